@@ -1,0 +1,130 @@
+"""Every message type by the name it is published and stored under.
+
+These names are stored. They never derive from where a class lives; a changed shape is a new version beside the old.
+"""
+
+from events.commands import (
+    AmendInvoice,
+    AnyCommand,
+    CancelReturn,
+    CompleteReturn,
+    ConfirmRedFontForm,
+    LinkReplacement,
+    MarkReturnOverdue,
+    RecordCreditNote,
+    RecordPostingStatus,
+    RefuseReissue,
+    RegisterInvoice,
+    RejectRedFontForm,
+    ReportReversalFailure,
+    RequestReissue,
+    RequestReturn,
+)
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from events.replies import AnyReply, CommandAccepted, CommandRefused
+from events.status import InvoiceStatus
+from events.tax_requests import (
+    AnyTaxRequest,
+    IssueCreditNote,
+    OpenRedFontForm,
+    VerifyRedFontForm,
+    VerifyReversal,
+)
+from events.values import Record
+
+PREFIX = "redletter.invoice."
+
+COMMANDS: dict[str, type[AnyCommand]] = {
+    "RegisterInvoice.v1": RegisterInvoice,
+    "RefuseReissue.v1": RefuseReissue,
+    "RequestReturn.v1": RequestReturn,
+    "RequestReissue.v1": RequestReissue,
+    "CancelReturn.v1": CancelReturn,
+    "AmendInvoice.v1": AmendInvoice,
+    "RecordPostingStatus.v1": RecordPostingStatus,
+    "ConfirmRedFontForm.v1": ConfirmRedFontForm,
+    "RejectRedFontForm.v1": RejectRedFontForm,
+    "RecordCreditNote.v1": RecordCreditNote,
+    "CompleteReturn.v1": CompleteReturn,
+    "ReportReversalFailure.v1": ReportReversalFailure,
+    "MarkReturnOverdue.v1": MarkReturnOverdue,
+    "LinkReplacement.v1": LinkReplacement,
+}
+EVENTS: dict[str, type[AnyInvoiceEvent]] = {
+    "InvoiceIssued.v1": InvoiceIssued,
+    "PostingStatusChanged.v1": PostingStatusChanged,
+    "ReturnRequested.v1": ReturnRequested,
+    "RedFontFormConfirmed.v1": RedFontFormConfirmed,
+    "ReversalAttemptFailed.v1": ReversalAttemptFailed,
+    "CreditNoteIssued.v1": CreditNoteIssued,
+    "InvoiceReturned.v1": InvoiceReturned,
+    "ReturnRefused.v1": ReturnRefused,
+    "ReturnOverdue.v1": ReturnOverdue,
+    "ReissueRequested.v1": ReissueRequested,
+    "ReissueRefused.v1": ReissueRefused,
+    "ReplacementIssued.v1": ReplacementIssued,
+}
+REPLIES: dict[str, type[AnyReply]] = {
+    "CommandAccepted.v1": CommandAccepted,
+    "CommandRefused.v1": CommandRefused,
+}
+TAX_REQUESTS: dict[str, type[AnyTaxRequest]] = {
+    "VerifyRedFontForm.v1": VerifyRedFontForm,
+    "OpenRedFontForm.v1": OpenRedFontForm,
+    "IssueCreditNote.v1": IssueCreditNote,
+    "VerifyReversal.v1": VerifyReversal,
+}
+STATUS: dict[str, type[InvoiceStatus]] = {"InvoiceStatus.v1": InvoiceStatus}
+
+_NAMES: dict[type[Record], str] = {
+    message: name
+    for messages in (COMMANDS, EVENTS, REPLIES, TAX_REQUESTS, STATUS)
+    for name, message in messages.items()
+}
+
+
+def name_of(message: type[Record]) -> str:
+    """Return the stored name of a message class, such as ``InvoiceIssued.v1``."""
+    return _NAMES[message]
+
+
+def type_of(name: str) -> str:
+    """Return the full ``ce_type`` of a stored name, such as ``redletter.invoice.InvoiceIssued.v1``."""
+    return PREFIX + name
+
+
+def schema_of(name: str) -> str:
+    """Return the ``ce_dataschema`` of a stored name, such as ``urn:redletter:schema:InvoiceIssued:v1``."""
+    return "urn:redletter:schema:" + name.replace(".", ":")
+
+
+def named(ce_type: str) -> str:
+    """Return the stored name in a ``ce_type``; of a foreign type, the type itself."""
+    return ce_type.removeprefix(PREFIX)
+
+
+def read_event(name: str, body: bytes) -> AnyInvoiceEvent:
+    """Read the bytes of a stored event.
+
+    Raises: KeyError for a name that is not in the catalogue, pydantic's ValidationError for other bytes.
+    """
+    return EVENTS[name].model_validate_json(body)
+
+
+def write(message: Record) -> bytes:
+    """Write a message's body as it is published and stored: JSON, snake_case, absent fields left out."""
+    return message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True)

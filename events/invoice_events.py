@@ -1,0 +1,180 @@
+"""What happened to an invoice. Facts are never taken back; a new version of a fact is a new type.
+
+These are stored for ever under the names of `events.catalogue`. A new field must have a default; anything else is a
+new version with an upcaster. Readers must ignore unknown fields.
+"""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from events.values import (
+    AccountId,
+    Buyer,
+    Calendar,
+    Charge,
+    ChargeId,
+    CreditNoteNumber,
+    Day,
+    InvoiceNumber,
+    Kind,
+    Money,
+    PostingStatus,
+    Record,
+    RedFontForm,
+    RedFontFormNumber,
+    ReissueId,
+    Replaces,
+    ReturnId,
+    ReturnReason,
+    Route,
+    SeenPostingStatus,
+    Seller,
+    Time,
+)
+
+ChargeIds = Annotated[tuple[ChargeId, ...], Field(strict=False)]
+
+
+class InvoiceEvent(Record):
+    """A fact about one invoice. occurred_at is the worker's clock when it decided."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    invoice_number: InvoiceNumber
+    account_id: AccountId
+    occurred_at: Time
+
+
+class InvoiceIssued(InvoiceEvent):
+    """Billing's invoice is on record. It can never be changed."""
+
+    kind: Kind
+    issued_on: Day
+    seller: Seller
+    buyer: Buyer
+    net_amount: Money
+    tax_amount: Money
+    total_amount: Money
+    charges: Annotated[tuple[Charge, ...], Field(strict=False)]
+    remarks: str | None = None
+    replaces: Replaces | None = None
+
+
+class PostingStatusChanged(InvoiceEvent):
+    """The buyer booked the invoice, or took the booking back."""
+
+    previous: SeenPostingStatus
+    posting_status: PostingStatus
+    observed_at: Time
+
+
+class ReturnRequested(InvoiceEvent):
+    """A return is under way and cannot be cancelled. Nothing is reversed yet."""
+
+    return_id: ReturnId
+    route: Route
+    posting_status: SeenPostingStatus
+    reason: ReturnReason | None = None
+    remarks: str | None = None
+    red_font_form_number: RedFontFormNumber | None = None
+    due_earliest: Time
+    due_latest: Time
+    calendar: Calendar
+
+
+class RedFontFormConfirmed(InvoiceEvent):
+    """The form matches the invoice and is usable. No credit note exists yet."""
+
+    return_id: ReturnId
+    form: RedFontForm
+
+
+class ReversalAttemptFailed(InvoiceEvent):
+    """The tax side failed for now; the request goes out again at retry_at. attempt counts these from 1."""
+
+    return_id: ReturnId
+    attempt: int
+    code: str
+    detail: str | None = None
+    retry_at: Time
+
+
+class CreditNoteIssued(InvoiceEvent):
+    """The original is reversed in full and void; its charges are free. The tax system may not show it yet."""
+
+    return_id: ReturnId
+    credit_note_number: CreditNoteNumber
+    issued_on: Day
+    form_number: RedFontFormNumber
+    net_amount: Money
+    tax_amount: Money
+    released_charge_ids: ChargeIds
+
+
+class InvoiceReturned(InvoiceEvent):
+    """The tax system shows the reversal. business_days_used counts from the day after the request, inclusive."""
+
+    return_id: ReturnId
+    credit_note_number: CreditNoteNumber
+    business_days_used: int
+
+
+class ReturnRefused(InvoiceEvent):
+    """The tax side refused the return; the invoice is as issued and may be returned again."""
+
+    return_id: ReturnId
+    code: str
+    details: dict[str, JsonValue]
+    form_number: RedFontFormNumber | None = None
+    form_state: str | None = None
+
+
+class ReturnOverdue(InvoiceEvent):
+    """The return is not complete at its last due time. Work goes on."""
+
+    return_id: ReturnId
+    due_latest: Time
+
+
+class ReissueRequested(InvoiceEvent):
+    """Charges of the returned invoice are held for a new one. Nothing is issued yet."""
+
+    reissue_id: ReissueId
+    charge_ids: ChargeIds
+    amount: Money
+    kind: Kind
+    buyer: Buyer
+    remarks: str | None = None
+
+
+class ReissueRefused(InvoiceEvent):
+    """Billing will not issue the replacement; the charges are free again."""
+
+    reissue_id: ReissueId
+    reason: str
+    charge_ids: ChargeIds
+
+
+class ReplacementIssued(InvoiceEvent):
+    """The replacement exists; the reissue is closed."""
+
+    reissue_id: ReissueId
+    replacement_number: InvoiceNumber
+    charge_ids: ChargeIds
+
+
+AnyInvoiceEvent = (
+    InvoiceIssued
+    | PostingStatusChanged
+    | ReturnRequested
+    | RedFontFormConfirmed
+    | ReversalAttemptFailed
+    | CreditNoteIssued
+    | InvoiceReturned
+    | ReturnRefused
+    | ReturnOverdue
+    | ReissueRequested
+    | ReissueRefused
+    | ReplacementIssued
+)

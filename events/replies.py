@@ -1,0 +1,47 @@
+"""Replies: exactly one for each readable command record. A refusal is an answer, not an error."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from events.values import InvoiceNumber, Record, StatusCode
+
+
+class EventReference(Record):
+    """The id (``ce_id``) and full type (``ce_type``) of an event that a command led to."""
+
+    id: str
+    type: str
+
+
+class CommandAccepted(Record):
+    """The command holds. events is empty where the fact was on record already; status is the invoice's now."""
+
+    command_id: str
+    command_source: str
+    command_type: str
+    invoice_number: InvoiceNumber
+    invoice_version: int
+    events: Annotated[tuple[EventReference, ...], Field(strict=False)]
+    status: StatusCode
+    replayed: bool = False
+
+
+class CommandRefused(Record):
+    """The command was refused and nothing changed. code is stable; message is for people; details hold the facts.
+
+    invoice_version is there only when the invoice exists and is the caller's.
+    """
+
+    command_id: str
+    command_source: str
+    command_type: str
+    invoice_number: InvoiceNumber | None = None
+    invoice_version: int | None = None
+    code: str
+    message: str
+    details: dict[str, JsonValue]
+    replayed: bool = False
+
+
+AnyReply = CommandAccepted | CommandRefused

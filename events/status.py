@@ -1,0 +1,84 @@
+"""The status document: the answer to "where is my return?", over HTTP and on the compacted topic."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from events.values import (
+    AccountId,
+    CreditNoteNumber,
+    InvoiceNumber,
+    Phase,
+    Record,
+    RedFontFormNumber,
+    ReturnId,
+    Route,
+    SeenPostingStatus,
+    StatusCode,
+    Time,
+)
+
+Action = Literal["details", "return", "reissue"]
+
+LABELS: dict[StatusCode, str] = {
+    "issued": "Issued",
+    "return_in_progress": "Return in progress",
+    "reversed_with_credit_note": "Reversed with credit note",
+    "returned": "Returned",
+}
+ACTIONS: dict[StatusCode, tuple[Action, ...]] = {
+    "issued": ("details", "return"),
+    "return_in_progress": ("details",),
+    "reversed_with_credit_note": ("details", "reissue"),
+    "returned": ("details", "reissue"),
+}
+"""What may be done follows from the status alone."""
+
+
+class Status(Record):
+    """A status: its stable code and its English label."""
+
+    code: StatusCode
+    label: str
+
+
+class ReturnProgress(Record):
+    """The latest return, kept after its end. attempts counts the transient failures so far."""
+
+    return_id: ReturnId
+    route: Route
+    phase: Phase
+    due_earliest: Time
+    due_latest: Time
+    overdue: bool
+    attempts: int
+
+
+class LastRefusal(Record):
+    """Why the tax side refused the latest return; gone once a new one is requested."""
+
+    code: str
+    details: dict[str, JsonValue]
+    form_number: RedFontFormNumber | None = None
+    at: Time
+
+
+class InvoiceStatus(Record):
+    """Where an invoice stands. version is that of the last event folded in, as_of that event's time.
+
+    Optional fields are left out when there is nothing to say.
+    """
+
+    invoice_number: InvoiceNumber
+    account_id: AccountId
+    status: Status
+    return_complete: bool
+    original_void: bool
+    posting_status: SeenPostingStatus
+    actions: Annotated[tuple[Action, ...], Field(strict=False)]
+    return_: Annotated[ReturnProgress | None, Field(alias="return")] = None
+    last_refusal: LastRefusal | None = None
+    credit_note_number: CreditNoteNumber | None = None
+    replacement_numbers: Annotated[tuple[InvoiceNumber, ...], Field(strict=False)] = ()
+    version: int
+    as_of: Time

@@ -1,0 +1,61 @@
+"""The topics: their names, who may write which, and how long each keeps its records."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+
+class Channel(StrEnum):
+    """The command topics. The topic is the trust boundary: one Kafka ACL each."""
+
+    CUSTOMER = "invoice.commands.customer"
+    BILLING = "invoice.commands.billing"
+    TAX = "invoice.commands.tax"
+    INTERNAL = "invoice.commands.internal"
+
+
+EVENTS = "invoice.events"
+REPLIES = "invoice.replies"
+DEAD_LETTERS = "invoice.dead-letters"
+STATUS = "invoice.status"
+RELAY = "redletter.relay"
+TAX_REQUESTS = "tax.requests"
+
+WEEK = timedelta(days=7)
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic is created with.
+
+    keep: how long records stay; None is for ever. A compacted topic keeps the newest record of each key.
+    largest: the largest record, in bytes.
+    partitions: a fixed count, or None for the count set for the whole system.
+    """
+
+    name: str
+    keep: timedelta | None | Literal["compacted"]
+    largest: int = 4 * MIB
+    partitions: int | None = None
+
+    def config(self) -> dict[str, str]:
+        """Return the topic's settings in Kafka's own words."""
+        own = {"max.message.bytes": str(self.largest)}
+        if self.keep == "compacted":
+            return own | {"cleanup.policy": "compact"}
+        milliseconds = -1 if self.keep is None else int(self.keep.total_seconds() * 1000)
+        return own | {"cleanup.policy": "delete", "retention.ms": str(milliseconds), "retention.bytes": "-1"}
+
+
+TOPICS = (
+    *(Topic(channel.value, keep=WEEK, largest=MIB) for channel in Channel),
+    Topic(EVENTS, keep=None),
+    Topic(REPLIES, keep=WEEK),
+    Topic(DEAD_LETTERS, keep=timedelta(days=30)),
+    Topic(STATUS, keep="compacted"),
+    Topic(RELAY, keep="compacted", partitions=1),
+    Topic(TAX_REQUESTS, keep=WEEK),
+)
+"""Every topic of the system. All but the relay's own have the same number of partitions."""
