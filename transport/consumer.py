@@ -1,0 +1,306 @@
+"""Positioned reading: batches of raw records whose positions live in PostgreSQL.
+
+Kafka gives the partitions, PostgreSQL says where to go on. The offset committed to Kafka is advice for lag tools.
+A batch is handled one at a time and stays in hand until it is durable: the framework would deliver the next batch after
+an exception, so none gets out. Records arrive raw, since one undecodable header would otherwise spoil its neighbours.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, cast
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRecord as KafkaRecord
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+
+from transport.addresses import Addresses
+from transport.positions import Move, PositionLost
+
+log = structlog.get_logger(__name__)
+
+ConsumerRecord = KafkaRecord[bytes | None, bytes | None]
+
+IDLE_WAIT = 1.0
+"""Seconds to wait for records before asking again."""
+SESSION_TIMEOUT = 10.0
+"""Seconds without a heartbeat after which Kafka gives the partitions to another member."""
+LET_GO_WITHIN = 8.0
+"""Seconds that a batch in hand may hold up a rebalance; after that the positions decide whose it is."""
+COMMIT_EVERY = 1.0
+"""Seconds between two commits of advisory offsets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A record that the Kafka client itself cannot decode: a header name that is not UTF-8."""
+
+    topic: str
+    partition: int
+    offset: int
+    error: str
+
+
+Record = ConsumerRecord | Undecodable
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records in order within each partition, and the positions that they take the group to."""
+
+    records: Sequence[Record]
+    moves: Sequence[Move]
+
+
+class Work(Protocol):
+    """One consumer group's work. Called in a thread, one call at a time."""
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the stored position of each partition."""
+        ...
+
+    def handle(self, batch: Batch) -> None:
+        """Do the batch durably, moves included, in one transaction.
+
+        Raises: PositionLost when another worker owns a partition now: the batch is dropped. Anything else is a fault:
+        it is logged and the same batch is handled again, with a growing pause.
+        """
+        ...
+
+
+Partitions = frozenset[int]
+Owning = Callable[[Partitions], Awaitable[None]]
+
+
+class SteppingConsumer(AIOKafkaConsumer):
+    """aiokafka's consumer, which also steps over a record that it cannot decode.
+
+    Such a record raises UnicodeDecodeError out of every `getmany` for ever, and what the same call had drained of
+    other partitions is gone although their positions have moved.
+    """
+
+    durable: Callable[[], Mapping[TopicPartition, int]] = dict
+
+    async def getmany(
+        self,
+        *partitions: TopicPartition,
+        timeout_ms: float = 0,  # noqa: ARG002 - the framework sleeps as long again after an empty call, so it is kept small there
+        max_records: int | None = None,
+    ) -> dict[TopicPartition, list[Any]]:
+        """Return what is there, as soon as anything is, at most max_records."""
+        try:
+            return await super().getmany(*partitions, timeout_ms=IDLE_WAIT * 1000, max_records=max_records)
+        except UnicodeDecodeError:
+            failed, _ = self._failed()
+            for partition, offset in self.durable().items():
+                self.seek(partition, offset)
+            return {failed: await self._up_to_undecodable(failed, max_records or 500)}
+
+    async def _up_to_undecodable(self, partition: TopicPartition, most: int) -> list[Record]:
+        """Read one by one up to the record that cannot be decoded, and go on behind it."""
+        found: list[Record] = []
+        while len(found) < most:
+            try:
+                one = await super().getmany(partition, timeout_ms=IDLE_WAIT * 1000, max_records=1)
+            except UnicodeDecodeError as error:
+                _, offset = self._failed()
+                self.seek(partition, offset + 1)
+                return [*found, Undecodable(partition.topic, partition.partition, offset, str(error))]
+            if not one:
+                break
+            found += one[partition]
+        return found
+
+    def _failed(self) -> tuple[TopicPartition, int]:
+        """Return the partition and offset of the record that has just failed to decode.
+
+        Only the client's record reader knows: its position may be that of a transaction marker before the record.
+        """
+        fetched: dict[TopicPartition, Any] = cast("Any", self)._fetcher._records  # noqa: SLF001
+        for partition, result in fetched.items():
+            reader = getattr(result, "_partition_records", None)
+            if reader is not None and reader._records_iterator.gi_frame is None:  # noqa: SLF001 - the generator ended by raising
+                return partition, int(reader.next_fetch_offset)
+        msg = "a record could not be decoded, and the client does not say which"
+        raise LookupError(msg)
+
+
+class _Reading(ConsumerRebalanceListener):
+    """What one member of a consumer group holds, and the batch it has in hand."""
+
+    def __init__(self, group: str, work: Work, assigned: Owning | None, revoked: Owning | None) -> None:
+        self._group = group
+        self._work = work
+        self._assigned = assigned
+        self._revoked = revoked
+        self._in_hand = asyncio.Lock()
+        self._assignment = 0
+        self._committed_at = 0.0
+        self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
+        self.positions: dict[TopicPartition, int] = {}
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._assignment += 1
+        if self._assigned:
+            await self._assigned(frozenset(partition.partition for partition in assigned))
+        async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=2.0):
+            with attempt:
+                await self._rewind(assigned)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        try:
+            await asyncio.wait_for(self._in_hand.acquire(), LET_GO_WITHIN)
+            self._in_hand.release()
+        except TimeoutError:
+            log.warning("a batch in hand outlives the rebalance; the stored positions decide", group=self._group)
+        self._assignment += 1
+        await self._advise()
+        self.positions = {}
+        if self._revoked:
+            await self._revoked(frozenset(partition.partition for partition in revoked))
+
+    async def receive(self, records: Sequence[Record]) -> None:
+        """Handle the records; return when they are durable, or are not ours any more."""
+        async with self._in_hand:
+            if batch := self._batch(records):
+                await self._until_done(batch)
+
+    def _batch(self, records: Sequence[Record]) -> Batch | None:
+        kept: list[Record] = []
+        reached: dict[TopicPartition, int] = {}
+        starts = self.positions
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            if record.offset >= starts.get(partition, record.offset + 1):
+                kept.append(record)
+                reached[partition] = record.offset + 1
+        if not kept:
+            return None
+        moves = [Move(p.topic, p.partition, was=starts[p], next=offset) for p, offset in reached.items()]
+        return Batch(kept, moves)
+
+    async def _until_done(self, batch: Batch) -> None:
+        assignment = self._assignment
+        for pause in itertools.chain((0.1, 0.2, 0.5, 1.0), itertools.repeat(2.0)):
+            try:
+                await asyncio.to_thread(self._work.handle, batch)
+            except PositionLost:
+                log.warning("batch dropped: another worker owns a partition", group=self._group)
+                return await self._rewind(self.positions)
+            except Exception:
+                log.exception("batch failed; it is tried again", group=self._group, records=len(batch.records))
+            else:
+                return await self._done(batch, assignment)
+            await asyncio.sleep(pause)
+            if assignment != self._assignment:
+                return None
+        return None
+
+    async def _done(self, batch: Batch, assignment: int) -> None:
+        if assignment == self._assignment:
+            self.positions |= {TopicPartition(move.topic, move.partition): move.next for move in batch.moves}
+        if time.monotonic() - self._committed_at > COMMIT_EVERY:
+            await self._advise()
+
+    async def _rewind(self, partitions: Collection[TopicPartition]) -> None:
+        """Go on from the stored positions of the partitions that are still ours."""
+        stored = await asyncio.to_thread(self._work.positions, partitions)
+        consumer = self.consumer()
+        if consumer is None:
+            return
+        held = consumer.assignment()
+        self.positions = {partition: offset for partition, offset in stored.items() if partition in held}
+        for partition, offset in self.positions.items():
+            consumer.seek(partition, offset)
+
+    async def _advise(self) -> None:
+        consumer = self.consumer()
+        if consumer is None or not self.positions:
+            return
+        self._committed_at = time.monotonic()
+        held = consumer.assignment()
+        try:
+            await consumer.commit({p: offset for p, offset in self.positions.items() if p in held})
+        except KafkaError as error:
+            log.debug("offsets for lag tools were not committed", group=self._group, error=str(error))
+
+
+async def consume(
+    addresses: Addresses,
+    *,
+    group: str,
+    topics: Sequence[str],
+    work: Work,
+    most: int = 500,
+    assigned: Owning | None = None,
+    revoked: Owning | None = None,
+) -> None:
+    """Read ``topics`` as a member of ``group`` until cancelled, at most ``most`` records a batch.
+
+    Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are told the
+    numbers of the partitions that come and go; ``assigned`` returns before the first record of them is handed out.
+    """
+    reading = _Reading(group, work, assigned, revoked)
+    broker = broker_of(addresses, group, topics, reading, most)
+    try:
+        async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):
+            with attempt:
+                await _start(broker, reading)
+        await asyncio.Event().wait()
+    finally:
+        await broker.stop()
+
+
+def broker_of(
+    addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int
+) -> KafkaBroker:
+    """Return a broker with the one batch subscriber that reads ``topics``; nothing is connected yet."""
+    broker = KafkaBroker(
+        addresses.kafka.split(","), consumer_only=True, allow_auto_create_topics=False, logger=None, apply_types=False
+    )
+    subscriber = broker.subscriber(
+        *topics,
+        group_id=group,
+        batch=True,
+        max_records=most,
+        batch_timeout_ms=1,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        partition_assignment_strategy=[RangePartitionAssignor],
+        session_timeout_ms=int(SESSION_TIMEOUT * 1000),
+        heartbeat_interval_ms=int(SESSION_TIMEOUT * 1000 / 4),
+        rebalance_timeout_ms=int((LET_GO_WITHIN + 2) * 1000),
+        listener=reading,
+        parser=_raw,
+        decoder=_records,
+    )
+    subscriber(reading.receive)
+    reading.consumer = lambda: cast("SteppingConsumer | None", subscriber.consumer)
+    return broker
+
+
+async def _start(broker: KafkaBroker, reading: _Reading) -> None:
+    await broker.connect()
+    stepping = type("SteppingConsumer", (SteppingConsumer,), {"durable": staticmethod(lambda: reading.positions)})
+    config = broker.config.broker_config
+    config.builder = partial(stepping, **cast("partial[Any]", config.builder).keywords)
+    await broker.start()
+
+
+async def _raw(records: tuple[Record, ...]) -> KafkaMessage:
+    return KafkaMessage(body=b"", headers={}, raw_message=cast("Any", records), consumer=cast("Any", None))
+
+
+async def _records(message: KafkaMessage) -> Any:  # noqa: ANN401 - the framework's own type
+    return message.raw_message

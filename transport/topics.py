@@ -1,0 +1,75 @@
+"""Topics are created with their settings, and never silently differ from them."""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from events.topics import TOPICS, Topic
+
+log = structlog.get_logger(__name__)
+
+
+class TopicMismatch(Exception):
+    """A topic that exists has another partition count than the system was told to have."""
+
+
+async def ensure(bootstrap: str, partitions: int, replication: int = -1) -> None:
+    """Create the topics that are missing, and bring the settings of the others in line.
+
+    partitions: of every topic but those with a count of their own. replication: -1 takes the broker's default.
+
+    Raises: TopicMismatch for a wrong partition count, which no setting can mend.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+    await admin.start()
+    try:
+        existing = await _partition_counts(admin)
+        _check(existing, partitions)
+        await _create(admin, [topic for topic in TOPICS if topic.name not in existing], partitions, replication)
+        await _configure(admin, [topic for topic in TOPICS if topic.name in existing])
+    finally:
+        await admin.close()
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    names = {topic.name for topic in TOPICS} & set(await admin.list_topics())
+    described = await admin.describe_topics(sorted(names)) if names else []
+    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+
+def _check(existing: Mapping[str, int], partitions: int) -> None:
+    wrong = [
+        f"{topic.name} has {existing[topic.name]} partitions and should have {topic.partitions or partitions}"
+        for topic in TOPICS
+        if topic.name in existing and existing[topic.name] != (topic.partitions or partitions)
+    ]
+    if wrong:
+        told = "; ".join(wrong)
+        msg = f"{told}. Set REDLETTER_TOPIC_PARTITIONS to the count the topics have, or start with empty topics"
+        raise TopicMismatch(msg)
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, missing: Iterable[Topic], partitions: int, replication: int
+) -> None:
+    new = [
+        NewTopic(topic.name, topic.partitions or partitions, replication, topic_configs=topic.config())
+        for topic in missing
+    ]
+    if not new:
+        return
+    answer = await admin.create_topics(new)
+    for name, code, *_ in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(name)
+        log.info("topic created", topic=name)
+
+
+async def _configure(admin: AIOKafkaAdminClient, existing: Iterable[Topic]) -> None:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name, topic.config()) for topic in existing]
+    if resources:
+        await admin.alter_configs(resources)
