@@ -1,0 +1,17 @@
+"""Runs the migrations on the database that `service.schema.migrate` names, one process at a time."""
+
+from alembic import context
+from sqlalchemy import create_engine, make_url, pool, text
+
+url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
+engine = create_engine(url, poolclass=pool.NullPool)
+
+with engine.connect() as connection:
+    # Two starting at once wait for each other; the lock goes with the connection.
+    connection.execute(text("select pg_advisory_lock(hashtext('redletter.migrate'))"))
+    connection.execute(text("create schema if not exists redletter"))
+    connection.commit()
+    context.configure(connection=connection, version_table_schema="redletter")
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
