@@ -137,17 +137,16 @@ def _structured(by_name: Mapping[str, bytes | None], value: bytes | None) -> Env
         return envelope
     try:
         event = parse(value)
+        if not isinstance(event, dict):
+            envelope.faults.append(Fault("data", "must be a CloudEvents object"))
+            return envelope
+        envelope.data = canonical(event["data"]) if "data" in event else None
     except ValueError as error:
         envelope.faults.append(Fault("data", f"is not JSON: {error}"))
         return envelope
-    if not isinstance(event, dict):
-        envelope.faults.append(Fault("data", "must be a CloudEvents object"))
-        return envelope
     if str(event.get("datacontenttype", "application/json")).partition(";")[0].strip().lower() != "application/json":
         envelope.faults.append(Fault("datacontenttype", "must be application/json"))
-    if "data" in event:
-        envelope.data = json.dumps(event["data"], ensure_ascii=False).encode("utf-8", "surrogatepass")
-    else:
+    if envelope.data is None:
         envelope.faults.append(Fault("data", "is missing"))
     trace = by_name.get("traceparent")
     if trace is not None and "traceparent" not in event:
@@ -199,6 +198,14 @@ def parse(text: bytes) -> JsonValue:
     Raises: ValueError.
     """
     return cast("JsonValue", from_json(text, allow_inf_nan=False))
+
+
+def canonical(value: JsonValue) -> bytes:
+    """Write a JSON value so that equal values give equal bytes, whatever the order of keys was.
+
+    Raises: ValueError for a number too long to write.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:

@@ -44,7 +44,12 @@ class Topic:
         """Return the topic's settings in Kafka's own words."""
         own = {"max.message.bytes": str(self.largest)}
         if self.keep == "compacted":
-            return own | {"cleanup.policy": "compact"}
+            # Small segments, soon rolled and cleaned, so that reading a compacted topic from its start stays short.
+            return own | {
+                "cleanup.policy": "compact",
+                "segment.ms": str(int(timedelta(hours=1).total_seconds() * 1000)),
+                "min.cleanable.dirty.ratio": "0.1",
+            }
         milliseconds = -1 if self.keep is None else int(self.keep.total_seconds() * 1000)
         return own | {"cleanup.policy": "delete", "retention.ms": str(milliseconds), "retention.bytes": "-1"}
 

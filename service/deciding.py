@@ -1,0 +1,289 @@
+"""A batch, decided: each record on what the ones before it left, and none spoiling another.
+
+Order of checks: readable, channel, idempotency, rules. Pure but for the log of faults: what is needed has been loaded,
+and what comes of it is written by the store.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+import structlog
+from eventsourcing.persistence import StoredEvent
+from pydantic import JsonValue
+
+from events.catalogue import REPLIES, name_of, type_of, write
+from events.invoice_events import AnyInvoiceEvent
+from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference
+from service.inbox import Received, Unreadable
+from service.invoice.claims import Overlay, changes
+from service.invoice.decide import decide
+from service.invoice.evolve import evolve
+from service.invoice.moment import Moment
+from service.invoice.refusals import Refusal
+from service.invoice.state import Invoice, status_of
+from service.store import DeadLetterRow, Earlier, EventRow, ReplyRow
+from transport.consumer import Record, Undecodable
+
+log = structlog.get_logger(__name__)
+
+NOT_FINAL = frozenset({"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "RETURN_NOT_OVERDUE"})
+"""Refusals that use no id up: the same id may come again and be decided anew."""
+VERSIONLESS = frozenset({"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"})
+"""Refusals that do not tell the invoice's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An invoice as its events say, and how many they are. broken: its events could not be read."""
+
+    state: Invoice | None
+    version: int
+    broken: Exception | None = None
+
+
+NEVER_SEEN = Stream(None, 0)
+
+
+def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:
+    """Replay a stream. A stream that cannot be read faults its own commands, and no others."""
+    state, version = None, 0
+    try:
+        for event in events:
+            state, version = evolve(state, event), version + 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, only this invoice's commands may suffer from it
+        return Stream(state, version, error)
+    return Stream(state, version)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a batch has been decided on so far, and what it leads to.
+
+    streams, earlier and claims begin as loaded, and each decision moves them on.
+    """
+
+    streams: dict[str, Stream]
+    earlier: dict[UUID, Earlier]
+    claims: Overlay
+    moment: Callable[[], Moment]
+    entries: list[EventRow | ReplyRow | DeadLetterRow] = field(default_factory=list[EventRow | ReplyRow | DeadLetterRow])
+
+    def take(self, record: Received | Unreadable) -> None:
+        """Decide one record, and keep what comes of it."""
+        if isinstance(record, Unreadable):
+            return self._bury_unreadable(record)
+        if refusal := _wrong_channel(record):
+            return self._refuse(record, refusal)
+        if earlier := self.earlier.get(record.key):
+            return self._answer_again(record, earlier)
+        try:
+            self._decide(record)
+        except Exception as fault:
+            log.exception("fault in deciding a command", command_id=record.id, correlation_id=record.correlation)
+            self._bury_fault(record, fault)
+        return None
+
+    def _decide(self, record: Received) -> None:
+        command, moment = record.command, self.moment()
+        stream = self.streams.get(command.invoice_number, NEVER_SEEN)
+        if stream.broken:
+            raise stream.broken
+        decision = decide(stream.state, self.claims, command, moment)
+        if isinstance(decision, Refusal):
+            return self._refuse(record, decision, stream)
+        return self._append(record, stream, decision, moment)
+
+    def _append(self, record: Received, stream: Stream, events: Sequence[AnyInvoiceEvent], moment: Moment) -> None:
+        state, version = stream.state, stream.version
+        rows: list[EventRow] = []
+        taken = []
+        for event in events:
+            version += 1
+            taken += changes(state, event)
+            state = evolve(state, event)
+            rows.append(_event_row(record, event, version))
+        reply = CommandAccepted(
+            command_id=record.id,
+            command_source=record.source,
+            command_type=record.type,
+            invoice_number=record.command.invoice_number,
+            invoice_version=version,
+            events=tuple(_reference(row.stored) for row in rows),
+            status=status_of(cast("Invoice", state)),
+        )
+        self.claims.apply(taken)
+        self.streams[record.command.invoice_number] = Stream(state, version)
+        self.entries += rows
+        self._reply(record, reply, final=True, moment=moment)
+
+    def _refuse(self, record: Received, refusal: Refusal, stream: Stream = NEVER_SEEN) -> None:
+        reply = CommandRefused(
+            command_id=record.id,
+            command_source=record.source,
+            command_type=record.type,
+            invoice_number=record.command.invoice_number,
+            invoice_version=_version_told(record, refusal, stream),
+            code=refusal.code,
+            message=refusal.message,
+            details=dict(refusal.details),
+        )
+        self._reply(record, reply, final=refusal.code not in NOT_FINAL)
+
+    def _answer_again(self, record: Received, earlier: Earlier) -> None:
+        if earlier.digest != record.digest:
+            return self._refuse(record, _key_reused(record))
+        first = REPLIES[earlier.name].model_validate_json(earlier.value)
+        return self._reply(record, first.model_copy(update={"replayed": True}), final=False)
+
+    def _bury_unreadable(self, unreadable: Unreadable) -> None:
+        envelope = unreadable.envelope
+        answered = envelope.id is not None and envelope.source is not None
+        self.entries.append(
+            self._dead_letter(unreadable.record, unreadable.reason, unreadable.error, answered=answered)
+        )
+        if envelope.id is None or envelope.source is None:
+            return
+        reply = CommandRefused(
+            command_id=envelope.id,
+            command_source=envelope.source,
+            command_type=envelope.type or "",
+            invoice_number=unreadable.invoice_number,
+            code="MALFORMED_COMMAND",
+            message=f"This is no readable command: {unreadable.error}. Mend it and send it again.",
+            details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
+        )
+        self.entries.append(
+            _reply_row(
+                unreadable.record,
+                reply,
+                self.moment(),
+                correlation=envelope.correlation or envelope.id,
+                traceparent=envelope.traceparent,
+            )
+        )
+
+    def _bury_fault(self, record: Received, fault: Exception) -> None:
+        self.entries.append(self._dead_letter(record.record, "FAULT", repr(fault), answered=True))
+        self._refuse(record, _internal_fault())
+
+    def _reply(self, record: Received, reply: AnyReply, *, final: bool, moment: Moment | None = None) -> None:
+        key, digest = (record.key, record.digest) if final else (None, None)
+        row = _reply_row(
+            record.record,
+            reply,
+            moment or self.moment(),
+            correlation=record.correlation,
+            traceparent=record.traceparent,
+            key=key,
+            digest=digest,
+        )
+        if key and digest:
+            self.earlier[key] = Earlier(digest, row.name, row.value)
+        self.entries.append(row)
+        log_decision(reply, record.correlation)
+
+    def _dead_letter(self, record: Record, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
+        bare = isinstance(record, Undecodable)
+        return DeadLetterRow(
+            answered=answered,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=reason,
+            error=error.replace("\0", "\\0"),
+            buried_at=self.moment().time,
+            record_key=None if bare else record.key,
+            value=None if bare else record.value,
+            headers=() if bare else [(name.encode(), value) for name, value in record.headers],
+        )
+
+
+def log_decision(reply: AnyReply, correlation: str) -> None:
+    """Log one decision; names, numbers and codes only, never what a body says."""
+    log.info(
+        "accepted" if isinstance(reply, CommandAccepted) else reply.code,
+        command=reply.command_type,
+        command_id=reply.command_id,
+        invoice=reply.invoice_number,
+        version=reply.invoice_version,
+        correlation_id=correlation,
+    )
+
+
+def _event_row(record: Received, event: AnyInvoiceEvent, version: int) -> EventRow:
+    stored = StoredEvent(event.invoice_number, version, name_of(type(event)), write(event))
+    return EventRow(stored, event.occurred_at, record.id, record.correlation, record.traceparent)
+
+
+def event_id(invoice_number: str, version: int) -> str:
+    """Return the id of an event, which its invoice and version already make unique."""
+    return f"{invoice_number}-{version}"
+
+
+def _reference(stored: StoredEvent) -> EventReference:
+    return EventReference(
+        id=event_id(str(stored.originator_id), stored.originator_version), type=type_of(stored.topic)
+    )
+
+
+def _reply_row(  # noqa: PLR0913 - the columns of a row
+    record: Record,
+    reply: AnyReply,
+    moment: Moment,
+    *,
+    correlation: str,
+    traceparent: str | None,
+    key: UUID | None = None,
+    digest: bytes | None = None,
+) -> ReplyRow:
+    return ReplyRow(
+        command_key=key,
+        digest=digest,
+        # One reply a record, so that the record's place makes a good id: the same when the batch is decided again.
+        id=f"{record.topic}-{record.partition}-{record.offset}",
+        name=name_of(type(reply)),
+        record_key=None if isinstance(record, Undecodable) else record.key,
+        subject=reply.invoice_number,
+        value=write(reply),
+        sent_at=moment.time,
+        causation=reply.command_id,
+        correlation=correlation,
+        traceparent=traceparent,
+    )
+
+
+def _version_told(record: Received, refusal: Refusal, stream: Stream) -> int | None:
+    """Tell the version of an invoice that exists and is the caller's; billing names the account it means."""
+    if stream.state is None or refusal.code in VERSIONLESS:
+        return None
+    account: JsonValue = getattr(record.command, "account_id", stream.state.account_id)
+    return stream.version if account == stream.state.account_id else None
+
+
+def _wrong_channel(record: Received) -> Refusal | None:
+    channel = record.command.CHANNEL.value
+    if record.record.topic == channel:
+        return None
+    return Refusal(
+        "WRONG_CHANNEL",
+        f"This command is only taken from the topic {channel}.",
+        {"expected": channel, "topic": record.record.topic},
+    )
+
+
+def _key_reused(record: Received) -> Refusal:
+    return Refusal(
+        "IDEMPOTENCY_KEY_REUSED",
+        f"The id {record.id} was used for another command. Send this one under an id of its own.",
+        {"id": record.id, "source": record.source},
+    )
+
+
+def _internal_fault() -> Refusal:
+    return Refusal(
+        "INTERNAL_FAULT",
+        "Redletter failed to decide this command; nothing changed. Its operators have the record; send it again later.",
+        {},
+    )

@@ -1,0 +1,87 @@
+"""The worker: reads the four command topics, decides batch by batch, and writes each batch in one transaction."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from uuid import uuid4
+
+import structlog
+from aiokafka import TopicPartition
+from eventsourcing.persistence import DataError, ProgrammingError
+
+from events.topics import Channel
+from service.deciding import NEVER_SEEN, Batch, fold
+from service.inbox import Received, Unreadable, read
+from service.invoice.calendar import MAINLAND_CHINA
+from service.invoice.claims import Overlay, held, named
+from service.invoice.moment import Moment, Policy
+from service.store import CONSUMER, Conflict, Store, Write, read_stream
+from transport import consumer
+from transport.addresses import Addresses
+
+log = structlog.get_logger(__name__)
+
+MOST = 500
+"""Records decided in one transaction."""
+
+
+def clock(shift: timedelta, policy: Policy) -> Callable[[], Moment]:
+    """Return what tells each decision its time, its fresh id and its rules."""
+    return lambda: Moment(datetime.now(UTC) + shift, MAINLAND_CHINA, str(uuid4()), policy)
+
+
+class Deciding:
+    """The worker's work on one batch: read, load, decide, write."""
+
+    def __init__(self, store: Store, moment: Callable[[], Moment]) -> None:
+        self._store = store
+        self._moment = moment
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where the worker stands."""
+        return self._store.positions(partitions)
+
+    def handle(self, batch: consumer.Batch) -> None:
+        """Decide the batch and write all of it. Raises: PositionLost."""
+        records = [read(record) for record in batch.records]
+        while True:
+            decided = self._decide(records)
+            try:
+                return self._store.save(Write(decided.entries, decided.claims.net(), batch.moves))
+            except Conflict as conflict:
+                log.info("decided again: an invoice or a claim changed meanwhile", cause=str(conflict))
+
+    def _decide(self, records: Sequence[Received | Unreadable]) -> Batch:
+        batch = self._load([record for record in records if isinstance(record, Received)])
+        for record in records:
+            batch.take(record)
+        return batch
+
+    def _load(self, received: Sequence[Received]) -> Batch:
+        """Load what the batch is decided on: earlier replies, invoices, and then the claims they bear on."""
+        earlier = self._store.earlier([record.key for record in received])
+        numbers = {record.command.invoice_number for record in received}
+        streams = {number: fold(read_stream(rows)) for number, rows in self._store.streams(numbers).items()}
+        wanted = [named(record.command) for record in received]
+        own = [held(stream.state) for stream in streams.values() if stream.state is not None]
+        claims = set(chain.from_iterable(chain((name.claims for name in wanted), own)))
+        holds = set(chain.from_iterable(name.holds for name in wanted))
+        return Batch(streams, earlier, Overlay(self._store.claims(claims, holds)), self._moment)
+
+
+async def run(addresses: Addresses, *, clock_shift: timedelta, policy: Policy) -> None:
+    """Work until cancelled."""
+    store = Store(addresses.database)
+    try:
+        await consumer.consume(
+            addresses,
+            group=CONSUMER,
+            topics=[channel.value for channel in Channel],
+            work=Deciding(store, clock(clock_shift, policy)),
+            most=MOST,
+        )
+    finally:
+        store.close()
+
+
+_ = (NEVER_SEEN, DataError, ProgrammingError)
