@@ -16,10 +16,14 @@ class TopicMismatch(Exception):
     """A topic that exists has another partition count than the system was told to have."""
 
 
-async def ensure(bootstrap: str, partitions: int, replication: int = -1) -> None:
+MOST_REPLICAS = 3
+"""Replicas of each partition, where there are as many brokers."""
+
+
+async def ensure(bootstrap: str, partitions: int) -> None:
     """Create the topics that are missing, and bring the settings of the others in line.
 
-    partitions: of every topic but those with a count of their own. replication: -1 takes the broker's default.
+    partitions: of every topic but those with a count of their own.
 
     Raises: TopicMismatch for a wrong partition count, which no setting can mend.
     """
@@ -28,7 +32,7 @@ async def ensure(bootstrap: str, partitions: int, replication: int = -1) -> None
     try:
         existing = await _partition_counts(admin)
         _check(existing, partitions)
-        await _create(admin, [topic for topic in TOPICS if topic.name not in existing], partitions, replication)
+        await _create(admin, [topic for topic in TOPICS if topic.name not in existing], partitions)
         await _configure(admin, [topic for topic in TOPICS if topic.name in existing])
     finally:
         await admin.close()
@@ -52,9 +56,9 @@ def _check(existing: Mapping[str, int], partitions: int) -> None:
         raise TopicMismatch(msg)
 
 
-async def _create(
-    admin: AIOKafkaAdminClient, missing: Iterable[Topic], partitions: int, replication: int
-) -> None:
+async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic], partitions: int) -> None:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    replication = min(MOST_REPLICAS, brokers)
     new = [
         NewTopic(topic.name, topic.partitions or partitions, replication, topic_configs=topic.config())
         for topic in missing
