@@ -1,0 +1,134 @@
+"""Events -> details. The status in it comes from the status read model's own fold: there is one reading of it."""
+
+from typing import assert_never
+
+from events.catalogue import write
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from events.status import InvoiceStatus
+from events.values import RedFontForm
+from projections.details.row import (
+    CreditNote,
+    DetailsRow,
+    NamedForm,
+    Reissue,
+    Replacement,
+    ReturnDetails,
+    Sequel,
+)
+from projections.status import fold as status
+
+Changes = dict[str, object]
+"""New values of fields of the sequel, by name."""
+
+
+def fold(row: DetailsRow | None, event: AnyInvoiceEvent, version: int) -> DetailsRow:
+    """Fold one event of the invoice into its row; a repeat gives the same row again.
+
+    Raises: VersionGap.
+    """
+    now = status.fold(row and row.sequel.status, event, version)
+    if row is None:
+        return DetailsRow(invoice=write(event).decode(), sequel=Sequel(status=now, version=version))
+    if now is row.sequel.status:
+        return row
+    changes = _changes(row.sequel, now, event) | {"status": now, "version": version}
+    return DetailsRow(invoice=row.invoice, sequel=row.sequel.model_copy(update=changes))
+
+
+def _changes(  # noqa: PLR0911 - one case per event
+    sequel: Sequel, now: InvoiceStatus, event: AnyInvoiceEvent
+) -> Changes:
+    match event:
+        case ReturnRequested():
+            return {"return_": _requested(now, event)}
+        case RedFontFormConfirmed():
+            return _return(sequel, now, form=event.form)
+        case ReturnRefused():
+            return _return(sequel, now, form=_refused_form(sequel.return_ and sequel.return_.form, event))
+        case CreditNoteIssued():
+            return _return(sequel, now) | {"credit_note": _credit_note(event)}
+        case ReversalAttemptFailed() | ReturnOverdue() | InvoiceReturned():
+            return _return(sequel, now)
+        case ReissueRequested():
+            return {"reissues": (*sequel.reissues, _reissue(event))}
+        case ReissueRefused():
+            return _close(sequel, event.reissue_id, state="refused", reason=event.reason)
+        case ReplacementIssued():
+            closed = _close(sequel, event.reissue_id, state="replaced", replacement_number=event.replacement_number)
+            return closed | {"replacements": (*sequel.replacements, _replacement(event))}
+        case InvoiceIssued() | PostingStatusChanged():
+            return {}
+        case _:
+            assert_never(event)
+
+
+def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
+    form = NamedForm(number=event.red_font_form_number) if event.red_font_form_number else None
+    told = {"reason": event.reason, "remarks": event.remarks, "form": form}
+    return ReturnDetails.model_validate(dict(now.return_ or ()) | told)
+
+
+def _return(sequel: Sequel, now: InvoiceStatus, **told: object) -> Changes:
+    """Carry the return on: its progress is always the status document's."""
+    return {"return_": sequel.return_ and sequel.return_.model_copy(update=dict(now.return_ or ()) | told)}
+
+
+def _refused_form(form: RedFontForm | NamedForm | None, event: ReturnRefused) -> RedFontForm | NamedForm | None:
+    """Return the form as the refusal tells it; a refusal for another cause tells of no form."""
+    if event.form_number is None:
+        return form
+    if form is None or form.number != event.form_number:
+        return NamedForm(number=event.form_number, state=event.form_state)
+    return form if event.form_state is None else form.model_copy(update={"state": event.form_state})
+
+
+def _credit_note(event: CreditNoteIssued) -> CreditNote:
+    return CreditNote(
+        credit_note_number=event.credit_note_number,
+        issued_on=event.issued_on,
+        form_number=event.form_number,
+        net_amount=event.net_amount,
+        tax_amount=event.tax_amount,
+    )
+
+
+def _reissue(event: ReissueRequested) -> Reissue:
+    return Reissue(
+        reissue_id=event.reissue_id,
+        state="open",
+        charge_ids=event.charge_ids,
+        amount=event.amount,
+        kind=event.kind,
+        buyer=event.buyer,
+        remarks=event.remarks,
+        requested_at=event.occurred_at,
+    )
+
+
+def _close(sequel: Sequel, reissue_id: str, **told: object) -> Changes:
+    return {
+        "reissues": tuple(
+            reissue.model_copy(update=told) if reissue.reissue_id == reissue_id else reissue
+            for reissue in sequel.reissues
+        )
+    }
+
+
+def _replacement(event: ReplacementIssued) -> Replacement:
+    return Replacement(
+        reissue_id=event.reissue_id, replacement_number=event.replacement_number, charge_ids=event.charge_ids
+    )

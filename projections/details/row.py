@@ -1,0 +1,104 @@
+"""What the details of an invoice consist of.
+
+The row holds a status document of its own instead of sharing the one of the status read model: the two models stand
+at different versions at any moment, and an answer must show one.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from events.invoice_events import ChargeIds, InvoiceIssued
+from events.status import InvoiceStatus, ReturnProgress
+from events.values import (
+    Buyer,
+    CreditNoteNumber,
+    Day,
+    InvoiceNumber,
+    Kind,
+    Money,
+    Record,
+    RedFontForm,
+    RedFontFormNumber,
+    ReissueId,
+    ReturnReason,
+    Time,
+)
+
+
+class NamedForm(Record):
+    """A form of which only the number was told, by whoever asked for the return, and perhaps a state."""
+
+    number: RedFontFormNumber
+    state: str | None = None
+
+
+class ReturnDetails(ReturnProgress):
+    """The latest return: its progress, what was asked for, and its form as last told."""
+
+    reason: ReturnReason | None = None
+    remarks: str | None = None
+    form: RedFontForm | NamedForm | None = None
+
+
+class CreditNote(Record):
+    """The credit note that reversed the invoice. Amounts are negative or zero."""
+
+    credit_note_number: CreditNoteNumber
+    issued_on: Day
+    form_number: RedFontFormNumber
+    net_amount: Money
+    tax_amount: Money
+
+
+class Reissue(Record):
+    """A request for a new invoice. reason: why it was refused. replacement_number: the invoice that answered it."""
+
+    reissue_id: ReissueId
+    state: Literal["open", "refused", "replaced"]
+    charge_ids: ChargeIds
+    amount: Money
+    kind: Kind
+    buyer: Buyer
+    remarks: str | None = None
+    requested_at: Time
+    reason: str | None = None
+    replacement_number: InvoiceNumber | None = None
+
+
+class Replacement(Record):
+    """A new invoice for charges of this one."""
+
+    reissue_id: ReissueId
+    replacement_number: InvoiceNumber
+    charge_ids: ChargeIds
+
+
+class Sequel(Record):
+    """Everything that became of an invoice, at one version: all of the answer but the invoice itself."""
+
+    status: InvoiceStatus
+    return_: Annotated[ReturnDetails | None, Field(alias="return")] = None
+    credit_note: CreditNote | None = None
+    reissues: Annotated[tuple[Reissue, ...], Field(strict=False)] = ()
+    replacements: Annotated[tuple[Replacement, ...], Field(strict=False)] = ()
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsRow:
+    """An invoice and its sequel.
+
+    invoice: the body of InvoiceIssued as JSON text. It never changes and may hold a thousand charges, so it is kept
+    as it will be served and not read again for every later event.
+    """
+
+    invoice: str
+    sequel: Sequel
+
+
+class InvoiceDetails(Sequel):
+    """The answer as a whole; only for describing it, since its two parts are joined as text."""
+
+    invoice: InvoiceIssued

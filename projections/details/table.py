@@ -1,0 +1,64 @@
+"""The table of the details read model. Its name is a parameter: a rebuild fills another one beside the live one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composed, Identifier
+
+from events.catalogue import write
+from projections.details.row import DetailsRow, Sequel
+
+SCHEMA = "projections"
+
+_CREATE = """
+    create table if not exists {table} (
+        invoice_number text collate "C" primary key,
+        version integer not null,
+        account_id text not null,
+        invoice json not null, -- the body of InvoiceIssued
+        sequel json not null -- all the rest of the answer
+    ) with (fillfactor = 70) -- each row is written again a few times within days
+"""
+_LOAD = "select invoice_number, invoice::text, sequel::text from {table} where invoice_number = any(%b)"
+# The invoice never changes, so it is not set again: a long one stays where it is.
+_WRITE = """
+    insert into {table} as t (invoice_number, version, account_id, invoice, sequel)
+    select n, v, a, i::json, s::json
+    from unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[]) as written (n, v, a, i, s)
+    on conflict (invoice_number) do update
+        set version = excluded.version, sequel = excluded.sequel
+        where excluded.version > t.version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsTable:
+    """The rows of the details read model, in one table of the schema ``projections``."""
+
+    name: str = "details"
+
+    def create(self, cur: Cursor[TupleRow]) -> None:
+        """Create the table if it is missing."""
+        cur.execute(self._sql(_CREATE))
+
+    def load(self, cur: Cursor[TupleRow], numbers: Sequence[str]) -> dict[str, DetailsRow]:
+        """Return the rows of these invoices by number."""
+        cur.execute(self._sql(_LOAD), (numbers,))
+        return {number: DetailsRow(invoice, Sequel.model_validate_json(sequel)) for number, invoice, sequel in cur}
+
+    def write(self, cur: Cursor[TupleRow], rows: Sequence[DetailsRow]) -> None:
+        """Insert or replace the rows that are newer than what is there."""
+        columns = (
+            [row.sequel.status.invoice_number for row in rows],
+            [row.sequel.version for row in rows],
+            [row.sequel.status.account_id for row in rows],
+            [row.invoice for row in rows],
+            [write(row.sequel).decode() for row in rows],
+        )
+        cur.execute(self._sql(_WRITE), columns)
+
+    def _sql(self, statement: LiteralString) -> Composed:
+        return SQL(statement).format(table=Identifier(SCHEMA, self.name))

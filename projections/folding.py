@@ -1,0 +1,68 @@
+"""A batch of records of `invoice.events` folded in memory, so that each row is loaded and written once a batch."""
+
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeVar
+
+from events.catalogue import named, read_event
+from events.invoice_events import AnyInvoiceEvent
+from transport.consumer import ConsumerRecord, Record, Undecodable
+
+Row = TypeVar("Row")
+Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
+"""(row, event, version) -> row; a repeat gives the very same row object again."""
+
+
+class NotAnEvent(Exception):
+    """A record of the event topic is no event that this release knows. Only the relay writes there: look at it."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} is no known event")
+
+
+class Changed(NamedTuple, Generic[Row]):
+    """A row that a batch changed, and the record that was folded into it last."""
+
+    row: Row
+    last: ConsumerRecord
+
+
+def numbers(records: Iterable[Record]) -> list[str]:
+    """Return the invoice numbers that the records are about, sorted, so that rows are always locked in one order.
+
+    Raises: NotAnEvent.
+    """
+    return sorted({_number(record) for record in records})
+
+
+def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[Record]) -> list[Changed[Row]]:
+    """Fold the records in order into ``rows`` and return those that changed, sorted by invoice number.
+
+    Raises: NotAnEvent, VersionGap.
+    """
+    last: dict[str, ConsumerRecord] = {}
+    for raw in records:
+        number = _number(raw)
+        record, event, version = _read(raw)
+        before = rows.get(number)
+        after = fold(before, event, version)
+        if after is not before:
+            rows[number] = after
+            last[number] = record
+    return [Changed(rows[number], last[number]) for number in sorted(last)]
+
+
+def _number(record: Record) -> str:
+    if isinstance(record, Undecodable) or record.key is None:
+        raise NotAnEvent(record)
+    return record.key.decode()
+
+
+def _read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
+    if isinstance(record, Undecodable) or record.value is None:
+        raise NotAnEvent(record)
+    headers = dict(record.headers)
+    try:
+        event = read_event(named(headers["ce_type"].decode()), record.value)
+        return record, event, int(headers["ce_invoiceversion"])
+    except (KeyError, ValueError) as error:
+        raise NotAnEvent(record) from error

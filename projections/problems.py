@@ -1,0 +1,94 @@
+"""Errors as RFC 9457 problem documents, each with a stable ``code``."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg import OperationalError
+from psycopg.errors import InvalidSchemaName, UndefinedTable
+from pydantic import BaseModel, ConfigDict, JsonValue
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDocument(BaseModel):
+    """A problem as it is served; each code may add facts of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Problem(Exception):
+    """An answer that is no success. detail is a sentence for people; facts are further members of the document."""
+
+    def __init__(self, status: HTTPStatus, code: str, detail: str, **facts: JsonValue) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.facts = facts
+
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """Return the problem document."""
+        document = {
+            "type": f"urn:redletter:problem:{self.code}",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        return JSONResponse(document | self.facts, self.status, headers, MEDIA_TYPE)
+
+
+def malformed_query(faults: list[JsonValue]) -> Problem:
+    """Return the answer to parameters that cannot be read. faults: [{field, message}]."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_QUERY", "A query parameter cannot be read.", faults=faults
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the app be answered as a problem document."""
+
+    @app.exception_handler(Problem)
+    async def problem(_request: Request, error: Problem) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return malformed_query(
+            [{"field": str(fault["loc"][-1]), "message": str(fault["msg"])} for fault in error.errors()]
+        ).response()
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        return Problem(status, status.name, f"{status.phrase}.").response(error.headers)
+
+    @app.exception_handler(TimeoutError)
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(UndefinedTable)
+    @app.exception_handler(InvalidSchemaName)
+    async def unavailable(request: Request, error: Exception) -> JSONResponse:
+        log.warning("the read tables cannot be read", path=request.url.path, error=repr(error))
+        return Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "READ_MODEL_UNAVAILABLE", "The read models cannot be read now; try again."
+        ).response()
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        log.error("a query failed", path=request.url.path, exc_info=error)
+        return Problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_FAULT", "A fault of ours; it has been logged."
+        ).response()

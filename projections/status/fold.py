@@ -1,0 +1,115 @@
+"""Events -> status document. The row is the published document itself, so what is folded is what is told."""
+
+from typing import assert_never
+
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from events.status import ACTIONS, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
+from events.values import Phase, Route, StatusCode
+from projections.versions import VersionGap, is_next
+
+Changes = dict[str, object]
+"""New values of fields of the row, by name."""
+
+_STATUS: dict[StatusCode, Status] = {code: Status(code=code, label=label) for code, label in LABELS.items()}
+_FIRST_PHASE: dict[Route, Phase] = {"form": "verifying_form", "simple": "opening_form"}
+_VOID: frozenset[StatusCode] = frozenset({"reversed_with_credit_note", "returned"})
+
+
+def fold(row: InvoiceStatus | None, event: AnyInvoiceEvent, version: int) -> InvoiceStatus:
+    """Fold one event of the invoice into its row; a repeat gives the same row again.
+
+    Raises: VersionGap.
+    """
+    if row is None:
+        return _first(event, version)
+    if not is_next(row.invoice_number, row.version, version):
+        return row
+    return row.model_copy(update=_changes(row, event) | {"version": version, "as_of": event.occurred_at})
+
+
+def _first(event: AnyInvoiceEvent, version: int) -> InvoiceStatus:
+    """Begin the row. An invoice begins with being issued: before anything else, an event is missing."""
+    if version != 1 or not isinstance(event, InvoiceIssued):
+        raise VersionGap(event.invoice_number, 0, version)
+    return InvoiceStatus(
+        invoice_number=event.invoice_number,
+        account_id=event.account_id,
+        status=_STATUS["issued"],
+        return_complete=False,
+        original_void=False,
+        posting_status="unknown",
+        actions=ACTIONS["issued"],
+        version=version,
+        as_of=event.occurred_at,
+    )
+
+
+def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> Changes:  # noqa: C901, PLR0911 - one case per event
+    match event:
+        case PostingStatusChanged():
+            return {"posting_status": event.posting_status}
+        case ReturnRequested():
+            return _standing("return_in_progress") | {"return_": _begun(event), "last_refusal": None}
+        case RedFontFormConfirmed():
+            return _progress(row, phase="issuing_credit_note")
+        case ReversalAttemptFailed():
+            return _progress(row, attempts=event.attempt)
+        case ReturnOverdue():
+            return _progress(row, overdue=True)
+        case ReturnRefused():
+            return _standing("issued") | _progress(row, phase="refused") | {"last_refusal": _refusal(event)}
+        case CreditNoteIssued():
+            return (
+                _standing("reversed_with_credit_note")
+                | _progress(row, phase="verifying_reversal")
+                | {"credit_note_number": event.credit_note_number}
+            )
+        case InvoiceReturned():
+            return _standing("returned") | _progress(row, phase="complete")
+        case ReplacementIssued():
+            return {"replacement_numbers": (*row.replacement_numbers, event.replacement_number)}
+        case InvoiceIssued() | ReissueRequested() | ReissueRefused():
+            return {}
+        case _:
+            assert_never(event)
+
+
+def _standing(code: StatusCode) -> Changes:
+    """Return everything that follows from the status alone."""
+    void = code in _VOID
+    return {"status": _STATUS[code], "return_complete": void, "original_void": void, "actions": ACTIONS[code]}
+
+
+def _begun(event: ReturnRequested) -> ReturnProgress:
+    return ReturnProgress(
+        return_id=event.return_id,
+        route=event.route,
+        phase=_FIRST_PHASE[event.route],
+        due_earliest=event.due_earliest,
+        due_latest=event.due_latest,
+        overdue=False,
+        attempts=0,
+    )
+
+
+def _progress(row: InvoiceStatus, **told: object) -> Changes:
+    """Carry the latest return on; it is kept after its end."""
+    return {"return_": row.return_ and row.return_.model_copy(update=told)}
+
+
+def _refusal(event: ReturnRefused) -> LastRefusal:
+    return LastRefusal(code=event.code, details=event.details, form_number=event.form_number, at=event.occurred_at)

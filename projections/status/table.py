@@ -1,0 +1,60 @@
+"""The table of the status read model. Its name is a parameter: a rebuild fills another one beside the live one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composed, Identifier
+
+from events.catalogue import write
+from events.status import InvoiceStatus
+
+SCHEMA = "projections"
+
+_CREATE = """
+    create table if not exists {table} (
+        invoice_number text collate "C" primary key,
+        version integer not null,
+        account_id text not null,
+        document json not null -- not jsonb: kept and served byte for byte, and SQL can still look into it
+    ) with (fillfactor = 70) -- each row is written again a few times within days
+"""
+_LOAD = "select invoice_number, document::text from {table} where invoice_number = any(%b)"
+_WRITE = """
+    insert into {table} as t (invoice_number, version, account_id, document)
+    select n, v, a, d::json from unnest(%b::text[], %b::int[], %b::text[], %b::text[]) as written (n, v, a, d)
+    on conflict (invoice_number) do update
+        set version = excluded.version, account_id = excluded.account_id, document = excluded.document
+        where excluded.version > t.version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTable:
+    """The rows of the status read model, in one table of the schema ``projections``."""
+
+    name: str = "status"
+
+    def create(self, cur: Cursor[TupleRow]) -> None:
+        """Create the table if it is missing."""
+        cur.execute(self._sql(_CREATE))
+
+    def load(self, cur: Cursor[TupleRow], numbers: Sequence[str]) -> dict[str, InvoiceStatus]:
+        """Return the rows of these invoices by number."""
+        cur.execute(self._sql(_LOAD), (numbers,))
+        return {number: InvoiceStatus.model_validate_json(document) for number, document in cur}
+
+    def write(self, cur: Cursor[TupleRow], rows: Sequence[InvoiceStatus]) -> None:
+        """Insert or replace the rows that are newer than what is there."""
+        columns = (
+            [row.invoice_number for row in rows],
+            [row.version for row in rows],
+            [row.account_id for row in rows],
+            [write(row).decode() for row in rows],
+        )
+        cur.execute(self._sql(_WRITE), columns)
+
+    def _sql(self, statement: LiteralString) -> Composed:
+        return SQL(statement).format(table=Identifier(SCHEMA, self.name))
