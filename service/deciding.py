@@ -23,7 +23,7 @@ from service.invoice.evolve import evolve
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
-from service.store import DeadLetterRow, Earlier, EventRow, ReplyRow
+from service.store import DeadLetterRow, Earlier, EventRow, ReplyRow, event_id
 from transport.consumer import Record, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -215,11 +215,6 @@ def log_decision(reply: AnyReply, correlation: str) -> None:
 def _event_row(record: Received, event: AnyInvoiceEvent, version: int) -> EventRow:
     stored = StoredEvent(event.invoice_number, version, name_of(type(event)), write(event))
     return EventRow(stored, event.occurred_at, record.id, record.correlation, record.traceparent)
-
-
-def event_id(invoice_number: str, version: int) -> str:
-    """Return the id of an event, which its invoice and version already make unique."""
-    return f"{invoice_number}-{version}"
 
 
 def _reference(stored: StoredEvent) -> EventReference:

@@ -21,11 +21,10 @@ from psycopg.rows import class_row
 
 from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
-from service.deciding import event_id
-from service.store import CHANNEL
+from service.store import CHANNEL, event_id
 from transport.addresses import Addresses
 from transport.message import Message
-from transport.producer import Fenced, TransactionalProducer
+from transport.producer import TransactionalProducer
 
 log = structlog.get_logger(__name__)
 
@@ -274,5 +273,3 @@ async def _publish(producer: TransactionalProducer, rows: Sequence[LogRow]) -> N
     here = Message(RELAY, KEY, json.dumps({"position": rows[-1].position}).encode(), [], partition=0)
     await producer.publish([*map(message, rows), here])
 
-
-_ = Fenced

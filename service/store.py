@@ -6,7 +6,7 @@ are not where the batch starts from: PositionLost, and the batch is dropped, as 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +96,11 @@ class Write:
     entries: Sequence[EventRow | ReplyRow | DeadLetterRow]
     claims: Sequence[Change]
     moves: Sequence[Move]
+
+
+def event_id(invoice_number: str, version: int) -> str:
+    """Return the id of an event, which its invoice and version already make unique."""
+    return f"{invoice_number}-{version}"
 
 
 class InvoiceRecorder(PostgresApplicationRecorder):
@@ -375,5 +380,3 @@ def _dead_letter_columns(place: int, row: DeadLetterRow) -> tuple[Any, ...]:
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
-
-_ = Mapping

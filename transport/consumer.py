@@ -8,8 +8,7 @@ an exception, so none gets out. Records arrive raw, since one undecodable header
 import asyncio
 import itertools
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
@@ -152,10 +151,11 @@ class _Reading(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._assignment += 1
         if self._assigned:
-            await self._assigned(frozenset(partition.partition for partition in assigned))
-        async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=2.0):
-            with attempt:
-                await self._rewind(assigned)
+            # The client would swallow an exception and hand out records all the same.
+            async for attempt in _for_ever():
+                with attempt:
+                    await self._assigned(frozenset(partition.partition for partition in assigned))
+        await self._rewind(assigned)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         try:
@@ -196,7 +196,7 @@ class _Reading(ConsumerRebalanceListener):
                 await asyncio.to_thread(self._work.handle, batch)
             except PositionLost:
                 log.warning("batch dropped: another worker owns a partition", group=self._group)
-                return await self._rewind(self.positions)
+                return await self._rewind(list(self.positions))
             except Exception:
                 log.exception("batch failed; it is tried again", group=self._group, records=len(batch.records))
             else:
@@ -213,15 +213,19 @@ class _Reading(ConsumerRebalanceListener):
             await self._advise()
 
     async def _rewind(self, partitions: Collection[TopicPartition]) -> None:
-        """Go on from the stored positions of the partitions that are still ours."""
-        stored = await asyncio.to_thread(self._work.positions, partitions)
+        """Go on from the stored positions of the partitions that are still ours; until these are known, take nothing."""
+        self.positions = {}
+        async for attempt in _for_ever():
+            with attempt:
+                stored = await asyncio.to_thread(self._work.positions, partitions)
+                self._go_on_from(stored)
+
+    def _go_on_from(self, stored: Mapping[TopicPartition, int]) -> None:
         consumer = self.consumer()
-        if consumer is None:
-            return
-        held = consumer.assignment()
+        held = consumer.assignment() if consumer else frozenset[TopicPartition]()
         self.positions = {partition: offset for partition, offset in stored.items() if partition in held}
         for partition, offset in self.positions.items():
-            consumer.seek(partition, offset)
+            cast("SteppingConsumer", consumer).seek(partition, offset)
 
     async def _advise(self) -> None:
         consumer = self.consumer()
@@ -233,6 +237,10 @@ class _Reading(ConsumerRebalanceListener):
             await consumer.commit({p: offset for p, offset in self.positions.items() if p in held})
         except KafkaError as error:
             log.debug("offsets for lag tools were not committed", group=self._group, error=str(error))
+
+
+def _for_ever() -> AsyncIterator[stamina.Attempt]:
+    return aiter(stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=2.0))
 
 
 async def consume(

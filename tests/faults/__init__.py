@@ -1,0 +1,1 @@
+"""What holds while processes are killed, frozen and cut off."""

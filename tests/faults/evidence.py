@@ -1,0 +1,116 @@
+"""What the topics and the read model show afterwards."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from events.catalogue import named
+from tests.faults.load import Answer, Sent
+
+Record = ConsumerRecord[bytes | None, bytes | None]
+DEAD_LETTER_HEADERS = {"dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_offset", "dl_time"}
+
+
+async def everything(bootstrap: str, topic: str) -> list[Record]:
+    """Read a whole topic as a careful consumer sees it: committed records only."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.subscribe([topic])
+        await consumer.topics()
+        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        records: list[Record] = []
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            for some in (await consumer.getmany(timeout_ms=500)).values():
+                records += some
+        return records
+    finally:
+        await consumer.stop()
+
+
+def headers(record: Record) -> dict[str, str]:
+    """Return a record's headers as text."""
+    return {name: value.decode() for name, value in record.headers}
+
+
+def assert_no_gap_and_no_duplicate(events: Iterable[Record]) -> None:
+    """Every invoice's versions are 1, 2, 3 ... in the order of the topic, and every id is there once."""
+    versions: dict[bytes | None, list[int]] = defaultdict(list)
+    ids: Counter[str] = Counter()
+    for record in events:
+        versions[record.key].append(int(headers(record)["ce_invoiceversion"]))
+        ids[headers(record)["ce_id"]] += 1
+    wrong = {key: found for key, found in versions.items() if found != list(range(1, len(found) + 1))}
+    assert not wrong
+    assert {id_: times for id_, times in ids.items() if times > 1} == {}
+
+
+@dataclass
+class Replies:
+    """Replies by the id and source of the command they answer, in the order they came."""
+
+    by_command: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "Replies":
+        """Sort the records of the reply topic."""
+        replies = cls()
+        for record in records:
+            body = json.loads(record.value or b"{}")
+            replies.by_command[body["command_id"]].append(body)
+        return replies
+
+    def assert_answer(self, sent: Sequence[Sent]) -> None:
+        """Every readable record, and every unreadable one with an id, has exactly the reply it must have."""
+        wanted: dict[str, list[Answer]] = defaultdict(list)
+        for record in sent:
+            if record.id is not None and record.answer is not None:
+                wanted[record.id].append(record.answer)
+        got = {id_: [answer_of(body) for body in bodies] for id_, bodies in self.by_command.items()}
+        missing = {id_: answers for id_, answers in wanted.items() if _sorted(got.get(id_, [])) != _sorted(answers)}
+        assert {id_: (answers, got.get(id_)) for id_, answers in missing.items()} == {}
+        assert set(got) - set(wanted) == set()
+
+
+def answer_of(body: Mapping[str, Any]) -> Answer:
+    """Read a reply as an answer."""
+    return Answer(
+        code=body.get("code"),
+        status=body.get("status"),
+        events=tuple(named(event["type"]).removesuffix(".v1") for event in body.get("events", ())),
+        version=body.get("invoice_version"),
+        replayed=body["replayed"],
+    )
+
+
+def _sorted(answers: Iterable[Answer]) -> list[Answer]:
+    return sorted(answers, key=repr)
+
+
+def assert_buried(dead_letters: Iterable[Record], sent: Iterable[Sent], undecodable: int) -> None:
+    """Every unreadable record lies among the dead letters byte for byte, once; an undecodable one as its place only."""
+    found: Counter[Any] = Counter()
+    bare = 0
+    for record in dead_letters:
+        own = tuple((name, value) for name, value in record.headers if name not in DEAD_LETTER_HEADERS)
+        told = {name: value for name, value in record.headers if name in DEAD_LETTER_HEADERS}
+        assert set(told) == DEAD_LETTER_HEADERS
+        if told["dl_reason"] == b"UNDECODABLE_RECORD":
+            assert (record.key, record.value, own) == (None, None, ())
+            bare += 1
+        else:
+            found[told["dl_topic"].decode(), record.key, record.value, own] += 1
+    wanted = Counter((record.topic, record.key, record.value, record.headers) for record in sent if record.dead)
+    assert found - wanted == Counter()
+    assert wanted - found == Counter()
+    assert bare == undecodable

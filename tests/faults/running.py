@@ -1,0 +1,76 @@
+"""The roles as processes of their own, and the ways in which they are hurt."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from transport.addresses import Addresses
+
+PROGRAM = Path(sys.executable).parent / "redletter"
+STOP_WITHIN = 15.0
+"""Seconds that a role has to stop when asked to."""
+
+
+@dataclass
+class Roles:
+    """Role processes, each started again as often as it is killed."""
+
+    addresses: Addresses
+    logs: Path
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+    kills: int = 0
+
+    def start(self, *names: str) -> None:
+        """Start roles. A name may carry a number, such as ``worker-2``."""
+        for name in names:
+            self.running[name] = subprocess.Popen(  # noqa: S603 - our own program
+                [PROGRAM, name.partition("-")[0]],
+                env=self._environment(),
+                stdout=self._log(name),
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill(self, name: str) -> None:
+        """End a role without a word."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait(STOP_WITHIN)
+        self.kills += 1
+
+    def freeze(self, name: str) -> None:
+        """Stop a role in the middle of whatever it does."""
+        self.running[name].send_signal(signal.SIGSTOP)
+
+    def wake(self, name: str) -> None:
+        """Let a frozen role go on as if nothing had been."""
+        self.running[name].send_signal(signal.SIGCONT)
+
+    def stop(self, name: str) -> int:
+        """Ask a role to stop; return its exit code."""
+        process = self.running.pop(name)
+        process.terminate()
+        return process.wait(STOP_WITHIN)
+
+    def end(self) -> None:
+        """End whatever is left."""
+        for process in self.running.values():
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait(STOP_WITHIN)
+        self.running.clear()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
+            "REDLETTER_DATABASE_URL": self.addresses.database,
+            **self.environment,
+        }
+
+    def _log(self, name: str) -> IO[bytes]:
+        return (self.logs / f"{name}.log").open("ab")
