@@ -1,0 +1,155 @@
+"""The details fold, event by event."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from events.catalogue import read_event, write
+from events.invoice_events import AnyInvoiceEvent
+from events.values import Charge
+from projections.details.fold import fold
+from projections.details.row import DetailsRow, Sequel
+from projections.versions import VersionGap
+from tests.projections import naive, told
+
+
+def folded(*events: AnyInvoiceEvent) -> DetailsRow:
+    row = None
+    for version, event in enumerate(events, start=1):
+        row = fold(row, event, version)
+    assert row is not None
+    return row
+
+
+def sequel(*events: AnyInvoiceEvent) -> dict[str, Any]:
+    return json.loads(write(folded(*events).sequel))
+
+
+def test_the_invoice_is_kept_as_it_was_issued() -> None:
+    issued = told.issued(
+        charges=(Charge(charge_id="c1", amount=Decimal("107.00")), Charge(charge_id="c2", amount=Decimal("-1.00")))
+    )
+    row = folded(issued, told.requested())
+    assert read_event("InvoiceIssued.v1", row.invoice.encode()) == issued
+
+
+def test_a_return_tells_what_was_asked_for_and_its_form_by_number_until_it_is_confirmed() -> None:
+    asked = sequel(told.issued(), told.requested())["return"]
+    assert asked == {
+        "return_id": "r1",
+        "route": "form",
+        "phase": "verifying_form",
+        "due_earliest": "2026-02-14T00:00:00+08:00",
+        "due_latest": "2026-02-25T23:59:59+08:00",
+        "overdue": False,
+        "attempts": 0,
+        "reason": "wrong_amount",
+        "remarks": f"of {told.NUMBER}",
+        "form": {"number": told.FORM},
+    }
+    confirmed = sequel(told.issued(), told.requested(), told.confirmed())["return"]
+    assert confirmed["form"] == json.loads(write(told.form()))
+    assert confirmed["phase"] == "issuing_credit_note"
+
+
+def test_a_simple_return_has_no_reason_remarks_or_form_of_its_own() -> None:
+    assert {"reason", "remarks", "form"}.isdisjoint(sequel(told.issued(), told.requested_simply())["return"])
+
+
+@pytest.mark.parametrize(
+    ("before", "refusal", "expected"),
+    [
+        ([told.requested()], {"form_number": told.FORM}, {"number": told.FORM}),
+        ([told.requested()], {"form_number": told.FORM, "form_state": "07"}, {"number": told.FORM, "state": "07"}),
+        ([told.requested()], {}, {"number": told.FORM}),
+        ([told.requested_simply()], {}, None),
+        (
+            [told.requested_simply()],
+            {"form_number": told.FORM, "form_state": "02"},
+            {"number": told.FORM, "state": "02"},
+        ),
+        (
+            [told.requested(), told.confirmed()],
+            {"form_number": told.FORM, "form_state": "08"},
+            json.loads(write(told.form(state="08"))),
+        ),
+        (
+            [told.requested(), told.confirmed()],
+            {"form_number": told.OTHER_FORM, "form_state": "05"},
+            {"number": told.OTHER_FORM, "state": "05"},
+        ),
+    ],
+)
+def test_a_refusal_tells_the_form_as_the_tax_side_last_did(
+    before: Sequence[AnyInvoiceEvent], refusal: dict[str, str], expected: dict[str, Any] | None
+) -> None:
+    assert sequel(told.issued(), *before, told.refused(**refusal))["return"].get("form") == expected
+
+
+def test_the_credit_note_is_told_in_full() -> None:
+    assert sequel(told.issued(), told.requested(), told.confirmed(), told.credited())["credit_note"] == {
+        "credit_note_number": told.CREDIT_NOTE,
+        "issued_on": "2026-02-14",
+        "form_number": told.FORM,
+        "net_amount": "-100.00",
+        "tax_amount": "-6.00",
+    }
+
+
+def test_each_reissue_keeps_its_outcome() -> None:
+    returned = (told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned())
+    after = sequel(
+        *returned,
+        told.reissue_requested(reissue_id="i1"),
+        told.reissue_refused(reissue_id="i1"),
+        told.reissue_requested(reissue_id="i2", remarks="new title"),
+        told.replaced(reissue_id="i2"),
+        told.reissue_requested(reissue_id="i3"),
+    )
+    request = {
+        "charge_ids": ["c1"],
+        "amount": "106.00",
+        "kind": "general",
+        "buyer": {"name": "B"},
+        "requested_at": "2026-02-13T09:30:00Z",
+    }
+    assert after["reissues"] == [
+        request | {"reissue_id": "i1", "state": "refused", "reason": "closed"},
+        request
+        | {"reissue_id": "i2", "state": "replaced", "remarks": "new title", "replacement_number": told.REPLACEMENT},
+        request | {"reissue_id": "i3", "state": "open"},
+    ]
+    assert after["replacements"] == [{"reissue_id": "i2", "replacement_number": told.REPLACEMENT, "charge_ids": ["c1"]}]
+
+
+def test_a_repeated_event_gives_the_very_same_row() -> None:
+    row = folded(told.issued(), told.requested())
+    assert fold(row, told.requested(), 2) is row
+
+
+def test_a_gap_in_the_versions_stops_the_fold() -> None:
+    with pytest.raises(VersionGap):
+        fold(folded(told.issued()), told.requested(), 3)
+    with pytest.raises(VersionGap):
+        fold(None, told.requested(), 2)
+
+
+@given(told.histories())
+def test_details_show_one_version_throughout(events: Sequence[AnyInvoiceEvent]) -> None:
+    after = sequel(*events)
+    assert after["version"] == after["status"]["version"] == len(events)
+    assert after["status"] == naive.status_document(events)
+    progress = after["status"].get("return", {})
+    assert progress.items() <= after.get("return", {}).items()
+    assert [one["replacement_number"] for one in after["replacements"]] == after["status"]["replacement_numbers"]
+    assert after.get("credit_note", {}).get("credit_note_number") == after["status"].get("credit_note_number")
+
+
+@given(told.histories())
+def test_a_row_is_read_back_as_it_was_written(events: Sequence[AnyInvoiceEvent]) -> None:
+    row = folded(*events)
+    assert Sequel.model_validate_json(write(row.sequel)) == row.sequel

@@ -1,0 +1,169 @@
+"""The status fold, event by event."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+
+from events.catalogue import EVENTS, write
+from events.invoice_events import AnyInvoiceEvent
+from events.status import InvoiceStatus
+from projections.status.fold import fold
+from projections.versions import VersionGap
+from tests.projections import naive, told
+
+
+def folded(*events: AnyInvoiceEvent) -> InvoiceStatus:
+    row = None
+    for version, event in enumerate(events, start=1):
+        row = fold(row, event, version)
+    assert row is not None
+    return row
+
+
+IN_FORCE = ("issued", "Issued", False, ("details", "return"))
+UNDER_WAY = ("return_in_progress", "Return in progress", False, ("details",))
+REVERSED = ("reversed_with_credit_note", "Reversed with credit note", True, ("details", "reissue"))
+RETURNED = ("returned", "Returned", True, ("details", "reissue"))
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([told.issued()], IN_FORCE),
+        ([told.issued(), told.posting()], IN_FORCE),
+        ([told.issued(), told.requested()], UNDER_WAY),
+        ([told.issued(), told.requested(), told.confirmed()], UNDER_WAY),
+        ([told.issued(), told.requested(), told.refused()], IN_FORCE),
+        ([told.issued(), told.requested(), told.confirmed(), told.credited()], REVERSED),
+        ([told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned()], RETURNED),
+    ],
+)
+def test_status_decides_label_effect_and_actions(
+    events: Sequence[AnyInvoiceEvent], expected: tuple[str, str, bool, tuple[str, ...]]
+) -> None:
+    row = folded(*events)
+    assert (row.status.code, row.status.label, row.original_void, row.actions) == expected
+    assert row.return_complete == row.original_void
+
+
+def test_an_issued_invoice_has_nothing_but_itself_to_tell() -> None:
+    assert json.loads(write(folded(told.issued()))) == {
+        "invoice_number": told.NUMBER,
+        "account_id": told.ACCOUNT,
+        "status": {"code": "issued", "label": "Issued"},
+        "return_complete": False,
+        "original_void": False,
+        "posting_status": "unknown",
+        "actions": ["details", "return"],
+        "replacement_numbers": [],
+        "version": 1,
+        "as_of": "2026-02-13T09:30:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "phase"),
+    [
+        (told.requested(), "verifying_form"),
+        (told.requested_simply(), "opening_form"),
+        (told.confirmed(), "issuing_credit_note"),
+        (told.credited(), "verifying_reversal"),
+        (told.returned(), "complete"),
+        (told.refused(), "refused"),
+    ],
+)
+def test_each_step_of_a_return_has_its_phase(event: AnyInvoiceEvent, phase: str) -> None:
+    row = folded(told.issued(), told.requested(), event)
+    assert row.return_ is not None
+    assert row.return_.phase == phase
+
+
+def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
+    document = json.loads(write(folded(told.issued(), told.requested())))
+    assert document["return"] == {
+        "return_id": "r1",
+        "route": "form",
+        "phase": "verifying_form",
+        "due_earliest": "2026-02-14T00:00:00+08:00",
+        "due_latest": "2026-02-25T23:59:59+08:00",
+        "overdue": False,
+        "attempts": 0,
+    }
+
+
+def test_failed_attempts_are_counted_and_an_overdue_return_goes_on() -> None:
+    row = folded(told.issued(), told.requested(), told.attempt_failed(1), told.overdue(), told.attempt_failed(2))
+    assert row.return_ is not None
+    assert (row.return_.attempts, row.return_.overdue, row.return_.phase) == (2, True, "verifying_form")
+
+
+def test_a_refusal_stays_visible_until_the_next_request_which_begins_afresh() -> None:
+    first = (
+        told.issued(),
+        told.requested(),
+        told.attempt_failed(),
+        told.overdue(),
+        told.refused(form_number=told.FORM),
+    )
+    assert json.loads(write(folded(*first)))["last_refusal"] == {
+        "code": "RED_FONT_FORM_EXPIRED",
+        "details": {"seen": None},
+        "form_number": told.FORM,
+        "at": "2026-02-13T09:30:00Z",
+    }
+    again = folded(*first, told.requested(return_id="r2"))
+    assert again.last_refusal is None
+    assert again.return_ is not None
+    assert (again.return_.return_id, again.return_.attempts, again.return_.overdue) == ("r2", 0, False)
+
+
+def test_replacements_are_told_in_order() -> None:
+    returned = (told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned())
+    reissues = (told.reissue_requested(), told.replaced(), told.reissue_requested(), told.reissue_refused())
+    later = told.replaced(replacement_number=told.REPLACEMENT[::-1])
+    assert folded(*returned, *reissues, later).replacement_numbers == (told.REPLACEMENT, told.REPLACEMENT[::-1])
+
+
+def test_a_repeated_event_gives_the_very_same_row() -> None:
+    row = folded(told.issued(), told.requested(), told.attempt_failed())
+    assert fold(row, told.attempt_failed(), 3) is row
+    assert fold(row, told.issued(), 1) is row
+
+
+def test_a_gap_in_the_versions_stops_the_fold() -> None:
+    row = folded(told.issued())
+    with pytest.raises(VersionGap, match=f"invoice {told.NUMBER}: version 3 came after 1"):
+        fold(row, told.requested(), 3)
+
+
+@pytest.mark.parametrize(("event", "version"), [(told.issued(), 2), (told.requested(), 1), (told.requested(), 2)])
+def test_an_invoice_begins_with_its_issue_as_version_one(event: AnyInvoiceEvent, version: int) -> None:
+    with pytest.raises(VersionGap):
+        fold(None, event, version)
+
+
+def test_every_event_of_the_catalogue_can_be_folded() -> None:
+    every = [
+        told.posting(),
+        told.requested(),
+        told.confirmed(),
+        told.attempt_failed(),
+        told.credited(),
+        told.returned(),
+        told.refused(),
+        told.overdue(),
+        told.reissue_requested(),
+        told.reissue_refused(),
+        told.replaced(),
+    ]
+    assert {type(event) for event in every} | {type(told.issued())} == set(EVENTS.values())
+    for event in every:
+        assert fold(folded(told.issued()), event, 2).version == 2
+
+
+@given(told.histories())
+def test_the_fold_agrees_with_the_document_worked_out_from_all_events(events: Sequence[AnyInvoiceEvent]) -> None:
+    for end in range(1, len(events) + 1):
+        assert json.loads(write(folded(*events[:end]))) == naive.status_document(events[:end])
