@@ -25,6 +25,7 @@ from service.store import CHANNEL, event_id
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import TransactionalProducer
+from transport.topics import partition_counts
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ LOCK = 0x7265_646C_6574_7465
 TRANSACTIONAL_ID = "redletter.relay"
 SOURCE = "urn:redletter:worker"
 KEY = b"relay"
+PUBLISHED = (EVENTS, REPLIES, DEAD_LETTERS)
 MOST_ROWS = 2000
 MOST_BYTES = 16 << 20
 """Rows, and bytes of their values, in one Kafka transaction."""
@@ -182,44 +184,38 @@ async def last_position(bootstrap: str) -> int:
 
     Raises: PositionMissing when the topic is silent although messages were published.
     """
-    partition = TopicPartition(RELAY, 0)
-    async with _reader(bootstrap, "read_uncommitted") as everything:
+    position = TopicPartition(RELAY, 0)
+    published = [TopicPartition(t, p) for t in PUBLISHED for p in range((await partition_counts(bootstrap))[t])]
+    async with _reader(bootstrap, "read_uncommitted", position) as everything:
         # Up to here, and not to the last stable offset: an open transaction would hide the newest position.
-        end = (await everything.end_offsets([partition]))[partition]
-        published = await everything.end_offsets(
-            [TopicPartition(t, p) for t in (EVENTS, REPLIES, DEAD_LETTERS) for p in await _partitions(everything, t)]
-        )
-    async with _reader(bootstrap, "read_committed") as committed:
-        for start in (max(0, end - TAIL), 0):
-            if (position := await _newest(committed, partition, start, end)) is not None:
-                return position
-    if any(published.values()):
+        ends = await everything.end_offsets([position, *published])
+    async with _reader(bootstrap, "read_committed", position) as committed:
+        for start in sorted({max(0, ends[position] - TAIL), 0}, reverse=True):
+            committed.seek(position, start)
+            if (newest := await _newest(committed, position, ends[position])) is not None:
+                return newest
+    if any(ends[partition] for partition in published):
         msg = f"the topic {RELAY} holds no position although messages were published; restore it before going on"
         raise PositionMissing(msg)
     return 0
 
 
 @asynccontextmanager
-async def _reader(bootstrap: str, isolation: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reader(bootstrap: str, isolation: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap.split(","), isolation_level=isolation, auto_offset_reset="earliest"
     )
+    consumer.assign([partition])
     try:
         await consumer.start()
+        # Let the client's own task begin: cancelled before that, it would raise CancelledError out of stop().
+        await asyncio.sleep(0)
         yield consumer
     finally:
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
-    consumer.subscribe([topic])
-    await consumer.topics()
-    return sorted(consumer.partitions_for_topic(topic) or ())
-
-
-async def _newest(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> int | None:
-    consumer.assign([partition])
-    consumer.seek(partition, start)
+async def _newest(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> int | None:
     newest: bytes | None = None
     while await consumer.position(partition) < end:
         for records in (await consumer.getmany(timeout_ms=200)).values():

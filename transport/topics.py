@@ -38,6 +38,16 @@ async def ensure(bootstrap: str, partitions: int) -> None:
         await admin.close()
 
 
+async def partition_counts(bootstrap: str) -> dict[str, int]:
+    """Return how many partitions each topic of the system has; one that does not exist is left out."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+    await admin.start()
+    try:
+        return await _partition_counts(admin)
+    finally:
+        await admin.close()
+
+
 async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
     names = {topic.name for topic in TOPICS} & set(await admin.list_topics())
     described = await admin.describe_topics(sorted(names)) if names else []

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from events.catalogue import named
 from tests.faults.load import Answer, Sent
+from transport.topics import partition_counts
 
 Record = ConsumerRecord[bytes | None, bytes | None]
 DEAD_LETTER_HEADERS = {"dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_offset", "dl_time"}
@@ -22,10 +23,7 @@ async def everything(bootstrap: str, topic: str) -> list[Record]:
     )
     await consumer.start()
     try:
-        consumer.subscribe([topic])
-        await consumer.topics()
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        consumer.unsubscribe()
+        partitions = [TopicPartition(topic, p) for p in range((await partition_counts(bootstrap))[topic])]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)

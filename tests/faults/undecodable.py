@@ -1,0 +1,33 @@
+"""Publishes records whose header name is not UTF-8, which no ordinary client can be made to do.
+
+Run as a program of its own: aiokafka's pure-Python record builder must be chosen before aiokafka is imported.
+
+    AIOKAFKA_NO_EXTENSIONS=1 python undecodable.py BOOTSTRAP TOPIC PARTITION
+"""
+
+import asyncio
+import sys
+
+from aiokafka import AIOKafkaProducer
+
+
+class NotText(str):
+    """A header name that encodes to bytes that are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str, **__: str) -> bytes:
+        """Return bytes that no decoder takes."""
+        return b"\xff\xfe"
+
+
+async def publish(bootstrap: str, topic: str, partition: int) -> None:
+    """Publish one such record."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+        await producer.send_and_wait(
+            topic, b"{}", key=b"any", partition=partition, headers=[(NotText("name"), b"value")]
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(publish(sys.argv[1], sys.argv[2], int(sys.argv[3])))
