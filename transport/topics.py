@@ -1,5 +1,6 @@
 """Topics are created with their settings, and never silently differ from them."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -10,6 +11,10 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from events.topics import TOPICS, Topic
 
 log = structlog.get_logger(__name__)
+
+
+VISIBLE_WITHIN = 30.0
+"""Seconds in which a broker must know of a topic that its controller created."""
 
 
 class TopicMismatch(Exception):
@@ -34,6 +39,7 @@ async def ensure(bootstrap: str, partitions: int) -> None:
         _check(existing, partitions)
         await _create(admin, [topic for topic in TOPICS if topic.name not in existing], partitions)
         await _configure(admin, [topic for topic in TOPICS if topic.name in existing])
+        await _all_visible(admin)
     finally:
         await admin.close()
 
@@ -87,3 +93,11 @@ async def _configure(admin: AIOKafkaAdminClient, existing: Iterable[Topic]) -> N
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name, topic.config()) for topic in existing]
     if resources:
         await admin.alter_configs(resources)
+
+
+async def _all_visible(admin: AIOKafkaAdminClient) -> None:
+    """Wait until the broker knows of every topic: it learns of them a moment after they are created."""
+    names = {topic.name for topic in TOPICS}
+    async with asyncio.timeout(VISIBLE_WITHIN):
+        while not names <= set(await _partition_counts(admin)):
+            await asyncio.sleep(0.05)

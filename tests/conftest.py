@@ -1,0 +1,70 @@
+"""Fixtures that every room's tests share: the real servers, and a fresh system on them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from psycopg import sql
+
+from events.topics import TOPICS
+from projections import schema as read_side
+from service import schema as write_side
+from tests import servers as real
+from transport import topics
+from transport.addresses import Addresses
+
+PARTITIONS = 8
+
+
+def pytest_report_header() -> str:
+    """Say which servers the integration tests run on, and why not on others."""
+    choice = real.choose()
+    return f"servers: {choice.name} ({choice.why})"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Kafka and PostgreSQL, started once for all tests that ask for them."""
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with real.run(real.choose(), folder) as addresses:
+        yield addresses
+
+
+@pytest.fixture
+async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
+    """A system of its own for one test: empty topics, and a migrated database that nobody else writes to."""
+    database = f"test_{uuid4().hex}"
+    with psycopg.connect(servers.database, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+    own = Addresses(servers.kafka, urlunsplit(urlsplit(servers.database)._replace(path=f"/{database}")))
+    await migrate(own)
+    yield own
+    with psycopg.connect(servers.database, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
+
+
+async def migrate(addresses: Addresses) -> None:
+    """Lay empty topics and all tables."""
+    await _delete_topics(addresses.kafka)
+    await topics.ensure(addresses.kafka, PARTITIONS)
+    write_side.migrate(addresses.database)
+    read_side.ensure(addresses.database)
+
+
+async def _delete_topics(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        ours = {topic.name for topic in TOPICS} & set(await admin.list_topics())
+        if ours:
+            await admin.delete_topics(sorted(ours))
+        async with asyncio.timeout(30):
+            while ours & set(await admin.list_topics()):  # the broker learns of it a moment later
+                await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
