@@ -37,7 +37,6 @@ from events.values import (
 MOST_CHARGES = 1000
 
 
-
 def _no_repeats(charge_ids: Iterable[str]) -> None:
     repeated = sorted(charge for charge, times in Counter(charge_ids).items() if times > 1)
     if repeated:
@@ -233,5 +232,3 @@ AnyCommand = (
     | MarkReturnOverdue
     | LinkReplacement
 )
-
-

@@ -34,9 +34,7 @@ _MONEY = r"^(-?[1-9][0-9]{0,15}\.[0-9]{2}|0\.[0-9]{2}|-0\.(0[1-9]|[1-9][0-9]))$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
-_AMOUNT = core_schema.no_info_after_validator_function(
-    Decimal, core_schema.str_schema(pattern=_MONEY, strict=True)
-)
+_AMOUNT = core_schema.no_info_after_validator_function(Decimal, core_schema.str_schema(pattern=_MONEY, strict=True))
 _MONEY_SCHEMA = _said(
     core_schema.json_or_python_schema(
         json_schema=_AMOUNT,
@@ -88,9 +86,7 @@ ReturnReason = Literal[
     "other",
 ]
 StatusCode = Literal["issued", "return_in_progress", "reversed_with_credit_note", "returned"]
-Phase = Literal[
-    "verifying_form", "opening_form", "issuing_credit_note", "verifying_reversal", "complete", "refused"
-]
+Phase = Literal["verifying_form", "opening_form", "issuing_credit_note", "verifying_reversal", "complete", "refused"]
 
 
 class Record(BaseModel):

@@ -28,9 +28,13 @@ from transport.consumer import Record, Undecodable
 
 log = structlog.get_logger(__name__)
 
-NOT_FINAL = frozenset({"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "RETURN_NOT_OVERDUE"})
+NOT_FINAL = frozenset(
+    {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "RETURN_NOT_OVERDUE"}
+)
 """Refusals that use no id up: the same id may come again and be decided anew."""
-VERSIONLESS = frozenset({"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"})
+VERSIONLESS = frozenset(
+    {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"}
+)
 """Refusals that do not tell the invoice's version."""
 
 
@@ -68,7 +72,9 @@ class Batch:
     earlier: dict[UUID, Earlier]
     claims: Overlay
     moment: Callable[[], Moment]
-    entries: list[EventRow | ReplyRow | DeadLetterRow] = field(default_factory=list[EventRow | ReplyRow | DeadLetterRow])
+    entries: list[EventRow | ReplyRow | DeadLetterRow] = field(
+        default_factory=list[EventRow | ReplyRow | DeadLetterRow]
+    )
 
     def take(self, record: Received | Unreadable) -> None:
         """Decide one record, and keep what comes of it."""
@@ -218,9 +224,7 @@ def _event_row(record: Received, event: AnyInvoiceEvent, version: int) -> EventR
 
 
 def _reference(stored: StoredEvent) -> EventReference:
-    return EventReference(
-        id=event_id(str(stored.originator_id), stored.originator_version), type=type_of(stored.topic)
-    )
+    return EventReference(id=event_id(str(stored.originator_id), stored.originator_version), type=type_of(stored.topic))
 
 
 def _reply_row(  # noqa: PLR0913 - the columns of a row

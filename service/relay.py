@@ -164,7 +164,9 @@ class _Log:
 @asynccontextmanager
 async def _locked_log(database: str) -> AsyncIterator[_Log]:
     """Wait until this process is the active relay; it is as long as the session lives."""
-    connection = await psycopg.AsyncConnection[Any].connect(database, autocommit=True, application_name="redletter relay")
+    connection = await psycopg.AsyncConnection[Any].connect(
+        database, autocommit=True, application_name="redletter relay"
+    )
     async with connection:
         while not await _try_lock(connection):
             await asyncio.sleep(STAND_BY)
@@ -268,4 +270,3 @@ async def _publish_from(position: int, entries: _Log, producer: TransactionalPro
 async def _publish(producer: TransactionalProducer, rows: Sequence[LogRow]) -> None:
     here = Message(RELAY, KEY, json.dumps({"position": rows[-1].position}).encode(), [], partition=0)
     await producer.publish([*map(message, rows), here])
-

@@ -297,9 +297,7 @@ def _insert_log(cur: Cursor[TupleRow], entries: Sequence[EventRow | ReplyRow | D
     cur.execute(f"notify {CHANNEL}")
 
 
-_DRAW: LiteralString = (
-    "select setval('redletter.log_position', nextval('redletter.log_position') + %s - 1)"
-)
+_DRAW: LiteralString = "select setval('redletter.log_position', nextval('redletter.log_position') + %s - 1)"
 _EVENTS: LiteralString = """
     insert into redletter.invoice_events (notification_id, originator_id, originator_version, topic, state,
         occurred_at, causation_id, correlation_id, traceparent)
@@ -379,4 +377,3 @@ def _dead_letter_columns(place: int, row: DeadLetterRow) -> tuple[Any, ...]:
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
-

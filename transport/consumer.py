@@ -269,9 +269,7 @@ async def consume(
         await broker.stop()
 
 
-def broker_of(
-    addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int
-) -> KafkaBroker:
+def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int) -> KafkaBroker:
     """Return a broker with the one batch subscriber that reads ``topics``; nothing is connected yet."""
     broker = KafkaBroker(
         addresses.kafka.split(","), consumer_only=True, allow_auto_create_topics=False, logger=None, apply_types=False

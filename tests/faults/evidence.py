@@ -1,18 +1,27 @@
 """What the topics and the read model show afterwards."""
 
+import asyncio
 import json
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from events.catalogue import named
+from events.catalogue import named, read_event, write
+from events.status import InvoiceStatus
+from events.topics import STATUS, TAX_REQUESTS
+from projections.status.fold import fold
 from tests.faults.load import Answer, Sent
+from transport.addresses import Addresses
 from transport.topics import partition_counts
 
 Record = ConsumerRecord[bytes | None, bytes | None]
+CAUGHT_UP_WITHIN = 60.0
+"""Seconds in which the read model must show all there is."""
 DEAD_LETTER_HEADERS = {"dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_offset", "dl_time"}
 
 
@@ -112,3 +121,63 @@ def assert_buried(dead_letters: Iterable[Record], sent: Iterable[Sent], undecoda
     assert found - wanted == Counter()
     assert wanted - found == Counter()
     assert bare == undecodable
+
+
+async def assert_read_model_is_a_fold_of(events: Sequence[Record], addresses: Addresses) -> None:
+    """The status table, and the compacted topic, say of every invoice what a fold of the events says."""
+    folded: dict[str, InvoiceStatus] = {}
+    for record in events:
+        told = headers(record)
+        event = read_event(named(told["ce_type"]), record.value or b"")
+        number = event.invoice_number
+        folded[number] = fold(folded.get(number), event, int(told["ce_invoiceversion"]))
+    wanted = {number: json.loads(write(status)) for number, status in folded.items()}
+    await until(lambda: _read_model(addresses.database), wanted)
+    await until(lambda: _published(addresses.kafka), wanted)
+
+
+async def _read_model(database: str) -> dict[str, Any]:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select invoice_number, document::text from projections.status").fetchall()
+    return {number: json.loads(document) for number, document in rows}
+
+
+async def _published(bootstrap: str) -> dict[str, Any]:
+    """Read the newest status document of each invoice; on the way there none may go back."""
+    newest: dict[str, Any] = {}
+    for record in await everything(bootstrap, STATUS):
+        document = json.loads(record.value or b"{}")
+        number = document["invoice_number"]
+        assert document["version"] >= newest.get(number, document)["version"]
+        newest[number] = document
+    return newest
+
+
+async def until(look: Callable[[], Awaitable[Mapping[str, Any]]], wanted: Mapping[str, Any]) -> None:
+    """Wait until what is looked at is what is wanted; say what differs when it does not come to be."""
+    deadline = time.monotonic() + CAUGHT_UP_WITHIN
+    while (seen := await look()) != wanted and time.monotonic() < deadline:
+        await asyncio.sleep(0.5)
+    assert {key: (value, seen.get(key)) for key, value in wanted.items() if seen.get(key) != value} == {}
+    assert set(seen) == set(wanted)
+
+
+async def assert_tax_requests_never_go_back(bootstrap: str, events: Sequence[Record]) -> None:
+    """Every return was asked about in order; a request's attempts never go down, and no question was left out."""
+    order = ("VerifyRedFontForm.v1", "OpenRedFontForm.v1", "IssueCreditNote.v1", "VerifyReversal.v1")
+    stages: dict[str, int] = {}
+    attempts: dict[str, int] = {}
+    asked: set[tuple[str, str]] = set()
+    for record in await everything(bootstrap, TAX_REQUESTS):
+        body, name = json.loads(record.value or b"{}"), named(headers(record)["ce_type"])
+        assert order.index(name) >= stages.get(body["return_id"], 0)
+        assert body["attempt"] >= attempts.get(body["request_id"], 1)
+        stages[body["return_id"]], attempts[body["request_id"]] = order.index(name), body["attempt"]
+        asked.add((body["return_id"], name))
+    returns = {
+        json.loads(record.value or b"{}")["return_id"]
+        for record in events
+        if named(headers(record)["ce_type"]) == "ReturnRequested.v1"
+    }
+    # A question answered before the clock saw it need not be asked any more; the others must be.
+    assert {return_id for return_id, _ in asked} <= returns

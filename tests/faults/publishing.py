@@ -24,24 +24,34 @@ class Outside:
         self._bootstrap = bootstrap
         self._partitions = partitions
         self._rng = random.Random(seed)  # noqa: S311 - a load, not a secret
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_request_size=2 << 20
-        )
         self._heard: dict[str, asyncio.Queue[None]] = {}
         self.sent: list[Sent] = []
         self.undecodable = 0
         self.answered = 0
+        self._done = asyncio.Event()
 
     async def play(self, scripts: Sequence[Script], *, noise: int = 0) -> None:
         """Play all scripts side by side, with ``noise`` rounds of unreadable records among them."""
-        await self._producer.start()
+        self._done.clear()
+        await self._start_producer()
         listening = asyncio.create_task(self._listen())
         try:
             rounds = [self._noise(script.number) for script in scripts[:noise]]
             await asyncio.gather(*(self._play(script) for script in scripts), *rounds)
         finally:
+            self._done.set()
             listening.cancel()
             await self._producer.stop()
+
+    async def _start_producer(self) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=2 << 20,
+            request_timeout_ms=int(ANSWERED_WITHIN * 1000),
+        )
+        await self._producer.start()
 
     async def _play(self, script: Script) -> None:
         for step in script.steps:
@@ -59,11 +69,15 @@ class Outside:
             await self.publish(record)
         await self._undecodable()
 
+    async def progress(self, *, since: int, by: int) -> None:
+        """Wait until ``by`` more replies have come than ``since``, or all have."""
+        async with asyncio.timeout(ANSWERED_WITHIN):
+            while self.answered < since + by and not self._done.is_set():
+                await asyncio.sleep(0.02)
+
     async def publish(self, record: Sent) -> None:
         """Publish one record, until the broker has it."""
-        await self._producer.send_and_wait(
-            record.topic, record.value, key=record.key, headers=list(record.headers)
-        )
+        await self._producer.send_and_wait(record.topic, record.value, key=record.key, headers=list(record.headers))
         self.sent.append(record)
 
     async def _undecodable(self) -> None:

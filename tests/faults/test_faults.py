@@ -1,0 +1,128 @@
+"""Nothing is lost, doubled or half done while everything around it breaks. On servers of its own, since it kills them."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from local.kafka_server import EmbeddedKafka, embedded_kafka
+from local.postgres_server import EmbeddedPostgres, embedded_postgres
+from tests.conftest import PARTITIONS, migrate
+from tests.faults.evidence import (
+    Replies,
+    assert_buried,
+    assert_no_gap_and_no_duplicate,
+    assert_read_model_is_a_fold_of,
+    assert_tax_requests_never_go_back,
+    everything,
+)
+from tests.faults.load import scripts
+from tests.faults.publishing import Outside
+from tests.faults.running import Roles
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
+SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
+"""How many times the short form of each proof is done; `make prove` asks for more."""
+ROLES = ("worker", "relay", "projector", "clock")
+
+
+@dataclass
+class System:
+    """The servers, the roles on them, and the world outside."""
+
+    kafka: EmbeddedKafka
+    postgres: EmbeddedPostgres
+    roles: Roles
+    addresses: Addresses
+    outside: Outside
+
+    async def verify(self) -> None:
+        """Check everything that must hold, whatever happened."""
+        bootstrap = self.addresses.kafka
+        events = await everything(bootstrap, EVENTS)
+        assert_no_gap_and_no_duplicate(events)
+        Replies.of(await everything(bootstrap, REPLIES)).assert_answer(self.outside.sent)
+        assert_buried(await everything(bootstrap, DEAD_LETTERS), self.outside.sent, self.outside.undecodable)
+        await assert_read_model_is_a_fold_of(events, self.addresses)
+        await assert_tax_requests_never_go_back(bootstrap, events)
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[System]:
+    """Start servers and roles of this test's own."""
+    with embedded_kafka(tmp_path / "kafka") as kafka, embedded_postgres(tmp_path / "postgres") as postgres:
+        addresses = Addresses(kafka.bootstrap, postgres.url)
+        await migrate(addresses)
+        roles = Roles(addresses, tmp_path)
+        roles.start(*ROLES)
+        try:
+            yield System(kafka, postgres, roles, addresses, Outside(addresses.kafka, PARTITIONS, SEED))
+        finally:
+            roles.end()
+
+
+async def under(hurt: Callable[[], Awaitable[None]], system: System, invoices: int, noise: int) -> None:
+    """Play the load, and hurt the system meanwhile; then check every partition again, and all the evidence."""
+    hurting = asyncio.create_task(hurt())
+    await system.outside.play(scripts(invoices), noise=noise)
+    await hurting
+    # No partition may be stuck: one more invoice each, many times over.
+    await system.outside.play(scripts(4 * PARTITIONS, first=10_000))
+    await system.verify()
+
+
+async def test_nothing_is_lost_doubled_or_stuck_while_processes_are_killed(system: System) -> None:
+    rng = random.Random(SEED)  # noqa: S311 - a test's choice
+
+    async def kill_at_random() -> None:
+        for role in [*ROLES, *rng.choices(ROLES, k=8 * SCALE)]:
+            before = system.outside.answered
+            await system.outside.progress(since=before, by=rng.randrange(40, 120))
+            system.roles.kill(role)
+            system.roles.start(role)
+
+    await under(kill_at_random, system, invoices=200 * SCALE, noise=6)
+    assert system.roles.kills >= 10 * SCALE
+
+
+async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(system: System) -> None:
+    async def join_leave_freeze() -> None:
+        await system.outside.progress(since=0, by=100)
+        system.roles.start("worker-2")
+        await system.outside.progress(since=system.outside.answered, by=300)
+        assert system.roles.stop("worker-2") == 0
+        system.roles.start("worker-3")
+        await system.outside.progress(since=system.outside.answered, by=200)
+        system.roles.freeze("worker-3")
+        # Its partitions come back to the first worker once its session is over; then it wakes with a batch in hand.
+        await system.outside.progress(since=system.outside.answered, by=400)
+        system.roles.wake("worker-3")
+
+    await under(join_leave_freeze, system, invoices=160 * SCALE, noise=2)
+
+
+async def test_work_resumes_by_itself_when_the_store_was_away_for_ten_seconds(system: System) -> None:
+    async def store_away() -> None:
+        await system.outside.progress(since=0, by=200)
+        system.postgres.kill()
+        await asyncio.sleep(10)  # the length of the outage is the case, not a wait for something
+        system.postgres.start()
+
+    await under(store_away, system, invoices=100 * SCALE, noise=2)
+
+
+async def test_work_resumes_by_itself_when_the_broker_was_killed(system: System) -> None:
+    async def broker_killed() -> None:
+        await system.outside.progress(since=0, by=200)
+        system.kafka.kill()
+        await asyncio.to_thread(system.kafka.start)
+
+    await under(broker_killed, system, invoices=100 * SCALE, noise=2)

@@ -1,0 +1,72 @@
+"""Raw Kafka records, as a publisher may send them."""
+
+import json
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from events.catalogue import COMMANDS
+from transport.consumer import ConsumerRecord as Record
+
+NUMBER = "26000000000000000001"
+Headers = tuple[tuple[str, bytes | None], ...]
+REGISTER: dict[str, Any] = {
+    "invoice_number": NUMBER,
+    "account_id": "account",
+    "kind": "general",
+    "issued_on": "2026-02-13",
+    "seller": {"name": "Seller", "tax_id": "91330106MA2CFLDG4R"},
+    "buyer": {"name": "Buyer"},
+    "net_amount": "100.00",
+    "tax_amount": "6.00",
+    "total_amount": "106.00",
+    "charges": [{"charge_id": "c1", "amount": "106.00"}],
+}
+CANCEL: dict[str, Any] = {"invoice_number": NUMBER, "account_id": "account"}
+
+
+def raw(
+    value: bytes | None,
+    headers: Headers = (),
+    *,
+    key: bytes | None = NUMBER.encode(),
+    topic: str = "invoice.commands.customer",
+    offset: int = 0,
+) -> Record:
+    """Build a record from its bytes."""
+    return ConsumerRecord(topic, 0, offset, 0, 0, key, value, None, len(key or b""), len(value or b""), headers)
+
+
+def headers(name: str, **attributes: bytes | None) -> Headers:
+    """Return the headers of a command in binary mode; ``attributes`` replace or add."""
+    told: dict[str, bytes | None] = {
+        "ce_specversion": b"1.0",
+        "ce_id": b"id-1",
+        "ce_source": b"urn:test",
+        "ce_type": f"redletter.invoice.{name}.v1".encode(),
+        "content-type": b"application/json",
+    }
+    return tuple((told | attributes).items())
+
+
+def binary(
+    name: str, body: dict[str, Any], *, offset: int = 0, topic: str | None = None, **attributes: bytes | None
+) -> Record:
+    """Build a command in binary mode, on the topic it belongs to."""
+    topic = topic or COMMANDS[f"{name}.v1"].CHANNEL.value
+    return raw(json.dumps(body).encode(), headers(name, **attributes), topic=topic, offset=offset)
+
+
+def structured(name: str, body: object, **attributes: object) -> Record:
+    """Build the same command in structured mode."""
+    event: dict[str, object] = {
+        "specversion": "1.0",
+        "id": "id-1",
+        "source": "urn:test",
+        "type": f"redletter.invoice.{name}.v1",
+        "data": body,
+        **attributes,
+    }
+    value = json.dumps(event).encode()
+    content_type = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+    return raw(value, content_type, topic=COMMANDS[f"{name}.v1"].CHANNEL.value)
