@@ -54,7 +54,10 @@ def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[Record])
 def _number(record: Record) -> str:
     if isinstance(record, Undecodable) or record.key is None:
         raise NotAnEvent(record)
-    return record.key.decode()
+    try:
+        return record.key.decode()
+    except UnicodeDecodeError as error:
+        raise NotAnEvent(record) from error
 
 
 def _read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:

@@ -1,6 +1,7 @@
 """One read model at work: a batch of events becomes rows, in one transaction with the positions."""
 
 from collections.abc import Callable, Collection, Sequence
+from threading import Lock
 from typing import Generic, Protocol
 
 import psycopg
@@ -60,6 +61,7 @@ class Projection(Generic[Row]):
         self._announce = announce
         self._committed = committed
         self._connection: Connection[TupleRow] | None = None
+        self._in_hand = Lock()
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored positions; over a connection of its own, since a batch may be in hand."""
@@ -71,20 +73,28 @@ class Projection(Generic[Row]):
 
         Raises: PositionLost, VersionGap, NotAnEvent, psycopg.Error; nothing is stored then.
         """
-        if self._connection is None:
-            self._connection = self._connect()
-        try:
-            with self._connection.transaction(), self._connection.cursor() as cur:
-                self._fold_in(cur, batch)
-        except PositionLost:
-            raise
-        except BaseException:
-            self.close()
-            raise
+        with self._in_hand:
+            try:
+                self._store(batch)
+            except PositionLost:
+                raise
+            except BaseException:
+                self._disconnect()
+                raise
         self._committed()
 
     def close(self) -> None:
-        """Let go of the connection; the next batch opens another."""
+        """Let go of the connection once no batch is in hand any more."""
+        with self._in_hand:
+            self._disconnect()
+
+    def _store(self, batch: Batch) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        with self._connection.transaction(), self._connection.cursor() as cur:
+            self._fold_in(cur, batch)
+
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -8,13 +8,14 @@ import structlog
 from events.topics import EVENTS
 from projections.details import fold as details
 from projections.details.table import DetailsTable
+from projections.folding import Row
 from projections.projection import Projection
 from projections.status import fold as status
 from projections.status import outbox
 from projections.status.publisher import Publisher
 from projections.status.table import StatusTable
 from transport.addresses import Addresses
-from transport.consumer import consume
+from transport.consumer import Owning, consume
 
 log = structlog.get_logger(__name__)
 
@@ -45,20 +46,34 @@ async def _status(addresses: Addresses, publisher: Publisher) -> None:
         announce=outbox.put,
         committed=publisher.wake,
     )
-    await consume(
-        addresses,
-        group=STATUS_CONSUMER,
-        topics=[EVENTS],
-        work=projection,
-        most=MOST,
-        assigned=publisher.assigned,
-        revoked=publisher.revoked,
-    )
+    await _follow(addresses, STATUS_CONSUMER, projection, publisher.assigned, publisher.revoked)
 
 
 async def _details(addresses: Addresses) -> None:
     projection = Projection(addresses.database, consumer=DETAILS_CONSUMER, fold=details.fold, table=DetailsTable())
-    await consume(addresses, group=DETAILS_CONSUMER, topics=[EVENTS], work=projection, most=MOST)
+    await _follow(addresses, DETAILS_CONSUMER, projection)
+
+
+async def _follow(
+    addresses: Addresses,
+    consumer: str,
+    projection: Projection[Row],
+    assigned: Owning | None = None,
+    revoked: Owning | None = None,
+) -> None:
+    """Fold `invoice.events` until cancelled; the last batch in hand is finished before the connection goes."""
+    try:
+        await consume(
+            addresses,
+            group=consumer,
+            topics=[EVENTS],
+            work=projection,
+            most=MOST,
+            assigned=assigned,
+            revoked=revoked,
+        )
+    finally:
+        await asyncio.to_thread(projection.close)
 
 
 async def _kept_going(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,39 @@
+"""A database for the tests that need no topics."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from projections import schema
+from service.schema import migrate
+from transport.addresses import Addresses
+
+_EMPTY = """
+    drop table if exists projections.status_2;
+    truncate projections.status, projections.details, projections.status_outbox, redletter.positions
+"""
+
+
+@pytest.fixture(scope="session")
+def own_database(servers: Addresses) -> Iterator[str]:
+    """Return the URL of a database with all tables."""
+    name = f"projections_{uuid4().hex}"
+    url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
+    with psycopg.connect(servers.database, autocommit=True) as connection:
+        connection.execute(SQL("create database {}").format(Identifier(name)))
+        migrate(url)
+        schema.ensure(url)
+        yield url
+        connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@pytest.fixture
+def tables(servers: Addresses, own_database: str) -> Addresses:
+    """Return a database with all tables and no rows, quicker to have than a whole system, and the shared Kafka."""
+    with psycopg.connect(own_database) as connection:
+        connection.execute(_EMPTY)
+    return Addresses(kafka=servers.kafka, database=own_database)

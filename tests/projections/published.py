@@ -1,0 +1,59 @@
+"""Events as records of `invoice.events`, the way the relay writes them."""
+
+from collections.abc import Iterable, Sequence
+
+from events import cloudevents
+from events.catalogue import name_of, write
+from events.invoice_events import AnyInvoiceEvent
+from events.topics import EVENTS
+from transport.consumer import ConsumerRecord
+from transport.message import Message
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def message(event: AnyInvoiceEvent, version: int) -> Message:
+    return Message(
+        topic=EVENTS,
+        key=event.invoice_number.encode(),
+        value=write(event),
+        headers=cloudevents.headers(
+            id=event_id(event.invoice_number, version),
+            source="urn:redletter:worker",
+            name=name_of(type(event)),
+            subject=event.invoice_number,
+            time=event.occurred_at,
+            correlation=f"correlation of {event.invoice_number}",
+            causation="the command's id",
+            traceparent=TRACE,
+            version=version,
+        ),
+    )
+
+
+def event_id(number: str, version: int) -> str:
+    return f"event {version} of {number}"
+
+
+def messages(events: Iterable[AnyInvoiceEvent], first: int = 1) -> Sequence[Message]:
+    return [message(event, version) for version, event in enumerate(events, start=first)]
+
+
+def record(of: Message, offset: int, partition: int = 0) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=of.topic,
+        partition=partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=of.key,
+        value=of.value,
+        checksum=None,
+        serialized_key_size=len(of.key or b""),
+        serialized_value_size=len(of.value or b""),
+        headers=of.headers,
+    )
+
+
+def records(of: Iterable[Message], partition: int = 0) -> Sequence[ConsumerRecord]:
+    return [record(one, offset, partition) for offset, one in enumerate(of)]

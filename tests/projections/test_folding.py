@@ -1,0 +1,120 @@
+"""Batches: however the records are cut and repeated, the rows are the same."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.invoice_events import AnyInvoiceEvent
+from events.status import InvoiceStatus
+from projections.details import fold as details
+from projections.folding import NotAnEvent, fold_batch, numbers
+from projections.status import fold as status
+from projections.versions import VersionGap
+from tests.projections import told
+from tests.projections.published import message, messages, record, records
+from transport.consumer import ConsumerRecord, Undecodable
+from transport.message import Message
+
+NUMBERS = [f"2631200000000000000{digit}" for digit in range(3)]
+
+
+@st.composite
+def topics(draw: st.DrawFn) -> Sequence[ConsumerRecord]:
+    """Draw the events of a few invoices, mixed with one another and in order for each."""
+    left = {number: list(messages(draw(told.histories(number)))) for number in NUMBERS}
+    mixed: list[Message] = []
+    while any(left.values()):
+        number = draw(st.sampled_from([number for number, events in left.items() if events]))
+        mixed.append(left[number].pop(0))
+    return records(mixed)
+
+
+@st.composite
+def batches(draw: st.DrawFn, of: Sequence[ConsumerRecord]) -> list[Sequence[ConsumerRecord]]:
+    """Cut a topic into batches; now and then one begins earlier than the one before ended."""
+    cut: list[Sequence[ConsumerRecord]] = []
+    reached = 0
+    while reached < len(of):
+        start = max(0, reached - draw(st.integers(0, 3)))
+        reached = draw(st.integers(reached + 1, len(of)))
+        cut.append(of[start:reached])
+    return cut
+
+
+@given(st.data())
+def test_any_cut_into_batches_with_repeats_gives_the_rows_of_one_event_at_a_time(data: st.DataObject) -> None:
+    topic = data.draw(topics())
+    one_by_one: dict[str, InvoiceStatus] = {}
+    for each in topic:
+        fold_batch(status.fold, one_by_one, [each])
+    in_batches: dict[str, InvoiceStatus] = {}
+    for batch in data.draw(batches(topic)):
+        fold_batch(status.fold, in_batches, batch)
+    assert in_batches == one_by_one
+
+
+@given(st.data())
+def test_details_do_not_depend_on_the_cut_either(data: st.DataObject) -> None:
+    topic = data.draw(topics())
+    whole: dict[str, details.DetailsRow] = {}
+    fold_batch(details.fold, whole, topic)
+    in_batches: dict[str, details.DetailsRow] = {}
+    for batch in data.draw(batches(topic)):
+        fold_batch(details.fold, in_batches, batch)
+    assert in_batches == whole
+
+
+def test_only_rows_that_changed_are_told_with_the_record_folded_last() -> None:
+    first, second = (told.issued(invoice_number=number) for number in NUMBERS[:2])
+    rows: dict[str, InvoiceStatus] = {}
+    fold_batch(status.fold, rows, records([message(first, 1)]))
+    topic = records([message(second, 1), message(first, 1), message(told.posting(invoice_number=NUMBERS[1]), 2)])
+    changed = fold_batch(status.fold, rows, topic)
+    assert [(row.invoice_number, row.version, last.offset) for row, last in changed] == [(NUMBERS[1], 2, 2)]
+
+
+def test_an_event_is_never_folded_over_a_missing_one() -> None:
+    events: Sequence[AnyInvoiceEvent] = [told.issued(), told.requested(), told.confirmed()]
+    topic = records(messages(events))
+    with pytest.raises(VersionGap):
+        fold_batch(status.fold, {}, [topic[0], topic[2]])
+
+
+def _with(of: Message, **headers: bytes) -> Message:
+    kept = [(name, value) for name, value in of.headers if name not in headers]
+    return Message(of.topic, of.key, of.value, kept + list(headers.items()))
+
+
+GOOD = message(told.issued(), 1)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        record(Message(GOOD.topic, GOOD.key, b"{", GOOD.headers), 7),
+        record(Message(GOOD.topic, GOOD.key, None, GOOD.headers), 7),
+        record(Message(GOOD.topic, GOOD.key, GOOD.value, []), 7),
+        record(_with(GOOD, ce_type=b"redletter.invoice.InvoiceBurnt.v1"), 7),
+        record(_with(GOOD, ce_invoiceversion=b"one"), 7),
+    ],
+)
+def test_a_record_that_is_no_known_event_stops_the_fold_and_says_where_it_is(strange: ConsumerRecord) -> None:
+    with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
+        fold_batch(status.fold, {}, [strange])
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        record(Message(GOOD.topic, None, GOOD.value, GOOD.headers), 7),
+        record(Message(GOOD.topic, b"\xff", GOOD.value, GOOD.headers), 7),
+        Undecodable("invoice.events", 0, 7, "a header name is not UTF-8"),
+    ],
+)
+def test_a_record_without_a_readable_key_is_found_before_anything_is_loaded(
+    strange: ConsumerRecord | Undecodable,
+) -> None:
+    with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
+        numbers([record(GOOD, 6), strange])

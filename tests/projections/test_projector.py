@@ -1,0 +1,278 @@
+"""The projector on real servers: from events on the topic to rows, the status topic and the HTTP answer."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from psycopg.sql import SQL, Identifier
+
+from events.invoice_events import AnyInvoiceEvent
+from events.topics import STATUS
+from projections import api, projector
+from projections.status import publisher
+from projections.status.publisher import Publisher
+from tests.projections import naive, told
+from tests.projections.published import TRACE, event_id, messages
+from transport.addresses import Addresses
+from transport.message import Message
+from transport.producer import Fenced, FencedProducers
+
+pytestmark = pytest.mark.integration
+
+STORY = (told.issued(), told.posting(), told.requested(), told.confirmed(), told.credited(), told.returned())
+WITHIN = 30.0
+"""Seconds to wait for anything."""
+
+
+class Document(NamedTuple):
+    """A record of the status topic, read."""
+
+    number: str
+    headers: dict[str, bytes]
+    body: dict[str, Any]
+
+
+def story(number: str) -> Sequence[AnyInvoiceEvent]:
+    return [event.model_copy(update={"invoice_number": number}) for event in STORY]
+
+
+def number(count: int) -> str:
+    return f"26{count:018}"
+
+
+async def publish(addresses: Addresses, events: Sequence[Message]) -> None:
+    """Publish events in order, each to the partition of its key."""
+    writer: Any = AIOKafkaProducer(bootstrap_servers=addresses.kafka, enable_idempotence=True)
+    async with writer as producer:
+        sent = [await producer.send(e.topic, key=e.key, value=e.value, headers=e.headers) for e in events]
+        await asyncio.gather(*sent)
+
+
+@asynccontextmanager
+async def running(work: Awaitable[None]) -> AsyncGenerator[asyncio.Future[None]]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def asking(addresses: Addresses) -> AsyncGenerator[httpx.AsyncClient]:
+    app = api.build(addresses)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def statuses(addresses: Addresses) -> AsyncGenerator[Callable[[], Awaitable[list[Document]]]]:
+    """Yield a reader of all committed status documents so far."""
+    consumer: Any = AIOKafkaConsumer(
+        bootstrap_servers=addresses.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    seen: list[Document] = []
+
+    async def read() -> list[Document]:
+        for records in (await consumer.getmany(timeout_ms=100)).values():
+            seen.extend(Document(one.key.decode(), dict(one.headers), json.loads(one.value)) for one in records)
+        return seen
+
+    async with consumer:
+        consumer.assign([TopicPartition(STATUS, partition) for partition in range(8)])
+        yield read
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    end = time.monotonic() + WITHIN
+    while not await condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+def newest(published: Sequence[Document]) -> dict[str, dict[str, Any]]:
+    """Return what a compacted topic keeps, after checking that no document ever went back."""
+    kept: dict[str, dict[str, Any]] = {}
+    for number, _, body in published:
+        assert body["version"] >= kept.get(number, {"version": 0})["version"], f"{number} went back"
+        kept[number] = body
+    return kept
+
+
+async def versions(addresses: Addresses, model: str) -> dict[str, int]:
+    """Return the version of each invoice that a read model has reached."""
+    query = SQL("select invoice_number, version from {}").format(Identifier("projections", model))
+    async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+        rows = await (await connection.execute(query)).fetchall()
+    return {invoice: version for invoice, version in rows}  # noqa: C416 - as dict() of untyped rows is unknown
+
+
+@pytest.fixture
+async def projecting(addresses: Addresses) -> AsyncIterator[Addresses]:
+    async with running(projector.run(addresses)):
+        yield addresses
+
+
+async def test_events_become_a_row_a_published_document_and_an_answer(projecting: Addresses) -> None:
+    await publish(projecting, messages(STORY))
+    expected = naive.status_document(STORY)
+    async with asking(projecting) as client, statuses(projecting) as read:
+        asked = {"min_version": len(STORY), "wait": WITHIN}
+        status = await client.get(f"/invoices/{told.NUMBER}/status", params=asked, timeout=WITHIN + 5)
+        assert status.json() == expected
+        details = await client.get(f"/invoices/{told.NUMBER}", params=asked, timeout=WITHIN + 5)
+        assert details.json()["status"] == expected
+
+        async def told_on_the_topic() -> bool:
+            return newest(await read()).get(told.NUMBER) == expected
+
+        await until(told_on_the_topic)
+        last = (await read())[-1]
+    assert last.headers == {
+        "ce_specversion": b"1.0",
+        "ce_id": f"{told.NUMBER}-{len(STORY)}".encode(),
+        "ce_source": b"urn:redletter:projector",
+        "ce_type": b"redletter.invoice.InvoiceStatus.v1",
+        "ce_subject": told.NUMBER.encode(),
+        "ce_time": b"2026-02-13T09:30:00+00:00",
+        "ce_dataschema": b"urn:redletter:schema:InvoiceStatus:v1",
+        "ce_correlationid": f"correlation of {told.NUMBER}".encode(),
+        "ce_causationid": event_id(told.NUMBER, len(STORY)).encode(),
+        "traceparent": TRACE.encode(),
+        "content-type": b"application/json",
+    }
+    assert last.number == told.NUMBER
+
+
+async def test_a_projector_goes_on_where_the_one_before_stopped(addresses: Addresses) -> None:
+    numbers = [number(count) for count in range(50)]
+    first = [message for one in numbers for message in messages(story(one)[:3])]
+    rest = [message for one in numbers for message in messages(story(one)[3:], first=4)]
+
+    async def reached(model: str, version: int) -> bool:
+        return await versions(addresses, model) == dict.fromkeys(numbers, version)
+
+    await publish(addresses, first)
+    async with running(projector.run(addresses)):
+        await until(lambda: reached("status", 3))
+    await publish(addresses, rest)
+    async with running(projector.run(addresses)), statuses(addresses) as read:
+        await until(lambda: reached("status", len(STORY)))
+        await until(lambda: reached("details", len(STORY)))
+
+        async def all_published() -> bool:
+            return newest(await read()) == {one: naive.status_document(story(one)) for one in numbers}
+
+        await until(all_published)
+    async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+        waiting = await (await connection.execute("select count(*) from projections.status_outbox")).fetchone()
+    assert waiting == (0,)
+
+
+async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(addresses: Addresses) -> None:
+    numbers = [number(count) for count in range(100)]
+
+    async def reached(version: int) -> bool:
+        return await versions(addresses, "status") == dict.fromkeys(numbers, version)
+
+    async with running(projector.run(addresses)), statuses(addresses) as read:
+        async with running(projector.run(addresses)):
+            await publish(addresses, [message for one in numbers for message in messages(story(one)[:2])])
+            await until(lambda: reached(2))
+        await publish(addresses, [message for one in numbers for message in messages(story(one)[2:], first=3)])
+        await until(lambda: reached(len(STORY)))
+
+        async def all_published() -> bool:
+            return {document["version"] for document in newest(await read()).values()} == {len(STORY)}
+
+        await until(all_published)
+
+
+async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(projector.details, "fold", broken)
+    await publish(addresses, messages(STORY))
+    async with running(projector.run(addresses)):
+
+        async def reached() -> bool:
+            return await versions(addresses, "status") == {told.NUMBER: len(STORY)}
+
+        await until(reached)
+    assert await versions(addresses, "details") == {}
+
+
+async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_top(addresses: Addresses) -> None:
+    """As when it was frozen after reading, and woke up when another had gone on."""
+    stale = FencedProducers(addresses.kafka, publisher.NAME)
+    await stale.own(frozenset({0}))
+    old = Message(STATUS, told.NUMBER.encode(), b'{"version": 1}', [])
+    await stale.publish(0, [old])
+    owner = FencedProducers(addresses.kafka, publisher.NAME)
+    await owner.own(frozenset({0}))
+    await owner.publish(0, [Message(STATUS, told.NUMBER.encode(), b'{"version": 2}', [])])
+    with pytest.raises(Fenced):
+        await stale.publish(0, [old])
+    async with statuses(addresses) as read:
+
+        async def both() -> bool:
+            return [document.body["version"] for document in await read()] == [1, 2]
+
+        await until(both)
+    await stale.close()
+    await owner.close()
+
+
+async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_owner(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "STAND_OFF", 3600.0)
+    stale = Publisher(addresses)
+    await stale.assigned(frozenset({0}))
+    async with running(stale.run()), statuses(addresses) as read:
+        await put(addresses, version=1)
+
+        async def published(count: int) -> bool:
+            return len(await read()) == count
+
+        await until(lambda: published(1))
+        owner = FencedProducers(addresses.kafka, publisher.NAME)
+        await owner.own(frozenset({0}))
+        await put(addresses, version=2)
+        stale.wake()
+
+        async def left() -> bool:
+            return bool(stale._left_until)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+        await until(left)
+        assert await published(1)
+        await owner.close()
+        await stale.assigned(frozenset({0}))
+        await until(lambda: published(2))
+
+
+async def put(addresses: Addresses, version: int) -> None:
+    """Change the status document of one invoice of partition 0."""
+    async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+        await connection.execute("delete from projections.status")
+        await connection.execute(
+            "insert into projections.status values (%s, %s, 'a', %s)",
+            (told.NUMBER, version, json.dumps({"version": version})),
+        )
+        await connection.execute(
+            "insert into projections.status_outbox values (%s, %s, 0, now(), 'cause', 'correlation', null)",
+            (told.NUMBER, version),
+        )
