@@ -1,0 +1,128 @@
+"""The jars of Apache Kafka, from Maven's central repository, each held to the SHA-256 written in this tree.
+
+Every run on the machine shares one folder of the user's cache. A lock lets first starts come at the same time; a jar
+gets its place only when its checksum is right, so that what lies there is whole. ``python -m local.kafka_jars`` writes
+the pins anew, for a new version.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import jgo
+import stamina
+from jgo.maven import MavenContext
+from platformdirs import user_cache_path
+
+KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
+LOGGING = "org.slf4j:slf4j-simple:1.7.36"
+"""Kafka logs through slf4j 1.7; this writes to standard error without a configuration file."""
+PINS = Path(__file__).with_name("kafka_jars.sha256")
+AT_ONCE = 8
+"""Downloads at a time."""
+
+
+class WrongChecksum(Exception):
+    """A downloaded jar is not the one that was pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One jar: its Maven coordinates ``group:artifact:version`` and its SHA-256 in hex."""
+
+    coordinates: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """The jar's name in the cache."""
+        _, artifact, version = self.coordinates.split(":")
+        return f"{artifact}-{version}.jar"
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """Read a line of the file of pins."""
+        sha256, coordinates = line.split()
+        return cls(coordinates, sha256)
+
+
+def pins() -> Sequence[Pin]:
+    """Return every jar that Kafka needs."""
+    return [Pin.read(line) for line in PINS.read_text().splitlines() if line]
+
+
+def jars(say: Callable[[str], None], cache: Path | None = None) -> Sequence[Path]:
+    """Return the jars, all checked, after downloading those that are missing.
+
+    say: told of progress while something is downloaded. cache: a folder shared by all runs; None for the user's.
+
+    Raises: WrongChecksum, OSError when the repository cannot be reached.
+    """
+    cache = cache or user_cache_path("redletter") / "kafka"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _only_one(cache / "lock"):
+        wanted = pins()
+        missing = [pin for pin in wanted if _sha256(cache / pin.file_name) != pin.sha256]
+        if missing:
+            _download(missing, cache, say)
+    return [cache / pin.file_name for pin in wanted]
+
+
+def _download(missing: Sequence[Pin], cache: Path, say: Callable[[str], None]) -> None:
+    say(f"downloading Apache Kafka: {len(missing)} jars, once for this machine")
+    # A folder of its own each time: the library would take a file that an earlier try left half written.
+    staging = Path(tempfile.mkdtemp(dir=cache, prefix="staging-"))
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as at_once:
+            for done, _ in enumerate(at_once.map(lambda pin: _fetch(pin, staging, cache), missing), 1):
+                if done % AT_ONCE == 0 or done == len(missing):
+                    say(f"downloading Apache Kafka: {done} of {len(missing)}")
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@stamina.retry(on=OSError, attempts=4, timeout=60.0)
+def _fetch(pin: Pin, staging: Path, cache: Path) -> None:
+    repository = Path(tempfile.mkdtemp(dir=staging))
+    group, artifact, version = pin.coordinates.split(":")
+    jar = MavenContext(repo_cache=repository).project(group, artifact).at_version(version).artifact().resolve()
+    if (told := _sha256(jar)) != pin.sha256:
+        msg = f"{pin.coordinates} has the SHA-256 {told}, pinned is {pin.sha256}"
+        raise WrongChecksum(msg)
+    jar.replace(cache / pin.file_name)
+
+
+def _sha256(file: Path) -> str | None:
+    if not file.exists():
+        return None
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def pin_anew() -> Iterable[str]:
+    """Resolve and download everything, and yield the lines of the file of pins."""
+    with tempfile.TemporaryDirectory() as repository:
+        context = MavenContext(repo_cache=Path(repository))
+        for jar in jgo.resolve(f"{KAFKA}+{LOGGING}"):
+            found = context.project(jar.groupId, jar.artifactId).at_version(jar.version).artifact()
+            yield f"{_sha256(found.resolve())}  {jar.groupId}:{jar.artifactId}:{jar.version}"
+
+
+if __name__ == "__main__":
+    PINS.write_text("".join(f"{line}\n" for line in sorted(pin_anew(), key=lambda line: line.split()[1])))
+    sys.stderr.write(f"pinned {len(pins())} jars in {PINS}\n")

