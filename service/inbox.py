@@ -29,12 +29,8 @@ class Received:
     correlation: str
     traceparent: str | None
     digest: bytes
-
-    @property
-    def key(self) -> UUID:
-        """The idempotency key: topic, source and id, so that no publisher can use up another's ids."""
-        text = "\0".join((self.record.topic, self.source, self.id))
-        return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+    key: UUID
+    """The idempotency key: topic, source and id, so that no publisher can use up another's ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,13 @@ def _received(record: ConsumerRecord, envelope: Envelope, command: AnyCommand, d
         envelope.correlation or command_id,
         envelope.traceparent,
         digest,
+        _idempotency_key(record.topic, source, command_id),
     )
+
+
+def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
+    text = "\0".join((topic, source, command_id))
+    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
 def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[tuple[AnyCommand, bytes] | list[Fault], str | None]:
