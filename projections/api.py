@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -156,12 +157,19 @@ class _Server(uvicorn.Server):
 
 
 async def run(addresses: Addresses, *, host: str, port: int) -> None:
-    """Serve until cancelled. port: 0 takes any free one; the log tells which."""
-    config = uvicorn.Config(
-        build(addresses), host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve())
+    """Serve until cancelled. port: 0 takes any free one; the log tells which.
+
+    Raises: OSError when the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening:
+        log.info("answering queries", host=host, port=listening.getsockname()[1])
+        await _serve(build(addresses), listening)
+
+
+async def _serve(app: FastAPI, listening: socket.socket) -> None:
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)
     finally:

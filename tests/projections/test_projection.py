@@ -169,6 +169,15 @@ async def test_a_document_that_changed_while_it_was_published_stays_in_the_outbo
             assert await outbox.pending(connection, [0], 10) == []
 
 
+async def test_a_document_waits_while_the_table_does_not_stand_at_its_version(
+    tables: Addresses, statuses: Projection[InvoiceStatus]
+) -> None:
+    statuses.handle(batch(records(messages(STORY))))
+    async with await psycopg.AsyncConnection.connect(tables.database, autocommit=True) as connection:
+        await connection.execute("update projections.status set version = version - 1")
+        assert await outbox.pending(connection, [0], 10) == []
+
+
 def test_a_lost_connection_fails_the_batch_and_the_next_try_has_a_new_one(
     tables: Addresses, statuses: Projection[InvoiceStatus]
 ) -> None:

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import STATUS
 from projections import api, projector
-from projections.status import publisher
+from projections.status import outbox, publisher
 from projections.status.publisher import Publisher
 from tests.projections import naive, told
 from tests.projections.published import TRACE, event_id, messages
@@ -262,6 +262,37 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
         await owner.close()
         await stale.assigned(frozenset({0}))
         await until(lambda: published(2))
+
+
+async def test_a_partition_is_taken_before_its_documents_are_read(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = FencedProducers(addresses.kafka, publisher.NAME)
+    await earlier.own(frozenset({0}))
+    fenced_by_then: list[bool] = []
+    read = outbox.pending
+
+    async def reading(*asked: Any) -> list[outbox.Unpublished]:  # noqa: ANN401 - handed on as they are
+        if not fenced_by_then:
+            try:
+                await earlier.publish(0, [Message(STATUS, b"", b"{}", [])])
+            except Fenced:
+                fenced_by_then.append(True)
+            else:
+                fenced_by_then.append(False)
+        return await read(*asked)
+
+    monkeypatch.setattr(outbox, "pending", reading)
+    later = Publisher(addresses)
+    await later.assigned(frozenset({0}))
+    async with running(later.run()):
+
+        async def asked() -> bool:
+            return bool(fenced_by_then)
+
+        await until(asked)
+    assert fenced_by_then == [True]
+    await earlier.close()
 
 
 async def put(addresses: Addresses, version: int) -> None:
