@@ -88,8 +88,15 @@ class Batch:
             self._decide(record)
         except Exception as fault:
             log.exception("fault in deciding a command", command_id=record.id, correlation_id=record.correlation)
-            self._bury_fault(record, fault)
+            self.bury(record, fault)
         return None
+
+    def bury(self, record: Received | Unreadable, fault: Exception) -> None:
+        """Make a dead letter of a record that we failed on; its id is not used up."""
+        if isinstance(record, Unreadable):
+            return self._bury_unreadable(record)
+        self.entries.append(self._dead_letter(record.record, "FAULT", repr(fault), answered=True))
+        return self._refuse(record, _internal_fault())
 
     def _decide(self, record: Received) -> None:
         command, moment = record.command, self.moment()
@@ -169,10 +176,6 @@ class Batch:
                 traceparent=envelope.traceparent,
             )
         )
-
-    def _bury_fault(self, record: Received, fault: Exception) -> None:
-        self.entries.append(self._dead_letter(record.record, "FAULT", repr(fault), answered=True))
-        self._refuse(record, _internal_fault())
 
     def _reply(self, record: Received, reply: AnyReply, *, final: bool, moment: Moment | None = None) -> None:
         key, digest = (record.key, record.digest) if final else (None, None)

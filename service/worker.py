@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import TopicPartition
-from eventsourcing.persistence import DataError, ProgrammingError
+from eventsourcing.persistence import DataError, InternalError, NotSupportedError, ProgrammingError
 
 from events.topics import Channel
-from service.deciding import NEVER_SEEN, Batch, fold
+from events.cloudevents import Envelope, Fault
+from service.deciding import Batch, fold
 from service.inbox import Received, Unreadable, read
 from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay, held, named
@@ -18,9 +19,13 @@ from service.invoice.moment import Moment, Policy
 from service.store import CONSUMER, Conflict, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
+from transport.consumer import Record
+from transport.positions import Move
 
 log = structlog.get_logger(__name__)
 
+_FAULTS = (DataError, ProgrammingError, InternalError, NotSupportedError, UnicodeError)
+"""What the store raises for content it will never take. A store that is away raises OperationalError instead."""
 MOST = 500
 """Records decided in one transaction."""
 
@@ -42,14 +47,33 @@ class Deciding:
         return self._store.positions(partitions)
 
     def handle(self, batch: consumer.Batch) -> None:
-        """Decide the batch and write all of it. Raises: PositionLost."""
-        records = [read(record) for record in batch.records]
+        """Decide the batch and write all of it.
+
+        Raises: PositionLost. A fault of ours in writing is narrowed down to its record, which becomes a dead letter.
+        """
+        try:
+            self._handle([_read(record) for record in batch.records], batch.moves)
+        except _FAULTS as fault:
+            log.exception("fault in writing a batch", records=len(batch.records))
+            if len(batch.records) == 1:
+                return self._bury(batch, fault)
+            for half in batch.halves():
+                self.handle(half)
+        return None
+
+    def _handle(self, records: Sequence[Received | Unreadable], moves: Sequence[Move]) -> None:
         while True:
             decided = self._decide(records)
             try:
-                return self._store.save(Write(decided.entries, decided.claims.net(), batch.moves))
+                return self._store.save(Write(decided.entries, decided.claims.net(), moves))
             except Conflict as conflict:
                 log.info("decided again: an invoice or a claim changed meanwhile", cause=str(conflict))
+
+    def _bury(self, batch: consumer.Batch, fault: Exception) -> None:
+        decided = Batch({}, {}, Overlay({}), self._moment)
+        for record in batch.records:
+            decided.bury(_read(record), fault)
+        self._store.save(Write(decided.entries, [], batch.moves))
 
     def _decide(self, records: Sequence[Received | Unreadable]) -> Batch:
         batch = self._load([record for record in records if isinstance(record, Received)])
@@ -84,4 +108,9 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, policy: Policy) -
         store.close()
 
 
-_ = (NEVER_SEEN, DataError, ProgrammingError)
+def _read(record: Record) -> Received | Unreadable:
+    try:
+        return read(record)
+    except Exception as fault:
+        log.exception("fault in reading a record", topic=record.topic, partition=record.partition, offset=record.offset)
+        return Unreadable(record, "FAULT", (Fault("data", repr(fault)),), Envelope())

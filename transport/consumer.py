@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -59,6 +59,27 @@ class Batch:
 
     records: Sequence[Record]
     moves: Sequence[Move]
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Split the batch in two that follow each other, so that a fault can be narrowed down."""
+        middle = len(self.records) // 2
+        first, second = self.records[:middle], self.records[middle:]
+        reached = {(record.topic, record.partition): record.offset + 1 for record in first}
+        left = {(record.topic, record.partition) for record in second}
+        ends = {
+            (move.topic, move.partition): reached[move.topic, move.partition]
+            if (move.topic, move.partition) in left
+            else move.next
+            for move in self.moves
+            if (move.topic, move.partition) in reached
+        }
+        before = [replace(move, next=ends[key]) for move in self.moves if (key := (move.topic, move.partition)) in ends]
+        after = [
+            replace(move, was=ends.get((move.topic, move.partition), move.was))
+            for move in self.moves
+            if (move.topic, move.partition) in left
+        ]
+        return Batch(first, before), Batch(second, after)
 
 
 class Work(Protocol):

@@ -1,0 +1,195 @@
+"""A batch: each record decided on what the ones before it left, and none spoiling another."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service import deciding
+from service.deciding import Batch, fold
+from service.inbox import read
+from service.invoice.calendar import MAINLAND_CHINA
+from service.invoice.claims import Overlay
+from service.invoice.moment import Moment, Policy
+from service.store import DeadLetterRow, EventRow, ReplyRow
+from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw
+from transport.consumer import Record, Undecodable
+
+NOW = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
+POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
+RETURN = {"invoice_number": NUMBER, "account_id": "account"}
+
+
+def batch() -> Batch:
+    return Batch({}, {}, Overlay({}), lambda: Moment(NOW, MAINLAND_CHINA, "fresh-id", POLICY))
+
+
+def decided(*records: Record, on: Batch | None = None) -> Batch:
+    on = on or batch()
+    for record in records:
+        on.take(read(record))
+    return on
+
+
+def replies(on: Batch) -> Sequence[dict[str, Any]]:
+    return [json.loads(entry.value) for entry in on.entries if isinstance(entry, ReplyRow)]
+
+
+def codes(on: Batch) -> list[str]:
+    return [reply.get("code", "accepted") for reply in replies(on)]
+
+
+def kinds(on: Batch) -> list[type]:
+    return [type(entry) for entry in on.entries]
+
+
+def command(name: str, body: dict[str, Any], id_: str, offset: int = 0, **more: Any) -> Record:
+    return binary(name, body, ce_id=id_.encode(), offset=offset, **more)
+
+
+def test_an_accepted_command_leads_to_its_events_and_then_its_reply() -> None:
+    on = decided(command("RegisterInvoice", REGISTER, "1"))
+    assert kinds(on) == [EventRow, ReplyRow]
+    (reply,) = replies(on)
+    assert reply == {
+        "command_id": "1",
+        "command_source": "urn:test",
+        "command_type": "redletter.invoice.RegisterInvoice.v1",
+        "invoice_number": NUMBER,
+        "invoice_version": 1,
+        "events": [{"id": f"{NUMBER}-1", "type": "redletter.invoice.InvoiceIssued.v1"}],
+        "status": "issued",
+        "replayed": False,
+    }
+
+
+def test_a_command_sees_what_the_one_before_it_in_the_batch_left() -> None:
+    on = decided(command("RegisterInvoice", REGISTER, "1"), command("RequestReturn", RETURN, "2"))
+    assert [reply["invoice_version"] for reply in replies(on)] == [1, 2]
+    assert replies(on)[1]["status"] == "return_in_progress"
+
+
+def test_a_refusal_appends_no_event() -> None:
+    on = decided(command("RequestReturn", RETURN, "1"))
+    assert kinds(on) == [ReplyRow]
+    assert codes(on) == ["INVOICE_NOT_FOUND"]
+    assert "invoice_version" not in replies(on)[0]
+
+
+def test_the_version_is_told_only_to_the_account_the_invoice_belongs_to() -> None:
+    on = decided(
+        command("RegisterInvoice", REGISTER, "1"),
+        command("RegisterInvoice", REGISTER, "2"),
+        command("RegisterInvoice", REGISTER | {"account_id": "other"}, "3"),
+    )
+    assert codes(on)[1:] == ["INVOICE_ALREADY_REGISTERED"] * 2
+    assert [reply.get("invoice_version") for reply in replies(on)[1:]] == [1, None]
+
+
+def test_the_same_command_again_is_answered_as_before_and_appends_nothing() -> None:
+    register = command("RegisterInvoice", REGISTER, "1")
+    on = decided(register, register)
+    first, again = replies(on)
+    assert again == first | {"replayed": True}
+    assert kinds(on).count(EventRow) == 1
+
+
+def test_a_refusal_is_final_for_its_id() -> None:
+    asked = command("RequestReturn", RETURN, "1")
+    on = decided(asked, command("RegisterInvoice", REGISTER, "2"), asked)
+    assert codes(on) == ["INVOICE_NOT_FOUND", "accepted", "INVOICE_NOT_FOUND"]
+    assert [reply["replayed"] for reply in replies(on)] == [False, False, True]
+
+
+def test_an_id_used_for_another_body_is_refused_and_stays_with_the_first() -> None:
+    first = command("RequestReturn", RETURN, "1")
+    other = command("RequestReturn", RETURN | {"remarks": "x"}, "1")
+    on = decided(first, other, other, first)
+    assert codes(on) == ["INVOICE_NOT_FOUND", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_REUSED", "INVOICE_NOT_FOUND"]
+    assert [reply["replayed"] for reply in replies(on)] == [False, False, False, True]
+
+
+def test_a_command_on_another_topic_than_its_own_is_refused_and_uses_no_id_up() -> None:
+    on = decided(command("RegisterInvoice", REGISTER, "1", topic="invoice.commands.tax"))
+    assert codes(on) == ["WRONG_CHANNEL"]
+    assert on.earlier == {}
+    assert replies(on)[0]["details"] == {"expected": "invoice.commands.billing", "topic": "invoice.commands.tax"}
+
+
+def test_the_channel_is_checked_before_the_id() -> None:
+    register = command("RegisterInvoice", REGISTER, "1", topic="invoice.commands.tax")
+    assert codes(decided(register, register)) == ["WRONG_CHANNEL"] * 2
+
+
+def test_an_unreadable_record_is_buried_with_every_byte_and_answered_with_every_fault() -> None:
+    wrong = raw(b'{"x": 1}', (*headers("CancelReturn"), ("x", None), ("y", b"\xff")), key=b"\xfe")
+    on = decided(wrong)
+    assert kinds(on) == [DeadLetterRow, ReplyRow]
+    dead = on.entries[0]
+    assert isinstance(dead, DeadLetterRow)
+    assert (dead.record_key, dead.value, dead.reason, dead.answered) == (b"\xfe", b'{"x": 1}', "MALFORMED_COMMAND", True)
+    assert dict(dead.headers) == {name.encode(): value for name, value in wrong.headers}
+    assert {fault["field"] for fault in replies(on)[0]["details"]["faults"]} == {"invoice_number", "account_id", "x"}
+
+
+def test_an_unreadable_record_without_an_id_gets_no_reply() -> None:
+    on = decided(raw(b"{}", headers("CancelReturn", ce_id=None)), Undecodable("invoice.commands.tax", 0, 5, "bad"))
+    assert kinds(on) == [DeadLetterRow, DeadLetterRow]
+    assert codes(on) == []
+
+
+def test_a_fault_of_ours_is_buried_and_answered_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = deciding.decide
+
+    def failing(state: Any, claims: Any, command: Any, moment: Any) -> Any:
+        if getattr(command, "remarks", None) == "boom":
+            raise RuntimeError("a fault of ours")
+        return decide(state, claims, command, moment)
+
+    monkeypatch.setattr(deciding, "decide", failing)
+    boom = command("RequestReturn", RETURN | {"remarks": "boom"}, "2")
+    on = decided(command("RegisterInvoice", REGISTER, "1"), boom, command("RequestReturn", RETURN, "3"))
+    assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
+    monkeypatch.undo()
+    assert codes(decided(boom, on=on))[-1] == "RETURN_ALREADY_IN_PROGRESS"
+
+
+def test_an_invoice_whose_events_cannot_be_read_faults_only_its_own_commands() -> None:
+    on = batch()
+    on.streams[NUMBER] = fold(iter_broken())
+    other = "26000000000000000002"
+    registered = REGISTER | {"invoice_number": other, "charges": [{"charge_id": "c2", "amount": "106.00"}]}
+    decided(
+        command("CancelReturn", CANCEL, "1"),
+        raw(json.dumps(registered).encode(), headers("RegisterInvoice"), key=other.encode(), topic="invoice.commands.billing"),
+        on=on,
+    )
+    assert codes(on) == ["INTERNAL_FAULT", "accepted"]
+
+
+def iter_broken() -> Any:
+    raise ValueError("not an event")
+    yield
+
+
+def test_two_invoices_in_one_batch_cannot_take_the_same_charge() -> None:
+    other = "26000000000000000002"
+    on = decided(
+        command("RegisterInvoice", REGISTER, "1"),
+        raw(
+            json.dumps(REGISTER | {"invoice_number": other}).encode(),
+            headers("RegisterInvoice", ce_id=b"2"),
+            key=other.encode(),
+            topic="invoice.commands.billing",
+        ),
+    )
+    assert codes(on) == ["accepted", "CHARGE_ALREADY_INVOICED"]
+
+
+def test_replies_have_ids_of_their_own_that_stay_when_the_batch_is_decided_again() -> None:
+    records = [command("RequestReturn", RETURN, "1", offset=offset) for offset in range(3)]
+    ids = [[entry.id for entry in decided(*records).entries if isinstance(entry, ReplyRow)] for _ in range(2)]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 3
