@@ -1,0 +1,78 @@
+"""Show what programs write to their logs, as it comes, each line under its program's name."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+EVERY = 0.2
+"""Seconds between two looks."""
+
+
+class LogFile:
+    """A log that grows, and now and then is put aside for a new one."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin at the end of what is there now."""
+        self._path = path
+        self._rest = b""
+        self._file: BinaryIO | None = None
+        if path.exists():
+            self._file = path.open("rb")
+            self._file.seek(0, 2)
+
+    def lines(self) -> Sequence[str]:
+        """Return the whole lines that came since the last time."""
+        read = self._read()
+        if self._put_aside():
+            read += self._read()
+        *whole, self._rest = (self._rest + read).split(b"\n")
+        return [line.decode(errors="replace") for line in whole]
+
+    def _read(self) -> bytes:
+        if self._file is None:
+            if not self._path.exists():
+                return b""
+            self._file = self._path.open("rb")
+        return self._file.read()
+
+    def _put_aside(self) -> bool:
+        """Let go of a file that is no longer the log; tell whether it was so."""
+        if self._file is None or not self._path.exists():
+            return False
+        if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:
+            return False
+        self._file.close()
+        self._file = None
+        return True
+
+
+class Following:
+    """Copies logs to a stream until it is ended; what was written before that is still shown."""
+
+    def __init__(self, logs: Mapping[str, Path], out: TextIO) -> None:
+        """Say which logs, by their programs' names, and where to."""
+        self._files = {name: LogFile(path) for name, path in logs.items()}
+        self._width = max(map(len, logs), default=0)
+        self._out = out
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Show the rest, and end."""
+        self._ended.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._ended.wait(EVERY)
+            for name, file in self._files.items():
+                for line in file.lines():
+                    self._out.write(f"{name:<{self._width}} | {line}\n")
+            self._out.flush()

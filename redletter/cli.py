@@ -1,0 +1,232 @@
+"""The command line: one command per role, and those for people. Imports what a command needs when it is given."""
+
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from local.up import Plan
+    from redletter.settings import Settings
+    from transport.addresses import Addresses
+
+UNUSABLE = 2
+"""Exit code of a usage error, as typer has it too."""
+
+app = typer.Typer(
+    help="""Redletter returns, reverses and reissues electronic invoices.
+
+    Start everything on this machine:  redletter up
+
+    Send commands, one JSON line each: redletter send commands.jsonl
+
+    Ask where an invoice stands:       redletter status 26312000000000000001
+
+    Settings come from the environment: REDLETTER_DATA_DIR, REDLETTER_API_PORT, REDLETTER_KAFKA_BOOTSTRAP_SERVERS,
+    REDLETTER_DATABASE_URL and others. Without the last two, every command finds the running `up` by its data folder.
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+
+@app.command()
+def up(
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE", help="Leave a role out; may be given again.")
+    ] = None,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C.
+
+    Starts Apache Kafka and PostgreSQL (unless settings name real ones), lays topics and tables, and starts every role
+    again that dies. Prints kafka_bootstrap_servers=, database_url= and api_url=, then `ready`; logs go to standard
+    error.
+
+    Example, with a program of your own as the tax connector:  redletter up --without tax-simulator
+    """
+    from local.up import ROLES, up as run
+
+    for role in without or ():
+        if role not in ROLES:
+            _end(f"--without {role}: there is no such role; there are {', '.join(ROLES)}", UNUSABLE)
+    raise typer.Exit(run(_plan(_settings(), without or ())))
+
+
+@app.command()
+def demo() -> None:
+    """Play both journeys of an invoice through Kafka on a system of its own, and check how they end."""
+    from local.demo import play
+
+    _settings()
+    raise typer.Exit(play(role_command))
+
+
+@app.command()
+def send(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for each reply; 0 does not wait.")] = 30,
+) -> None:
+    """Publish commands, each after the reply to the one before, and print the replies as JSON lines.
+
+    A line: {"type": "RequestReturn", "data": {"invoice_number": "26312000000000000001", "account_id": "a-1"}}; id and
+    source may be given. The topic follows from the type.
+
+    Exit code: 0 all accepted, 1 some refused, 2 a line cannot be read, 3 a reply did not come.
+    """
+    from redletter import sending
+
+    addresses = _addresses(_settings())
+    try:
+        raise typer.Exit(sending.send(addresses.kafka, sending.read(_lines(file)), wait))
+    except sending.UnreadableLine as error:
+        _end(str(error), UNUSABLE)
+
+
+@app.command()
+def status(number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")]) -> None:
+    """Say where an invoice stands. Exit code 1 when it cannot be told, with the reason."""
+    from redletter import asking
+
+    try:
+        document = asking.status(_api(_settings()), number)
+    except asking.NoAnswer as error:
+        _end(str(error), 1)
+    for line in asking.told(document):
+        typer.echo(line)
+
+
+@app.command()
+def migrate() -> None:
+    """Lay the topics and the tables, or bring them up to date. Safe to repeat; fails on a wrong partition count."""
+    from local.migrating import migrate as run
+    from redletter import logs
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    addresses = _addresses(settings)
+    try:
+        run(addresses, settings.topic_partitions)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader wants the reason and no stack
+        _end(f"topics and tables could not be laid: {error}", 1)
+
+
+@app.command()
+def worker() -> None:
+    """Decide commands, and write events and replies."""
+    _run("worker")
+
+
+@app.command()
+def relay() -> None:
+    """Publish events, replies and dead letters, exactly once. One is active, others stand by."""
+    _run("relay")
+
+
+@app.command()
+def projector() -> None:
+    """Fold events into the read models, and publish status documents."""
+    _run("projector")
+
+
+@app.command()
+def clock() -> None:
+    """Send tax requests, and repeat those that are not answered."""
+    _run("clock")
+
+
+@app.command()
+def api() -> None:
+    """Answer queries over HTTP."""
+    _run("api")
+
+
+@app.command("tax-simulator")
+def tax_simulator() -> None:
+    """Play the tax platform and its connector, for demos and tests."""
+    _run("tax-simulator")
+
+
+def main() -> None:
+    """Run the program."""
+    app(prog_name="redletter")
+
+
+def role_command(role: str) -> Sequence[str]:
+    """Return the command line of a role as a process of its own."""
+    return (sys.executable, str(Path(sysconfig.get_path("scripts")) / "redletter"), role)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"redletter: {sentence}", err=True)
+    raise typer.Exit(code)
+
+
+def _settings() -> "Settings":
+    from redletter import settings
+
+    try:
+        return settings.read()
+    except settings.ImpossibleSettings as error:
+        _end(str(error), UNUSABLE)
+
+
+def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
+    from local.up import Plan
+
+    return Plan(
+        folder=settings.data_dir,
+        command=role_command,
+        kafka=settings.kafka_bootstrap_servers,
+        database=settings.database_url,
+        api_host=settings.api_host,
+        api_port=settings.api_port if "api_port" in settings.model_fields_set else None,
+        partitions=settings.topic_partitions,
+        without=frozenset(without),
+    )
+
+
+def _addresses(settings: "Settings") -> "Addresses":
+    """Return where the servers are: what settings say, else where the running `up` has them."""
+    from local import running
+    from transport.addresses import Addresses
+
+    kafka, database = settings.kafka_bootstrap_servers, settings.database_url
+    if kafka and database:
+        return Addresses(kafka, database)
+    try:
+        found = running.find(settings.data_dir)
+    except running.NothingRuns as error:
+        _end(str(error), 1)
+    return Addresses(kafka or found.kafka, database or found.database)
+
+
+def _api(settings: "Settings") -> str:
+    from local import running
+
+    if settings.api_port and {"api_host", "api_port"} & settings.model_fields_set:
+        return f"http://{settings.api_host}:{settings.api_port}"
+    try:
+        return running.find(settings.data_dir).api
+    except running.NothingRuns as error:
+        _end(str(error), 1)
+
+
+def _lines(file: str) -> Sequence[str]:
+    try:
+        return sys.stdin if file == "-" else Path(file).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        _end(f"{file} cannot be read: {error}", UNUSABLE)
+
+
+def _run(role: str) -> None:
+    from redletter import logs, roles
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    roles.run(role, _addresses(settings), settings)

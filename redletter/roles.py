@@ -1,0 +1,99 @@
+"""Start each role with what it needs, and stop it cleanly when it is asked to.
+
+Modules are imported when their role starts: a role loads nothing of the others.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from signal import SIGINT, SIGTERM
+
+import structlog
+
+from redletter.settings import Settings
+from transport.addresses import Addresses
+
+log = structlog.get_logger(__name__)
+
+Work = Coroutine[None, None, None]
+
+
+def worker(addresses: Addresses, settings: Settings) -> Work:
+    """Decide commands."""
+    from service import worker as role
+    from service.invoice.moment import Policy
+
+    return role.run(addresses, clock_shift=settings.clock_shift, policy=Policy(settings.general_recorded_route))
+
+
+def relay(addresses: Addresses, settings: Settings) -> Work:
+    """Publish the log."""
+    del settings
+    from service import relay as role
+
+    return role.run(addresses)
+
+
+def projector(addresses: Addresses, settings: Settings) -> Work:
+    """Fold events into the read models."""
+    del settings
+    from projections import projector as role
+
+    return role.run(addresses)
+
+
+def clock(addresses: Addresses, settings: Settings) -> Work:
+    """Send tax requests and repeat those unanswered."""
+    from service import clock as role
+
+    return role.run(
+        addresses,
+        clock_shift=settings.clock_shift,
+        repeat=timedelta(seconds=settings.tax_repeat_seconds),
+        repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
+    )
+
+
+def api(addresses: Addresses, settings: Settings) -> Work:
+    """Answer queries."""
+    from projections import api as role
+
+    return role.run(addresses, host=settings.api_host, port=settings.api_port)
+
+
+def tax_simulator(addresses: Addresses, settings: Settings) -> Work:
+    """Play the tax platform and its connector."""
+    from local import tax_simulator as role
+
+    return role.run(addresses, clock_shift=settings.clock_shift)
+
+
+ROLES: dict[str, Callable[[Addresses, Settings], Work]] = {
+    "worker": worker,
+    "relay": relay,
+    "projector": projector,
+    "clock": clock,
+    "api": api,
+    "tax-simulator": tax_simulator,
+}
+
+
+def run(role: str, addresses: Addresses, settings: Settings) -> None:
+    """Run a role until SIGTERM or SIGINT; return once it has cleaned up. Raises whatever ends it otherwise."""
+    structlog.contextvars.bind_contextvars(role=role)
+    asyncio.run(_until_stopped(role, ROLES[role](addresses, settings)))
+
+
+async def _until_stopped(role: str, work: Work) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (SIGTERM, SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    log.info("role started")
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("role stopped")
+    else:
+        msg = f"{role} ended without being asked to"
+        raise RuntimeError(msg)
