@@ -30,6 +30,11 @@ class LogFile:
         *whole, self._rest = (self._rest + read).split(b"\n")
         return [line.decode(errors="replace") for line in whole]
 
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
     def _read(self) -> bytes:
         if self._file is None:
             if not self._path.exists():
@@ -67,6 +72,8 @@ class Following:
         """Show the rest, and end."""
         self._ended.set()
         self._thread.join()
+        for file in self._files.values():
+            file.close()
 
     def _follow(self) -> None:
         ended = False
