@@ -1,14 +1,17 @@
 """When the system is ready: commands are being processed, and queries answered."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeGroupsRequest_v2
+from aiokafka.protocol.api import Request
 
 from local.running import Running
 
@@ -28,6 +31,32 @@ _LOCK_HELD = """
 """
 
 
+class Group(NamedTuple):
+    """A consumer group: its state in Kafka's words, and the ids of its members."""
+
+    state: str
+    members: frozenset[str]
+
+
+class _DescribeGroup(Request[DescribeGroupsRequest_v2]):
+    """Version 2 of the request: the library reads the answer to version 3, its newest, as if it were version 2."""
+
+    API_KEY = DescribeGroupsRequest_v2.API_KEY
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[DescribeGroupsRequest_v2]) -> DescribeGroupsRequest_v2:
+        return request_struct_class([self._group])
+
+
+async def _describe(client: AIOKafkaClient, name: str) -> Group:
+    coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
+    answer = await client.send(coordinator, _DescribeGroup(name))
+    ((_, _, state, _, _, members),) = answer.groups
+    return Group(state, frozenset(member[0] for member in members))
+
+
 @dataclass
 class Readiness:
     """Looks at the running system from outside, as its users do."""
@@ -41,36 +70,34 @@ class Readiness:
 
         After a kill the broker counts the dead ones as members until their sessions run out.
         """
-        groups = asyncio.run(self._described(GROUPS))
-        self._earlier = {member for _, members in groups.values() for member in members}
+        groups = asyncio.run(self._described())
+        self._earlier = {member for group in groups.values() for member in group.members}
 
     def lacking(self) -> list[str]:
         """Return the roles that are not at work yet."""
         looks = {"relay": self._relays, "api": self._answers}
-        groups = asyncio.run(self._described(GROUPS))
+        groups = asyncio.run(self._described())
         return [
             role
             for role in self.roles
-            if not (looks[role]() if role in looks else all(self._joined(*groups[name]) for name in GROUPS[role]))
+            if not (looks[role]() if role in looks else all(self._joined(groups[name]) for name in GROUPS[role]))
         ]
 
-    def _joined(self, state: str, members: Collection[str]) -> bool:
-        return state == "Stable" and bool(members) and self._earlier.isdisjoint(members)
+    def _joined(self, group: Group) -> bool:
+        return group.state == "Stable" and bool(group.members) and self._earlier.isdisjoint(group.members)
 
-    async def _described(self, roles: Iterable[str]) -> Mapping[str, tuple[str, Collection[str]]]:
-        """Return the state and the members' ids of each group."""
-        names = [name for role in roles for name in GROUPS[role]]
-        found = dict.fromkeys(names, ("Unknown", ()))
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.running.kafka.split(","), request_timeout_ms=5000)
+    async def _described(self) -> Mapping[str, Group]:
+        """Return how each group is."""
+        found = {name: Group("Unknown", frozenset()) for names in GROUPS.values() for name in names}
+        client = AIOKafkaClient(bootstrap_servers=self.running.kafka.split(","))
         try:
-            await admin.start()
-            for answer in await admin.describe_consumer_groups(names):
-                for _, name, state, _, _, members, *_ in answer.groups:
-                    found[name] = (state, [member[0] for member in members])
+            await client.bootstrap()
+            for name in found:
+                found[name] = await _describe(client, name)
         except KafkaError:  # the coordinator starts when it is first asked for
             pass
         finally:
-            await admin.close()
+            await client.close()
         return found
 
     def _relays(self) -> bool:

@@ -50,12 +50,16 @@ def up(
 
     Example, with a program of your own as the tax connector:  redletter up --without tax-simulator
     """
-    from local.up import ROLES, up as run
+    from local.up import ROLES
+    from local.up import up as run
+    from redletter import logs
 
     for role in without or ():
         if role not in ROLES:
             _end(f"--without {role}: there is no such role; there are {', '.join(ROLES)}", UNUSABLE)
-    raise typer.Exit(run(_plan(_settings(), without or ())))
+    settings = _settings()
+    logs.configure(settings.log_level)
+    raise typer.Exit(run(_plan(settings, without or ())))
 
 
 @app.command()
@@ -81,9 +85,11 @@ def send(
     """
     from redletter import sending
 
-    addresses = _addresses(_settings())
+    settings = _settings()
     try:
-        raise typer.Exit(sending.send(addresses.kafka, sending.read(_lines(file)), wait))
+        # A file is read to its end first, so that a bad line stops it before anything is sent.
+        commands = sending.read(sys.stdin) if file == "-" else list(sending.read(_lines(file)))
+        raise typer.Exit(sending.send(_addresses(settings).kafka, commands, wait))
     except sending.UnreadableLine as error:
         _end(str(error), UNUSABLE)
 
@@ -219,7 +225,7 @@ def _api(settings: "Settings") -> str:
 
 def _lines(file: str) -> Sequence[str]:
     try:
-        return sys.stdin if file == "-" else Path(file).read_text().splitlines()
+        return Path(file).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         _end(f"{file} cannot be read: {error}", UNUSABLE)
 

@@ -16,6 +16,7 @@ _QUIET = {
     "alembic": logging.WARNING,
     "httpx": logging.WARNING,
     "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
 }
 """Least levels of libraries that tell more than anyone wants to read."""
 

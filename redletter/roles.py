@@ -23,7 +23,12 @@ def worker(addresses: Addresses, settings: Settings) -> Work:
     from service import worker as role
     from service.invoice.moment import Policy
 
-    return role.run(addresses, clock_shift=settings.clock_shift, policy=Policy(settings.general_recorded_route))
+    policy = Policy(
+        general_recorded_route=settings.general_recorded_route,
+        repeat=timedelta(seconds=settings.tax_repeat_seconds),
+        repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
+    )
+    return role.run(addresses, clock_shift=settings.clock_shift, policy=policy)
 
 
 def relay(addresses: Addresses, settings: Settings) -> Work:
