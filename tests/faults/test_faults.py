@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
 SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
 """How many times the short form of each proof is done; `make prove` asks for more."""
-ROLES = ("worker", "relay", "projector", "clock")
+ROLES = ("worker", "relay", "projector")
 
 
 @dataclass
