@@ -1,22 +1,34 @@
-"""Business days of mainland China, as the State Council decrees them year by year."""
+"""Business days of mainland China: holidays, and the weekends that are worked to make up for them.
 
-from datetime import date, datetime, time, timedelta
+Days off are decreed each autumn for the year that follows and cannot be derived; past the last known year plain
+weekdays stand in, and the answer is provisional. Source: State Council notices, through `chinesecalendar`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
-from importlib.metadata import version
-from typing import NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+from typing import Protocol
 
 import chinese_calendar
 
 from events.values import Calendar
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-EARLIEST, LATEST = 1, 3
-"""A return takes 1 to 3 business days. Source: seed, "Wait for the return to complete"."""
+SHANGHAI = timezone(timedelta(hours=8))
+"""Asia/Shanghai: no summer time since 1991, so a fixed offset will do."""
+LAST_DUE = 3
+"""Business days within which a return is to be complete."""
+
+_VERSION = f"chinesecalendar {chinese_calendar.__version__}"
+_KNOWN = range(
+    min(day.year for day in chinese_calendar.holidays), max(day.year for day in chinese_calendar.holidays) + 1
+)
+_SATURDAY = 5
+_DAY = timedelta(days=1)
 
 
-class Due(NamedTuple):
-    """When a return is due, both in +08:00, and the calendar that says so."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a return is due, both written with +08:00, and by which calendar."""
 
     earliest: datetime
     latest: datetime
@@ -26,69 +38,56 @@ class Due(NamedTuple):
 class BusinessCalendar(Protocol):
     """Counts business days."""
 
-    def due(self, requested: datetime) -> Due:
-        """Return when a return requested at this time is due; the day of the request does not count."""
+    def due(self, requested_at: datetime) -> Due:
+        """Return when a return requested at this time is due."""
         ...
 
-    def days_used(self, requested: datetime, ended: datetime) -> int:
-        """Count the business days from the day after the request to the day of the end, inclusive."""
+    def business_days_used(self, requested_at: datetime, until: datetime) -> int:
+        """Count the business days from the day after the request to the day of ``until``, inclusive."""
         ...
 
 
 class MainlandChina:
-    """The calendar of the library `chinesecalendar`; past its last known year plain weekdays, and provisional."""
+    """The calendar of mainland China, by its own days (+08:00)."""
 
-    version = f"chinesecalendar {version('chinesecalendar')}"
+    def due(self, requested_at: datetime) -> Due:
+        """Return start of the 1st and end of the 3rd business day after; the day of the request does not count."""
+        return _due(_day(requested_at))
 
-    def due(self, requested: datetime) -> Due:
-        """Return when a return requested at this time is due."""
-        return _due(_day(requested), self.version)
-
-    def days_used(self, requested: datetime, ended: datetime) -> int:
-        """Count the business days used."""
-        first, last = _day(requested), _day(ended)
-        return sum(is_business_day(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))
+    def business_days_used(self, requested_at: datetime, until: datetime) -> int:
+        """Count the business days from the day after the request to the day of ``until``, inclusive."""
+        return _used(_day(requested_at), _day(until))
 
 
-MAINLAND_CHINA = MainlandChina()
+MAINLAND_CHINA: BusinessCalendar = MainlandChina()
+
+
+def is_business_day(day: date) -> bool:
+    """Tell whether business is done on a day; a plain weekday is, where the calendar knows no better."""
+    if day.year in _KNOWN:
+        return chinese_calendar.is_workday(day)
+    return day.weekday() < _SATURDAY
 
 
 def _day(moment: datetime) -> date:
     return moment.astimezone(SHANGHAI).date()
 
 
-@lru_cache(maxsize=4096)
-def is_business_day(day: date) -> bool:
-    """Tell whether people work on this day."""
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        return day.isoweekday() <= 5  # noqa: PLR2004 - Friday
-
-
-@lru_cache(maxsize=64)
-def _due(day: date, name: str) -> Due:
-    earliest, latest = _after(day, EARLIEST), _after(day, LATEST)
+@lru_cache(maxsize=1024)
+def _due(requested_on: date) -> Due:
+    days: list[date] = []
+    day = requested_on
+    while len(days) < LAST_DUE:
+        day += _DAY
+        if is_business_day(day):
+            days.append(day)
     return Due(
-        datetime.combine(earliest, time(0, 0), _OFFSET),
-        datetime.combine(latest, time(23, 59, 59), _OFFSET),
-        Calendar(version=name, provisional=not _known(latest)),
+        earliest=datetime.combine(days[0], time(), SHANGHAI),
+        latest=datetime.combine(days[-1], time(23, 59, 59), SHANGHAI),
+        calendar=Calendar(version=_VERSION, provisional=day.year not in _KNOWN),
     )
 
 
-_OFFSET = ZoneInfo("Asia/Shanghai")
-
-
-def _after(day: date, count: int) -> date:
-    while count:
-        day += timedelta(days=1)
-        count -= is_business_day(day)
-    return day
-
-
-def _known(day: date) -> bool:
-    try:
-        chinese_calendar.is_workday(day)
-    except NotImplementedError:
-        return False
-    return True
+@lru_cache(maxsize=4096)
+def _used(requested_on: date, until: date) -> int:
+    return sum(is_business_day(requested_on + _DAY * after) for after in range(1, (until - requested_on).days + 1))

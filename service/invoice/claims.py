@@ -1,18 +1,28 @@
-"""What must be unique over all invoices: a form serves one, a document number names one, a charge is on one.
+"""Claims: what must be unique over all invoices. A form, a document number or a charge serves one invoice.
 
-Invoice and credit note numbers are one set. A charge is held by an invoice, or for a reissue of one (a hold).
+They are the one thing that crosses invoices. An event's changes of claims follow from the event and the state before
+it alone; the store writes them in the transaction of the events, each from the holder that was seen.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import assert_never
 
 from events.commands import (
+    AmendInvoice,
     AnyCommand,
+    CancelReturn,
+    CompleteReturn,
     ConfirmRedFontForm,
+    LinkReplacement,
+    MarkReturnOverdue,
     RecordCreditNote,
+    RecordPostingStatus,
     RefuseReissue,
     RegisterInvoice,
+    RejectRedFontForm,
+    ReportReversalFailure,
     RequestReissue,
     RequestReturn,
 )
@@ -20,166 +30,125 @@ from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
     InvoiceIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
     ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
+    ReversalAttemptFailed,
 )
-from service.invoice.state import Invoice, ReturnOpen
+from service.invoice.holding import Change, Claim, Claims, Holder, Overlay
+from service.invoice.state import FormOpen, Invoice, Returned, Reversed, claimed_form
 
-ClaimKind = Literal["form", "document", "charge"]
+__all__ = ["Change", "Claim", "Claims", "Holder", "Named", "Overlay", "changes", "held", "named"]
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Claim:
-    """One thing that only one invoice may have."""
-
-    kind: ClaimKind
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has it: an invoice, or with a reissue_id the hold of a reissue of that invoice."""
-
-    invoice_number: str
-    account_id: str
-    reissue_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A claim passes from one holder to another; None is nobody."""
-
-    claim: Claim
-    was: Holder | None
-    now: Holder | None
+FORM_NUMBER = re.compile(r"[0-9]{20}")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What must be known to decide a command: single claims, and holds as (original invoice, reissue_id)."""
+    """What a command bears on: claims, and holds as (number of the original, reissue_id)."""
 
     claims: frozenset[Claim] = frozenset()
     holds: frozenset[tuple[str, str]] = frozenset()
 
 
-class Claims(Protocol):
-    """Who holds what, now."""
-
-    def holder(self, claim: Claim) -> Holder | None:
-        """Return who holds a claim."""
-        ...
-
-    def held_by(self, holder: Holder) -> frozenset[str]:
-        """Return the charges held for a reissue."""
-        ...
-
-
-class Overlay:
-    """Claims as loaded, and what a batch has changed since: a command sees what those before it left."""
-
-    def __init__(self, loaded: Mapping[Claim, Holder]) -> None:
-        self._loaded = loaded
-        self._now: dict[Claim, Holder | None] = dict(loaded)
-
-    def holder(self, claim: Claim) -> Holder | None:
-        """Return who holds a claim."""
-        return self._now.get(claim)
-
-    def held_by(self, holder: Holder) -> frozenset[str]:
-        """Return the charges held for a reissue."""
-        return frozenset(claim.key for claim, now in self._now.items() if now == holder and claim.kind == "charge")
-
-    def apply(self, changes: Iterable[Change]) -> None:
-        """Let claims pass on."""
-        for change in changes:
-            self._now[change.claim] = change.now
-
-    def net(self) -> list[Change]:
-        """Return what has changed in all, in the order of the claims."""
-        return [
-            Change(claim, self._loaded.get(claim), now)
-            for claim, now in sorted(self._now.items(), key=lambda item: item[0])
-            if self._loaded.get(claim) != now
-        ]
-
-
 def form(number: str) -> Claim:
-    """Return the claim on a red-font form."""
+    """Return the claim on a form number."""
     return Claim("form", number)
 
 
 def document(number: str) -> Claim:
-    """Return the claim on the number of an invoice or credit note."""
+    """Return the claim on an invoice or credit note number."""
     return Claim("document", number)
 
 
-def charge(charge_id: str) -> Claim:
-    """Return the claim on a charge."""
-    return Claim("charge", charge_id)
+def charges(charge_ids: Iterable[str]) -> frozenset[Claim]:
+    """Return the claims on charges."""
+    return frozenset(Claim("charge", charge_id) for charge_id in charge_ids)
 
 
-def named(command: AnyCommand) -> Named:
-    """Return what a command names."""
+def used(number: str, holder: Holder, account_id: str) -> dict[str, str]:
+    """Return the facts of a form that serves another invoice, which is named to its own account only."""
+    own = {"invoice_number": holder.invoice_number} if holder.account_id == account_id else {}
+    return {"form_number": number, **own}
+
+
+def named(command: AnyCommand) -> Named:  # noqa: PLR0911 - one case per command
+    """Return what must be loaded to decide a command, besides what its invoice holds."""
     match command:
         case RegisterInvoice():
-            claims = {document(command.invoice_number), *(charge(item.charge_id) for item in command.charges)}
-            replaced = command.replaces
-            holds = {(replaced.invoice_number, replaced.reissue_id)} if replaced else set[tuple[str, str]]()
-            return Named(frozenset(claims), frozenset(holds))
-        case RequestReturn(red_font_form_number=number) if number:
-            return Named(frozenset({form(number)}))
+            own = {document(command.invoice_number)} | charges(charge.charge_id for charge in command.charges)
+            replaces = command.replaces
+            return Named(
+                frozenset(own), frozenset({(replaces.invoice_number, replaces.reissue_id)} if replaces else ())
+            )
+        case RefuseReissue():
+            return Named(holds=frozenset({(command.invoice_number, command.reissue_id)}))
+        case RequestReturn(red_font_form_number=number):
+            return Named(frozenset({form(number)})) if number and FORM_NUMBER.fullmatch(number) else Named()
+        case RequestReissue():
+            return Named(charges(command.charge_ids))
         case ConfirmRedFontForm():
             return Named(frozenset({form(command.form.number)}))
         case RecordCreditNote():
             return Named(frozenset({document(command.credit_note_number)}))
-        case RequestReissue():
-            return Named(frozenset(map(charge, command.charge_ids)))
-        case RefuseReissue():
-            return Named(holds=frozenset({(command.invoice_number, command.reissue_id)}))
-        case _:
+        case (
+            CancelReturn()
+            | AmendInvoice()
+            | RecordPostingStatus()
+            | RejectRedFontForm()
+            | CompleteReturn()
+            | ReportReversalFailure()
+            | MarkReturnOverdue()
+            | LinkReplacement()
+        ):
             return Named()
+        case _:
+            assert_never(command)
 
 
 def held(invoice: Invoice) -> frozenset[Claim]:
-    """Return the claims that an invoice's next events may free."""
-    if not isinstance(invoice, ReturnOpen):
+    """Return the claims of an invoice that its next events may free: charges until reversed, a return's form."""
+    if isinstance(invoice, Reversed | Returned):
         return frozenset()
-    number = _form_number(invoice)
-    forms = {form(number)} if number else set[Claim]()
-    return frozenset({*forms, *(charge(item.charge_id) for item in invoice.known.body.charges)})
+    own = charges(charge.charge_id for charge in invoice.body.charges)
+    number = claimed_form(invoice)
+    return own | {form(number)} if number else own
 
 
-def _form_number(invoice: ReturnOpen) -> str | None:
-    return invoice.form.number if invoice.form else invoice.request.red_font_form_number
-
-
-def changes(before: Invoice | None, event: AnyInvoiceEvent) -> list[Change]:
-    """Return the claims that pass on with an event."""
+def changes(  # noqa: PLR0911 - one case per event
+    state: Invoice | None, event: AnyInvoiceEvent
+) -> list[Change]:
+    """Return the claims that change hands by an event; ``state`` is the invoice before it."""
     own = Holder(event.invoice_number, event.account_id)
     match event:
-        case InvoiceIssued(replaces=replaced):
-            hold = Holder(replaced.invoice_number, event.account_id, replaced.reissue_id) if replaced else None
-            return [
-                Change(document(event.invoice_number), None, own),
-                *(Change(charge(item.charge_id), hold, own) for item in event.charges),
-            ]
-        case ReturnRequested(red_font_form_number=number) if number:
-            return [Change(form(number), None, own)]
-        case RedFontFormConfirmed() if cast("ReturnOpen", before).request.route == "simple":
-            return [Change(form(event.form.number), None, own)]
-        case ReturnRefused() if number := _form_number(cast("ReturnOpen", before)):
-            return [Change(form(number), own, None)]
+        case InvoiceIssued():
+            hold = event.replaces and Holder(event.replaces.invoice_number, event.account_id, event.replaces.reissue_id)
+            taken = [Change(Claim("charge", charge.charge_id), hold, own) for charge in event.charges]
+            return [Change(document(event.invoice_number), None, own), *taken]
+        case ReturnRequested(red_font_form_number=number):
+            return [Change(form(number), None, own)] if number else []
+        case RedFontFormConfirmed():
+            taken_before = isinstance(state, FormOpen) and state.latest.route == "form"
+            return [] if taken_before else [Change(form(event.form.number), None, own)]
+        case ReturnRefused():
+            number = claimed_form(state) if state else None
+            return [Change(form(number), own, None)] if number else []
         case CreditNoteIssued():
-            freed = [Change(charge(charge_id), own, None) for charge_id in event.released_charge_ids]
+            freed = [Change(Claim("charge", charge_id), own, None) for charge_id in event.released_charge_ids]
             return [Change(document(event.credit_note_number), None, own), *freed]
-        case ReissueRequested():
+        case ReissueRequested() | ReissueRefused():
             hold = Holder(event.invoice_number, event.account_id, event.reissue_id)
-            return [Change(charge(charge_id), None, hold) for charge_id in event.charge_ids]
-        case ReissueRefused():
-            hold = Holder(event.invoice_number, event.account_id, event.reissue_id)
-            return [Change(charge(charge_id), hold, None) for charge_id in event.charge_ids]
-        case _:
+            was, now = (None, hold) if isinstance(event, ReissueRequested) else (hold, None)
+            return [Change(Claim("charge", charge_id), was, now) for charge_id in event.charge_ids]
+        case (
+            PostingStatusChanged() | ReversalAttemptFailed() | InvoiceReturned() | ReturnOverdue() | ReplacementIssued()
+        ):
             return []
+        case _:
+            assert_never(event)

@@ -1,4 +1,7 @@
-"""Decisions: command + state + claims -> events, or a refusal. Each part of the story has a module of its own."""
+"""Command -> events or refusal: what every command has in common, and which rule it goes to.
+
+The columns of the rules' table are the classes of `state`; each rule answers for all of them.
+"""
 
 from typing import assert_never
 
@@ -19,61 +22,100 @@ from events.commands import (
     RequestReissue,
     RequestReturn,
 )
-from service.invoice import forms, registration, reissue, returns, reversal
 from service.invoice.claims import Claims
 from service.invoice.decision import Decision
+from service.invoice.forms import confirm_form, reject_form
 from service.invoice.moment import Moment
-from service.invoice.refusals import refuse
-from service.invoice.state import Invoice, latest_return_id
+from service.invoice.posting import record_posting_status
+from service.invoice.refusals import Refusal, refuse
+from service.invoice.registration import register_invoice
+from service.invoice.reissue import link_replacement, refuse_reissue, request_reissue
+from service.invoice.returns import cancel_return, request_return
+from service.invoice.reversal import complete_return, mark_overdue, record_credit_note, report_failure
+from service.invoice.state import Invoice, Issued
 
 
 def decide(state: Invoice | None, claims: Claims, command: AnyCommand, moment: Moment) -> Decision:
-    """Decide a command.
+    """Decide one command on the invoice and the claims as they are; no events means that all is on record already.
 
-    Refusals before any rule of a command: INVOICE_NOT_FOUND for an unknown invoice or another account's, then
-    NO_RETURN_IN_PROGRESS for a return_id that is not the latest return's.
+    Refusals: INVOICE_NOT_FOUND and, for another return than the latest, NO_RETURN_IN_PROGRESS before each rule's own.
     """
     if isinstance(command, RegisterInvoice):
-        return registration.register(state, claims, command, moment)
-    if state is None or getattr(command, "account_id", state.account_id) != state.account_id:
+        return register_invoice(state, claims, command, moment)
+    if state is None or _is_of_another_account(state, command):
         return refuse("INVOICE_NOT_FOUND", invoice_number=command.invoice_number)
-    return_id = getattr(command, "return_id", None)
-    if return_id is not None and return_id != latest_return_id(state):
-        return refuse("NO_RETURN_IN_PROGRESS", return_id=return_id)
-    return _on_record(state, claims, command, moment)
+    if refusal := _refuse_another_return(state, command):
+        return refusal
+    return _decide(state, claims, command, moment)
 
 
-def _on_record(  # noqa: C901, PLR0911 - one case per command
-    invoice: Invoice, claims: Claims, command: AnyCommand, moment: Moment
+_Later = (
+    RefuseReissue
+    | RequestReturn
+    | RequestReissue
+    | CancelReturn
+    | AmendInvoice
+    | RecordPostingStatus
+    | ConfirmRedFontForm
+    | RejectRedFontForm
+    | RecordCreditNote
+    | CompleteReturn
+    | ReportReversalFailure
+    | MarkReturnOverdue
+    | LinkReplacement
+)
+"""Commands about an invoice that is on record."""
+
+
+def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
+    invoice: Invoice, claims: Claims, command: _Later, moment: Moment
 ) -> Decision:
     match command:
-        case RecordPostingStatus():
-            return registration.record_posting_status(invoice, command, moment)
         case RequestReturn():
-            return returns.request(invoice, claims, command, moment)
+            return request_return(invoice, claims, command, moment)
         case CancelReturn():
-            return returns.cancel(invoice)
+            return cancel_return(invoice)
         case AmendInvoice():
-            return refuse("ISSUED_INVOICE_IMMUTABLE", offered=["RequestReturn", "RequestReissue"])
-        case MarkReturnOverdue():
-            return returns.mark_overdue(invoice, moment)
+            return refuse("ISSUED_INVOICE_IMMUTABLE")
+        case RecordPostingStatus():
+            return record_posting_status(invoice, command, moment)
         case ConfirmRedFontForm():
-            return forms.confirm(invoice, claims, command, moment)
+            return confirm_form(invoice, claims, command, moment)
         case RejectRedFontForm():
-            return forms.reject(invoice, command, moment)
+            return reject_form(invoice, command, moment)
         case RecordCreditNote():
-            return reversal.record_credit_note(invoice, claims, command, moment)
+            return record_credit_note(invoice, claims, command, moment)
         case CompleteReturn():
-            return reversal.complete(invoice, command, moment)
+            return complete_return(invoice, command, moment)
         case ReportReversalFailure():
-            return reversal.report_failure(invoice, command, moment)
+            return report_failure(invoice, command, moment)
+        case MarkReturnOverdue():
+            return mark_overdue(invoice, command, moment)
         case RequestReissue():
-            return reissue.request(invoice, claims, command, moment)
+            return request_reissue(invoice, claims, command, moment)
         case RefuseReissue():
-            return reissue.refuse_reissue(invoice, claims, command, moment)
+            return refuse_reissue(invoice, claims, command, moment)
         case LinkReplacement():
-            return reissue.link(invoice, command, moment)
-        case RegisterInvoice():
-            return registration.register(invoice, claims, command, moment)
+            return link_replacement(invoice, command, moment)
         case _:
             assert_never(command)
+
+
+def _is_of_another_account(invoice: Invoice, command: _Later) -> bool:
+    """Tell whether a customer names an account that the invoice is not in; only customers name one."""
+    if isinstance(command, RequestReturn | RequestReissue | CancelReturn | AmendInvoice):
+        return command.account_id != invoice.account_id
+    return False
+
+
+def _refuse_another_return(invoice: Invoice, command: _Later) -> Refusal | None:
+    """Refuse what names another return than the latest. When that one was refused, none is in progress either."""
+    if not isinstance(
+        command,
+        ConfirmRedFontForm | RejectRedFontForm | RecordCreditNote | ReportReversalFailure | MarkReturnOverdue,
+    ):
+        return None
+    if command.return_id is None:
+        return None
+    latest = None if isinstance(invoice, Issued) else invoice.latest.return_id
+    return None if command.return_id == latest else refuse("NO_RETURN_IN_PROGRESS")

@@ -1,7 +1,7 @@
-"""Events -> state. Total: it never refuses, and never judges history again."""
+"""Events -> state. The fold never argues: what does not fit the state changes nothing."""
 
 from dataclasses import replace
-from typing import assert_never, cast
+from typing import assert_never
 
 from events.invoice_events import (
     AnyInvoiceEvent,
@@ -18,44 +18,131 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from service.invoice.state import Invoice, Issued, Known, ReturnOpen, Reversed
+from service.invoice.state import (
+    NEVER_OBSERVED,
+    CreditNote,
+    FormConfirmed,
+    FormOpen,
+    InProgress,
+    Invoice,
+    Issued,
+    Posting,
+    Reissue,
+    Return,
+    Returned,
+    Reversed,
+    Void,
+)
 
 
-def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:  # noqa: C901, PLR0911 - one case per event
-    """Return the state after an event."""
-    if isinstance(event, InvoiceIssued):
-        return Issued(Known(event))
-    invoice = cast("Invoice", state)
+class NotBegun(Exception):
+    """A stream does not begin with InvoiceIssued: an event is missing, and nobody may decide on the rest."""
+
+    def __init__(self, event: AnyInvoiceEvent) -> None:
+        super().__init__(f"the events of invoice {event.invoice_number} begin with {type(event).__name__}")
+
+
+def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:
+    """Carry an invoice on by one event.
+
+    Raises: NotBegun.
+    """
+    if state is None:
+        if isinstance(event, InvoiceIssued):
+            return Issued(event, NEVER_OBSERVED)
+        raise NotBegun(event)
+    if isinstance(state, Issued):
+        return _issued(state, event)
+    if isinstance(state, FormOpen | FormConfirmed):
+        return _in_progress(state, event)
+    return _void(state, event)
+
+
+def _issued(state: Issued, event: AnyInvoiceEvent) -> Invoice:
     match event:
         case PostingStatusChanged():
-            known = Known(invoice.known.body, event.posting_status, event.observed_at)
-            return replace(invoice, known=known)
+            return Issued(state.body, Posting(event.posting_status, event.observed_at))
         case ReturnRequested():
-            return ReturnOpen(invoice.known, event)
-        case RedFontFormConfirmed():
-            return replace(cast("ReturnOpen", invoice), form=event.form)
-        case ReversalAttemptFailed():
-            return replace(cast("ReturnOpen", invoice), attempts=event.attempt)
-        case ReturnOverdue():
-            return replace(cast("ReturnOpen", invoice), overdue=True)
-        case ReturnRefused():
-            return Issued(invoice.known, event.return_id)
-        case CreditNoteIssued():
-            return Reversed(invoice.known, cast("ReturnOpen", invoice).request, event)
-        case InvoiceReturned():
-            return replace(cast("Reversed", invoice), returned=True)
-        case ReissueRequested():
-            void = cast("Reversed", invoice)
-            return replace(void, reissues={**void.reissues, event.reissue_id: event})
-        case ReissueRefused():
-            return _without(cast("Reversed", invoice), event.reissue_id)
-        case ReplacementIssued():
-            void = _without(cast("Reversed", invoice), event.reissue_id)
-            link = (event.replacement_number, event.charge_ids)
-            return replace(void, linked={**void.linked, event.reissue_id: link})
+            return FormOpen(state.body, state.posting, _requested(event))
+        case (
+            InvoiceIssued()
+            | RedFontFormConfirmed()
+            | ReversalAttemptFailed()
+            | CreditNoteIssued()
+            | InvoiceReturned()
+            | ReturnRefused()
+            | ReturnOverdue()
+            | ReissueRequested()
+            | ReissueRefused()
+            | ReplacementIssued()
+        ):
+            return state
         case _:
             assert_never(event)
 
 
-def _without(invoice: Reversed, reissue_id: str) -> Reversed:
-    return replace(invoice, reissues={id_: open_ for id_, open_ in invoice.reissues.items() if id_ != reissue_id})
+def _in_progress(  # noqa: PLR0911 - one case per event
+    state: InProgress, event: AnyInvoiceEvent
+) -> Invoice:
+    match event:
+        case PostingStatusChanged():
+            return replace(state, posting=Posting(event.posting_status, event.observed_at))
+        case RedFontFormConfirmed():
+            return FormConfirmed(state.body, state.posting, state.latest, event.form.number)
+        case ReversalAttemptFailed():
+            return replace(state, latest=replace(state.latest, attempts=event.attempt))
+        case ReturnOverdue():
+            return replace(state, latest=replace(state.latest, overdue=True))
+        case ReturnRefused():
+            return Issued(state.body, state.posting)
+        case CreditNoteIssued():
+            credit_note = CreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
+            return Reversed(state.body, state.posting, state.latest, event.form_number, credit_note)
+        case (
+            InvoiceIssued()
+            | ReturnRequested()
+            | InvoiceReturned()
+            | ReissueRequested()
+            | ReissueRefused()
+            | ReplacementIssued()
+        ):
+            return state
+        case _:
+            assert_never(event)
+
+
+def _void(state: Void, event: AnyInvoiceEvent) -> Invoice:
+    match event:
+        case PostingStatusChanged():
+            return replace(state, posting=Posting(event.posting_status, event.observed_at))
+        case InvoiceReturned():
+            return Returned(
+                state.body, state.posting, state.latest, state.confirmed_form, state.credit_note, state.reissues
+            )
+        case ReissueRequested():
+            return replace(state, reissues=(*state.reissues, Reissue(event.reissue_id, event.charge_ids)))
+        case ReissueRefused():
+            return replace(state, reissues=_without(state.reissues, event.reissue_id))
+        case ReplacementIssued():
+            linked = Reissue(event.reissue_id, event.charge_ids, event.replacement_number)
+            return replace(state, reissues=(*_without(state.reissues, event.reissue_id), linked))
+        case (
+            InvoiceIssued()
+            | ReturnRequested()
+            | RedFontFormConfirmed()
+            | ReversalAttemptFailed()
+            | CreditNoteIssued()
+            | ReturnRefused()
+            | ReturnOverdue()
+        ):
+            return state
+        case _:
+            assert_never(event)
+
+
+def _requested(event: ReturnRequested) -> Return:
+    return Return(event.return_id, event.route, event.red_font_form_number, event.occurred_at, event.due_latest)
+
+
+def _without(reissues: tuple[Reissue, ...], reissue_id: str) -> tuple[Reissue, ...]:
+    return tuple(reissue for reissue in reissues if reissue.reissue_id != reissue_id)

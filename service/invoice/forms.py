@@ -1,23 +1,29 @@
-"""The red-font form: what the tax side tells of it, and whether it fits the invoice."""
+"""The red-font form: the tax side tells it, and it must fit the invoice that the return is about.
 
-from collections.abc import Mapping
+A form that does not fit ends the return: the command is accepted, and the event says why.
+"""
+
+from typing import assert_never
 
 from pydantic import JsonValue
 
 from events.commands import ConfirmRedFontForm, RejectRedFontForm
 from events.invoice_events import InvoiceIssued, RedFontFormConfirmed, ReturnRefused
-from events.values import RedFontForm
-from service.invoice import claims as claimed
-from service.invoice.claims import Claims
-from service.invoice.decision import Decision, head
+from events.values import RedFontForm, Route
+from service.invoice.claims import Claims, form, used
+from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
-from service.invoice.refusals import Refusal, refuse
-from service.invoice.state import Invoice, Issued, ReturnOpen, Reversed
+from service.invoice.refusals import refuse
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
 
+Misfit = tuple[str, dict[str, JsonValue]]
+"""Why a return ends: code and details."""
+
+ALLOWED_REASONS = frozenset({"01", "03", "04"})
+"""Error, service terminated, allowance. Not 02, sales return: cloud services are no goods. Source: [LQ]."""
 USABLE = frozenset({"01", "04"})
-REASONS = frozenset({"01", "03", "04"})
-"""Invoicing error, service terminated, allowance; 02 is for goods, and cloud services are services [LQ]."""
-STATES: Mapping[str, str] = {
+"""States of a form that a credit note can be issued on. Source: [LQ]."""
+_BY_STATE = {
     "02": "RED_FONT_FORM_AWAITING_BUYER",
     "03": "RED_FONT_FORM_AWAITING_SELLER",
     "05": "RED_FONT_FORM_REJECTED",
@@ -30,110 +36,142 @@ STATES: Mapping[str, str] = {
     "12": "RED_FONT_FORM_VOID",
     "13": "RED_FONT_FORM_VOID",
 }
-"""What each unusable state of a form means. Source: domain, "Red-font Invoice Information Confirmation Form"."""
-
-Failure = tuple[str, dict[str, JsonValue]]
 
 
-def confirm(invoice: Invoice, claims: Claims, command: ConfirmRedFontForm, moment: Moment) -> Decision:
-    """Take the form as the tax side shows it. A form that does not fit ends the return.
+def confirm_form(invoice: Invoice, claims: Claims, command: ConfirmRedFontForm, moment: Moment) -> Decision:
+    """Judge the form that the tax side tells.
 
-    Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_NUMBER_MISMATCH, RED_FONT_FORM_ALREADY_CONFIRMED.
+    Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_ALREADY_CONFIRMED, RED_FONT_FORM_NUMBER_MISMATCH (form route).
     """
     match invoice:
-        case ReturnOpen(form=None):
-            return _judge(invoice, claims, command.form, moment)
-        case ReturnOpen(form=RedFontForm(number=number)):
-            same = number == command.form.number
-            return () if same else refuse("RED_FONT_FORM_ALREADY_CONFIRMED", expected=number, found=command.form.number)
-        case Reversed() if invoice.credit_note.form_number == command.form.number:
-            return ()
-        case Issued() | Reversed() | ReturnOpen():
+        case FormOpen():
+            return _judge(invoice, claims, command, moment)
+        case FormConfirmed(confirmed_form=confirmed):
+            same = command.form.number == confirmed
+            return NOTHING if same else refuse("RED_FONT_FORM_ALREADY_CONFIRMED", confirmed=confirmed)
+        case Reversed() | Returned():
+            same = command.form.number == invoice.confirmed_form
+            return NOTHING if same else refuse("NO_RETURN_IN_PROGRESS")
+        case Issued():
             return refuse("NO_RETURN_IN_PROGRESS")
+        case _:
+            assert_never(invoice)
 
 
-def _judge(invoice: ReturnOpen, claims: Claims, form: RedFontForm, moment: Moment) -> Decision:
-    if refusal := _other_number(invoice, form.number):
-        return refusal
-    failure = _misfit(invoice.known.body, form) or _unusable(invoice, form) or _used(invoice, claims, form)
-    if failure is None:
-        return (RedFontFormConfirmed(**head(invoice, moment), return_id=invoice.request.return_id, form=form),)
-    code, details = failure
-    return (_refused(invoice, moment, code, details, form.number, form.state),)
-
-
-def _other_number(invoice: ReturnOpen, number: str | None) -> Refusal | None:
-    expected = invoice.request.red_font_form_number
-    if invoice.request.route == "form" and number is not None and number != expected:
-        return refuse("RED_FONT_FORM_NUMBER_MISMATCH", expected=expected, found=number)
-    return None
-
-
-def _misfit(body: InvoiceIssued, form: RedFontForm) -> Failure | None:
-    if form.invoice_number != body.invoice_number:
-        return "RED_FONT_FORM_FOR_OTHER_INVOICE", {"expected": body.invoice_number, "found": form.invoice_number}
-    if form.kind != body.kind:
-        return "RED_FONT_FORM_KIND_MISMATCH", {"expected": body.kind, "found": form.kind}
-    expected, found = (body.seller.tax_id, body.buyer.tax_id), (form.seller_tax_id, form.buyer_tax_id)
-    if expected != found:
-        return "RED_FONT_FORM_PARTY_MISMATCH", {"expected": [*expected], "found": [*found]}
-    if (form.net_amount, form.tax_amount) != (-body.net_amount, -body.tax_amount):
-        return "RED_FONT_FORM_AMOUNT_MISMATCH", {
-            "expected_net": str(-body.net_amount),
-            "expected_tax": str(-body.tax_amount),
-            "net": str(form.net_amount),
-            "tax": str(form.tax_amount),
-        }
-    if form.reason_code not in REASONS:
-        return "RED_FONT_FORM_REASON_NOT_ALLOWED", {"reason_code": form.reason_code, "allowed": [*sorted(REASONS)]}
-    return None
-
-
-def _unusable(invoice: ReturnOpen, form: RedFontForm) -> Failure | None:
-    if form.state in USABLE:
-        return None
-    code = STATES.get(form.state, "RED_FONT_FORM_STATE_UNKNOWN")
-    if form.state == "02" and invoice.request.route == "simple":
-        code = "POSTING_STATUS_CHANGED"
-    return code, {"state": form.state}
-
-
-def _used(invoice: ReturnOpen, claims: Claims, form: RedFontForm) -> Failure | None:
-    if invoice.request.route == "simple" and claims.holder(claimed.form(form.number)):
-        return "RED_FONT_FORM_ALREADY_USED", {"form_number": form.number}
-    return None
-
-
-def reject(invoice: Invoice, command: RejectRedFontForm, moment: Moment) -> Decision:
+def reject_form(invoice: Invoice, command: RejectRedFontForm, moment: Moment) -> Decision:
     """End the return: the tax system knows no such form.
 
-    Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_NUMBER_MISMATCH, RED_FONT_FORM_ALREADY_CONFIRMED.
+    Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_ALREADY_CONFIRMED, RED_FONT_FORM_NUMBER_MISMATCH (form route).
     """
     match invoice:
-        case ReturnOpen(form=None):
-            number = command.form_number or invoice.request.red_font_form_number
-            return _other_number(invoice, command.form_number) or (
-                _refused(invoice, moment, "RED_FONT_FORM_NOT_FOUND", {"form_number": number}, number, None),
-            )
-        case ReturnOpen():
-            return refuse("RED_FONT_FORM_ALREADY_CONFIRMED")
-        case Issued() | Reversed():
+        case FormOpen(latest=latest):
+            expected, number = latest.form_number, command.form_number
+            if expected and number and number != expected:
+                return refuse("RED_FONT_FORM_NUMBER_MISMATCH", expected=expected, form_number=number)
+            return (_rejected(invoice, number or expected, moment),)
+        case FormConfirmed(confirmed_form=confirmed):
+            return refuse("RED_FONT_FORM_ALREADY_CONFIRMED", confirmed=confirmed)
+        case Issued() | Reversed() | Returned():
             return refuse("NO_RETURN_IN_PROGRESS")
+        case _:
+            assert_never(invoice)
 
 
-def _refused(  # noqa: PLR0913 - the facts of one event
-    invoice: ReturnOpen,
-    moment: Moment,
-    code: str,
-    details: Mapping[str, JsonValue],
-    form_number: str | None,
-    form_state: str | None,
-) -> ReturnRefused:
+def _judge(invoice: FormOpen, claims: Claims, command: ConfirmRedFontForm, moment: Moment) -> Decision:
+    told, expected = command.form, invoice.latest.form_number
+    if expected and told.number != expected:
+        return refuse("RED_FONT_FORM_NUMBER_MISMATCH", expected=expected, form_number=told.number)
+    misfit = (
+        _misfit_content(invoice.body, told)
+        or _misfit_state(told, invoice.latest.route)
+        or _misfit_claim(invoice, told, claims)
+    )
+    return (_unfit(invoice, told, misfit, moment) if misfit else _confirmed(invoice, told, moment),)
+
+
+def _misfit_content(body: InvoiceIssued, told: RedFontForm) -> Misfit | None:
+    """Compare what the form says with the invoice; the first difference counts."""
+    # The invoice that a foreign form is about may be another account's: it is not told.
+    if told.invoice_number != body.invoice_number:
+        return "RED_FONT_FORM_FOR_OTHER_INVOICE", {"expected": body.invoice_number}
+    if told.kind != body.kind:
+        return "RED_FONT_FORM_KIND_MISMATCH", {"expected": body.kind, "kind": told.kind}
+    if (told.seller_tax_id, told.buyer_tax_id) != (body.seller.tax_id, body.buyer.tax_id):
+        return "RED_FONT_FORM_PARTY_MISMATCH", _parties(body, told)
+    if (told.net_amount, told.tax_amount) != (-body.net_amount, -body.tax_amount):
+        return "RED_FONT_FORM_AMOUNT_MISMATCH", _amounts(body, told)
+    if told.reason_code not in ALLOWED_REASONS:
+        return "RED_FONT_FORM_REASON_NOT_ALLOWED", {
+            "allowed": list[JsonValue](sorted(ALLOWED_REASONS)),
+            "reason_code": told.reason_code,
+        }
+    return None
+
+
+def _misfit_state(told: RedFontForm, route: Route) -> Misfit | None:
+    if told.state in USABLE:
+        return None
+    if told.state == "02" and route == "simple":
+        # The seller's own form waits for the buyer: the buyer booked the invoice meanwhile.
+        return "POSTING_STATUS_CHANGED", {"state": told.state}
+    return _BY_STATE.get(told.state, "RED_FONT_FORM_STATE_UNKNOWN"), {"state": told.state}
+
+
+def _misfit_claim(invoice: FormOpen, told: RedFontForm, claims: Claims) -> Misfit | None:
+    """Tell whether another invoice has the form; on the form route this one claimed it when it was requested."""
+    holder = claims.holder(form(told.number)) if invoice.latest.route == "simple" else None
+    return ("RED_FONT_FORM_ALREADY_USED", {**used(told.number, holder, invoice.account_id)}) if holder else None
+
+
+def _parties(body: InvoiceIssued, told: RedFontForm) -> dict[str, JsonValue]:
+    return {
+        "expected_seller_tax_id": body.seller.tax_id,
+        "seller_tax_id": told.seller_tax_id,
+        "expected_buyer_tax_id": body.buyer.tax_id,
+        "buyer_tax_id": told.buyer_tax_id,
+    }
+
+
+def _amounts(body: InvoiceIssued, told: RedFontForm) -> dict[str, JsonValue]:
+    return {
+        "expected_net": str(-body.net_amount),
+        "expected_tax": str(-body.tax_amount),
+        "net": str(told.net_amount),
+        "tax": str(told.tax_amount),
+    }
+
+
+def _confirmed(invoice: FormOpen, told: RedFontForm, moment: Moment) -> RedFontFormConfirmed:
+    return RedFontFormConfirmed(
+        invoice_number=invoice.body.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        return_id=invoice.latest.return_id,
+        form=told,
+    )
+
+
+def _unfit(invoice: FormOpen, told: RedFontForm, misfit: Misfit, moment: Moment) -> ReturnRefused:
+    code, details = misfit
     return ReturnRefused(
-        **head(invoice, moment),
-        return_id=invoice.request.return_id,
+        invoice_number=invoice.body.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        return_id=invoice.latest.return_id,
         code=code,
-        details=dict(details),
-        form_number=form_number,
-        form_state=form_state,
+        details=details,
+        form_number=told.number,
+        form_state=told.state,
+    )
+
+
+def _rejected(invoice: FormOpen, number: str | None, moment: Moment) -> ReturnRefused:
+    return ReturnRefused(
+        invoice_number=invoice.body.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        return_id=invoice.latest.return_id,
+        code="RED_FONT_FORM_NOT_FOUND",
+        details={"form_number": number} if number else {},
+        form_number=number,
     )

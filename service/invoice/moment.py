@@ -1,4 +1,4 @@
-"""What a decision may know of the world: the time, the calendar, one fresh id, and the policy."""
+"""What a decision may not find out for itself: the time, a fresh id, the calendar, and the rules that are settings."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,20 +9,29 @@ from service.invoice.calendar import BusinessCalendar
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Switches of the rules.
+    """Rules that are settings.
 
-    general_recorded_route: the route of a recorded general invoice. repeat, repeat_max: when a failed attempt is
-    tried again, first and at the latest.
+    general_recorded_route: the route of a recorded general invoice: the seed's (simple) or the law's (form).
+    repeat, repeat_max: until an unanswered tax request is first repeated, and at most.
     """
 
     general_recorded_route: Route
     repeat: timedelta
     repeat_max: timedelta
 
+    def wait(self, attempt: int) -> timedelta:
+        """Return how long to wait after a failed attempt, counted from 1: doubling, up to the most."""
+        doubled: int = 2 ** (attempt - 1)
+        # Compared as a ratio, since enough doublings overflow a timedelta.
+        return self.repeat_max if doubled >= self.repeat_max / self.repeat else self.repeat * doubled
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """time is aware, in UTC. id becomes the id of the return or the reissue that the command opens, if it opens one."""
+    """The moment of one decision.
+
+    time: aware, UTC. id: fresh; becomes the return_id or reissue_id, should the command lead to one.
+    """
 
     time: datetime
     calendar: BusinessCalendar

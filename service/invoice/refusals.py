@@ -1,70 +1,145 @@
-"""Refusals: a stable code, a sentence that says what to do, and the facts."""
+"""Every refusal of a command: its code, and the sentence that says what to do. Codes are stable; sentences are not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
+
+Code = Literal[
+    "INVOICE_NOT_FOUND",
+    "INVOICE_ALREADY_REGISTERED",
+    "NUMBER_YEAR_MISMATCH",
+    "AMOUNTS_DO_NOT_ADD_UP",
+    "REISSUE_NOT_FOUND",
+    "REISSUE_CHARGES_MISMATCH",
+    "CHARGE_ALREADY_INVOICED",
+    "STALE_OBSERVATION",
+    "RETURN_ALREADY_IN_PROGRESS",
+    "INVOICE_ALREADY_REVERSED",
+    "RETURN_CANNOT_BE_CANCELLED",
+    "NO_RETURN_IN_PROGRESS",
+    "ISSUED_INVOICE_IMMUTABLE",
+    "POSTING_STATUS_UNKNOWN",
+    "POSTING_STATUS_MISMATCH",
+    "RED_FONT_FORM_NUMBER_REQUIRED",
+    "RED_FONT_FORM_NUMBER_MALFORMED",
+    "RED_FONT_FORM_NOT_EXPECTED",
+    "RETURN_REASON_REQUIRED",
+    "REMARKS_MISSING_ORIGINAL_NUMBER",
+    "REMARKS_TOO_LONG",
+    "RED_FONT_FORM_ALREADY_USED",
+    "RED_FONT_FORM_ALREADY_CONFIRMED",
+    "RED_FONT_FORM_NUMBER_MISMATCH",
+    "CREDIT_NOTE_BEFORE_CONFIRMATION",
+    "CREDIT_NOTE_NUMBER_MISMATCH",
+    "CREDIT_NOTE_AMOUNT_MISMATCH",
+    "RETURN_NOT_REVERSED",
+    "RETURN_NOT_OVERDUE",
+    "ORIGINAL_NOT_RETURNED",
+    "ORIGINAL_RETURN_NOT_COMPLETE",
+    "NO_CHARGES_SELECTED",
+    "CHARGE_NOT_ON_ORIGINAL",
+    "CHARGE_ALREADY_REINVOICED",
+]
+
+_SENTENCES: Mapping[Code, str] = {
+    "INVOICE_NOT_FOUND": "There is no such invoice in this account. Check the number and the account.",
+    "INVOICE_ALREADY_REGISTERED": "The number {invoice_number} is on record already. Register each invoice once, "
+    "under a number of its own.",
+    "NUMBER_YEAR_MISMATCH": "The invoice number begins with {number_year}, but the invoice was issued on {issued_on}. "
+    "Its first two digits are the year of issue: correct one of them.",
+    "AMOUNTS_DO_NOT_ADD_UP": "Net and tax make {net_and_tax}, the charges make {charges}, and the total says {total}. "
+    "All three must be the same: correct the amounts.",
+    "REISSUE_NOT_FOUND": "The invoice {original_number} has no open reissue {reissue_id} for this account. It was "
+    "never requested, was refused, or is replaced already: check which reissue is meant.",
+    "REISSUE_CHARGES_MISMATCH": "The new invoice must carry exactly the charges of the reissue {reissue_id}; "
+    "its amounts, kind and buyer may differ. Correct the charges.",
+    "CHARGE_ALREADY_INVOICED": "The charge {charge_id} already belongs to {said}. Leave it out, or return that "
+    "invoice first; name the reissue in replaces if this invoice is the replacement.",
+    "STALE_OBSERVATION": "The posting status on record was observed later, at {last_observed_at}. Observe it again "
+    "and send what is seen then.",
+    "RETURN_ALREADY_IN_PROGRESS": "A return of this invoice is in progress. Wait for it to complete; it takes "
+    "1 to 3 business days.",
+    "INVOICE_ALREADY_REVERSED": "This invoice is reversed by a credit note and void. Request a reissue of its charges "
+    "instead.",
+    "RETURN_CANNOT_BE_CANCELLED": "A submitted return cannot be cancelled. Wait for it to complete, then request a "
+    "reissue.",
+    "NO_RETURN_IN_PROGRESS": "No such return of this invoice is in progress. Check the invoice's status.",
+    "ISSUED_INVOICE_IMMUTABLE": "An issued invoice can never be changed, and nothing can be added to its remarks. "
+    "Request its return, and when it is reversed request a reissue with the right information.",
+    "POSTING_STATUS_UNKNOWN": "It is not known whether this invoice is recorded in the buyer's books, and the way to "
+    "return it depends on that. Ask your finance department, and try again when its posting status is on record.",
+    "POSTING_STATUS_MISMATCH": "The posting status on record is {expected}, not {posting_status}. Look at the invoice "
+    "again and return it as it stands now.",
+    "RED_FONT_FORM_NUMBER_REQUIRED": "{said} Give the number of the Red-font Invoice Information Confirmation Form "
+    "that your finance department made in the e-tax system.",
+    "RED_FONT_FORM_NUMBER_MALFORMED": "The number of a Red-font Invoice Information Confirmation Form is exactly "
+    "20 digits 0-9. Copy it from the form.",
+    "RED_FONT_FORM_NOT_EXPECTED": "{said} Leave the number of the form out.",
+    "RETURN_REASON_REQUIRED": "{said} Select a reason for the return.",
+    "REMARKS_MISSING_ORIGINAL_NUMBER": "{said} Write the original invoice number {expected} into the remarks, with no "
+    "digit right before or after it.",
+    "REMARKS_TOO_LONG": "Remarks have at most {most} characters; these have {length}. Shorten them.",
+    "RED_FONT_FORM_ALREADY_USED": "The form {form_number} serves another invoice. Ask your finance department for "
+    "the form that was made for this one.",
+    "RED_FONT_FORM_ALREADY_CONFIRMED": "This return's form {confirmed} is confirmed already. Go on with its credit "
+    "note.",
+    "RED_FONT_FORM_NUMBER_MISMATCH": "This return goes by the form {expected}, not {form_number}. Send what belongs to "
+    "that form.",
+    "CREDIT_NOTE_BEFORE_CONFIRMATION": "The form of this return is not confirmed yet. Confirm it, then record the "
+    "credit note again.",
+    "CREDIT_NOTE_NUMBER_MISMATCH": "The credit note number {credit_note_number} cannot be this return's: it is on "
+    "record otherwise. Check the number in the tax system.",
+    "CREDIT_NOTE_AMOUNT_MISMATCH": "A credit note must reverse the full amount: {expected_net} net and {expected_tax} "
+    "tax, not {net} and {tax}. Check it in the tax system; somebody must look.",
+    "RETURN_NOT_REVERSED": "No credit note is recorded for this return yet. Record it, then complete the return again.",
+    "RETURN_NOT_OVERDUE": "This return is not due before {due_latest}. Send this again after that.",
+    "ORIGINAL_NOT_RETURNED": "This invoice is not returned. Request its return first; its charges can be invoiced anew "
+    "from Reversed with credit note on.",
+    "ORIGINAL_RETURN_NOT_COMPLETE": "The return of this invoice is not complete. Wait until it is Reversed with credit "
+    "note, then request the reissue again.",
+    "NO_CHARGES_SELECTED": "No charge is selected. Select at least one of the returned invoice's charges.",
+    "CHARGE_NOT_ON_ORIGINAL": "Some of the charges are not on this invoice. Select from its own charges only.",
+    "CHARGE_ALREADY_REINVOICED": "Some of the charges are on a new invoice, or asked for already. Leave them out; a "
+    "charge of a replacement that was returned is reissued from that replacement.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a command was refused. details are safe to write as JSON."""
+    """The answer no: nothing changed. details hold the facts, ready for JSON."""
 
     code: str
     message: str
-    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-
-
-SENTENCES: dict[str, str] = {
-    "INVOICE_NOT_FOUND": "There is no such invoice in this account. Check the number and the account.",
-    "INVOICE_ALREADY_REGISTERED": "This number is taken by an invoice or a credit note already on record.",
-    "NUMBER_YEAR_MISMATCH": "The first two digits of the invoice number must be the year of issued_on.",
-    "AMOUNTS_DO_NOT_ADD_UP": "net_amount and tax_amount must add up to total_amount, and so must the charges.",
-    "REISSUE_NOT_FOUND": "No open reissue of this invoice has this id.",
-    "REISSUE_CHARGES_MISMATCH": "A replacement must carry exactly the charges held for its reissue.",
-    "CHARGE_ALREADY_INVOICED": "A charge can be on one invoice only; return that invoice first.",
-    "RETURN_ALREADY_IN_PROGRESS": "A return of this invoice is under way already; follow its status.",
-    "INVOICE_ALREADY_REVERSED": "This invoice is reversed with a credit note already; request a new invoice for its charges.",
-    "NO_RETURN_IN_PROGRESS": "No such return of this invoice is under way.",
-    "RETURN_CANNOT_BE_CANCELLED": "A submitted return cannot be cancelled; it completes within 1 to 3 business days.",
-    "ISSUED_INVOICE_IMMUTABLE": "An issued invoice cannot be changed, nor its remarks. Return it, and request a reissue with the correct data.",
-    "STALE_OBSERVATION": "A later observation of the posting status is on record.",
-    "POSTING_STATUS_UNKNOWN": "Whether this invoice is recorded in the buyer's books was never observed. Ask your finance department, and try again once it is known.",
-    "POSTING_STATUS_MISMATCH": "The posting status has changed since it was seen. Look at the invoice again.",
-    "RED_FONT_FORM_NUMBER_MISMATCH": "This is not the form of the return under way.",
-    "RED_FONT_FORM_ALREADY_CONFIRMED": "The form of this return is confirmed already.",
-    "RED_FONT_FORM_ALREADY_USED": "The form serves another invoice. Give the number of the form made for this one.",
-    "CREDIT_NOTE_BEFORE_CONFIRMATION": "The form of this return is not confirmed yet; send the credit note again after that.",
-    "CREDIT_NOTE_NUMBER_MISMATCH": "The credit note's number is not the one on record, or is taken by another document.",
-    "CREDIT_NOTE_AMOUNT_MISMATCH": "A credit note must reverse the invoice in full, to the cent.",
-    "RETURN_NOT_REVERSED": "There is no credit note yet; the return can be completed only after it.",
-    "RETURN_NOT_OVERDUE": "The last due time of this return has not passed.",
-    "ORIGINAL_NOT_RETURNED": "A new invoice can be requested only for the charges of a returned one. Return it first.",
-    "ORIGINAL_RETURN_NOT_COMPLETE": "Wait until the status is Reversed with credit note; then request the new invoice.",
-    "NO_CHARGES_SELECTED": "Select at least one charge of the returned invoice.",
-    "CHARGE_NOT_ON_ORIGINAL": "Some of the charges are not on this invoice.",
-    "CHARGE_ALREADY_REINVOICED": "Some of the charges are on another invoice, or held for one.",
-}
-
-
-def refuse(code: str, **details: JsonValue) -> Refusal:
-    """Return the refusal with a code, its sentence and its facts."""
-    return Refusal(code, SENTENCES[code], details)
+    details: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One thing that is wrong with one field of a request."""
+    """What is wrong with one field of a command."""
 
-    code: str
+    code: Code
     field: str
     message: str
-    facts: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    facts: Mapping[str, JsonValue]
+
+    def told(self) -> dict[str, JsonValue]:
+        """Return the fault as it stands in ``details.faults``."""
+        return {"code": self.code, "field": self.field, "message": self.message, **self.facts}
+
+
+def refuse(code: Code, /, *, said: str = "", **facts: JsonValue) -> Refusal:
+    """Refuse with a code and its facts; ``said`` is the part of the sentence that is no fact of its own."""
+    return Refusal(code, _SENTENCES[code].format_map({"said": said, **facts}), facts)
+
+
+def fault(code: Code, field: str, /, *, said: str = "", **facts: JsonValue) -> FieldFault:
+    """Find fault with a field of a command."""
+    return FieldFault(code, field, _SENTENCES[code].format_map({"said": said, **facts}), facts)
 
 
 def refuse_fields(faults: Sequence[FieldFault]) -> Refusal:
-    """Return the refusal that lists every fault; the first gives the code."""
-    listed: list[JsonValue] = [
-        {"code": fault.code, "field": fault.field, "message": fault.message, **fault.facts} for fault in faults
-    ]
-    return Refusal(faults[0].code, " ".join(fault.message for fault in faults), {"faults": listed})
+    """Refuse for all faults at once. They are in the order of the contract's table, and the first gives the code."""
+    message = " ".join(fault.message for fault in faults)
+    return Refusal(faults[0].code, message, {"faults": [fault.told() for fault in faults]})

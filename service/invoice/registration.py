@@ -1,104 +1,98 @@
-"""An invoice comes on record, and the buyer's books are observed."""
+"""Invoices come on record: each number once, each charge on one invoice, every amount adding up."""
 
-from collections.abc import Iterator
+from decimal import Decimal
 
-from pydantic import JsonValue
-
-from events.commands import RecordPostingStatus, RegisterInvoice
-from events.invoice_events import InvoiceIssued, PostingStatusChanged
-from service.invoice.claims import Claims, Holder, charge, document
-from service.invoice.decision import Decision, head
+from events.commands import RegisterInvoice
+from events.invoice_events import InvoiceIssued
+from service.invoice.claims import Claim, Claims, Holder, document
+from service.invoice.decision import Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import Invoice
 
 
-def register(state: Invoice | None, claims: Claims, command: RegisterInvoice, moment: Moment) -> Decision:
-    """Put an invoice on record.
+def register_invoice(state: Invoice | None, claims: Claims, command: RegisterInvoice, moment: Moment) -> Decision:
+    """Put billing's invoice on record, as a replacement where it names the hold that it takes over.
 
-    Refusals: INVOICE_ALREADY_REGISTERED, NUMBER_YEAR_MISMATCH, AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND,
-    REISSUE_CHARGES_MISMATCH, CHARGE_ALREADY_INVOICED.
-    Source: domain, "Numbers and amounts"; contract, "RegisterInvoice" and "Claims".
+    Refusals, in this order: INVOICE_ALREADY_REGISTERED (also for an exact repeat), NUMBER_YEAR_MISMATCH,
+    AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND, REISSUE_CHARGES_MISMATCH, CHARGE_ALREADY_INVOICED.
     """
-    if state is not None or claims.holder(document(command.invoice_number)):
+    if state is not None or claims.holder(document(command.invoice_number)) is not None:
         return refuse("INVOICE_ALREADY_REGISTERED", invoice_number=command.invoice_number)
-    if refusal := _shape(command) or _replacing(claims, command) or _charges_taken(claims, command):
-        return refusal
-    fields = {name: getattr(command, name) for name in RegisterInvoice.model_fields}
-    return (InvoiceIssued(occurred_at=moment.time, **fields),)
+    refusal = _wrong_year(command) or _wrong_sums(command) or _wrong_hold(command, claims) or _taken(command, claims)
+    return refusal or (_issued(command, moment),)
 
 
-def _shape(command: RegisterInvoice) -> Refusal | None:
-    if command.invoice_number[:2] != f"{command.issued_on.year % 100:02d}":
-        year = command.issued_on.year
-        return refuse("NUMBER_YEAR_MISMATCH", expected=f"{year % 100:02d}", found=command.invoice_number[:2])
-    charges = sum(item.amount for item in command.charges)
-    if command.net_amount + command.tax_amount != command.total_amount or charges != command.total_amount:
-        return refuse(
-            "AMOUNTS_DO_NOT_ADD_UP",
-            net_amount=str(command.net_amount),
-            tax_amount=str(command.tax_amount),
-            total_amount=str(command.total_amount),
-            charges=str(charges),
-        )
-    return None
+def _wrong_year(command: RegisterInvoice) -> Refusal | None:
+    """Source: digital invoice number, digits 1-2 are the last two of the year of issue."""
+    year = command.invoice_number[:2]
+    if year == f"{command.issued_on.year % 100:02}":
+        return None
+    return refuse("NUMBER_YEAR_MISMATCH", number_year=year, issued_on=command.issued_on.isoformat())
+
+
+def _wrong_sums(command: RegisterInvoice) -> Refusal | None:
+    """Source: total = net + tax, with no tolerance."""
+    net_and_tax = command.net_amount + command.tax_amount
+    charges = sum((charge.amount for charge in command.charges), Decimal("0.00"))
+    if net_and_tax == command.total_amount == charges:
+        return None
+    return refuse(
+        "AMOUNTS_DO_NOT_ADD_UP", net_and_tax=str(net_and_tax), charges=str(charges), total=str(command.total_amount)
+    )
 
 
 def _hold(command: RegisterInvoice) -> Holder | None:
-    replaced = command.replaces
-    return Holder(replaced.invoice_number, command.account_id, replaced.reissue_id) if replaced else None
+    replaces = command.replaces
+    return Holder(replaces.invoice_number, command.account_id, replaces.reissue_id) if replaces else None
 
 
-def _replacing(claims: Claims, command: RegisterInvoice) -> Refusal | None:
+def _wrong_hold(command: RegisterInvoice, claims: Claims) -> Refusal | None:
     hold = _hold(command)
     if hold is None:
         return None
     held = claims.held_by(hold)
     if not held:
-        return refuse("REISSUE_NOT_FOUND", invoice_number=hold.invoice_number, reissue_id=hold.reissue_id)
-    found = {item.charge_id for item in command.charges}
-    if found != held:
-        return refuse("REISSUE_CHARGES_MISMATCH", expected=[*sorted(held)], found=[*sorted(found)])
+        return refuse("REISSUE_NOT_FOUND", original_number=hold.invoice_number, reissue_id=hold.reissue_id)
+    if held != {charge.charge_id for charge in command.charges}:
+        return refuse("REISSUE_CHARGES_MISMATCH", reissue_id=hold.reissue_id, held_charge_ids=[*sorted(held)])
     return None
 
 
-def _charges_taken(claims: Claims, command: RegisterInvoice) -> Refusal | None:
-    taken = list(_taken(claims, command))
-    if not taken:
-        return None
-    return Refusal(
-        "CHARGE_ALREADY_INVOICED",
-        refuse("CHARGE_ALREADY_INVOICED").message,
-        {**taken[0], "charges": [*taken]},
+def _taken(command: RegisterInvoice, claims: Claims) -> Refusal | None:
+    own = _hold(command)
+    for charge in command.charges:
+        holder = claims.holder(Claim("charge", charge.charge_id))
+        if holder is not None and holder != own:
+            return _refuse_taken(charge.charge_id, holder)
+    return None
+
+
+def _refuse_taken(charge_id: str, holder: Holder) -> Refusal:
+    number, reissue_id = holder.invoice_number, holder.reissue_id
+    if reissue_id is None:
+        return refuse(
+            "CHARGE_ALREADY_INVOICED", said=f"the invoice {number}", charge_id=charge_id, invoice_number=number
+        )
+    said = f"the reissue {reissue_id} of the invoice {number}"
+    return refuse(
+        "CHARGE_ALREADY_INVOICED", said=said, charge_id=charge_id, reissue_id=reissue_id, original_number=number
     )
 
 
-def _taken(claims: Claims, command: RegisterInvoice) -> Iterator[dict[str, JsonValue]]:
-    hold = _hold(command)
-    for item in command.charges:
-        holder = claims.holder(charge(item.charge_id))
-        if holder is not None and holder != hold:
-            by = {"reissue_id": holder.reissue_id} if holder.reissue_id else {"invoice_number": holder.invoice_number}
-            yield {"charge_id": item.charge_id, **by}
-
-
-def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment: Moment) -> Decision:
-    """Note whether the buyer has booked the invoice. A return under way is never changed by it.
-
-    Refusals: STALE_OBSERVATION.
-    """
-    known = invoice.known
-    if command.posting_status == known.posting:
-        return ()
-    if known.observed_at and command.observed_at < known.observed_at:
-        return refuse(
-            "STALE_OBSERVATION", observed_at=command.observed_at.isoformat(), last=known.observed_at.isoformat()
-        )
-    return (
-        PostingStatusChanged(
-            **head(invoice, moment),
-            previous=known.posting,
-            posting_status=command.posting_status,
-            observed_at=command.observed_at,
-        ),
+def _issued(command: RegisterInvoice, moment: Moment) -> InvoiceIssued:
+    return InvoiceIssued(
+        invoice_number=command.invoice_number,
+        account_id=command.account_id,
+        occurred_at=moment.time,
+        kind=command.kind,
+        issued_on=command.issued_on,
+        seller=command.seller,
+        buyer=command.buyer,
+        net_amount=command.net_amount,
+        tax_amount=command.tax_amount,
+        total_amount=command.total_amount,
+        charges=command.charges,
+        remarks=command.remarks,
+        replaces=command.replaces,
     )

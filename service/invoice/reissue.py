@@ -1,94 +1,124 @@
-"""A new invoice for the charges of a returned one."""
+"""A new invoice for the charges of a returned one: asked for, refused, or linked once it is issued."""
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import assert_never
 
 from events.commands import LinkReplacement, RefuseReissue, RequestReissue
 from events.invoice_events import ReissueRefused, ReissueRequested, ReplacementIssued
-from service.invoice.claims import Claims, Holder, charge
-from service.invoice.decision import Decision, head
+from service.invoice.claims import Claim, Claims, Holder
+from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
-from service.invoice.state import Invoice, Issued, ReturnOpen, Reversed
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Reissue, Returned, Reversed, Void
 
 
-def request(invoice: Invoice, claims: Claims, command: RequestReissue, moment: Moment) -> Decision:
-    """Hold charges of a returned invoice for a new one.
+def request_reissue(invoice: Invoice, claims: Claims, command: RequestReissue, moment: Moment) -> Decision:
+    """Hold charges of the returned invoice for a new one.
 
     Refusals: ORIGINAL_NOT_RETURNED, ORIGINAL_RETURN_NOT_COMPLETE, NO_CHARGES_SELECTED, CHARGE_NOT_ON_ORIGINAL,
-    CHARGE_ALREADY_REINVOICED. Source: seed, "How soon can I request a new invoice after a return?".
+    CHARGE_ALREADY_REINVOICED, in this order. Source: seed, "How soon can I request a new invoice after a return?"
     """
     match invoice:
         case Issued():
             return refuse("ORIGINAL_NOT_RETURNED")
-        case ReturnOpen():
+        case FormOpen() | FormConfirmed():
             return refuse("ORIGINAL_RETURN_NOT_COMPLETE")
-        case Reversed():
-            return _selection(invoice, claims, command) or (_requested(invoice, command, moment),)
+        case Reversed() | Returned():
+            return _wrong_charges(invoice, claims, command) or (_requested(invoice, command, moment),)
+        case _:
+            assert_never(invoice)
 
 
-def _selection(invoice: Reversed, claims: Claims, command: RequestReissue) -> Refusal | None:
+def refuse_reissue(invoice: Invoice, claims: Claims, command: RefuseReissue, moment: Moment) -> Decision:
+    """Let the held charges go again. The hold tells: once a replacement took it over, it is too late.
+
+    Refusals: REISSUE_NOT_FOUND.
+    """
+    held = claims.held_by(Holder(command.invoice_number, invoice.account_id, command.reissue_id))
+    if not held:
+        return _no_reissue(command.invoice_number, command.reissue_id)
+    refused = ReissueRefused(
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        reissue_id=command.reissue_id,
+        reason=command.reason,
+        charge_ids=tuple(charge.charge_id for charge in invoice.body.charges if charge.charge_id in held),
+    )
+    return (refused,)
+
+
+def link_replacement(invoice: Invoice, command: LinkReplacement, moment: Moment) -> Decision:
+    """Close the reissue: its replacement exists.
+
+    Refusals: REISSUE_NOT_FOUND; one is a bug of ours, since only the clock sends this.
+    """
+    reissue = _reissue(invoice, command.reissue_id)
+    if reissue is None:
+        return _no_reissue(command.invoice_number, command.reissue_id)
+    if reissue.replacement_number is None:
+        return (_linked(invoice, reissue, command, moment),)
+    if reissue.replacement_number == command.replacement_number:
+        return NOTHING
+    return _no_reissue(command.invoice_number, command.reissue_id)
+
+
+def _wrong_charges(invoice: Void, claims: Claims, command: RequestReissue) -> Refusal | None:
     selected = command.charge_ids
     if not selected:
         return refuse("NO_CHARGES_SELECTED")
-    own = {item.charge_id for item in invoice.known.body.charges}
+    own = {charge.charge_id for charge in invoice.body.charges}
     if foreign := [charge_id for charge_id in selected if charge_id not in own]:
-        return refuse("CHARGE_NOT_ON_ORIGINAL", charge_ids=[*foreign])
-    gone = _reinvoiced(invoice)
-    if taken := [id_ for id_ in selected if id_ in gone or claims.holder(charge(id_))]:
-        return refuse("CHARGE_ALREADY_REINVOICED", charge_ids=[*taken])
+        return refuse("CHARGE_NOT_ON_ORIGINAL", charge_ids=list(foreign))
+    if taken := [charge_id for charge_id in selected if _is_taken(invoice, claims, charge_id)]:
+        return refuse("CHARGE_ALREADY_REINVOICED", charge_ids=list(taken))
     return None
 
 
-def _reinvoiced(invoice: Reversed) -> set[str]:
-    """Return the charges that went, or are about to go, to a replacement; freed by its return they stay with it."""
-    open_ = {charge_id for reissue in invoice.reissues.values() for charge_id in reissue.charge_ids}
-    return open_ | {charge_id for _, charge_ids in invoice.linked.values() for charge_id in charge_ids}
+def _is_taken(invoice: Void, claims: Claims, charge_id: str) -> bool:
+    """Tell whether a charge was reissued from here before, even if its replacement was returned since, or is in use."""
+    reissued = any(charge_id in reissue.charge_ids for reissue in invoice.reissues)
+    return reissued or claims.holder(Claim("charge", charge_id)) is not None
 
 
-def _requested(invoice: Reversed, command: RequestReissue, moment: Moment) -> ReissueRequested:
-    body = invoice.known.body
-    amounts = [item.amount for item in body.charges if item.charge_id in set(command.charge_ids)]
+def _requested(invoice: Void, command: RequestReissue, moment: Moment) -> ReissueRequested:
     return ReissueRequested(
-        **head(invoice, moment),
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
         reissue_id=moment.id,
         charge_ids=command.charge_ids,
-        amount=sum(amounts, Decimal("0.00")),
-        kind=command.kind or body.kind,
-        buyer=command.buyer or body.buyer,
+        amount=_amount(invoice, command.charge_ids),
+        kind=command.kind or invoice.body.kind,
+        buyer=command.buyer or invoice.body.buyer,
         remarks=command.remarks or None,
     )
 
 
-def refuse_reissue(invoice: Invoice, claims: Claims, command: RefuseReissue, moment: Moment) -> Decision:
-    """Free the charges held for a reissue. Refusals: REISSUE_NOT_FOUND, also when the replacement exists already."""
-    reissue = invoice.reissues.get(command.reissue_id) if isinstance(invoice, Reversed) else None
-    hold = Holder(command.invoice_number, invoice.account_id, command.reissue_id)
-    if reissue is None or not claims.held_by(hold):
-        return refuse("REISSUE_NOT_FOUND", reissue_id=command.reissue_id)
-    return (
-        ReissueRefused(
-            **head(invoice, moment),
-            reissue_id=command.reissue_id,
-            reason=command.reason,
-            charge_ids=reissue.charge_ids,
-        ),
+def _amount(invoice: Void, charge_ids: Iterable[str]) -> Decimal:
+    selected = frozenset(charge_ids)
+    own = (charge.amount for charge in invoice.body.charges if charge.charge_id in selected)
+    return sum(own, Decimal("0.00"))
+
+
+def _reissue(invoice: Invoice, reissue_id: str) -> Reissue | None:
+    """Find a reissue that was not refused."""
+    if not isinstance(invoice, Reversed | Returned):
+        return None
+    return next((reissue for reissue in invoice.reissues if reissue.reissue_id == reissue_id), None)
+
+
+def _linked(invoice: Invoice, reissue: Reissue, command: LinkReplacement, moment: Moment) -> ReplacementIssued:
+    return ReplacementIssued(
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        reissue_id=reissue.reissue_id,
+        replacement_number=command.replacement_number,
+        charge_ids=reissue.charge_ids,
     )
 
 
-def link(invoice: Invoice, command: LinkReplacement, moment: Moment) -> Decision:
-    """Close a reissue with its replacement. Refusals: REISSUE_NOT_FOUND, which is a bug of ours."""
-    if not isinstance(invoice, Reversed):
-        return refuse("REISSUE_NOT_FOUND", reissue_id=command.reissue_id)
-    linked, reissue = invoice.linked.get(command.reissue_id), invoice.reissues.get(command.reissue_id)
-    if linked and linked[0] == command.replacement_number:
-        return ()
-    if reissue is None:
-        return refuse("REISSUE_NOT_FOUND", reissue_id=command.reissue_id)
-    return (
-        ReplacementIssued(
-            **head(invoice, moment),
-            reissue_id=command.reissue_id,
-            replacement_number=command.replacement_number,
-            charge_ids=reissue.charge_ids,
-        ),
-    )
+def _no_reissue(original_number: str, reissue_id: str) -> Refusal:
+    return refuse("REISSUE_NOT_FOUND", original_number=original_number, reissue_id=reissue_id)

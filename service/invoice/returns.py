@@ -1,60 +1,129 @@
-"""A return is asked for: by which route, and what the request must say."""
+"""The customer's side of a return: asking for it, on the route that kind and posting status call for."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
+from typing import assert_never
+
+from pydantic import JsonValue
 
 from events.commands import RequestReturn
-from events.invoice_events import ReturnOverdue, ReturnRequested
+from events.invoice_events import ReturnRequested
 from events.values import Route
-from service.invoice.claims import Claims, form
-from service.invoice.decision import Decision, head
+from service.invoice.claims import FORM_NUMBER, Claims, form, used
+from service.invoice.decision import Decision
 from service.invoice.moment import Moment, Policy
-from service.invoice.refusals import FieldFault, Refusal, refuse, refuse_fields
-from service.invoice.state import Invoice, Issued, Known, ReturnOpen, Reversed
+from service.invoice.refusals import FieldFault, Refusal, fault, refuse, refuse_fields
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
 
 LONGEST_REMARKS = 382
-"""Code points, before folding. Source: domain, "Numbers and amounts" [LQ]."""
-_FORM_NUMBER = re.compile(r"[0-9]{20}")
+"""Characters of a red invoice's remarks, before folding. Source: the bureau's issuing specification."""
+
+_DIGITS = re.compile(r"\d+")
+"""Runs of decimal digits of any script: one more digit beside the number makes it another number."""
 
 
-def route(known: Known, policy: Policy) -> Route:
-    """Return the route that kind and posting status call for.
+def request_return(invoice: Invoice, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
+    """Open a return; it cannot be taken back.
 
-    Source: seed, "Return a general electronic invoice or a special electronic VAT invoice that is not recorded" and
-    "Return a special electronic VAT invoice that is recorded"; for a recorded general one the policy decides.
-    """
-    if known.posting != "recorded":
-        return "simple"
-    return "form" if known.body.kind == "special" else policy.general_recorded_route
-
-
-def request(invoice: Invoice, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
-    """Open a return on its route.
-
-    Refusals: RETURN_ALREADY_IN_PROGRESS, INVOICE_ALREADY_REVERSED; then posting status, fields, claims: the first
-    group that fails answers.
+    Refusals: RETURN_ALREADY_IN_PROGRESS, INVOICE_ALREADY_REVERSED, then posting status, fields, claims.
+    Source: seed, "Request a refund".
     """
     match invoice:
-        case ReturnOpen():
-            return refuse("RETURN_ALREADY_IN_PROGRESS", return_id=invoice.request.return_id)
-        case Reversed():
-            return refuse("INVOICE_ALREADY_REVERSED", credit_note_number=invoice.credit_note.credit_note_number)
         case Issued():
-            by = route(invoice.known, moment.policy)
-            refusal = (
-                _posting(invoice.known, command) or _fields(invoice.known, by, command) or _claims(claims, command)
-            )
-            return refusal or (_requested(invoice, by, command, moment),)
+            return _request_return(invoice, claims, command, moment)
+        case FormOpen() | FormConfirmed():
+            return refuse("RETURN_ALREADY_IN_PROGRESS", return_id=invoice.latest.return_id)
+        case Reversed() | Returned():
+            return refuse("INVOICE_ALREADY_REVERSED")
+        case _:
+            assert_never(invoice)
 
 
-def _requested(invoice: Issued, by: Route, command: RequestReturn, moment: Moment) -> ReturnRequested:
+def cancel_return(invoice: Invoice) -> Refusal:
+    """Refuse, always. Source: seed, "After you submit a return request, it cannot be canceled"."""
+    match invoice:
+        case FormOpen() | FormConfirmed():
+            return refuse("RETURN_CANNOT_BE_CANCELLED", return_id=invoice.latest.return_id)
+        case Issued() | Reversed() | Returned():
+            return refuse("NO_RETURN_IN_PROGRESS")
+        case _:
+            assert_never(invoice)
+
+
+def _request_return(invoice: Issued, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
+    if refusal := _wrong_posting(invoice, command):
+        return refusal
+    route = _route(invoice, moment.policy)
+    if faults := list(_faults(invoice, command, route)):
+        return refuse_fields(faults)
+    number = command.red_font_form_number or None
+    holder = claims.holder(form(number)) if number else None
+    if number and holder:
+        return refuse("RED_FONT_FORM_ALREADY_USED", **used(number, holder, invoice.account_id))
+    return (_requested(invoice, command, route, moment),)
+
+
+def _wrong_posting(invoice: Issued, command: RequestReturn) -> Refusal | None:
+    known, seen = invoice.posting.status, command.posting_status
+    if known == "unknown":
+        return refuse("POSTING_STATUS_UNKNOWN") if invoice.body.kind == "special" else None
+    if seen is None or seen == known:
+        return None
+    return refuse("POSTING_STATUS_MISMATCH", expected=known, posting_status=seen)
+
+
+def _route(invoice: Issued, policy: Policy) -> Route:
+    """Choose the route. Source: seed; for recorded general invoices the policy."""
+    if invoice.posting.status != "recorded":
+        return "simple"
+    return "form" if invoice.body.kind == "special" else policy.general_recorded_route
+
+
+def _why(invoice: Issued, route: Route) -> tuple[str, dict[str, JsonValue]]:
+    """Say why the invoice takes its route, and name the policy switch where that decides."""
+    kind, status = invoice.body.kind, invoice.posting.status
+    takes = "needs a red-font form" if route == "form" else "is returned without a red-font form"
+    if kind == "general" and status == "recorded":
+        policy = f"REDLETTER_GENERAL_RECORDED_ROUTE={route}"
+        return f"A recorded general invoice {takes} here ({policy}).", {"policy": policy}
+    return f"A {kind} invoice whose posting status is {status} {takes}.", {}
+
+
+def _faults(invoice: Issued, command: RequestReturn, route: Route) -> Iterator[FieldFault]:
+    """Find all faults of the fields, in the order of the contract's table."""
+    if route == "form":
+        yield from _form_faults(invoice, command)
+    elif command.red_font_form_number:
+        why, facts = _why(invoice, route)
+        yield fault("RED_FONT_FORM_NOT_EXPECTED", "red_font_form_number", said=why, **facts)
+    length = len(command.remarks or "")
+    if length > LONGEST_REMARKS:
+        yield fault("REMARKS_TOO_LONG", "remarks", most=LONGEST_REMARKS, length=length)
+
+
+def _form_faults(invoice: Issued, command: RequestReturn) -> Iterator[FieldFault]:
+    why, facts = _why(invoice, "form")
+    if not command.red_font_form_number:
+        yield fault("RED_FONT_FORM_NUMBER_REQUIRED", "red_font_form_number", said=why, **facts)
+    elif not FORM_NUMBER.fullmatch(command.red_font_form_number):
+        yield fault("RED_FONT_FORM_NUMBER_MALFORMED", "red_font_form_number")
+    if command.reason is None:
+        yield fault("RETURN_REASON_REQUIRED", "reason", said=why, **facts)
+    number = command.invoice_number
+    if number not in _DIGITS.findall(unicodedata.normalize("NFKC", command.remarks or "")):
+        yield fault("REMARKS_MISSING_ORIGINAL_NUMBER", "remarks", said=why, expected=number, **facts)
+
+
+def _requested(invoice: Issued, command: RequestReturn, route: Route, moment: Moment) -> ReturnRequested:
     due = moment.calendar.due(moment.time)
     return ReturnRequested(
-        **head(invoice, moment),
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
         return_id=moment.id,
-        route=by,
-        posting_status=invoice.known.posting,
+        route=route,
+        posting_status=invoice.posting.status,
         reason=command.reason,
         remarks=command.remarks or None,
         red_font_form_number=command.red_font_form_number or None,
@@ -62,76 +131,3 @@ def _requested(invoice: Issued, by: Route, command: RequestReturn, moment: Momen
         due_latest=due.latest,
         calendar=due.calendar,
     )
-
-
-def _posting(known: Known, command: RequestReturn) -> Refusal | None:
-    if known.posting == "unknown":
-        return refuse("POSTING_STATUS_UNKNOWN") if known.body.kind == "special" else None
-    if command.posting_status not in (None, known.posting):
-        return refuse("POSTING_STATUS_MISMATCH", seen=command.posting_status, on_record=known.posting)
-    return None
-
-
-def _fields(known: Known, by: Route, command: RequestReturn) -> Refusal | None:
-    faults = list(_form_route(known, command) if by == "form" else _simple_route(command))
-    if len(command.remarks or "") > LONGEST_REMARKS:
-        told = f"remarks may have at most {LONGEST_REMARKS} characters."
-        faults.append(FieldFault("REMARKS_TOO_LONG", "remarks", told, {"most": LONGEST_REMARKS}))
-    return refuse_fields(faults) if faults else None
-
-
-def _simple_route(command: RequestReturn) -> Iterator[FieldFault]:
-    if command.red_font_form_number:
-        told = "This return needs no red-font form; leave red_font_form_number out."
-        yield FieldFault("RED_FONT_FORM_NOT_EXPECTED", "red_font_form_number", told)
-
-
-def _form_route(known: Known, command: RequestReturn) -> Iterator[FieldFault]:
-    number, original = command.red_font_form_number, known.body.invoice_number
-    why = "" if known.body.kind == "special" else " (setting REDLETTER_GENERAL_RECORDED_ROUTE=form)"
-    if not number:
-        told = f"A recorded invoice{why} needs the number of its Red-font Invoice Information Confirmation Form."
-        yield FieldFault("RED_FONT_FORM_NUMBER_REQUIRED", "red_font_form_number", told)
-    elif not _FORM_NUMBER.fullmatch(number):
-        told = "red_font_form_number must be exactly 20 digits 0-9."
-        yield FieldFault("RED_FONT_FORM_NUMBER_MALFORMED", "red_font_form_number", told)
-    if command.reason is None:
-        yield FieldFault("RETURN_REASON_REQUIRED", "reason", f"A recorded invoice{why} needs a reason for return.")
-    if not names(command.remarks or "", original):
-        told = f"remarks must contain the original invoice number {original}."
-        yield FieldFault("REMARKS_MISSING_ORIGINAL_NUMBER", "remarks", told, {"expected": original})
-
-
-def names(remarks: str, number: str) -> bool:
-    """Tell whether remarks hold a run of exactly the number's digits, full-width digits counting as their own."""
-    folded = unicodedata.normalize("NFKC", remarks)
-    return re.search(rf"(?<!\d){number}(?!\d)", folded) is not None
-
-
-def _claims(claims: Claims, command: RequestReturn) -> Refusal | None:
-    number = command.red_font_form_number
-    if number and claims.holder(form(number)):
-        return refuse("RED_FONT_FORM_ALREADY_USED", red_font_form_number=number)
-    return None
-
-
-def cancel(invoice: Invoice) -> Decision:
-    """Refuse to cancel. Source: seed, "After you submit a return request, it cannot be canceled"."""
-    if isinstance(invoice, ReturnOpen):
-        return refuse("RETURN_CANNOT_BE_CANCELLED", return_id=invoice.request.return_id)
-    return refuse("NO_RETURN_IN_PROGRESS")
-
-
-def mark_overdue(invoice: Invoice, moment: Moment) -> Decision:
-    """Mark the return once as overdue; work on it goes on.
-
-    Refusals: NO_RETURN_IN_PROGRESS, RETURN_NOT_OVERDUE.
-    """
-    if not isinstance(invoice, ReturnOpen):
-        return refuse("NO_RETURN_IN_PROGRESS")
-    due = invoice.request.due_latest
-    if moment.time < due:
-        return refuse("RETURN_NOT_OVERDUE", due_latest=due.isoformat())
-    if invoice.overdue:
-        return ()
-    return (ReturnOverdue(**head(invoice, moment), return_id=invoice.request.return_id, due_latest=due),)

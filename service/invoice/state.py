@@ -1,85 +1,137 @@
-"""The states of an invoice, as its events have left it."""
+"""What an invoice can be: one class per column of the rules' table. Nothing here decides anything."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import assert_never
 
-from events.invoice_events import CreditNoteIssued, InvoiceIssued, ReissueRequested, ReturnRequested
-from events.values import AccountId, RedFontForm, ReturnId, SeenPostingStatus, StatusCode
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is on record of an invoice in every state."""
-
-    body: InvoiceIssued
-    posting: SeenPostingStatus = "unknown"
-    observed_at: datetime | None = None
+from events.invoice_events import InvoiceIssued
+from events.values import Route, SeenPostingStatus, StatusCode
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """As issued; a return may have been refused before."""
+class Posting:
+    """Whether the buyer has booked the invoice, and when that change was observed."""
 
-    known: Known
-    last_return_id: ReturnId | None = None
+    status: SeenPostingStatus
+    observed_at: datetime | None
 
-    @property
-    def account_id(self) -> AccountId:
-        """Whose invoice it is."""
-        return self.known.body.account_id
+
+NEVER_OBSERVED = Posting("unknown", None)
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnOpen:
-    """A return is under way; its form is open until it is confirmed."""
+class Return:
+    """The latest return. form_number is the customer's (form route); attempts counts the transient failures so far."""
 
-    known: Known
-    request: ReturnRequested
-    form: RedFontForm | None = None
+    return_id: str
+    route: Route
+    form_number: str | None
+    requested_at: datetime
+    due_latest: datetime
     attempts: int = 0
     overdue: bool = False
 
-    @property
-    def account_id(self) -> AccountId:
-        """Whose invoice it is."""
-        return self.known.body.account_id
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """The one credit note that reversed the invoice. Amounts are negative or zero."""
+
+    number: str
+    net_amount: Decimal
+    tax_amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Reversed:
-    """Void: a credit note for the full amount exists. returned: the tax system shows it too.
+class Reissue:
+    """Charges asked for anew. Open until replacement_number is known; a refused one is forgotten."""
 
-    reissues are open ones; linked ones have their replacement.
-    """
+    reissue_id: str
+    charge_ids: tuple[str, ...]
+    replacement_number: str | None = None
 
-    known: Known
-    request: ReturnRequested
-    credit_note: CreditNoteIssued
-    returned: bool = False
-    reissues: Mapping[str, ReissueRequested] = field(default_factory=dict[str, ReissueRequested])
-    linked: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict[str, tuple[str, tuple[str, ...]]])
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What every invoice has: what was issued, and how the buyer has booked it."""
+
+    body: InvoiceIssued
+    posting: Posting
 
     @property
-    def account_id(self) -> AccountId:
-        """Whose invoice it is."""
-        return self.known.body.account_id
+    def account_id(self) -> str:
+        """The account that the invoice belongs to."""
+        return self.body.account_id
 
 
-Invoice = Issued | ReturnOpen | Reversed
+@dataclass(frozen=True, slots=True)
+class Issued(OnRecord):
+    """No return is under way: there was none, or the latest was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormOpen(OnRecord):
+    """A return is in progress; its form is not confirmed yet."""
+
+    latest: Return
+
+
+@dataclass(frozen=True, slots=True)
+class FormConfirmed(OnRecord):
+    """A return is in progress; confirmed_form is the number of the form that the credit note must name."""
+
+    latest: Return
+    confirmed_form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed(OnRecord):
+    """Reversed in full by its credit note, and void. There is no way back."""
+
+    latest: Return
+    confirmed_form: str
+    credit_note: CreditNote
+    reissues: tuple[Reissue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(OnRecord):
+    """Reversed, and the tax system shows it too."""
+
+    latest: Return
+    confirmed_form: str
+    credit_note: CreditNote
+    reissues: tuple[Reissue, ...] = ()
+
+
+InProgress = FormOpen | FormConfirmed
+Void = Reversed | Returned
+Invoice = Issued | InProgress | Void
 
 
 def status_of(invoice: Invoice) -> StatusCode:
-    """Return the status code of an invoice."""
+    """Return the status that customers see."""
     match invoice:
         case Issued():
             return "issued"
-        case ReturnOpen():
+        case FormOpen() | FormConfirmed():
             return "return_in_progress"
-        case Reversed(returned=returned):
-            return "returned" if returned else "reversed_with_credit_note"
+        case Reversed():
+            return "reversed_with_credit_note"
+        case Returned():
+            return "returned"
+        case _:
+            assert_never(invoice)
 
 
-def latest_return_id(invoice: Invoice) -> ReturnId | None:
-    """Return the id of the latest return, ended or not."""
-    return invoice.last_return_id if isinstance(invoice, Issued) else invoice.request.return_id
+def claimed_form(invoice: Invoice) -> str | None:
+    """Return the form that the return under way has claimed: the customer's, or the confirmed one."""
+    match invoice:
+        case FormOpen(latest=latest):
+            return latest.form_number
+        case FormConfirmed(confirmed_form=number):
+            return number
+        case Issued() | Reversed() | Returned():
+            return None
+        case _:
+            assert_never(invoice)

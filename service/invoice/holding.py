@@ -1,0 +1,98 @@
+"""Who holds what: claims, their holders, and the changes of a batch on top of what was loaded."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Something that has one holder. Invoice and credit note numbers are both documents: one set."""
+
+    kind: Literal["form", "document", "charge"]
+    key: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holder:
+    """The invoice that has a claim; with a reissue_id it is a hold on a charge, for a replacement to take over."""
+
+    invoice_number: str
+    account_id: str
+    reissue_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None."""
+
+    claim: Claim
+    was: Holder | None
+    now: Holder | None
+
+
+class Claims(Protocol):
+    """Who holds what, as a decision sees it."""
+
+    def holder(self, claim: Claim) -> Holder | None:
+        """Return who holds a claim."""
+        ...
+
+    def held_by(self, holder: Holder) -> frozenset[str]:
+        """Return the charge ids of a hold; none when there is no such hold."""
+        ...
+
+
+class WrongHolder(Exception):
+    """A change starts from another holder than the one on record: a rival wrote meanwhile, or a rule is wrong."""
+
+    def __init__(self, change: Change, holder: Holder | None) -> None:
+        super().__init__(f"{change.claim} is held by {holder}, not by {change.was}")
+
+
+class Overlay(Claims):
+    """Loaded claims with the changes of a batch on top: each command sees what those before it left."""
+
+    def __init__(self, rows: Mapping[Claim, Holder]) -> None:
+        self._loaded = rows
+        self._touched: dict[Claim, Holder | None] = {}
+        self._holds: dict[Holder, set[str]] = {}
+        for claim, holder in rows.items():
+            self._index(claim, None, holder)
+
+    def holder(self, claim: Claim) -> Holder | None:
+        """Return who holds a claim now."""
+        return self._touched[claim] if claim in self._touched else self._loaded.get(claim)
+
+    def held_by(self, holder: Holder) -> frozenset[str]:
+        """Return the charge ids of a hold as it is now."""
+        return frozenset(self._holds.get(holder, ()))
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Let claims change hands; each at most once in ``changes``.
+
+        Raises: WrongHolder, and then none has changed hands.
+        """
+        changes = tuple(changes)
+        for change in changes:
+            if self.holder(change.claim) != change.was:
+                raise WrongHolder(change, self.holder(change.claim))
+        for change in changes:
+            self._touched[change.claim] = change.now
+            self._index(change.claim, change.was, change.now)
+
+    def net(self) -> list[Change]:
+        """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
+        return sorted(self._net(), key=lambda change: change.claim)
+
+    def _net(self) -> Iterator[Change]:
+        for claim, now in self._touched.items():
+            was = self._loaded.get(claim)
+            if was != now:
+                yield Change(claim, was, now)
+
+    def _index(self, claim: Claim, was: Holder | None, now: Holder | None) -> None:
+        if was is not None and was.reissue_id is not None:
+            self._holds[was].discard(claim.key)
+        if now is not None and now.reissue_id is not None:
+            self._holds.setdefault(now, set()).add(claim.key)

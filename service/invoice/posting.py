@@ -1,0 +1,29 @@
+"""The buyer books the invoice or takes the booking back; the tax side sees it, now and then late."""
+
+from events.commands import RecordPostingStatus
+from events.invoice_events import PostingStatusChanged
+from service.invoice.decision import NOTHING, Decision
+from service.invoice.moment import Moment
+from service.invoice.refusals import refuse
+from service.invoice.state import Invoice
+
+
+def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment: Moment) -> Decision:
+    """Record what was seen; it never changes a return under way.
+
+    Refusals: STALE_OBSERVATION.
+    """
+    known = invoice.posting
+    if command.posting_status == known.status:
+        return NOTHING
+    if known.observed_at is not None and command.observed_at < known.observed_at:
+        return refuse("STALE_OBSERVATION", expected=known.status, last_observed_at=known.observed_at.isoformat())
+    changed = PostingStatusChanged(
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        previous=known.status,
+        posting_status=command.posting_status,
+        observed_at=command.observed_at,
+    )
+    return (changed,)
