@@ -1,0 +1,1 @@
+"""How fast commands become events, beside the documented way of doing it and beside the bare minimum of work."""

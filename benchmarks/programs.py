@@ -1,0 +1,94 @@
+"""The programs that are measured, each as processes of its own, which end with this one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP
+
+from benchmarks.fresh import DATABASE_VARIABLE, KAFKA_VARIABLE
+from local.embedded import last_lines
+from local.program import Program, tied_command
+from redletter.cli import role_command
+from transport.addresses import Addresses
+
+STOP_WITHIN = 5.0
+"""Seconds from SIGTERM until a process is killed."""
+
+
+class ProgramFailed(Exception):
+    """A process ended, or did not answer all commands. The message has the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One running process."""
+
+    name: str
+    running: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Make sure that it still runs. Raises: ProgramFailed."""
+        if self.running.poll() is not None:
+            msg = f"{self.name} ended:\n{last_lines(self.log)}"
+            raise ProgramFailed(msg)
+
+    def freeze(self) -> None:
+        """Let it do nothing until `thaw`."""
+        self.running.send_signal(SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.running.send_signal(SIGCONT)
+
+
+def naive() -> Mapping[str, Sequence[str]]:
+    """Return the commands of (a)."""
+    return {"naive": (sys.executable, "-m", "benchmarks.naive")}
+
+
+def redletter() -> Mapping[str, Sequence[str]]:
+    """Return the commands of (b): the roles as they are run in earnest, at their usual log level."""
+    return {"relay": role_command("relay"), "worker": role_command("worker")}
+
+
+def raw(recording: Path) -> Mapping[str, Sequence[str]]:
+    """Return the commands of (c)."""
+    return {"raw": (sys.executable, "-m", "benchmarks.raw", str(recording))}
+
+
+@contextmanager
+def running(commands: Mapping[str, Sequence[str]], addresses: Addresses, logs: Path) -> Iterator[Sequence[Process]]:
+    """Run the processes for the length of a block, their logs in files."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_running(name, line, addresses, logs)) for name, line in commands.items()]
+
+
+@contextmanager
+def _running(name: str, line: Sequence[str], addresses: Addresses, logs: Path) -> Iterator[Process]:
+    environment = os.environ | {KAFKA_VARIABLE: addresses.kafka, DATABASE_VARIABLE: addresses.database}
+    file = logs / f"{name}.log"
+    with file.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            tied_command(Program(name, tuple(line))),
+            env=environment,
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the benchmark, which then stops its processes itself
+        )
+    try:
+        yield Process(name, process, file)
+    finally:
+        process.send_signal(SIGCONT)
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

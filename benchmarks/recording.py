@@ -1,0 +1,72 @@
+"""What a real run wrote and published for each command, so that the raw pipe can write and publish the very same."""
+
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from aiokafka import ConsumerRecord
+from eventsourcing.persistence import StoredEvent
+
+from service.invoice.claims import Change, Claim, Holder
+from service.store import EventRow, ReplyRow
+from transport.message import Message
+
+Published = ConsumerRecord[bytes | None, bytes | None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The rows and the messages of one command, in the order in which they were written and published."""
+
+    entries: list[EventRow | ReplyRow] = field(default_factory=list[EventRow | ReplyRow])
+    claims: list[Change] = field(default_factory=list[Change])
+    messages: list[Message] = field(default_factory=list[Message])
+
+
+Recording = Mapping[bytes, Outcome]
+"""By command id, as its header has it."""
+
+
+def record(database_url: str, published: Iterable[Published]) -> Recording:
+    """Gather what a run left in the store and on the topics."""
+    outcomes: dict[bytes, Outcome] = defaultdict(Outcome)
+    first: dict[str, bytes] = {}
+    with psycopg.connect(database_url) as connection:
+        for number, version, name, state, at, cause, correlation, trace in connection.execute(_EVENTS):
+            row = EventRow(StoredEvent(number, version, name, state), at, cause, correlation, trace)
+            outcomes[cause.encode()].entries.append(row)
+            first.setdefault(number, cause.encode())
+        for columns in connection.execute(_REPLIES):
+            row = ReplyRow(*columns)
+            outcomes[row.causation.encode()].entries.append(row)
+        for kind, key, number, account, reissue in connection.execute(_CLAIMS):
+            outcomes[first[number]].claims.append(Change(Claim(kind, key), None, Holder(number, account, reissue)))
+    for message in sorted(published, key=lambda one: one.topic):
+        headers = list(message.headers)
+        outcome = outcomes[dict(headers)["ce_causationid"] or b""]
+        outcome.messages.append(Message(message.topic, message.key, message.value, headers))
+    return dict(outcomes)
+
+
+_EVENTS = """
+    select originator_id, originator_version, topic, state, occurred_at, causation_id, correlation_id, traceparent
+    from redletter.invoice_events order by notification_id
+"""
+_REPLIES = """
+    select command_key, digest, id, name, record_key, subject, value, sent_at, causation_id, correlation_id, traceparent
+    from redletter.replies order by position
+"""
+_CLAIMS = "select kind, key, invoice_number, account_id, reissue_id from redletter.claims order by kind, key"
+
+
+def keep(recording: Recording, file: Path) -> None:
+    """Put a recording down for another process."""
+    file.write_bytes(pickle.dumps(recording))
+
+
+def kept(file: Path) -> Recording:
+    """Take up a recording that this program put down."""
+    return pickle.loads(file.read_bytes())  # noqa: S301 - our own file

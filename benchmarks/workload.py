@@ -1,0 +1,66 @@
+"""The commands that are measured: invoices that are registered, booked by their buyer and asked to be returned.
+
+Every command is accepted and leads to one event and one reply. The three commands of an invoice come on three topics,
+between which Kafka keeps no order; so they come in waves, each only once the one before has been answered.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from events import cloudevents
+from events.catalogue import COMMANDS
+from transport.message import Message
+
+SOURCE = "urn:benchmark"
+STEPS = ("RegisterInvoice.v1", "RecordPostingStatus.v1", "RequestReturn.v1")
+_SENT_AT = datetime(2026, 2, 13, 1, 0, tzinfo=UTC)
+
+
+def waves(invoices: range) -> Iterator[Sequence[Message]]:
+    """Give the commands of these invoices, wave by wave; the same ids and bytes every time."""
+    for name in STEPS:
+        yield [_command(name, f"26{invoice:018}") for invoice in invoices]
+
+
+def _command(name: str, number: str) -> Message:
+    body: dict[str, JsonValue] = {"invoice_number": number, **_BODIES[name], **_own(name, number)}
+    headers = cloudevents.headers(
+        id=f"{number}-{name}",
+        source=SOURCE,
+        name=name,
+        subject=number,
+        time=_SENT_AT,
+        correlation=f"journey-{number}",
+        causation=None,
+    )
+    return Message(COMMANDS[name].CHANNEL.value, number.encode(), json.dumps(body).encode(), headers)
+
+
+def _own(name: str, number: str) -> Mapping[str, JsonValue]:
+    """Return what differs from invoice to invoice."""
+    account: JsonValue = f"account-{int(number) % 1000}"
+    match name:
+        case "RegisterInvoice.v1":
+            return {"account_id": account, "charges": [{"charge_id": f"charge-{number}", "amount": "106.00"}]}
+        case "RequestReturn.v1":
+            return {"account_id": account}
+        case _:
+            return {}
+
+
+_BODIES: Mapping[str, Mapping[str, JsonValue]] = {
+    "RegisterInvoice.v1": {
+        "kind": "general",
+        "issued_on": "2026-02-13",
+        "seller": {"name": "Cloud Services (Hangzhou) Co., Ltd.", "tax_id": "91330106MA2CFLDG4R"},
+        "buyer": {"name": "Example Trading (Beijing) Co., Ltd.", "tax_id": "91110108551385082Q"},
+        "net_amount": "100.00",
+        "tax_amount": "6.00",
+        "total_amount": "106.00",
+    },
+    "RecordPostingStatus.v1": {"posting_status": "recorded", "observed_at": "2026-02-13T09:00:00+08:00"},
+    "RequestReturn.v1": {},
+}
