@@ -1,7 +1,9 @@
 """Fenced writing: one transactional producer per partition, so that an earlier owner cannot write after a later one."""
 
 import asyncio
+import secrets
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -57,21 +59,31 @@ class TransactionalProducer:
         """
         try:
             await self._producer.begin_transaction()
-            sent = [
-                await self._producer.send(
-                    message.topic,
-                    value=message.value,
-                    key=message.key,
-                    partition=message.partition,
-                    headers=message.headers,
-                )
-                for message in messages
-            ]
+            sent = [await self._send(message) for message in messages]
             # A refused record does not fail the commit: every one is asked.
             await asyncio.gather(*sent)
             await self._producer.commit_transaction()
         except ProducerFenced as error:
             raise Fenced(self.transactional_id) from error
+
+    async def _send(self, message: Message) -> asyncio.Future[Any]:
+        if message.key is None and message.value is None:
+            return await self._send_bare(message)
+        return await self._producer.send(
+            message.topic,
+            value=message.value,
+            key=message.key,
+            partition=message.partition,
+            headers=message.headers,
+        )
+
+    async def _send_bare(self, message: Message) -> asyncio.Future[Any]:
+        """Send a record with neither key nor value, which Kafka takes and the client's `send` does not."""
+        partitions = await self._producer.partitions_for(message.topic)
+        partition = secrets.choice(sorted(partitions)) if message.partition is None else message.partition
+        batch = self._producer.create_batch()
+        batch.append(key=None, value=None, timestamp=None, headers=message.headers)
+        return await self._producer.send_batch(batch, message.topic, partition=partition)
 
     async def stop(self) -> None:
         """Stop with a bound; a producer that failed may hang."""

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from transport.addresses import Addresses
 
@@ -28,12 +27,10 @@ class Roles:
     def start(self, *names: str) -> None:
         """Start roles. A name may carry a number, such as ``worker-2``."""
         for name in names:
-            self.running[name] = subprocess.Popen(  # noqa: S603 - our own program
-                [PROGRAM, name.partition("-")[0]],
-                env=self._environment(),
-                stdout=self._log(name),
-                stderr=subprocess.STDOUT,
-            )
+            with (self.logs / f"{name}.log").open("ab") as log:
+                self.running[name] = subprocess.Popen(  # noqa: S603 - our own program
+                    [PROGRAM, name.partition("-")[0]], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                )
 
     def kill(self, name: str) -> None:
         """End a role without a word."""
@@ -71,6 +68,3 @@ class Roles:
             "REDLETTER_DATABASE_URL": self.addresses.database,
             **self.environment,
         }
-
-    def _log(self, name: str) -> IO[bytes]:
-        return (self.logs / f"{name}.log").open("ab")

@@ -45,3 +45,14 @@ async def test_a_transaction_with_a_record_that_is_refused_leaves_nothing(addres
     await producers.publish(0, [message("after")])
     assert [record.value for record in await everything(addresses.kafka, TOPIC)] == [b"after"]
     await producers.close()
+
+
+async def test_a_record_with_neither_key_nor_value_is_written_in_its_transaction(addresses: Addresses) -> None:
+    producers = FencedProducers(addresses.kafka, "tests.fence")
+    await producers.own(frozenset({0}))
+    bare = Message(TOPIC, None, None, [("name", b"value")])
+    await producers.publish(0, [message("before"), bare, message("after"), bare])
+    records = await everything(addresses.kafka, TOPIC)
+    assert [record.value for record in records if record.partition == 0 and record.value] == [b"before", b"after"]
+    assert [record.headers for record in records if record.value is None] == [(("name", b"value"),)] * 2
+    await producers.close()
