@@ -72,7 +72,9 @@ class Watch:
 @asynccontextmanager
 async def watching(bootstrap: str) -> AsyncIterator[Watch]:
     """Watch the event and reply topics, committed records only."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         yield Watch(consumer)
@@ -87,6 +89,7 @@ async def measure(
     waves: Iterable[Sequence[Message]],
 ) -> tuple[float, Sequence[Published]]:
     """Return the commands per second of one run, and everything that was published. The last process reads commands."""
+
     def check() -> None:
         for process in processes:
             process.check()

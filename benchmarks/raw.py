@@ -67,6 +67,4 @@ if __name__ == "__main__":
     _outcomes = recording.kept(Path(sys.argv[1]))
     # The outcomes stay for good: the collector need not look through them again and again.
     gc.freeze()
-    asyncio.run(
-        pipe(os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"], os.environ["REDLETTER_DATABASE_URL"], _outcomes)
-    )
+    asyncio.run(pipe(os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"], os.environ["REDLETTER_DATABASE_URL"], _outcomes))
