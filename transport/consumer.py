@@ -177,6 +177,7 @@ class _Reading(ConsumerRebalanceListener):
                 with attempt:
                     await self._assigned(frozenset(partition.partition for partition in assigned))
         await self._rewind(assigned)
+        log.info("partitions assigned", group=self._group, partitions=len(assigned))
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         try:

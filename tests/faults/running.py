@@ -1,5 +1,6 @@
 """The roles as processes of their own, and the ways in which they are hurt."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from transport.addresses import Addresses
 
 PROGRAM = Path(sys.executable).parent / "redletter"
+JOINED_WITHIN = 30.0
+"""Seconds until a new role has its share of the partitions."""
 STOP_WITHIN = 15.0
 """Seconds that a role has to stop when asked to."""
 
@@ -38,6 +41,12 @@ class Roles:
         process.kill()
         process.wait(STOP_WITHIN)
         self.kills += 1
+
+    async def joined(self, name: str) -> None:
+        """Wait until a role has partitions."""
+        async with asyncio.timeout(JOINED_WITHIN):
+            while b"partitions assigned" not in (self.logs / f"{name}.log").read_bytes():
+                await asyncio.sleep(0.05)
 
     def freeze(self, name: str) -> None:
         """Stop a role in the middle of whatever it does."""

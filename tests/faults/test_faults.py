@@ -97,9 +97,11 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
     async def join_leave_freeze() -> None:
         await system.outside.progress(since=0, by=100)
         system.roles.start("worker-2")
+        await system.roles.joined("worker-2")
         await system.outside.progress(since=system.outside.answered, by=300)
         assert system.roles.stop("worker-2") == 0
         system.roles.start("worker-3")
+        await system.roles.joined("worker-3")
         await system.outside.progress(since=system.outside.answered, by=200)
         system.roles.freeze("worker-3")
         # Its partitions come back to the first worker once its session is over; then it wakes with a batch in hand.
