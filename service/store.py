@@ -136,7 +136,8 @@ class Store:
             schema="redletter",
             originator_id_type="text",
             lock_timeout=30,
-            idle_in_transaction_session_timeout=60,
+            # A worker frozen in its transaction holds the lock that all others wait for.
+            idle_in_transaction_session_timeout=5,
         )
         self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import TopicPartition
-from eventsourcing.persistence import DataError, InternalError, NotSupportedError, ProgrammingError
+from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingError
 
 from events.topics import Channel
 from events.cloudevents import Envelope, Fault
@@ -24,8 +24,10 @@ from transport.positions import Move
 
 log = structlog.get_logger(__name__)
 
-_FAULTS = (DataError, ProgrammingError, InternalError, NotSupportedError, UnicodeError)
+_FAULTS = (DataError, ProgrammingError, NotSupportedError, UnicodeError, Conflict)
 """What the store raises for content it will never take. A store that is away raises OperationalError instead."""
+MOST_TRIES = 20
+"""Times a batch is decided before a conflict that does not go away is taken for a fault of ours."""
 MOST = 500
 """Records decided in one transaction."""
 
@@ -62,12 +64,14 @@ class Deciding:
         return None
 
     def _handle(self, records: Sequence[Received | Unreadable], moves: Sequence[Move]) -> None:
-        while True:
+        for tries_left in reversed(range(MOST_TRIES)):
             decided = self._decide(records)
             try:
                 return self._store.save(Write(decided.entries, decided.claims.net(), moves))
             except Conflict as conflict:
                 log.info("decided again: an invoice or a claim changed meanwhile", cause=str(conflict))
+                if not tries_left:
+                    raise
 
     def _bury(self, batch: consumer.Batch, fault: Exception) -> None:
         decided = Batch({}, {}, Overlay({}), self._moment)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,11 +43,16 @@ class Roles:
         process.wait(STOP_WITHIN)
         self.kills += 1
 
-    async def joined(self, name: str) -> None:
-        """Wait until a role has partitions."""
+    async def holds(self, name: str, partitions: range) -> None:
+        """Wait until the last that a role was assigned are as many partitions, over all topics, as the range says."""
         async with asyncio.timeout(JOINED_WITHIN):
-            while b"partitions assigned" not in (self.logs / f"{name}.log").read_bytes():
+            while (self.assigned(name) or [-1])[-1] not in partitions:
                 await asyncio.sleep(0.05)
+
+    def assigned(self, name: str) -> list[int]:
+        """Return how many partitions a role was assigned, each time it was, as its log tells."""
+        told = (self.logs / f"{name}.log").read_text()
+        return [int(count) for count in re.findall(r"partitions assigned.* partitions=(\d+)", told)]
 
     def freeze(self, name: str) -> None:
         """Stop a role in the middle of whatever it does."""

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES
@@ -31,6 +33,10 @@ pytestmark = pytest.mark.integration
 SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
 SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
 """How many times the short form of each proof is done; `make prove` asks for more."""
+ALL = range(4 * PARTITIONS, 4 * PARTITIONS + 1)
+SOME = range(1, 4 * PARTITIONS)
+"""Partitions of the four command topics that a worker holds: every one, or a share."""
+WAITING = "select pid from pg_locks where relation = 'redletter.invoice_events'::regclass and not granted"
 ROLES = ("worker", "relay", "projector")
 
 
@@ -43,6 +49,15 @@ class System:
     roles: Roles
     addresses: Addresses
     outside: Outside
+
+    def freeze_in_a_transaction(self, worker: str) -> None:
+        """Freeze a worker while its batch waits for the lock, so that it wakes up in the middle of its transaction."""
+        with psycopg.connect(self.addresses.database) as connection:
+            connection.execute("lock table redletter.invoice_events in exclusive mode")
+            deadline = time.monotonic() + 30
+            while len(connection.execute(WAITING).fetchall()) < 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self.roles.freeze(worker)
 
     async def verify(self) -> None:
         """Check everything that must hold, whatever happened."""
@@ -97,16 +112,17 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
     async def join_leave_freeze() -> None:
         await system.outside.progress(since=0, by=100)
         system.roles.start("worker-2")
-        await system.roles.joined("worker-2")
+        await system.roles.holds("worker-2", SOME)
         await system.outside.progress(since=system.outside.answered, by=300)
         assert system.roles.stop("worker-2") == 0
         system.roles.start("worker-3")
-        await system.roles.joined("worker-3")
-        await system.outside.progress(since=system.outside.answered, by=200)
-        system.roles.freeze("worker-3")
-        # Its partitions come back to the first worker once its session is over; then it wakes with a batch in hand.
-        await system.outside.progress(since=system.outside.answered, by=400)
+        await system.roles.holds("worker-3", SOME)
+        await asyncio.to_thread(system.freeze_in_a_transaction, "worker-3")
+        await system.roles.holds("worker", ALL)
+        await system.outside.progress(since=system.outside.answered, by=100)
+        # It wakes with its batch in hand, and believes that the partitions are still its own.
         system.roles.wake("worker-3")
+        await system.roles.holds("worker-3", SOME)
 
     await under(join_leave_freeze, system, invoices=160 * SCALE, noise=2)
 
