@@ -65,21 +65,21 @@ def link_replacement(invoice: Invoice, command: LinkReplacement, moment: Moment)
 
 
 def _wrong_charges(invoice: Void, claims: Claims, command: RequestReissue) -> Refusal | None:
+    """Judge the selection. What was reissued from here stays so, even when its replacement was returned since."""
     selected = command.charge_ids
     if not selected:
         return refuse("NO_CHARGES_SELECTED")
     own = {charge.charge_id for charge in invoice.body.charges}
     if foreign := [charge_id for charge_id in selected if charge_id not in own]:
         return refuse("CHARGE_NOT_ON_ORIGINAL", charge_ids=list(foreign))
-    if taken := [charge_id for charge_id in selected if _is_taken(invoice, claims, charge_id)]:
+    reissued = {charge_id for reissue in invoice.reissues for charge_id in reissue.charge_ids}
+    if taken := [charge_id for charge_id in selected if charge_id in reissued or _is_claimed(claims, charge_id)]:
         return refuse("CHARGE_ALREADY_REINVOICED", charge_ids=list(taken))
     return None
 
 
-def _is_taken(invoice: Void, claims: Claims, charge_id: str) -> bool:
-    """Tell whether a charge was reissued from here before, even if its replacement was returned since, or is in use."""
-    reissued = any(charge_id in reissue.charge_ids for reissue in invoice.reissues)
-    return reissued or claims.holder(Claim("charge", charge_id)) is not None
+def _is_claimed(claims: Claims, charge_id: str) -> bool:
+    return claims.holder(Claim("charge", charge_id)) is not None
 
 
 def _requested(invoice: Void, command: RequestReissue, moment: Moment) -> ReissueRequested:

@@ -1,0 +1,231 @@
+"""The contract's table "By status": every command in every column, and who may not ask at all."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import pytest
+
+from events.commands import AnyCommand
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReissueRequested,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from events.values import StatusCode
+from service.invoice.refusals import Refusal
+from service.invoice.state import FormConfirmed, Invoice, status_of
+from tests.service.invoice.conftest import Scenario
+from tests.service.invoice.orders import (
+    NUMBER,
+    OTHER_CREDIT_NOTE,
+    OTHER_FORM,
+    amend,
+    ask_return,
+    ask_simply,
+    cancel,
+    complete,
+    confirm,
+    credit,
+    fail,
+    link,
+    observe,
+    overdue,
+    refuse_reissue,
+    register,
+    reissue,
+    reject,
+)
+
+RETURN = "id-3"
+"""The return's id: RequestReturn is the third command."""
+ISSUED = (register(), observe())
+OPEN = (*ISSUED, ask_return())
+CONFIRMED = (*OPEN, confirm())
+REVERSED = (*CONFIRMED, credit())
+RETURNED = (*REVERSED, complete())
+REFUSED = (*OPEN, reject())
+SIMPLE_OPEN = (register(), observe("not_recorded"), ask_simply())
+
+COLUMNS: dict[str, tuple[Sequence[AnyCommand], StatusCode]] = {
+    "issued": (ISSUED, "issued"),
+    "refused": (REFUSED, "issued"),
+    "open": (OPEN, "return_in_progress"),
+    "simple open": (SIMPLE_OPEN, "return_in_progress"),
+    "confirmed": (CONFIRMED, "return_in_progress"),
+    "reversed": (REVERSED, "reversed_with_credit_note"),
+    "returned": (RETURNED, "returned"),
+}
+
+Answer = str | type[AnyInvoiceEvent] | None
+"""A refusal's code, the one event, or None: accepted, and nothing to append."""
+
+
+class Row(NamedTuple):
+    """One command's answers: issued; form open; form confirmed; reversed; returned."""
+
+    command: AnyCommand
+    issued: Answer
+    open: Answer
+    confirmed: Answer
+    reversed: Answer
+    returned: Answer
+
+
+NONE = "NO_RETURN_IN_PROGRESS"
+CHANGED = PostingStatusChanged
+TABLE: dict[str, Row] = {
+    "return": Row(
+        ask_return(),
+        ReturnRequested,
+        "RETURN_ALREADY_IN_PROGRESS",
+        "RETURN_ALREADY_IN_PROGRESS",
+        "INVOICE_ALREADY_REVERSED",
+        "INVOICE_ALREADY_REVERSED",
+    ),
+    "cancel": Row(cancel(), NONE, "RETURN_CANNOT_BE_CANCELLED", "RETURN_CANNOT_BE_CANCELLED", NONE, NONE),
+    "amend": Row(amend(), *["ISSUED_INVOICE_IMMUTABLE"] * 5),
+    "same posting": Row(observe(), None, None, None, None, None),
+    "other posting": Row(observe("not_recorded"), CHANGED, CHANGED, CHANGED, CHANGED, CHANGED),
+    "form": Row(confirm(), NONE, RedFontFormConfirmed, None, None, None),
+    "unusable form": Row(confirm(state="07"), NONE, ReturnRefused, None, None, None),
+    "other form": Row(
+        confirm(number=OTHER_FORM), NONE, "RED_FONT_FORM_NUMBER_MISMATCH", "RED_FONT_FORM_ALREADY_CONFIRMED", NONE, NONE
+    ),
+    "no form": Row(reject(), NONE, ReturnRefused, "RED_FONT_FORM_ALREADY_CONFIRMED", NONE, NONE),
+    "no such form": Row(
+        reject(form_number=OTHER_FORM),
+        NONE,
+        "RED_FONT_FORM_NUMBER_MISMATCH",
+        "RED_FONT_FORM_ALREADY_CONFIRMED",
+        NONE,
+        NONE,
+    ),
+    "credit note": Row(credit(), NONE, "CREDIT_NOTE_BEFORE_CONFIRMATION", CreditNoteIssued, None, None),
+    "other credit note": Row(
+        credit(credit_note_number=OTHER_CREDIT_NOTE),
+        NONE,
+        "CREDIT_NOTE_BEFORE_CONFIRMATION",
+        CreditNoteIssued,
+        "INVOICE_ALREADY_REVERSED",
+        "INVOICE_ALREADY_REVERSED",
+    ),
+    "complete": Row(complete(), NONE, "RETURN_NOT_REVERSED", "RETURN_NOT_REVERSED", InvoiceReturned, None),
+    "complete other": Row(
+        complete(credit_note=OTHER_CREDIT_NOTE),
+        NONE,
+        "RETURN_NOT_REVERSED",
+        "RETURN_NOT_REVERSED",
+        "CREDIT_NOTE_NUMBER_MISMATCH",
+        "CREDIT_NOTE_NUMBER_MISMATCH",
+    ),
+    "fail": Row(fail(RETURN), NONE, ReversalAttemptFailed, ReversalAttemptFailed, NONE, NONE),
+    "fail for good": Row(fail(RETURN, permanent=True), NONE, ReturnRefused, ReturnRefused, NONE, NONE),
+    "overdue": Row(overdue(RETURN), NONE, ReturnOverdue, ReturnOverdue, NONE, NONE),
+    "reissue": Row(
+        reissue("c1"),
+        "ORIGINAL_NOT_RETURNED",
+        "ORIGINAL_RETURN_NOT_COMPLETE",
+        "ORIGINAL_RETURN_NOT_COMPLETE",
+        ReissueRequested,
+        ReissueRequested,
+    ),
+    "refuse reissue": Row(refuse_reissue("none"), *["REISSUE_NOT_FOUND"] * 5),
+    "link": Row(link("none"), *["REISSUE_NOT_FOUND"] * 5),
+}
+
+
+def answers(row: Row) -> dict[str, Answer]:
+    """Spell out the columns; a refused return is the same as none."""
+    _, *columns = row
+    names = ("issued", "open", "confirmed", "reversed", "returned")
+    return {**dict(zip(names, columns, strict=True)), "refused": row.issued}
+
+
+CELLS = [
+    pytest.param(column, row.command, answer, id=f"{name}, {column}")
+    for name, row in TABLE.items()
+    for column, answer in answers(row).items()
+]
+
+
+@pytest.mark.parametrize(("column", "command", "answer"), CELLS)
+def test_each_command_is_answered_by_status(
+    scenario: Scenario, column: str, command: AnyCommand, answer: Answer
+) -> None:
+    given, _ = COLUMNS[column]
+    scenario.given(*given)
+    before = scenario.state()
+    scenario.now += timedelta(days=30)
+    scenario.when(command)
+    assert told(scenario) == answer
+    assert (scenario.state() == before) == (answer is None or isinstance(answer, str))
+
+
+def told(scenario: Scenario) -> Answer:
+    if isinstance(scenario.decision, Refusal):
+        return scenario.decision.code
+    return type(scenario.decision[0]) if scenario.decision else None
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_the_status_is_the_contracts(scenario: Scenario, column: str) -> None:
+    given, status = COLUMNS[column]
+    state = scenario.given(*given).state()
+    assert state is not None
+    assert status_of(state) == status
+
+
+@pytest.mark.parametrize("command", [row.command for row in TABLE.values()], ids=TABLE)
+def test_an_unknown_invoice_is_not_found(scenario: Scenario, command: AnyCommand) -> None:
+    scenario.when(command).then_refused("INVOICE_NOT_FOUND", invoice_number=NUMBER)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize(
+    "ask", [ask_return(account_id="x"), reissue(account_id="x"), cancel(account="x"), amend(account="x")]
+)
+def test_another_accounts_invoice_is_not_told_apart_from_an_unknown_one(
+    scenario: Scenario, column: str, ask: AnyCommand
+) -> None:
+    given, _ = COLUMNS[column]
+    scenario.given(*given).when(ask).then_refused("INVOICE_NOT_FOUND", invoice_number=NUMBER)
+
+
+BY_RETURN: list[Callable[[str], AnyCommand]] = [
+    lambda return_id: confirm(return_id=return_id),
+    lambda return_id: confirm(return_id=return_id, number=OTHER_FORM),
+    lambda return_id: reject(return_id=return_id, form_number=OTHER_FORM),
+    lambda return_id: credit(return_id=return_id),
+    lambda return_id: fail(return_id),
+    lambda return_id: overdue(return_id),
+]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("tell", BY_RETURN)
+def test_another_return_than_the_latest_is_not_in_progress(
+    scenario: Scenario, column: str, tell: Callable[[str], AnyCommand]
+) -> None:
+    given, _ = COLUMNS[column]
+    scenario.given(*given).when(tell("another")).then_refused(NONE)
+
+
+@pytest.mark.parametrize("tell", BY_RETURN)
+def test_the_return_before_the_latest_is_not_in_progress(scenario: Scenario, tell: Callable[[str], AnyCommand]) -> None:
+    scenario.given(*REFUSED, ask_return()).when(tell(RETURN)).then_refused(NONE)
+
+
+def test_a_posting_that_changes_meanwhile_does_not_change_the_return(scenario: Scenario) -> None:
+    scenario.given(*CONFIRMED, observe("not_recorded"))
+    state: Invoice | None = scenario.state()
+    assert isinstance(state, FormConfirmed)
+    assert state.latest.route == "form"
+    scenario.when(credit()).then(CreditNoteIssued)

@@ -1,0 +1,165 @@
+"""Invoices come on record, and so does their posting status."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from events.invoice_events import InvoiceIssued, PostingStatusChanged
+from tests.service.invoice.conftest import NOW, Scenario
+from tests.service.invoice.orders import (
+    CREDIT_NOTE,
+    NUMBER,
+    OTHER_NUMBER,
+    SEEN,
+    ask_return,
+    charge,
+    confirm,
+    credit,
+    observe,
+    register,
+    reissue,
+    replaces,
+)
+
+REVERSED = (register(charges=("c1",)), observe(), ask_return(), confirm(), credit())
+HELD = (*REVERSED, reissue("c1"))
+REISSUE = "id-6"
+
+
+def test_an_invoice_comes_on_record_with_all_that_billing_said(scenario: Scenario) -> None:
+    command = register(remarks="as agreed")
+    scenario.when(command)
+    scenario.then(InvoiceIssued, occurred_at=NOW, **dict(command))
+
+
+def test_a_number_is_registered_once_also_when_it_is_the_very_same_invoice(scenario: Scenario) -> None:
+    scenario.given(register()).when(register())
+    scenario.then_refused("INVOICE_ALREADY_REGISTERED", invoice_number=NUMBER)
+
+
+def test_a_registered_number_is_refused_to_another_account_in_the_same_words(scenario: Scenario) -> None:
+    scenario.given(register()).when(register(account_id="other"))
+    scenario.then_refused("INVOICE_ALREADY_REGISTERED", invoice_number=NUMBER)
+
+
+def test_a_credit_notes_number_is_no_invoices(scenario: Scenario) -> None:
+    scenario.given(*REVERSED).when(register(CREDIT_NOTE, charges=("c2",)))
+    scenario.then_refused("INVOICE_ALREADY_REGISTERED", invoice_number=CREDIT_NOTE)
+
+
+def test_the_number_begins_with_the_year_of_issue(scenario: Scenario) -> None:
+    scenario.when(register(issued_on=date(2025, 12, 31)))
+    scenario.then_refused("NUMBER_YEAR_MISMATCH", number_year="26", issued_on="2025-12-31")
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"net_amount": Decimal("99.99")},
+        {"total_amount": Decimal("106.01")},
+        {"charges": (charge("c1", "106.01"),)},
+        {"charges": (charge("c1"), charge("c2", "-0.01"))},
+    ],
+)
+def test_net_and_tax_the_charges_and_the_total_are_the_same(scenario: Scenario, but: dict[str, Any]) -> None:
+    command = register(**but)
+    scenario.when(command)
+    scenario.then_refused(
+        "AMOUNTS_DO_NOT_ADD_UP",
+        net_and_tax=str(command.net_amount + command.tax_amount),
+        charges=str(sum(charge.amount for charge in command.charges)),
+        total=str(command.total_amount),
+    )
+
+
+def test_a_discount_is_a_negative_charge(scenario: Scenario) -> None:
+    scenario.when(register(charges=(charge("c1", "312.00"), charge("c2", "-100.00"))))
+    scenario.then(InvoiceIssued)
+
+
+def test_a_charge_is_on_one_invoice(scenario: Scenario) -> None:
+    scenario.given(register()).when(register(OTHER_NUMBER, charges=("c2", "c1")))
+    scenario.then_refused("CHARGE_ALREADY_INVOICED", charge_id="c1", invoice_number=NUMBER)
+
+
+def test_a_held_charge_is_named_with_the_reissue_that_holds_it(scenario: Scenario) -> None:
+    scenario.given(*HELD).when(register(OTHER_NUMBER))
+    scenario.then_refused("CHARGE_ALREADY_INVOICED", charge_id="c1", reissue_id=REISSUE, original_number=NUMBER)
+
+
+def test_a_released_charge_may_be_invoiced_again(scenario: Scenario) -> None:
+    scenario.given(*REVERSED).when(register(OTHER_NUMBER))
+    scenario.then(InvoiceIssued)
+
+
+def test_a_replacement_takes_over_what_was_held_for_it(scenario: Scenario) -> None:
+    scenario.given(*HELD).when(register(OTHER_NUMBER, kind="general", replaces=replaces(NUMBER, REISSUE)))
+    scenario.then(InvoiceIssued, replaces=replaces(NUMBER, REISSUE))
+
+
+@pytest.mark.parametrize(
+    ("number", "reissue_id", "account"),
+    [(NUMBER, "another", "account-1"), (CREDIT_NOTE, REISSUE, "account-1"), (NUMBER, REISSUE, "another")],
+)
+def test_a_replacement_names_a_live_hold_of_its_own_account(
+    scenario: Scenario, number: str, reissue_id: str, account: str
+) -> None:
+    scenario.given(*HELD)
+    scenario.when(register(OTHER_NUMBER, account_id=account, replaces=replaces(number, reissue_id)))
+    scenario.then_refused("REISSUE_NOT_FOUND", original_number=number, reissue_id=reissue_id)
+
+
+def test_a_hold_is_taken_over_once(scenario: Scenario) -> None:
+    scenario.given(*HELD, register(OTHER_NUMBER, replaces=replaces(NUMBER, REISSUE)))
+    scenario.when(register("26000000000000000003", replaces=replaces(NUMBER, REISSUE)))
+    scenario.then_refused("REISSUE_NOT_FOUND", original_number=NUMBER, reissue_id=REISSUE)
+
+
+@pytest.mark.parametrize("charges", [("c2",), ("c1", "c2")])
+def test_a_replacement_has_exactly_the_held_charges(scenario: Scenario, charges: tuple[str, ...]) -> None:
+    scenario.given(*HELD).when(register(OTHER_NUMBER, charges=charges, replaces=replaces(NUMBER, REISSUE)))
+    scenario.then_refused("REISSUE_CHARGES_MISMATCH", reissue_id=REISSUE, held_charge_ids=["c1"])
+
+
+def test_what_is_wrong_with_a_new_invoice_is_told_in_order(scenario: Scenario) -> None:
+    scenario.given(register())
+    wrong = register(
+        OTHER_NUMBER, issued_on=date(2025, 1, 1), total_amount=Decimal("1.00"), replaces=replaces(NUMBER, "none")
+    )
+    for mended, code in (
+        ({}, "NUMBER_YEAR_MISMATCH"),
+        ({"issued_on": date(2026, 1, 1)}, "AMOUNTS_DO_NOT_ADD_UP"),
+        ({"total_amount": Decimal("106.00")}, "REISSUE_NOT_FOUND"),
+        ({"replaces": None}, "CHARGE_ALREADY_INVOICED"),
+    ):
+        wrong = wrong.model_copy(update=mended)
+        scenario.when(wrong)
+        assert getattr(scenario.decision, "code", None) == code
+
+
+def test_the_first_observation_of_the_posting_is_an_event(scenario: Scenario) -> None:
+    scenario.given(register()).when(observe("not_recorded"))
+    scenario.then(PostingStatusChanged, previous="unknown", posting_status="not_recorded", observed_at=SEEN)
+
+
+def test_the_same_posting_again_appends_nothing_however_old_it_is(scenario: Scenario) -> None:
+    scenario.given(register(), observe()).when(observe(observed_at=SEEN - timedelta(days=1)))
+    scenario.then_nothing()
+
+
+def test_an_older_observation_does_not_undo_a_newer_one(scenario: Scenario) -> None:
+    scenario.given(register(), observe()).when(observe("not_recorded", observed_at=SEEN - timedelta(microseconds=1)))
+    scenario.then_refused("STALE_OBSERVATION", expected="recorded", last_observed_at=SEEN.isoformat())
+
+
+def test_an_observation_of_the_same_instant_counts(scenario: Scenario) -> None:
+    scenario.given(register(), observe()).when(observe("not_recorded"))
+    scenario.then(PostingStatusChanged, previous="recorded", posting_status="not_recorded")
+
+
+def test_only_a_change_counts_as_last_observed(scenario: Scenario) -> None:
+    scenario.given(register(), observe(), observe(observed_at=SEEN + timedelta(days=1)))
+    scenario.when(observe("not_recorded", observed_at=SEEN + timedelta(hours=1)))
+    scenario.then(PostingStatusChanged)
