@@ -82,5 +82,5 @@ async def _delete_topics(admin: AIOKafkaAdminClient) -> None:
     if ours:
         await admin.delete_topics(sorted(ours))
     async with asyncio.timeout(GONE_WITHIN):
-        while ours & set(await admin.list_topics()):
+        while ours & set(await admin.list_topics()):  # the broker learns of it a moment later
             await asyncio.sleep(0.02)

@@ -17,7 +17,6 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
-from pydantic import BaseModel
 
 from events import cloudevents
 from events.catalogue import name_of, type_of, write
@@ -25,9 +24,12 @@ from events.commands import Command, RecordPostingStatus, RegisterInvoice, Reque
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued, PostingStatusChanged, ReturnRequested
 from events.replies import CommandAccepted, EventReference
 from events.topics import EVENTS, REPLIES, Channel
-from events.values import Calendar, Kind, PostingStatus, SeenPostingStatus, StatusCode
+from events.values import Calendar, Kind, PostingStatus, Record, SeenPostingStatus, StatusCode
 
 SOURCE = "urn:benchmark:naive"
+WRONG_AMOUNTS = "AMOUNTS_DO_NOT_ADD_UP"
+NOT_FOUND = "INVOICE_NOT_FOUND"
+IN_PROGRESS = "RETURN_ALREADY_IN_PROGRESS"
 
 
 class NotAllowed(Exception):
@@ -52,9 +54,9 @@ class Invoice(Aggregate):
         charges: list[dict[str, str]],
     ) -> None:
         if Decimal(net_amount) + Decimal(tax_amount) != Decimal(total_amount):
-            raise NotAllowed("AMOUNTS_DO_NOT_ADD_UP")
+            raise NotAllowed(WRONG_AMOUNTS)
         if sum(Decimal(charge["amount"]) for charge in charges) != Decimal(total_amount):
-            raise NotAllowed("AMOUNTS_DO_NOT_ADD_UP")
+            raise NotAllowed(WRONG_AMOUNTS)
         self.number = number
         self.account_id = account_id
         self.kind = kind
@@ -80,9 +82,9 @@ class Invoice(Aggregate):
     def request_return(self, account_id: str) -> None:
         """Open a return on the simple route."""
         if account_id != self.account_id:
-            raise NotAllowed("INVOICE_NOT_FOUND")
+            raise NotAllowed(NOT_FOUND)
         if self.status != "issued" or self.kind != "general":
-            raise NotAllowed("RETURN_ALREADY_IN_PROGRESS")
+            raise NotAllowed(IN_PROGRESS)
         self._return_requested(str(uuid4()))
 
     @event("ReturnRequested")
@@ -140,7 +142,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
         await message.ack()
 
     async def publish(  # noqa: PLR0913 - what a message consists of
-        topic: str, body: BaseModel, name: str, id_: str, number: str, message: KafkaMessage
+        topic: str, body: Record, name: str, id_: str, number: str, message: KafkaMessage
     ) -> None:
         headers = cloudevents.headers(
             id=id_,

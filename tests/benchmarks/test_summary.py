@@ -1,0 +1,28 @@
+"""What is said of the runs follows from them."""
+
+import pytest
+
+from benchmarks.summary import ratios, spread, verdict
+from benchmarks.workload import STEPS, waves
+from events.catalogue import COMMANDS
+from service.inbox import Received, read
+from tests.service.records import raw
+
+RUNS = {"naive": [100.0, 90.0, 120.0], "redletter": [1500.0, 1300.0, 1400.0], "raw": [2000.0, 3000.0, 2800.0]}
+
+
+def test_programs_are_compared_by_their_medians() -> None:
+    assert ratios(RUNS) == (14.0, 0.5)
+    assert "b/a 14.0" in verdict(RUNS)
+
+
+def test_the_spread_is_the_width_as_a_share_of_the_median() -> None:
+    assert spread(RUNS["naive"]) == pytest.approx(0.3)
+
+
+def test_every_command_of_the_load_is_readable_and_has_an_id_of_its_own() -> None:
+    sent = [message for wave in waves(range(3)) for message in wave]
+    read_ = [read(raw(m.value, tuple(m.headers), key=m.key, topic=m.topic)) for m in sent]
+    assert all(isinstance(one, Received) for one in read_)
+    assert len({one.id for one in read_ if isinstance(one, Received)}) == 3 * len(STEPS)
+    assert set(STEPS) <= set(COMMANDS)
