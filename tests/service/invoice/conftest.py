@@ -46,8 +46,7 @@ class Scenario:
         self.decided += 1
         state = self.state(command.invoice_number)
         overlay = Overlay(self.loaded(command, state))
-        moment = Moment(self.now, MAINLAND_CHINA, f"id-{self.decided}", self.policy)
-        self.decision = decide(state, overlay, command, moment)
+        self.decision = decide(state, overlay, command, self.moment(f"id-{self.decided}"))
         if not isinstance(self.decision, Refusal):
             for event in self.decision:
                 overlay.apply(changes(state, event))
@@ -105,6 +104,9 @@ class Scenario:
             for claim, holder in self.claims.items()
             if claim in wanted.claims | own or (holder.invoice_number, holder.reissue_id) in wanted.holds
         }
+
+    def moment(self, fresh_id: str) -> Moment:
+        return Moment(self.now, MAINLAND_CHINA, fresh_id, self.policy)
 
     def _save(self, overlay: Overlay) -> None:
         for change in overlay.net():

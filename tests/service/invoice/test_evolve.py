@@ -1,0 +1,109 @@
+"""The fold never argues: an event that does not fit the state changes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from events.commands import AnyCommand
+from events.invoice_events import AnyInvoiceEvent
+from service.invoice.evolve import NotBegun, evolve
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Posting, Returned, Reversed
+from tests.service.invoice.conftest import Scenario
+from tests.service.invoice.orders import (
+    NUMBER,
+    OTHER_NUMBER,
+    SEEN,
+    ask_return,
+    complete,
+    confirm,
+    credit,
+    fail,
+    link,
+    observe,
+    overdue,
+    refuse_reissue,
+    register,
+    reissue,
+    reject,
+    replaces,
+)
+
+
+def history(*commands: AnyCommand) -> list[AnyInvoiceEvent]:
+    scenario = Scenario()
+    for command in commands:
+        scenario.now += timedelta(days=10)
+        scenario.given(command)
+    return scenario.streams[NUMBER]
+
+
+LIFE = history(
+    register(),
+    observe(),
+    ask_return(),
+    fail("id-3"),
+    overdue("id-3"),
+    confirm(),
+    credit(),
+    complete(),
+    reissue("c1"),
+    refuse_reissue("id-9"),
+    reissue("c1"),
+    register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-11")),
+    link("id-11"),
+)
+REFUSED = history(register(), observe(), ask_return(), reject())[-1]
+ALL = [*LIFE, REFUSED]
+
+
+def states() -> list[Invoice]:
+    state = None
+    seen: dict[type, Invoice] = {}
+    for event in LIFE:
+        state = evolve(state, event)
+        seen[type(state)] = state
+    return list(seen.values())
+
+
+FITTING = {
+    Issued: {"PostingStatusChanged", "ReturnRequested"},
+    FormOpen: {
+        "PostingStatusChanged",
+        "RedFontFormConfirmed",
+        "ReversalAttemptFailed",
+        "ReturnOverdue",
+        "ReturnRefused",
+        "CreditNoteIssued",
+    },
+    Reversed: {
+        "PostingStatusChanged",
+        "InvoiceReturned",
+        "ReissueRequested",
+        "ReissueRefused",
+        "ReplacementIssued",
+    },
+}
+FITTING |= {FormConfirmed: FITTING[FormOpen], Returned: FITTING[Reversed]}
+
+
+def test_a_life_goes_through_every_state() -> None:
+    assert [type(state) for state in states()] == [Issued, FormOpen, FormConfirmed, Reversed, Returned]
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)
+def test_an_event_that_does_not_fit_changes_nothing(event: AnyInvoiceEvent) -> None:
+    for state in states():
+        if type(event).__name__ not in FITTING[type(state)]:
+            assert evolve(state, event) is state
+
+
+@pytest.mark.parametrize("event", ALL[1:], ids=lambda event: type(event).__name__)
+def test_a_stream_begins_with_the_invoice(event: AnyInvoiceEvent) -> None:
+    with pytest.raises(NotBegun, match=type(event).__name__):
+        evolve(None, event)
+
+
+def test_the_posting_moves_on_in_every_state() -> None:
+    changed = LIFE[1].model_copy(update={"posting_status": "not_recorded"})
+    for state in states():
+        assert evolve(state, changed).posting == Posting("not_recorded", SEEN)

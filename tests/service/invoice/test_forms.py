@@ -1,0 +1,235 @@
+"""The red-font form: what fits goes on, what does not ends the return and says why."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from events.invoice_events import CreditNoteIssued, RedFontFormConfirmed, ReturnRefused, ReturnRequested
+from events.values import Buyer
+from tests.service.invoice.conftest import NOW, Scenario
+from tests.service.invoice.orders import (
+    FORM,
+    NUMBER,
+    OTHER_FORM,
+    OTHER_NUMBER,
+    ask_return,
+    ask_simply,
+    confirm,
+    credit,
+    fail,
+    form,
+    observe,
+    register,
+    reject,
+)
+
+FORM_ROUTE = (register(), observe(), ask_return())
+SIMPLE_ROUTE = (register(), observe("not_recorded"), ask_simply())
+ROUTES = pytest.mark.parametrize("given", [FORM_ROUTE, SIMPLE_ROUTE], ids=["form route", "simple route"])
+SELLER, BUYER = "91330100000000000X", "91330100111111111X"
+
+
+@ROUTES
+@pytest.mark.parametrize("state", ["01", "04"])
+@pytest.mark.parametrize("reason", ["01", "03", "04"])
+def test_a_form_that_fits_is_confirmed(scenario: Scenario, given: Any, state: str, reason: str) -> None:
+    scenario.given(*given).when(confirm(return_id="id-3", state=state, reason_code=reason))
+    scenario.then(RedFontFormConfirmed, occurred_at=NOW, return_id="id-3", form=form(state=state, reason_code=reason))
+
+
+MISFITS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
+    ({"about": OTHER_NUMBER}, "RED_FONT_FORM_FOR_OTHER_INVOICE", {"expected": NUMBER}),
+    ({"kind": "general"}, "RED_FONT_FORM_KIND_MISMATCH", {"expected": "special", "kind": "general"}),
+    (
+        {"seller_tax_id": "X1"},
+        "RED_FONT_FORM_PARTY_MISMATCH",
+        {
+            "expected_seller_tax_id": SELLER,
+            "seller_tax_id": "X1",
+            "expected_buyer_tax_id": BUYER,
+            "buyer_tax_id": BUYER,
+        },
+    ),
+    (
+        {"buyer_tax_id": None},
+        "RED_FONT_FORM_PARTY_MISMATCH",
+        {
+            "expected_seller_tax_id": SELLER,
+            "seller_tax_id": SELLER,
+            "expected_buyer_tax_id": BUYER,
+            "buyer_tax_id": None,
+        },
+    ),
+    (
+        {"net_amount": Decimal("-99.99")},
+        "RED_FONT_FORM_AMOUNT_MISMATCH",
+        {"expected_net": "-100.00", "expected_tax": "-6.00", "net": "-99.99", "tax": "-6.00"},
+    ),
+    (
+        {"tax_amount": Decimal("6.00")},
+        "RED_FONT_FORM_AMOUNT_MISMATCH",
+        {"expected_net": "-100.00", "expected_tax": "-6.00", "net": "-100.00", "tax": "6.00"},
+    ),
+    *(
+        (
+            {"reason_code": code},
+            "RED_FONT_FORM_REASON_NOT_ALLOWED",
+            {"allowed": ["01", "03", "04"], "reason_code": code},
+        )
+        for code in ("02", "05", "")
+    ),
+    *(
+        ({"state": state}, code, {"state": state})
+        for state, code in (
+            ("03", "RED_FONT_FORM_AWAITING_SELLER"),
+            ("05", "RED_FONT_FORM_REJECTED"),
+            ("06", "RED_FONT_FORM_REJECTED"),
+            ("07", "RED_FONT_FORM_EXPIRED"),
+            ("08", "RED_FONT_FORM_REVOKED"),
+            ("09", "RED_FONT_FORM_REVOKED"),
+            ("10", "RED_FONT_FORM_VOID"),
+            ("11", "RED_FONT_FORM_VOID"),
+            ("12", "RED_FONT_FORM_VOID"),
+            ("13", "RED_FONT_FORM_VOID"),
+            ("14", "RED_FONT_FORM_STATE_UNKNOWN"),
+            ("1", "RED_FONT_FORM_STATE_UNKNOWN"),
+        )
+    ),
+]
+
+
+@ROUTES
+@pytest.mark.parametrize(("but", "code", "details"), MISFITS)
+def test_a_form_that_does_not_fit_ends_the_return(
+    scenario: Scenario, given: Any, but: dict[str, Any], code: str, details: dict[str, Any]
+) -> None:
+    scenario.given(*given).when(confirm(**but))
+    scenario.then(
+        ReturnRefused,
+        return_id="id-3",
+        code=code,
+        details=details,
+        form_number=FORM,
+        form_state=but.get("state", "04"),
+    )
+    scenario.when(ask_return() if given is FORM_ROUTE else ask_simply()).then(ReturnRequested)
+
+
+def test_a_form_that_waits_for_the_buyer_ends_the_return(scenario: Scenario) -> None:
+    scenario.given(*FORM_ROUTE).when(confirm(state="02"))
+    scenario.then(ReturnRefused, code="RED_FONT_FORM_AWAITING_BUYER", details={"state": "02"})
+
+
+def test_the_sellers_own_form_that_waits_for_the_buyer_shows_that_the_posting_changed(scenario: Scenario) -> None:
+    scenario.given(*SIMPLE_ROUTE).when(confirm(state="02"))
+    scenario.then(ReturnRefused, code="POSTING_STATUS_CHANGED", details={"state": "02"}, form_number=FORM)
+
+
+def test_the_first_thing_that_does_not_fit_is_told(scenario: Scenario) -> None:
+    wrong: dict[str, Any] = {
+        "about": OTHER_NUMBER,
+        "kind": "general",
+        "seller_tax_id": "X1",
+        "net_amount": Decimal("-1.00"),
+        "reason_code": "02",
+        "state": "07",
+    }
+    codes: list[Any] = []
+    while wrong:
+        again = Scenario().given(*FORM_ROUTE).when(confirm(**wrong))
+        codes.append(getattr(again.decision[0], "code", None) if isinstance(again.decision, tuple) else None)
+        del wrong[next(iter(wrong))]
+    assert codes == [
+        "RED_FONT_FORM_FOR_OTHER_INVOICE",
+        "RED_FONT_FORM_KIND_MISMATCH",
+        "RED_FONT_FORM_PARTY_MISMATCH",
+        "RED_FONT_FORM_AMOUNT_MISMATCH",
+        "RED_FONT_FORM_REASON_NOT_ALLOWED",
+        "RED_FONT_FORM_EXPIRED",
+    ]
+    scenario.given(*FORM_ROUTE).when(confirm(number=OTHER_FORM, about=OTHER_NUMBER))
+    scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
+
+
+def test_a_private_buyer_has_no_tax_id_on_the_form_either(scenario: Scenario) -> None:
+    given = (register(buyer=Buyer(name="王")), observe(), ask_return())
+    scenario.given(*given).when(confirm()).then(ReturnRefused, code="RED_FONT_FORM_PARTY_MISMATCH")
+    scenario.given(ask_return()).when(confirm(buyer_tax_id=None)).then(RedFontFormConfirmed)
+
+
+def test_an_invoice_without_tax_is_reversed_without_tax(scenario: Scenario) -> None:
+    invoice = register(net_amount=Decimal("106.00"), tax_amount=Decimal("0.00"))
+    scenario.given(invoice, observe(), ask_return())
+    scenario.when(confirm(net_amount=Decimal("-106.00"), tax_amount=Decimal("0.00"))).then(RedFontFormConfirmed)
+
+
+@pytest.mark.parametrize(("account", "facts"), [("account-1", {"invoice_number": OTHER_NUMBER}), ("another", {})])
+def test_on_the_simple_route_a_form_that_serves_another_invoice_ends_the_return(
+    scenario: Scenario, account: str, facts: dict[str, Any]
+) -> None:
+    other = register(OTHER_NUMBER, charges=("c2",), account_id=account)
+    scenario.given(*SIMPLE_ROUTE, other, observe(number=OTHER_NUMBER), ask_return(OTHER_NUMBER, account_id=account))
+    scenario.when(confirm())
+    scenario.then(ReturnRefused, code="RED_FONT_FORM_ALREADY_USED", details={"form_number": FORM, **facts})
+    scenario.when(confirm(OTHER_NUMBER)).then(RedFontFormConfirmed)  # the other's claim is not freed by it
+
+
+def test_on_the_simple_route_a_confirmed_form_is_claimed_until_the_return_is_refused(scenario: Scenario) -> None:
+    scenario.given(*SIMPLE_ROUTE, confirm(), register(OTHER_NUMBER, charges=("c2",)), observe(number=OTHER_NUMBER))
+    scenario.when(ask_return(OTHER_NUMBER))
+    scenario.then_refused("RED_FONT_FORM_ALREADY_USED", form_number=FORM, invoice_number=NUMBER)
+    scenario.given(fail("id-3", permanent=True)).when(ask_return(OTHER_NUMBER)).then(ReturnRequested)
+
+
+@ROUTES
+def test_the_confirmed_form_told_again_appends_nothing_whatever_it_says(scenario: Scenario, given: Any) -> None:
+    scenario.given(*given, confirm())
+    scenario.when(confirm(state="09", about=OTHER_NUMBER)).then_nothing()
+    scenario.given(credit()).when(confirm(state="09")).then_nothing()
+
+
+@ROUTES
+def test_another_form_after_confirmation_is_refused(scenario: Scenario, given: Any) -> None:
+    scenario.given(*given, confirm()).when(confirm(number=OTHER_FORM))
+    scenario.then_refused("RED_FONT_FORM_ALREADY_CONFIRMED", confirmed=FORM)
+    scenario.when(reject()).then_refused("RED_FONT_FORM_ALREADY_CONFIRMED", confirmed=FORM)
+    scenario.given(credit()).when(confirm(number=OTHER_FORM)).then_refused("NO_RETURN_IN_PROGRESS")
+
+
+def test_a_form_alone_never_starts_a_return(scenario: Scenario) -> None:
+    scenario.given(register(), observe()).when(confirm()).then_refused("NO_RETURN_IN_PROGRESS")
+
+
+@pytest.mark.parametrize("told", [None, FORM])
+def test_a_form_that_the_tax_system_does_not_know_ends_the_return(scenario: Scenario, told: str | None) -> None:
+    scenario.given(*FORM_ROUTE).when(reject(form_number=told))
+    scenario.then(
+        ReturnRefused,
+        code="RED_FONT_FORM_NOT_FOUND",
+        details={"form_number": FORM},
+        form_number=FORM,
+        form_state=None,
+    )
+    scenario.when(reject(form_number=told)).then_refused("NO_RETURN_IN_PROGRESS")
+
+
+def test_on_the_form_route_only_the_returns_own_form_is_rejected(scenario: Scenario) -> None:
+    scenario.given(*FORM_ROUTE).when(reject(form_number=OTHER_FORM))
+    scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
+
+
+@pytest.mark.parametrize(("told", "details"), [(None, {}), (FORM, {"form_number": FORM})])
+def test_on_the_simple_route_any_rejected_form_ends_the_return(
+    scenario: Scenario, told: str | None, details: dict[str, Any]
+) -> None:
+    scenario.given(*SIMPLE_ROUTE).when(reject(form_number=told))
+    scenario.then(ReturnRefused, code="RED_FONT_FORM_NOT_FOUND", details=details, form_number=told)
+
+
+def test_the_credit_note_goes_by_the_form_that_was_confirmed(scenario: Scenario) -> None:
+    scenario.given(*SIMPLE_ROUTE, confirm(number=OTHER_FORM)).when(credit())
+    scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=OTHER_FORM, form_number=FORM)
+    scenario.now += timedelta(hours=1)
+    scenario.when(credit(form_number=OTHER_FORM)).then(CreditNoteIssued, form_number=OTHER_FORM)

@@ -1,0 +1,170 @@
+"""The tax side's work on a return: credit note, completion, failures, lateness."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from events.invoice_events import (
+    CreditNoteIssued,
+    InvoiceReturned,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from service.invoice.moment import Policy
+from tests.service.invoice.conftest import NOW, Scenario
+from tests.service.invoice.orders import (
+    CREDIT_NOTE,
+    FORM,
+    NUMBER,
+    OTHER_CREDIT_NOTE,
+    OTHER_FORM,
+    OTHER_NUMBER,
+    ask_return,
+    ask_simply,
+    complete,
+    confirm,
+    credit,
+    fail,
+    observe,
+    overdue,
+    register,
+)
+
+RETURN = "id-3"
+OPEN = (register(charges=("c1", "c2")), observe(), ask_return())
+IN_FULL: dict[str, Any] = {"net_amount": Decimal("-200.00"), "tax_amount": Decimal("-12.00")}
+CONFIRMED = (*OPEN, confirm(**IN_FULL))
+REVERSED = (*CONFIRMED, credit(**IN_FULL))
+DUE = datetime.fromisoformat("2026-02-25T23:59:59+08:00")
+
+
+def test_the_credit_note_reverses_the_invoice_and_releases_its_charges(scenario: Scenario) -> None:
+    scenario.given(*CONFIRMED).when(credit(return_id=RETURN, **IN_FULL))
+    scenario.then(
+        CreditNoteIssued,
+        return_id=RETURN,
+        credit_note_number=CREDIT_NOTE,
+        issued_on=date(2026, 2, 14),
+        form_number=FORM,
+        released_charge_ids=("c1", "c2"),
+        **IN_FULL,
+    )
+
+
+@pytest.mark.parametrize(
+    "but", [{"net_amount": Decimal("-199.99")}, {"tax_amount": Decimal("12.00")}, {"net_amount": Decimal("200.00")}]
+)
+def test_a_credit_note_is_for_exactly_the_full_amount(scenario: Scenario, but: dict[str, Decimal]) -> None:
+    told = IN_FULL | but
+    scenario.given(*CONFIRMED).when(credit(**told))
+    scenario.then_refused(
+        "CREDIT_NOTE_AMOUNT_MISMATCH",
+        expected_net="-200.00",
+        expected_tax="-12.00",
+        net=str(told["net_amount"]),
+        tax=str(told["tax_amount"]),
+    )
+
+
+@pytest.mark.parametrize("taken", [NUMBER, OTHER_NUMBER, OTHER_CREDIT_NOTE])
+def test_a_credit_note_has_a_number_of_its_own(scenario: Scenario, taken: str) -> None:
+    other = (register(OTHER_NUMBER, charges=("c3",), kind="general"), ask_simply(OTHER_NUMBER))
+    told: dict[str, Any] = {"kind": "general", "number": OTHER_FORM}
+    note = credit(OTHER_NUMBER, form_number=OTHER_FORM, credit_note_number=OTHER_CREDIT_NOTE)
+    scenario.given(*other, confirm(OTHER_NUMBER, **told), note)
+    scenario.given(*CONFIRMED).when(credit(credit_note_number=taken, **IN_FULL))
+    scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=taken)
+
+
+def test_what_is_wrong_with_a_credit_note_is_told_in_order(scenario: Scenario) -> None:
+    scenario.given(*OPEN).when(credit()).then_refused("CREDIT_NOTE_BEFORE_CONFIRMATION")
+    scenario.given(confirm(**IN_FULL)).when(credit(form_number=OTHER_FORM, credit_note_number=NUMBER))
+    scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
+    scenario.when(credit(credit_note_number=NUMBER))
+    scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=NUMBER)
+
+
+def test_the_same_credit_note_again_appends_nothing_and_another_is_refused(scenario: Scenario) -> None:
+    scenario.given(*REVERSED).when(credit(**IN_FULL)).then_nothing()
+    scenario.when(credit(credit_note_number=OTHER_CREDIT_NOTE, **IN_FULL)).then_refused("INVOICE_ALREADY_REVERSED")
+    scenario.when(credit()).then_refused("INVOICE_ALREADY_REVERSED")
+    scenario.given(complete()).when(credit(**IN_FULL)).then_nothing()
+
+
+def test_an_invoice_is_returned_when_the_tax_system_shows_it(scenario: Scenario) -> None:
+    scenario.given(*REVERSED)
+    scenario.now = datetime.fromisoformat("2026-02-24T23:59:59+08:00")
+    scenario.when(complete())
+    scenario.then(
+        InvoiceReturned,
+        occurred_at=scenario.now,
+        return_id=RETURN,
+        credit_note_number=CREDIT_NOTE,
+        business_days_used=2,
+    )
+    scenario.when(complete()).then_nothing()
+
+
+def test_completion_names_the_credit_note(scenario: Scenario) -> None:
+    scenario.given(*REVERSED).when(complete(credit_note=OTHER_CREDIT_NOTE))
+    scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=OTHER_CREDIT_NOTE)
+
+
+def test_a_return_is_not_complete_before_its_credit_note(scenario: Scenario) -> None:
+    scenario.given(*CONFIRMED).when(complete()).then_refused("RETURN_NOT_REVERSED")
+
+
+@pytest.mark.parametrize("given", [OPEN, CONFIRMED], ids=["form open", "form confirmed"])
+def test_a_failure_for_now_is_counted_and_tried_again_later_each_time(scenario: Scenario, given: Any) -> None:
+    scenario.given(*given)
+    for attempt, minutes in enumerate([5, 10, 20, 40, 80, 120, 120], start=1):
+        scenario.when(fail(RETURN, detail="busy"))
+        scenario.then(
+            ReversalAttemptFailed,
+            return_id=RETURN,
+            attempt=attempt,
+            code="PLATFORM_BUSY",
+            detail="busy",
+            retry_at=NOW + timedelta(minutes=minutes),
+        )
+
+
+def test_failures_are_counted_for_each_return(scenario: Scenario) -> None:
+    scenario.given(*OPEN, fail(RETURN), fail(RETURN, permanent=True), ask_return())
+    scenario.when(fail("id-6")).then(ReversalAttemptFailed, attempt=1)
+
+
+@pytest.mark.parametrize("attempt", [24, 100, 100_000])
+def test_however_many_attempts_the_wait_is_bounded(attempt: int) -> None:
+    assert Policy("simple", timedelta(seconds=0.1), timedelta(days=7)).wait(attempt) == timedelta(days=7)
+
+
+@pytest.mark.parametrize(("detail", "details"), [(None, {}), ("no", {"detail": "no"})])
+@pytest.mark.parametrize("given", [OPEN, CONFIRMED], ids=["form open", "form confirmed"])
+def test_a_failure_for_good_ends_the_return_with_its_code(
+    scenario: Scenario, given: Any, detail: str | None, details: dict[str, str]
+) -> None:
+    scenario.given(*given).when(fail(RETURN, permanent=True, code="BLOCKED", detail=detail))
+    scenario.then(ReturnRefused, return_id=RETURN, code="BLOCKED", details=details, form_number=FORM, form_state=None)
+    scenario.when(fail(RETURN, permanent=True)).then_refused("NO_RETURN_IN_PROGRESS")
+    scenario.when(ask_return()).then(ReturnRequested)
+
+
+def test_a_return_is_overdue_from_its_last_due_time_on_and_once(scenario: Scenario) -> None:
+    scenario.given(*CONFIRMED)
+    scenario.now = DUE - timedelta(microseconds=1)
+    scenario.when(overdue(RETURN)).then_refused("RETURN_NOT_OVERDUE", due_latest="2026-02-25T23:59:59+08:00")
+    scenario.now = DUE
+    scenario.when(overdue(RETURN)).then(ReturnOverdue, return_id=RETURN, due_latest=DUE)
+    scenario.when(overdue(RETURN)).then_nothing()
+
+
+def test_an_overdue_return_is_worked_on(scenario: Scenario) -> None:
+    scenario.given(*OPEN)
+    scenario.now = DUE
+    scenario.given(overdue(RETURN), fail(RETURN), confirm(**IN_FULL), credit(**IN_FULL), complete())
+    scenario.when(complete()).then_nothing()
