@@ -35,6 +35,7 @@ SETTLED = 2
 RETRIES = 4
 """Deaths in a row that wait longer and longer. supervisord then gives the program up, and `revive` starts it again."""
 LOG_BYTES = 10 << 20
+_WITHOUT_WAITING = False
 _LONGEST_SOCKET_PATH = 100
 """Characters. The kernel takes 107, and supervisord binds a slightly longer name first."""
 
@@ -53,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a program is: its state in supervisord's words, its process id (0 while it does not run), and why it ended."""
+    """How a program is: its state in supervisord's words, its process id (0 if it does not run), and why it ended."""
 
     name: str
     word: str
@@ -64,11 +65,9 @@ class State:
 class Tree:
     """The programs of a folder under supervision. Nothing runs until it is started."""
 
-    def __init__(
-        self, folder: Path, groups: Sequence[Group], environment: Mapping[str, str], held: IO[str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, groups: Sequence[Group], environment: Mapping[str, str], held: IO[str]) -> None:
         """Say what runs. environment: of supervisord and so of every program. held: the folder's lock, from `hold`."""
-        self._held = held or hold(folder)
+        self._held = held
         self._folder = folder
         self._groups = groups
         self._environment = environment
@@ -88,7 +87,7 @@ class Tree:
     def start(self, group: str) -> None:
         """Start the programs of a group."""
         for program in self._programs(group):
-            self._call("startProcess", f"{group}:{program.name}", False)
+            self._call("startProcess", f"{group}:{program.name}", _WITHOUT_WAITING)
 
     def states(self) -> Sequence[State]:
         """Return how every program is. Raises: SupervisionFailed when supervisord is gone."""
@@ -102,7 +101,7 @@ class Tree:
                 name = f"{group.name}:{program.name}"
                 info = cast("Mapping[str, Any]", self._call("getProcessInfo", name))
                 if info["state"] == ProcessStates.FATAL:
-                    self._call("startProcess", name, False)
+                    self._call("startProcess", name, _WITHOUT_WAITING)
 
     def log(self, program: str) -> Path:
         """Return the file of what a program writes to its standard output and standard error."""

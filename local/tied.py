@@ -51,7 +51,8 @@ def watch(command: Sequence[str], stop: signal.Signals, stop_within: float) -> i
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)  # noqa: S603 - our own command
-    print(child.pid, flush=True)
+    sys.stdout.write(f"{child.pid}\n")
+    sys.stdout.flush()
     threading.Thread(target=_stop_when, args=(ended, child, stop, stop_within), daemon=True).start()
     threading.Thread(target=_set_at_end_of_input, args=(ended,), daemon=True).start()
     return child.wait()

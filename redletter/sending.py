@@ -20,7 +20,7 @@ from events.topics import REPLIES
 SOURCE = "urn:redletter:cli"
 REFUSED, NO_REPLY = 1, 3
 """Exit codes. 2 is a line that cannot be read."""
-_FIELDS = {"type", "id", "source", "data"}
+_OPTIONAL = {"id", "source"}
 _LARGEST = 4 << 20
 """Bytes; larger than any command, so that it is Redletter that refuses one that is too large."""
 
@@ -67,7 +67,7 @@ def _refuse(word: str) -> None:
 
 def _outgoing(line: object) -> Outgoing:
     match line:
-        case {"type": str(told), "data": dict(data), **rest} if line.keys() <= _FIELDS:  # pyright: ignore
+        case {"type": str(told), "data": dict(data), **rest} if rest.keys() <= _OPTIONAL:
             name = named(told)
             name = name if name in COMMANDS else f"{name}.v1"
             if name not in COMMANDS:

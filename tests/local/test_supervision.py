@@ -1,0 +1,156 @@
+"""Supervision, on stand-ins for the roles: nothing stays down, nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from local import running
+from local.following import Following
+from local.program import Program
+from local.supervision import Group, Tree, hold
+from local.waiting import wait_until
+from tests.local.test_servers import alive
+
+SLEEPS = "import signal\nprint('at work', flush=True)\nsignal.pause()"
+FAILS = "raise SystemExit('cannot go on')"
+
+
+def program(name: str, code: str = SLEEPS) -> Program:
+    """A stand-in for a role."""
+    return Program(name, (sys.executable, "-c", code, name))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    """Two programs that run, and one that always fails."""
+    groups = [Group("servers", [program("store")]), Group("roles", [program("worker"), program("broken", FAILS)])]
+    with hold(tmp_path) as held, Tree(tmp_path, groups, os.environ, held).running() as started:
+        started.start("servers")
+        started.start("roles")
+        assert wait_until(lambda: pid(started, "store") > 0 and pid(started, "worker") > 0, within=10)
+        yield started
+
+
+def pid(tree: Tree, name: str) -> int:
+    """The process id of a program; 0 while it does not run."""
+    return next(state.pid for state in tree.states() if state.name == name)
+
+
+def test_a_program_that_dies_is_started_again_every_time(tree: Tree) -> None:
+    """However often it dies, and however soon."""
+
+    def back(killed: int) -> bool:
+        tree.revive()
+        return pid(tree, "worker") not in (0, killed)
+
+    for _ in range(6):
+        killed = pid(tree, "worker")
+        os.kill(killed, signal.SIGKILL)
+        assert wait_until(lambda killed=killed: back(killed), within=30)
+
+
+def test_a_program_that_always_fails_leaves_its_reason_in_its_log(tree: Tree, tmp_path: Path) -> None:
+    """So that the reason can be shown."""
+    assert wait_until(lambda: "cannot go on" in (tmp_path / "logs" / "broken.log").read_text(), within=10)
+    assert pid(tree, "worker")
+
+
+def test_a_program_that_supervisord_gave_up_is_started_again(tree: Tree) -> None:
+    """No wait grows without bound."""
+    deaths = tree.log("broken")
+    assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), within=40)
+    before = deaths.read_text().count("cannot go on")
+    tree.revive()
+    assert wait_until(lambda: deaths.read_text().count("cannot go on") > before, within=10)
+
+
+def test_logs_are_shown_line_by_line_under_the_program_s_name(tmp_path: Path) -> None:
+    """What was there before is not shown again."""
+    log, out = tmp_path / "worker.log", StringIO()
+    log.write_text("of yesterday\n")
+    with Following({"worker": log}, out), log.open("a") as file:
+        file.write("one\ntwo\n")
+    assert out.getvalue() == "worker | one\nworker | two\n"
+
+
+def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path) -> None:
+    """And the new one from its beginning."""
+    log, out = tmp_path / "worker.log", StringIO()
+    log.write_text("")
+    with Following({"worker": log}, out):
+        log.write_text("old\n")
+        log.rename(tmp_path / "worker.log.1")
+        log.write_text("new\n")
+    assert out.getvalue() == "worker | old\nworker | new\n"
+
+
+def test_a_folder_serves_one_at_a_time(tmp_path: Path) -> None:
+    """The second is told so; when the first has ended it may have it."""
+    with running.take(tmp_path), pytest.raises(running.AlreadyRunning, match="another `redletter up` runs"):
+        running.take(tmp_path)
+    running.take(tmp_path).close()
+
+
+def test_addresses_are_only_found_while_somebody_runs(tmp_path: Path) -> None:
+    """What a killed one wrote down is not believed."""
+    written = running.Running("kafka:1", "postgresql://x", "http://127.0.0.1:1")
+    with running.take(tmp_path):
+        running.write(tmp_path, written)
+        assert running.find(tmp_path) == written
+    with pytest.raises(running.NothingRuns, match="start one"):
+        running.find(tmp_path)
+
+
+_HOLDS = """
+import os, sys
+from pathlib import Path
+from local.supervision import Tree, hold
+from tests.local.test_supervision import Group, program, pid
+folder, groups = Path(sys.argv[1]), [Group("roles", [program("worker"), program("clock")])]
+with hold(folder) as held, Tree(folder, groups, os.environ, held).running() as tree:
+    tree.start("roles")
+    while not (pid(tree, "worker") and pid(tree, "clock")):
+        pass
+    print(pid(tree, "worker"), pid(tree, "clock"), (Path(sys.argv[1]) / "supervisord.pid").read_text(), flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_nothing_outlives_the_process_that_holds_the_tree(tmp_path: Path) -> None:
+    """Killed with SIGKILL, it takes supervisord and all programs with it; the next one starts at once."""
+    with _holder(tmp_path) as holder:
+        pids = _told(holder)
+        assert alive(pids) == list(pids)
+        holder.kill()
+        assert wait_until(lambda: not alive(pids), within=10)
+    groups = [Group("roles", [program("worker")])]
+    with hold(tmp_path) as held, Tree(tmp_path, groups, os.environ, held).running() as tree:
+        assert tree.states()
+
+
+def test_no_program_outlives_supervisord(tmp_path: Path) -> None:
+    """Each is tied to it by the kernel."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a process of its parent's death")
+    with _holder(tmp_path) as holder:
+        worker, clock, supervisord = _told(holder)
+        os.kill(supervisord, signal.SIGKILL)
+        assert wait_until(lambda: not alive([worker, clock]), within=10)
+        holder.kill()
+
+
+def _holder(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HOLDS, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _told(holder: subprocess.Popen[str]) -> Sequence[int]:
+    assert holder.stdout
+    return [int(word) for word in holder.stdout.readline().split()]
