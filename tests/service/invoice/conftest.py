@@ -124,5 +124,5 @@ def scenario() -> Scenario:
 
 @pytest.fixture
 def by_the_law() -> Scenario:
-    """Recorded general invoices take the form route."""
+    """Send recorded general invoices down the form route."""
     return Scenario(general_recorded_route="form")

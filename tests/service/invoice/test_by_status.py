@@ -204,8 +204,8 @@ BY_RETURN: list[Callable[[str], AnyCommand]] = [
     lambda return_id: confirm(return_id=return_id, number=OTHER_FORM),
     lambda return_id: reject(return_id=return_id, form_number=OTHER_FORM),
     lambda return_id: credit(return_id=return_id),
-    lambda return_id: fail(return_id),
-    lambda return_id: overdue(return_id),
+    fail,
+    overdue,
 ]
 
 

@@ -113,8 +113,8 @@ def test_in_one_batch_one_invoice_frees_what_another_takes(scenario: Scenario) -
     assert codes == ["CHARGE_ALREADY_INVOICED", None, None]
     assert net == [
         Change(C1, OWN, OTHER),
-        Change(Claim("document", CREDIT_NOTE), None, OWN),
         Change(Claim("document", OTHER_NUMBER), None, OTHER),
+        Change(Claim("document", CREDIT_NOTE), None, OWN),
     ]
 
 

@@ -59,7 +59,7 @@ def test_the_credit_note_reverses_the_invoice_and_releases_its_charges(scenario:
     "but", [{"net_amount": Decimal("-199.99")}, {"tax_amount": Decimal("12.00")}, {"net_amount": Decimal("200.00")}]
 )
 def test_a_credit_note_is_for_exactly_the_full_amount(scenario: Scenario, but: dict[str, Decimal]) -> None:
-    told = IN_FULL | but
+    told: dict[str, Any] = IN_FULL | but
     scenario.given(*CONFIRMED).when(credit(**told))
     scenario.then_refused(
         "CREDIT_NOTE_AMOUNT_MISMATCH",

@@ -1,0 +1,331 @@
+"""What must hold whatever is sent: random command sequences on invoices that share charges, forms and numbers."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events.commands import AnyCommand
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceReturned,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from service.invoice.claims import Claim, Holder
+from service.invoice.refusals import Refusal
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
+from tests.service.invoice.conftest import Scenario
+from tests.service.invoice.orders import (
+    ACCOUNT,
+    amend,
+    ask_return,
+    ask_simply,
+    cancel,
+    complete,
+    confirm,
+    credit,
+    fail,
+    link,
+    observe,
+    overdue,
+    refuse_reissue,
+    register,
+    reissue,
+    reject,
+    replaces,
+)
+
+SEQUENCES = 2000
+NUMBERS = [f"2600000000000000000{n}" for n in range(4)]
+FORMS = [f"3301002602000000000{n}" for n in range(3)]
+CREDIT_NOTES = [*(f"2600000000000000009{n}" for n in range(3)), NUMBERS[3]]
+CHARGES = [("c1",), ("c1", "c2"), ("c2",), ("c3",)]
+KINDS = ("special", "general")
+
+
+class Step(NamedTuple):
+    """What to do next: onwards along the way the invoice is on (often), or anything else."""
+
+    do: str
+    invoice: int
+    a: int
+    b: int
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.sampled_from(
+            ["onwards"] * 20 + ["register", "observe", "return", "form", "stray", "reissue", "late", "link"]
+        ),
+        st.integers(0, 3),
+        st.integers(0, 11),
+        st.integers(0, 11),
+    ),
+    min_size=15,
+    max_size=50,
+)
+
+
+def pick(choices: Sequence[Any], at: int) -> Any:
+    return choices[at % len(choices)]
+
+
+def in_full(state: Invoice) -> dict[str, Decimal]:
+    return {"net_amount": -state.body.net_amount, "tax_amount": -state.body.tax_amount}
+
+
+def command(scenario: Scenario, step: Step) -> AnyCommand:
+    number = NUMBERS[step.invoice]
+    state = scenario.state(number)
+    if step.do == "late" and isinstance(state, FormOpen | FormConfirmed):
+        scenario.now += timedelta(days=2 * step.a)
+        return overdue(state.latest.return_id, number)
+    if state is None or step.do == "register":
+        return new_invoice(scenario, number, step)
+    return (onwards if step.do in {"onwards", "late"} else anything)(scenario, state, number, step)
+
+
+def new_invoice(scenario: Scenario, number: str, step: Step) -> AnyCommand:
+    """Register an invoice; as the replacement where charges are held for one."""
+    holds = sorted({holder for holder in scenario.claims.values() if holder.reissue_id})
+    if holds and step.a % 4:
+        hold = pick(holds, step.b)
+        charges = [claim.key for claim, holder in scenario.claims.items() if holder == hold]
+        return register(number, charges=charges, replaces=replaces(hold.invoice_number, hold.reissue_id))
+    wrong = {"total_amount": Decimal("1.00")} if step.b == 11 else {}
+    return register(number, charges=pick(CHARGES, step.a), kind=pick(KINDS, step.b), **wrong)
+
+
+def onwards(scenario: Scenario, state: Invoice, number: str, step: Step) -> AnyCommand:
+    """Take the next step on the way of the invoice."""
+    if isinstance(state, FormOpen | FormConfirmed) and step.b in {5, 6}:
+        return fail(state.latest.return_id, number)
+    match state:
+        case Issued():
+            return _ask(state, number, step)
+        case FormOpen(latest=latest):
+            return _tell_form(state, latest.form_number or pick(FORMS, step.a), step)
+        case FormConfirmed(confirmed_form=form_number):
+            return credit(
+                number, form_number=form_number, credit_note_number=pick(CREDIT_NOTES, step.a), **in_full(state)
+            )
+        case Reversed() | Returned():
+            return _after(scenario, state, number, step)
+
+
+def _ask(state: Issued, number: str, step: Step) -> AnyCommand:
+    if state.posting.status == "unknown" and (state.body.kind == "special" or step.a % 2):
+        return observe(pick(("recorded", "not_recorded"), step.b), number)
+    if state.posting.status == "recorded" and state.body.kind == "special":
+        return ask_return(number, red_font_form_number=pick(FORMS, step.a))
+    return ask_simply(number)
+
+
+def _tell_form(state: Invoice, form_number: str, step: Step) -> AnyCommand:
+    told = {"state": "07"} if step.b == 0 else {}
+    body = state.body
+    return confirm(body.invoice_number, number=form_number, kind=body.kind, **in_full(state), **told)
+
+
+def _after(scenario: Scenario, state: Reversed | Returned, number: str, step: Step) -> AnyCommand:
+    if isinstance(state, Reversed) and step.a % 2:
+        return complete(number, state.credit_note.number)
+    unlinked = [one for one in state.reissues if one.replacement_number is None]
+    for one in unlinked:
+        if replacement := _replacement(scenario, one.reissue_id):
+            return link(one.reissue_id, replacement, number)
+    if unlinked and step.b % 3 == 1:
+        return refuse_reissue(unlinked[0].reissue_id, number)
+    if unlinked:
+        free = next((other for other in NUMBERS if scenario.state(other) is None), number)
+        return new_invoice(scenario, free, step)
+    charges = [charge.charge_id for charge in state.body.charges]
+    return reissue(*charges[: 1 + step.b % 2], number=number)
+
+
+def _replacement(scenario: Scenario, reissue_id: str) -> str | None:
+    issued = (stream[0] for stream in scenario.streams.values())
+    return next((one.invoice_number for one in issued if _is_for(one, reissue_id)), None)
+
+
+def _is_for(event: AnyInvoiceEvent, reissue_id: str) -> bool:
+    return isinstance(event, InvoiceIssued) and event.replaces is not None and event.replaces.reissue_id == reissue_id
+
+
+def anything(scenario: Scenario, state: Invoice, number: str, step: Step) -> AnyCommand:
+    """Send something that may or may not fit."""
+    return_id = "none" if isinstance(state, Issued) else state.latest.return_id
+    seen_at = scenario.now + timedelta(minutes=step.a)
+    stray: list[Callable[[], AnyCommand]] = [
+        lambda: cancel(number),
+        lambda: amend(number),
+        lambda: reject(number),
+        lambda: fail(return_id, number, permanent=step.b == 0),
+        lambda: fail(return_id, number),
+        lambda: overdue(return_id, number),
+        lambda: credit(number, form_number=pick(FORMS, step.b), credit_note_number=pick(CREDIT_NOTES, step.b)),
+        lambda: complete(number, pick(CREDIT_NOTES, step.b)),
+        lambda: ask_return(number, account_id="another"),
+        lambda: refuse_reissue(f"id-{step.b}", number),
+    ]
+    other: dict[str, Callable[[], AnyCommand]] = {
+        "observe": lambda: observe(pick(("recorded", "not_recorded"), step.a), number, observed_at=seen_at),
+        "return": lambda: ask_return(number, red_font_form_number=pick([*FORMS, None], step.a)),
+        "form": lambda: confirm(number, number=pick(FORMS, step.a), state=f"{1 + step.b:02}"),
+        "reissue": lambda: reissue(*pick([*CHARGES, ()], step.a), number=number),
+        "link": lambda: link("none", NUMBERS[3], number),
+        "stray": pick(stray, step.a),
+    }
+    return other[step.do]()
+
+
+def test_the_invariants_hold_whatever_is_sent() -> None:
+    reached: Counter[str] = Counter()
+
+    @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(STEPS)
+    def run(steps: list[Step]) -> None:
+        scenario = Scenario()
+        for step in steps:
+            scenario.now += timedelta(minutes=step.b)
+            take(scenario, command(scenario, step), reached)
+        for stream in scenario.streams.values():
+            check_stream(stream)
+
+    run()
+    enough = SEQUENCES // 50
+    scarce = {kind.__name__ for kind in EVENTS if reached[kind.__name__] < enough}
+    assert not scarce, f"hardly reached: {scarce} of {reached}"
+    assert reached["refused"] > SEQUENCES
+    assert reached["replacement"] > enough
+
+
+EVENTS = [
+    InvoiceIssued,
+    ReturnRequested,
+    RedFontFormConfirmed,
+    ReversalAttemptFailed,
+    CreditNoteIssued,
+    InvoiceReturned,
+    ReturnRefused,
+    ReturnOverdue,
+    ReissueRequested,
+    ReissueRefused,
+    ReplacementIssued,
+]
+
+
+def take(scenario: Scenario, order: AnyCommand, reached: Counter[str]) -> None:
+    """Decide one command; replay, and the compare-and-set of claims, are checked on the way."""
+    streams = {number: list(stream) for number, stream in scenario.streams.items()}
+    claims = dict(scenario.claims)
+    scenario.when(order)
+    if isinstance(scenario.decision, Refusal):
+        reached["refused"] += 1
+        assert scenario.streams == streams
+        assert scenario.claims == claims
+        return
+    for event in scenario.decision:
+        reached[type(event).__name__] += 1
+        reached["replacement"] += isinstance(event, InvoiceIssued) and event.replaces is not None
+    assert scenario.claims == claims_of(scenario.streams.values())
+
+
+def claims_of(streams: Collection[Sequence[AnyInvoiceEvent]]) -> dict[Claim, Holder]:
+    """Work out from all events, in any order between invoices, who holds what; nothing may have two holders."""
+    taken = [claim for stream in streams for claim in _claims_of(stream)]
+    replaced = {
+        event.replaces.reissue_id
+        for stream in streams
+        for event in stream[:1]
+        if isinstance(event, InvoiceIssued) and event.replaces
+    }
+    live = [(claim, holder) for claim, holder in taken if holder.reissue_id not in replaced]
+    assert len({claim for claim, _ in live}) == len(live), "a claim has two holders"
+    return dict(live)
+
+
+def _claims_of(stream: Sequence[AnyInvoiceEvent]) -> list[tuple[Claim, Holder]]:
+    issued = stream[0]
+    assert isinstance(issued, InvoiceIssued)
+    own = Holder(issued.invoice_number, ACCOUNT)
+    notes = [event for event in stream if isinstance(event, CreditNoteIssued)]
+    charges = [] if notes else [charge.charge_id for charge in issued.charges]
+    refused = {event.reissue_id for event in stream if isinstance(event, ReissueRefused)}
+    asked = [event for event in stream if isinstance(event, ReissueRequested) and event.reissue_id not in refused]
+    return [
+        (Claim("document", own.invoice_number), own),
+        *((Claim("document", note.credit_note_number), own) for note in notes),
+        *((Claim("charge", charge_id), own) for charge_id in charges),
+        *((Claim("form", number), own) for number in _forms_of(stream)),
+        *(
+            (Claim("charge", charge_id), Holder(own.invoice_number, ACCOUNT, one.reissue_id))
+            for one in asked
+            for charge_id in one.charge_ids
+        ),
+    ]
+
+
+def _forms_of(stream: Sequence[AnyInvoiceEvent]) -> set[str]:
+    refused = {event.return_id for event in stream if isinstance(event, ReturnRefused)}
+    customers = {
+        event.red_font_form_number
+        for event in stream
+        if isinstance(event, ReturnRequested) and event.return_id not in refused and event.red_font_form_number
+    }
+    confirmed = {
+        event.form.number
+        for event in stream
+        if isinstance(event, RedFontFormConfirmed) and event.return_id not in refused
+    }
+    return customers | confirmed
+
+
+def check_stream(stream: Sequence[AnyInvoiceEvent]) -> None:
+    """One active return; only its refusal or its credit note ends it; reversed is for ever, in full, and once."""
+    issued, active, reversed_by, returned = stream[0], None, None, False
+    assert isinstance(issued, InvoiceIssued)
+    for event in stream[1:]:
+        match event:
+            case ReturnRequested():
+                assert active is None
+                assert reversed_by is None
+                assert event.route == "simple" or _names(event)
+                active = event.return_id
+            case RedFontFormConfirmed() | ReversalAttemptFailed() | ReturnOverdue():
+                assert event.return_id == active
+            case ReturnRefused():
+                assert event.return_id == active
+                active = None
+            case CreditNoteIssued():
+                assert event.return_id == active
+                assert (event.net_amount, event.tax_amount) == (-issued.net_amount, -issued.tax_amount)
+                active, reversed_by = None, event.credit_note_number
+            case InvoiceReturned():
+                assert event.credit_note_number == reversed_by
+                assert not returned
+                returned = True
+            case ReissueRequested() | ReissueRefused() | ReplacementIssued():
+                assert reversed_by is not None
+            case _:
+                pass
+
+
+def _names(event: ReturnRequested) -> bool:
+    remarks = unicodedata.normalize("NFKC", event.remarks or "")
+    return event.invoice_number in remarks and event.red_font_form_number is not None and event.reason is not None
