@@ -105,7 +105,7 @@ def send(bootstrap: str, commands: Iterable[Outgoing], wait: float) -> int:
 
 async def _send(bootstrap: str, commands: Iterable[Outgoing], wait: float) -> int:
     code = 0
-    async with _producer(bootstrap) as producer, _replies(bootstrap) as replies:
+    async with _producer(bootstrap) as producer, _replies(bootstrap, producer) as replies:
         for command in commands:
             await _publish(producer, command)
             if wait:
@@ -128,15 +128,13 @@ async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @asynccontextmanager
-async def _replies(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _replies(bootstrap: str, producer: AIOKafkaProducer) -> AsyncIterator[AIOKafkaConsumer]:
     """Read every reply that comes from now on."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), isolation_level="read_committed")
     try:
         await consumer.start()
-        consumer.subscribe([REPLIES])
-        await consumer.topics()
-        partitions = [TopicPartition(REPLIES, number) for number in consumer.partitions_for_topic(REPLIES) or ()]
-        consumer.unsubscribe()
+        # Asked of the producer: a consumer knows no partitions of a topic it has not subscribed to a while ago.
+        partitions = [TopicPartition(REPLIES, number) for number in await producer.partitions_for(REPLIES)]
         consumer.assign(partitions)
         for partition, end in (await consumer.end_offsets(partitions)).items():
             consumer.seek(partition, end)

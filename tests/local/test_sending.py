@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -57,66 +56,63 @@ def test_a_line_that_is_no_command_is_named_by_its_number(line: str) -> None:
         list(read([RETURN, line]))
 
 
-@contextmanager
-def _replying(addresses: Addresses, code: str | None) -> Iterator[None]:
+@asynccontextmanager
+async def _replying(addresses: Addresses, code: str | None) -> AsyncIterator[None]:
     """Answer each command of the customer's topic: accepted, or refused with a code."""
-    started, ended = threading.Event(), threading.Event()
-    replier = threading.Thread(target=lambda: asyncio.run(_reply_until(addresses.kafka, code, started, ended)), daemon=True)
-    replier.start()
-    try:
-        assert started.wait(30)
-        yield
-    finally:
-        ended.set()
-        replier.join(30)
+    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
+        consumer = AIOKafkaConsumer(
+            Channel.CUSTOMER.value, bootstrap_servers=addresses.kafka, auto_offset_reset="earliest"
+        )
+        async with consumer:
+            replying = asyncio.create_task(_reply(consumer, producer, code))
+            yield
+            replying.cancel()
 
 
-async def _reply_until(bootstrap: str, code: str | None, started: threading.Event, ended: threading.Event) -> None:
-    consumer = AIOKafkaConsumer(Channel.CUSTOMER.value, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
-    await consumer.start()
-    await producer.start()
-    started.set()
-    while not ended.is_set():
-        for records in (await consumer.getmany(timeout_ms=50)).values():
-            for record in records:
-                headers = dict(record.headers)
-                reply = {"command_id": headers["ce_id"].decode(), "command_source": headers["ce_source"].decode()}
-                told = reply | ({"code": code} if code else {"status": "issued"})
-                await producer.send_and_wait(REPLIES, json.dumps(told).encode(), key=record.key)
-    await consumer.stop()
-    await producer.stop()
+async def _reply(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, code: str | None) -> None:
+    async for record in consumer:
+        headers = dict(record.headers)
+        reply = {"command_id": headers["ce_id"].decode(), "command_source": headers["ce_source"].decode()}
+        told = reply | ({"code": code} if code else {"status": "issued"})
+        await producer.send_and_wait(REPLIES, json.dumps(told).encode(), key=record.key)
+
+
+async def _sent(addresses: Addresses, wait: float) -> int:
+    """Send both commands, as the program does: on a thread with a loop of its own."""
+    return await asyncio.to_thread(send, addresses.kafka, read([RETURN, AMEND]), wait)
 
 
 @pytest.mark.integration
-def test_accepted_commands_end_with_0_and_their_replies(
+async def test_accepted_commands_end_with_0_and_their_replies(
     addresses: Addresses, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One reply a line, in the order of the commands."""
-    with _replying(addresses, None):
-        assert send(addresses.kafka, read([RETURN, AMEND]), wait=30) == 0
+    async with _replying(addresses, None):
+        assert await _sent(addresses, wait=30) == 0
     assert [json.loads(line)["command_id"] for line in capsys.readouterr().out.splitlines()] == ["r-1", "a-1"]
 
 
 @pytest.mark.integration
-def test_a_refusal_ends_with_1_and_does_not_stop_the_rest(
+async def test_a_refusal_ends_with_1_and_does_not_stop_the_rest(
     addresses: Addresses, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command after it is still sent and answered."""
-    with _replying(addresses, "RETURN_ALREADY_IN_PROGRESS"):
-        assert send(addresses.kafka, read([RETURN, AMEND]), wait=30) == REFUSED
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    async with _replying(addresses, "RETURN_ALREADY_IN_PROGRESS"):
+        assert await _sent(addresses, wait=30) == REFUSED
+    assert len(capsys.readouterr().out.splitlines()) == len([RETURN, AMEND])
 
 
 @pytest.mark.integration
-def test_a_reply_that_does_not_come_ends_with_3(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_reply_that_does_not_come_ends_with_3(
+    addresses: Addresses, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What follows must not overtake it, and is not sent."""
-    assert send(addresses.kafka, read([RETURN, AMEND]), wait=0.2) == NO_REPLY
+    assert await _sent(addresses, wait=0.2) == NO_REPLY
     assert "no reply to RequestReturn r-1" in capsys.readouterr().err
 
 
 @pytest.mark.integration
-def test_without_waiting_nothing_is_printed(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_without_waiting_nothing_is_printed(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
     """0 seconds means: do not wait."""
-    assert send(addresses.kafka, read([RETURN, AMEND]), wait=0) == 0
+    assert await _sent(addresses, wait=0) == 0
     assert not capsys.readouterr().out
