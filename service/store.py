@@ -32,6 +32,12 @@ CHANNEL = "redletter_log"
 """Where the relay listens for news of the log."""
 
 
+LOCK_WITHIN = 5
+"""Seconds to wait for the lock of the log; then the batch is tried again."""
+_END_OF_PATIENCE: LiteralString = "set local transaction_timeout = '10s'"
+"""A worker frozen in its transaction holds the lock that all others wait for; the server takes it away."""
+
+
 class Conflict(Exception):
     """Somebody else wrote to one of the invoices or claims meanwhile: load and decide again."""
 
@@ -109,6 +115,7 @@ class InvoiceRecorder(PostgresApplicationRecorder):
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         # The lock comes first, also without events: only so do positions of the log become visible in their order.
         self._lock_table(curs)
+        curs.execute(_END_OF_PATIENCE)
         write: Write = kwargs["write"]
         tuples = cast("Cursor[TupleRow]", curs.connection.cursor(row_factory=cast("Any", tuple_row)))
         positions.advance(tuples, CONSUMER, write.moves)
@@ -135,9 +142,8 @@ class Store:
             password=str(target.get("password", "")),
             schema="redletter",
             originator_id_type="text",
-            lock_timeout=30,
-            # A worker frozen in its transaction holds the lock that all others wait for.
-            idle_in_transaction_session_timeout=5,
+            lock_timeout=LOCK_WITHIN,
+            pool_size=2,  # one for the batch in hand, one to ask for positions meanwhile
         )
         self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
 

@@ -30,8 +30,9 @@ class Outside:
         self.answered = 0
         self._done = asyncio.Event()
 
-    async def play(self, scripts: Sequence[Script], *, noise: int = 0) -> None:
-        """Play all scripts side by side, with ``noise`` rounds of unreadable records among them."""
+    async def play(self, scripts: Sequence[Script], *, noise: int = 0, abreast: int = 1000) -> None:
+        """Play scripts, so many of them abreast, with ``noise`` rounds of unreadable records among them."""
+        self._abreast = asyncio.Semaphore(abreast)
         self._done.clear()
         await self._start_producer()
         listening = asyncio.create_task(self._listen())
@@ -54,6 +55,10 @@ class Outside:
         await self._producer.start()
 
     async def _play(self, script: Script) -> None:
+        async with self._abreast:
+            await self._play_in_order(script)
+
+    async def _play_in_order(self, script: Script) -> None:
         for step in script.steps:
             heard = self._heard.setdefault(step.id or "", asyncio.Queue())
             await self.publish(step)

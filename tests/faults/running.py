@@ -33,7 +33,7 @@ class Roles:
         for name in names:
             with (self.logs / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(  # noqa: S603 - our own program
-                    [PROGRAM, name.partition("-")[0]], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                    [PROGRAM, name.partition("-")[0]], env=self._environment(name), stdout=log, stderr=subprocess.STDOUT
                 )
 
     def kill(self, name: str) -> None:
@@ -76,9 +76,10 @@ class Roles:
             process.wait(STOP_WITHIN)
         self.running.clear()
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, name: str) -> dict[str, str]:
         return {
             **os.environ,
+            "PGAPPNAME": name,  # so that a role's sessions can be told apart
             "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
             "REDLETTER_DATABASE_URL": self.addresses.database,
             **self.environment,

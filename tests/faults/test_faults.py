@@ -36,7 +36,10 @@ SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
 ALL = range(4 * PARTITIONS, 4 * PARTITIONS + 1)
 SOME = range(1, 4 * PARTITIONS)
 """Partitions of the four command topics that a worker holds: every one, or a share."""
-WAITING = "select pid from pg_locks where relation = 'redletter.invoice_events'::regclass and not granted"
+WAITING = """
+    select 1 from pg_locks join pg_stat_activity using (pid)
+    where relation = 'redletter.invoice_events'::regclass and not granted and application_name = %s
+"""
 ROLES = ("worker", "relay", "projector")
 
 
@@ -55,7 +58,8 @@ class System:
         with psycopg.connect(self.addresses.database) as connection:
             connection.execute("lock table redletter.invoice_events in exclusive mode")
             deadline = time.monotonic() + 30
-            while len(connection.execute(WAITING).fetchall()) < 2 and time.monotonic() < deadline:
+            while not connection.execute(WAITING, (worker,)).fetchall():
+                assert time.monotonic() < deadline, f"{worker} does not wait for the lock"
                 time.sleep(0.02)
             self.roles.freeze(worker)
 
@@ -84,10 +88,12 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
             roles.end()
 
 
-async def under(hurt: Callable[[], Awaitable[None]], system: System, invoices: int, noise: int) -> None:
+async def under(
+    hurt: Callable[[], Awaitable[None]], system: System, invoices: int, noise: int, abreast: int = 1000
+) -> None:
     """Play the load, and hurt the system meanwhile; then check every partition again, and all the evidence."""
     hurting = asyncio.create_task(hurt())
-    await system.outside.play(scripts(invoices), noise=noise)
+    await system.outside.play(scripts(invoices), noise=noise, abreast=abreast)
     await hurting
     # No partition may be stuck: one more invoice each, many times over.
     await system.outside.play(scripts(4 * PARTITIONS, first=10_000))
@@ -124,7 +130,7 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
         system.roles.wake("worker-3")
         await system.roles.holds("worker-3", SOME)
 
-    await under(join_leave_freeze, system, invoices=160 * SCALE, noise=2)
+    await under(join_leave_freeze, system, invoices=300 * SCALE, noise=2, abreast=10)
 
 
 async def test_work_resumes_by_itself_when_the_store_was_away_for_ten_seconds(system: System) -> None:
