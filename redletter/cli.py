@@ -35,7 +35,6 @@ app = typer.Typer(
 )
 
 
-
 @app.command()
 def up(
     without: Annotated[

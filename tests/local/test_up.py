@@ -1,0 +1,121 @@
+"""`redletter up`: one command, the whole system, and nothing left of it afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.waiting import wait_until
+from tests.local.test_command_line import PROGRAM, redletter
+from tests.local.test_servers import alive
+
+pytestmark = pytest.mark.integration
+
+LINES = 4
+STOP_WITHIN = 10.0
+"""Seconds; the contract's."""
+ROLES = ("worker", "relay", "projector", "api")
+LEFT_OUT = ("--without", "tax-simulator", "--without", "clock")
+RETURN = {"type": "RequestReturn", "id": "once", "data": {"invoice_number": "26312000000000000001", "account_id": "a"}}
+
+
+@dataclass(frozen=True)
+class Up:
+    """A running `up` and what it printed."""
+
+    process: subprocess.Popen[str]
+    lines: Sequence[str]
+    folder: Path
+
+    def send(self) -> dict[str, object]:
+        """Send a command that is refused, and return the reply."""
+        file = self.folder / "commands.jsonl"
+        file.write_text(json.dumps(RETURN))
+        return json.loads(redletter("send", str(file), REDLETTER_DATA_DIR=str(self.folder)).stdout)
+
+    def pids(self) -> list[int]:
+        """Return every process that belongs to it, itself left out."""
+        return _below(self.process.pid)
+
+
+def _below(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *_below(child))]
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Up]:
+    """Run `up` on a folder until the end of a block."""
+    environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
+    command = [sys.executable, str(PROGRAM), "up", *LEFT_OUT]
+    with (folder.parent / "up.log").open("a") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout
+    with process:
+        try:
+            yield Up(process, [process.stdout.readline().strip() for _ in range(LINES)], folder)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The data folder."""
+    return tmp_path / "system"
+
+
+def test_up_prints_its_addresses_processes_commands_and_stops_clean(folder: Path) -> None:
+    """In this order, and `ready` when it is."""
+    with up(folder) as running:
+        names = [line.partition("=")[0] for line in running.lines]
+        assert names == ["kafka_bootstrap_servers", "database_url", "api_url", "ready"]
+        assert running.send()["code"] == "INVOICE_NOT_FOUND"
+        pids = running.pids()
+        running.process.terminate()
+        assert running.process.wait(STOP_WITHIN) == 0
+        assert not alive(pids)
+
+
+def test_a_second_up_on_the_same_folder_is_refused(folder: Path) -> None:
+    """Two would write to the same files."""
+    with up(folder):
+        second = redletter("up", REDLETTER_DATA_DIR=str(folder))
+        assert (second.returncode, "another `redletter up` runs" in second.stderr) == (1, True)
+
+
+def test_killed_up_leaves_nothing_and_its_data_survive(folder: Path) -> None:
+    """The next one on the folder starts at once, on the same ports, with what was there."""
+    with up(folder) as first:
+        assert first.send()["replayed"] is False
+        pids = first.pids()
+        first.process.kill()
+        with up(folder) as second:
+            assert second.lines[:2] == first.lines[:2]
+            assert second.send()["replayed"] is True
+        assert wait_until(lambda: not alive(pids), within=STOP_WITHIN)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_is_killed_is_there_again(folder: Path, role: str) -> None:
+    """As a process of its own with its name in its command line."""
+    with up(folder) as running:
+        killed = _pid(running, role)
+        os.kill(killed, signal.SIGKILL)
+        assert wait_until(lambda: _pid(running, role) not in (0, killed), within=30)
+
+
+def _pid(running: Up, role: str) -> int:
+    for pid in running.pids():
+        try:
+            if f"redletter {role}" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                return pid
+        except FileNotFoundError:
+            pass
+    return 0
