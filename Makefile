@@ -1,0 +1,63 @@
+# The front door. Needs Python 3.11 or newer and make; everything else comes from package registries.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+ROOMS := events transport service projections local redletter
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-unit prove check format bench lock clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv from the hashed lock, and put the program at .venv/bin/redletter
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
+	@echo "== setting up .venv with $$($(PYTHON) --version) (once; about a minute)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+	@echo "== ready: $(BIN)/redletter --help"
+
+demo: setup ## Start everything, play the journeys of an invoice through Kafka, check how they end
+	@$(BIN)/redletter demo
+
+up: setup ## Run the whole system until Ctrl-C
+	@$(BIN)/redletter up
+
+test: setup ## Run all tests, on real Kafka and PostgreSQL
+	@$(BIN)/python -m pytest
+
+test-unit: setup ## Run the tests that need no servers
+	@$(BIN)/python -m pytest -m "not integration"
+
+prove: setup ## Run the fault proofs in their long form
+	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults
+
+check: setup ## Lint, format, types, import contracts, dependencies, spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+	@$(BIN)/codespell
+
+format: setup ## Format, and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
+	@$(BIN)/python -m benchmarks.commands
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+	@.cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header pyproject.toml --group dev --output-file requirements.lock
+
+clean: ## Remove what was made here
+	@rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out
