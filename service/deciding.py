@@ -4,7 +4,7 @@ Order of checks: readable, channel, idempotency, rules. Pure but for the log of 
 and what comes of it is written by the store.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -36,6 +36,15 @@ VERSIONLESS = frozenset(
     {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"}
 )
 """Refusals that do not tell the invoice's version."""
+
+
+ALARMING: Mapping[str, frozenset[str]] = {
+    # A credit note that no return waits for exists at the tax side all the same.
+    "redletter.invoice.RecordCreditNote.v1": frozenset({"NO_RETURN_IN_PROGRESS", "INVOICE_ALREADY_REVERSED"}),
+    # Only our own clock links replacements: a refusal is a bug of ours.
+    "redletter.invoice.LinkReplacement.v1": frozenset({"REISSUE_NOT_FOUND", "INVOICE_NOT_FOUND"}),
+}
+"""Refusals that are logged as errors, by the command's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class Batch:
     earlier: dict[UUID, Earlier]
     claims: Overlay
     moment: Callable[[], Moment]
+    decisions: list[tuple[AnyReply, str]] = field(default_factory=list[tuple[AnyReply, str]])
     entries: list[EventRow | ReplyRow | DeadLetterRow] = field(
         default_factory=list[EventRow | ReplyRow | DeadLetterRow]
     )
@@ -191,7 +201,7 @@ class Batch:
         if key and digest:
             self.earlier[key] = Earlier(digest, row.name, row.value)
         self.entries.append(row)
-        log_decision(reply, record.correlation)
+        self.decisions.append((reply, record.correlation))
 
     def _dead_letter(self, record: Record, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
         bare = isinstance(record, Undecodable)
@@ -219,6 +229,8 @@ def log_decision(reply: AnyReply, correlation: str) -> None:
         version=reply.invoice_version,
         correlation_id=correlation,
     )
+    if isinstance(reply, CommandRefused) and reply.code in ALARMING.get(reply.command_type, ()):
+        log.error("somebody must look", why=reply.code, command=reply.command_type, invoice=reply.invoice_number)
 
 
 def _event_row(record: Received, event: AnyInvoiceEvent, version: int) -> EventRow:

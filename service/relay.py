@@ -17,7 +17,6 @@ import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from psycopg.rows import class_row
 
 from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
@@ -144,9 +143,9 @@ class _Log:
 
     async def after(self, position: int) -> Sequence[LogRow]:
         """Return the next whole commands after a position; none if there is no news."""
-        async with self._connection.cursor(row_factory=class_row(LogRow)) as cur:
+        async with self._connection.cursor() as cur:
             await cur.execute(_LOG, {"after": position, "most": MOST_ROWS, "bytes": MOST_BYTES}, binary=True)
-            return whole_commands(await cur.fetchall())
+            return whole_commands([LogRow(*row) for row in await cur.fetchall()])
 
     async def news(self) -> None:
         """Wait until there may be something new."""

@@ -1,4 +1,4 @@
-"""The event store: what a batch needs is loaded in three queries, and all that comes of it is written in one transaction.
+"""The event store: what a batch needs is loaded by three queries in two round trips, and all that comes of it is written in one transaction.
 
 Built on the recorder of the `eventsourcing` library: its table, its lock, its connections and retries. The library
 retries a write on OperationalError; after a lost connection the first try may have committed, and then the positions
@@ -156,20 +156,19 @@ class Store:
         with self._cursor() as cur:
             return positions.stored(cur, CONSUMER, partitions)
 
-    def earlier(self, keys: Sequence[UUID]) -> dict[UUID, Earlier]:
-        """Return the first replies to these command ids, where there are any."""
-        with self._cursor() as cur:
-            cur.execute(_EARLIER, (list(keys),), binary=True)
-            return {key: Earlier(digest, name, value) for key, digest, name, value in cur.fetchall()}
-
-    def streams(self, numbers: Collection[str]) -> dict[str, list[tuple[str, bytes]]]:
-        """Return the events of each invoice in order, as (stored name, bytes)."""
-        loaded: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
-        with self._cursor() as cur:
-            cur.execute(_STREAMS, (sorted(numbers),), binary=True)
-            for number, name, state in cur.fetchall():
-                loaded[number].append((name, state))
-        return loaded
+    def history(
+        self, keys: Sequence[UUID], numbers: Collection[str]
+    ) -> tuple[dict[UUID, Earlier], dict[str, list[tuple[str, bytes]]]]:
+        """Return the first replies to these command ids, and each invoice's events in order, as (stored name, bytes)."""
+        with self._datastore.get_connection() as connection, connection.pipeline():
+            answered, recorded = _tuples(connection), _tuples(connection)
+            answered.execute(_EARLIER, (list(keys),), binary=True)
+            recorded.execute(_STREAMS, (sorted(numbers),), binary=True)
+            earlier = {key: Earlier(digest, name, value) for key, digest, name, value in answered.fetchall()}
+            streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+            for number, name, state in recorded.fetchall():
+                streams[number].append((name, state))
+        return earlier, streams
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""

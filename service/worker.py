@@ -11,7 +11,7 @@ from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingE
 
 from events.topics import Channel
 from events.cloudevents import Envelope, Fault
-from service.deciding import Batch, fold
+from service.deciding import Batch, fold, log_decision
 from service.inbox import Received, Unreadable, read
 from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay, held, named
@@ -67,17 +67,23 @@ class Deciding:
         for tries_left in reversed(range(MOST_TRIES)):
             decided = self._decide(records)
             try:
-                return self._store.save(Write(decided.entries, decided.claims.net(), moves))
+                return self._save(decided, moves)
             except Conflict as conflict:
                 log.info("decided again: an invoice or a claim changed meanwhile", cause=str(conflict))
                 if not tries_left:
                     raise
+        return None
+
+    def _save(self, decided: Batch, moves: Sequence[Move]) -> None:
+        self._store.save(Write(decided.entries, decided.claims.net(), moves))
+        for reply, correlation in decided.decisions:
+            log_decision(reply, correlation)
 
     def _bury(self, batch: consumer.Batch, fault: Exception) -> None:
         decided = Batch({}, {}, Overlay({}), self._moment)
         for record in batch.records:
             decided.bury(_read(record), fault)
-        self._store.save(Write(decided.entries, [], batch.moves))
+        self._save(decided, batch.moves)
 
     def _decide(self, records: Sequence[Received | Unreadable]) -> Batch:
         batch = self._load([record for record in records if isinstance(record, Received)])
@@ -87,9 +93,9 @@ class Deciding:
 
     def _load(self, received: Sequence[Received]) -> Batch:
         """Load what the batch is decided on: earlier replies, invoices, and then the claims they bear on."""
-        earlier = self._store.earlier([record.key for record in received])
         numbers = {record.command.invoice_number for record in received}
-        streams = {number: fold(read_stream(rows)) for number, rows in self._store.streams(numbers).items()}
+        earlier, stored = self._store.history([record.key for record in received], numbers)
+        streams = {number: fold(read_stream(events)) for number, events in stored.items()}
         wanted = [named(record.command) for record in received]
         own = [held(stream.state) for stream in streams.values() if stream.state is not None]
         claims = set(chain.from_iterable(chain((name.claims for name in wanted), own)))
