@@ -1,0 +1,41 @@
+"""The clock as a process: watch the events, send what is due."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from events.topics import EVENTS
+from service.clock.sending import Sender
+from service.clock.watching import CONSUMER, Watching
+from transport import consumer
+from transport.addresses import Addresses
+from transport.producer import FencedProducers
+
+
+async def run(addresses: Addresses, *, clock_shift: timedelta, repeat: timedelta, repeat_max: timedelta) -> None:
+    """Work until cancelled.
+
+    repeat, repeat_max: the pause before a request that is not answered is sent again: first, and at the most.
+    """
+    producers = FencedProducers(addresses.kafka, CONSUMER)
+    sender = Sender(
+        addresses.database,
+        producers,
+        now=lambda: datetime.now(UTC) + clock_shift,
+        repeat=repeat,
+        repeat_max=repeat_max,
+    )
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(sender.wake)
+
+    watching = Watching(addresses.database, wake)
+    sending = asyncio.create_task(sender.run())
+    try:
+        await consumer.consume(
+            addresses, group=CONSUMER, topics=[EVENTS], work=watching, assigned=sender.own, revoked=sender.disown
+        )
+    finally:
+        sending.cancel()
+        watching.close()
+        await producers.close()

@@ -1,0 +1,141 @@
+"""Timers -> tax requests and internal commands, when they are due."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import psycopg
+import structlog
+
+from events import cloudevents
+from events.catalogue import COMMANDS, TAX_REQUESTS, write
+from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
+from service.clock import table
+from service.clock.table import Timer
+from transport.message import Message
+from transport.producer import FencedProducers
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "urn:redletter:clock"
+MOST = 500
+"""Sendings in one go."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks for what is due, when no event asks for one."""
+PAUSE_AFTER_FAILURE = 1.0
+
+
+class Sender:
+    """Sends what is due in the partitions that this clock owns, and no other clock can write to any more."""
+
+    def __init__(  # noqa: PLR0913 - the clock's settings
+        self,
+        database: str,
+        producers: FencedProducers,
+        *,
+        now: Callable[[], datetime],
+        repeat: timedelta,
+        repeat_max: timedelta,
+    ) -> None:
+        self._database = database
+        self._producers = producers
+        self._now = now
+        self._repeat = repeat
+        self._repeat_max = repeat_max
+        self._assigned = frozenset[int]()
+        self._owned = frozenset[int]()
+        self._sending = asyncio.Lock()
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for what is due at once."""
+        self._woken.set()
+
+    async def own(self, partitions: frozenset[int]) -> None:
+        """Own exactly these partitions; whoever owned them before can write no more once this returns."""
+        self._assigned = partitions
+        async with self._sending:
+            self._owned = frozenset()
+            await self._producers.own(partitions)
+            self._owned = partitions
+        self.wake()
+
+    async def disown(self, _: frozenset[int]) -> None:
+        """Own nothing until told again."""
+        self._assigned = frozenset()
+        async with self._sending:
+            self._owned = frozenset()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._database, autocommit=True) as connection:
+                    while True:
+                        await self._send_due(connection)
+                        await self._wait()
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it is said and tried again
+                log.warning("sending failed; it is tried again", error=repr(failure))
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                await self._own_again()
+
+    async def _own_again(self) -> None:
+        try:
+            await self.own(self._assigned)
+        except Exception as failure:  # noqa: BLE001 - the same
+            log.warning("the right to write was not taken; it is tried again", error=repr(failure))
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), LOOK_EVERY)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _send_due(self, connection: psycopg.AsyncConnection) -> None:
+        async with self._sending:
+            if self._owned:
+                while await self._send_some(connection) == MOST:
+                    pass
+
+    async def _send_some(self, connection: psycopg.AsyncConnection) -> int:
+        async with connection.transaction(), connection.cursor() as cur:
+            due = await table.take_due(
+                cur, self._owned, self._now(), repeat=self._repeat, repeat_max=self._repeat_max, limit=MOST
+            )
+            for partition, timers in groupby(sorted(due, key=_partition), key=_partition):
+                await self._publish(partition, list(timers))
+        return len(due)
+
+    async def _publish(self, partition: int, timers: Sequence[Timer]) -> None:
+        now = self._now()
+        await self._producers.publish(partition, [_message(timer, now) for timer in timers])
+        for timer in timers:
+            log.info("sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation)
+
+
+def _partition(timer: Timer) -> int:
+    return timer.partition
+
+
+def _message(timer: Timer, now: datetime) -> Message:
+    headers = cloudevents.headers(
+        id=timer.id,
+        source=SOURCE,
+        name=timer.name,
+        subject=timer.invoice_number,
+        time=now,
+        correlation=timer.correlation,
+        causation=timer.causation,
+        traceparent=timer.traceparent,
+    )
+    topic = TAX_REQUESTS_TOPIC if timer.name in TAX_REQUESTS else COMMANDS[timer.name].CHANNEL.value
+    return Message(topic, timer.invoice_number.encode(), _body(timer), headers)
+
+
+def _body(timer: Timer) -> bytes:
+    if timer.name not in TAX_REQUESTS:
+        return timer.body
+    request = TAX_REQUESTS[timer.name].model_validate_json(timer.body)
+    return write(request.model_copy(update={"attempt": timer.attempt}))

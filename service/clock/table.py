@@ -1,0 +1,117 @@
+"""The clock's tables: what is to be sent and when, and each invoice as it was issued. Set-based SQL."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg import AsyncCursor, Cursor
+from psycopg.rows import TupleRow
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something to send. attempt counts its sendings so far; partition is that of the event that opened it."""
+
+    id: str
+    partition: int
+    name: str
+    invoice_number: str
+    body: bytes
+    due_at: datetime
+    causation: str
+    correlation: str
+    traceparent: str | None
+    attempt: int = 0
+
+
+_INVOICES: LiteralString = "select invoice_number, body from redletter.clock_invoices where invoice_number = any(%s)"
+_ADD_INVOICES: LiteralString = """
+    insert into redletter.clock_invoices (invoice_number, body)
+    select * from unnest(%s::text[], %s::bytea[]) on conflict do nothing
+"""
+_CLOSE: LiteralString = "delete from redletter.timers where id = any(%s)"
+_DELAY: LiteralString = """
+    update redletter.timers as t set due_at = d.due_at
+    from unnest(%s::text[], %s::timestamptz[]) as d (id, due_at) where t.id = d.id
+"""
+_OPEN: LiteralString = """
+    insert into redletter.timers (id, partition, name, invoice_number, body, due_at, causation_id, correlation_id,
+        traceparent)
+    select * from unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[], %s::text[],
+        %s::text[], %s::text[])
+    on conflict do nothing
+"""
+_TAKE_DUE: LiteralString = """
+    update redletter.timers as t
+    set attempt = attempt + 1,
+        due_at = %(now)s + least(%(repeat)s * power(2, least(attempt, 30)), %(most)s)
+    from (
+        select id from redletter.timers where partition = any(%(partitions)s) and due_at <= %(now)s
+        order by opened limit %(limit)s for update
+    ) as due
+    where t.id = due.id
+    returning t.id, t.partition, t.name, t.invoice_number, t.body, t.due_at, t.causation_id, t.correlation_id,
+        t.traceparent, t.attempt, t.opened
+"""
+
+
+def invoices(cur: Cursor[TupleRow], numbers: Collection[str]) -> dict[str, bytes]:
+    """Return each invoice as it was issued."""
+    cur.execute(_INVOICES, (sorted(numbers),), binary=True)
+    return dict(cur.fetchall())
+
+
+def change(
+    cur: Cursor[TupleRow],
+    *,
+    issued: Mapping[str, bytes],
+    opened: Sequence[Timer],
+    closed: Collection[str],
+    delayed: Mapping[str, datetime],
+) -> None:
+    """Write what a batch of events asks for, in the caller's transaction. A repeat changes nothing."""
+    if issued:
+        cur.execute(_ADD_INVOICES, (list(issued), list(issued.values())))
+    if closed:
+        cur.execute(_CLOSE, (sorted(closed),))
+    if delayed:
+        cur.execute(_DELAY, (list(delayed), list(delayed.values())))
+    if opened:
+        cur.execute(_OPEN, [list(column) for column in zip(*map(_row, opened), strict=True)])
+
+
+def _row(timer: Timer) -> tuple[Any, ...]:
+    return (
+        timer.id,
+        timer.partition,
+        timer.name,
+        timer.invoice_number,
+        timer.body,
+        timer.due_at,
+        timer.causation,
+        timer.correlation,
+        timer.traceparent,
+    )
+
+
+async def take_due(
+    cur: AsyncCursor[TupleRow],
+    partitions: Collection[int],
+    now: datetime,
+    *,
+    repeat: timedelta,
+    repeat_max: timedelta,
+    limit: int,
+) -> list[Timer]:
+    """Count one more sending of what is due, and return it in the order it was opened.
+
+    Locks the rows: the caller publishes, and only then commits.
+    """
+    await cur.execute(
+        _TAKE_DUE,
+        {"now": now, "repeat": repeat, "most": repeat_max, "partitions": sorted(partitions), "limit": limit},
+        binary=True,
+    )
+    rows = await cur.fetchall()
+    return [Timer(*row[:-1]) for row in sorted(rows, key=lambda row: row[-1])]

@@ -1,0 +1,135 @@
+"""Events -> timers, batch by batch."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import cast
+
+import psycopg
+from aiokafka import TopicPartition
+
+from events.catalogue import name_of, named, read_event, write
+from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
+from service.clock import table
+from service.clock.requests import Close, Delay, Open, actions
+from service.clock.table import Timer
+from transport import positions
+from transport.consumer import Batch, ConsumerRecord, Undecodable
+
+CONSUMER = "redletter.clock"
+"""The clock's consumer group, and the name its positions are kept under."""
+
+
+class UnreadableEvent(Exception):
+    """A record on the topic of events is none. Only Redletter writes there: somebody must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as it came, with what its requests carry on."""
+
+    event: AnyInvoiceEvent
+    value: bytes
+    partition: int
+    id: str
+    correlation: str
+    traceparent: str | None
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of events changes, folded: what is opened and closed in the same batch is never written."""
+
+    opened: dict[str, Timer] = field(default_factory=dict[str, Timer])
+    closed: set[str] = field(default_factory=set[str])
+    delayed: dict[str, datetime] = field(default_factory=dict[str, datetime])
+
+    def take(self, told: Told, invoice: InvoiceIssued) -> None:
+        """Fold one event in."""
+        for action in actions(told.event, invoice):
+            match action:
+                case Open():
+                    self.opened[action.id] = _timer(action, told)
+                case Close(id=id_):
+                    self.opened.pop(id_, None)
+                    self.closed.add(id_)
+                case Delay(id=id_, due_at=due_at):
+                    self.delayed[id_] = due_at
+
+
+def _timer(action: Open, told: Told) -> Timer:
+    return Timer(
+        id=action.id,
+        partition=told.partition,
+        name=name_of(type(action.body)),
+        invoice_number=action.body.invoice_number,
+        body=write(action.body),
+        due_at=action.due_at,
+        causation=told.id,
+        correlation=told.correlation,
+        traceparent=told.traceparent,
+    )
+
+
+class Watching:
+    """The clock's work on one batch of events."""
+
+    def __init__(self, database: str, wake: Callable[[], None]) -> None:
+        self._database = database
+        self._wake = wake
+        self._connection: psycopg.Connection | None = None
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where the clock stands."""
+        with psycopg.connect(self._database) as connection, connection.cursor() as cur:
+            return positions.stored(cur, CONSUMER, partitions)
+
+    def handle(self, batch: Batch) -> None:
+        """Change the timers as the events ask, in one transaction with the positions. Raises: PositionLost."""
+        told = [_told(record) for record in batch.records]
+        connection = self._connected()
+        with connection.transaction(), connection.cursor() as cur:
+            positions.advance(cur, CONSUMER, batch.moves)
+            self._change(cur, told)
+        self._wake()
+
+    def _change(self, cur: psycopg.Cursor, told: Sequence[Told]) -> None:
+        issued = {one.event.invoice_number: one.value for one in told if isinstance(one.event, InvoiceIssued)}
+        missing = {one.event.invoice_number for one in told} - issued.keys()
+        known = {number: _issued(body) for number, body in chain(issued.items(), table.invoices(cur, missing).items())}
+        changes = Changes()
+        for one in told:
+            changes.take(one, known[one.event.invoice_number])
+        table.change(
+            cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
+        )
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.broken or self._connection.closed:
+            self._connection = psycopg.connect(self._database, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            self._connection.close()
+
+
+def _issued(body: bytes) -> InvoiceIssued:
+    return InvoiceIssued.model_validate_json(body)
+
+
+def _told(record: ConsumerRecord | Undecodable) -> Told:
+    if isinstance(record, Undecodable):
+        raise UnreadableEvent(f"{record.topic} {record.partition} {record.offset}: {record.error}")
+    headers = _text(record.headers)
+    value = record.value or b""
+    event = read_event(named(headers["ce_type"]), value)
+    return Told(
+        event, value, record.partition, headers["ce_id"], headers["ce_correlationid"], headers.get("traceparent")
+    )
+
+
+def _text(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    return {name: cast("bytes", value).decode() for name, value in headers if value is not None}
