@@ -61,6 +61,7 @@ class Plan:
     partitions: of every topic but the relay's own.
     without: roles that are left out.
     say: told of progress, a line at a time.
+    show_logs: copy the roles' logs to standard error.
     """
 
     folder: Path
@@ -73,6 +74,7 @@ class Plan:
     without: Collection[str] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     say: Callable[[str], None] = _to_stderr
+    show_logs: bool = True
 
     @property
     def roles(self) -> Sequence[str]:
@@ -239,4 +241,6 @@ def _environment(plan: Plan, found: Running, folder: Path) -> Mapping[str, str]:
 
 
 def _following(tree: Tree, plan: Plan) -> AbstractContextManager[object]:
-    return Following({role: tree.log(role) for role in plan.roles}, sys.stderr) if plan.roles else nullcontext()
+    if not (plan.roles and plan.show_logs):
+        return nullcontext()
+    return Following({role: tree.log(role) for role in plan.roles}, sys.stderr)

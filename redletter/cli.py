@@ -65,8 +65,10 @@ def up(
 def demo() -> None:
     """Play both journeys of an invoice through Kafka on a system of its own, and check how they end."""
     from local.demo import play
+    from redletter import logs
 
     _settings()
+    logs.configure("warning")
     raise typer.Exit(play(role_command))
 
 
