@@ -40,7 +40,7 @@ WAITING = """
     select 1 from pg_locks join pg_stat_activity using (pid)
     where relation = 'redletter.invoice_events'::regclass and not granted and application_name = %s
 """
-ROLES = ("worker", "relay", "projector")
+ROLES = ("worker", "relay", "projector", "clock")
 
 
 @dataclass
