@@ -1,0 +1,86 @@
+"""The house keeps its own promises."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from events.catalogue import COMMANDS
+from tests import servers
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.splitlines()]
+
+
+@pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.splitlines()])
+def test_every_command_in_the_readme_exists(line: str) -> None:
+    program, word, *_ = line.split()
+    if program == "make":
+        assert re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    else:
+        assert program == ".venv/bin/redletter"
+        done = subprocess.run([ROOT / program, word, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("example", blocks("json"))
+def test_every_example_in_the_readme_is_a_command(example: str) -> None:
+    line = json.loads(example)
+    COMMANDS[f"{line['type']}.v1"].model_validate_json(json.dumps(line["data"]))
+
+
+def test_the_readme_is_short_and_names_every_command() -> None:
+    assert len(README.splitlines()) <= 150
+    assert [name for name in COMMANDS if name.removesuffix(".v1") not in README] == []
+
+
+def test_the_compose_file_has_every_role_and_keeps_its_ports_to_this_machine() -> None:
+    services = COMPOSE["services"]
+    assert {"kafka", "postgres", "migrate", *ROLES} == set(services)
+    for role in ROLES:
+        assert services[role]["command"] == [role]
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_compose_file_and_the_tests_run_the_same_images() -> None:
+    assert COMPOSE["services"]["kafka"]["image"] == servers.KAFKA_IMAGE
+    assert COMPOSE["services"]["postgres"]["image"] == servers.POSTGRES_IMAGE
+
+
+def test_the_lock_has_hashes_and_names_no_registry() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+    assert "index-url" not in lock
+
+
+def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
+    homes = re.compile("/(" + "|".join(("ho" + "me", "ro" + "ot", "Us" + "ers", "wo" + "rk")) + r")/\w")
+    found = [path.name for path in tracked() if path.is_file() and homes.search(path.read_text(errors="replace"))]
+    assert found == []
+
+
+def test_every_decision_record_says_what_enforces_it() -> None:
+    for record in sorted((ROOT / "docs" / "adr").glob("*.md")):
+        text = record.read_text()
+        missing = [
+            part for part in ("Context", "Decision", "Consequences", "Alternatives", "Enforced by") if part not in text
+        ]
+        assert missing == [], record.name
