@@ -9,7 +9,7 @@ the pipe is. Every command must have been accepted, with one event and one reply
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 
@@ -70,7 +70,7 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(bootstrap: str) -> AsyncIterator[Watch]:
+async def watching(bootstrap: str) -> AsyncGenerator[Watch]:
     """Watch the event and reply topics, committed records only."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
@@ -123,7 +123,7 @@ def _check_accepted(commands: int, answers: Sequence[Published]) -> None:
 
 
 @asynccontextmanager
-async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(bootstrap: str) -> AsyncGenerator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=262_144)
     await producer.start()
     try:

@@ -63,10 +63,14 @@ async def measure(servers: Addresses, folder: Path) -> dict[str, list[float]]:
     return runs
 
 
+def _end(*_: object) -> None:
+    sys.exit(1)
+
+
 def main() -> None:
     """Measure, print, and write the figures down."""
     logs.configure("critical")  # topics that have just been laid are a commotion to the clients, which try again
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     with TemporaryDirectory(prefix="redletter-bench-logs-") as folder:
         console.print("starting the servers")
         with servers() as addresses:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ DATABASE_VARIABLE = "REDLETTER_DATABASE_URL"
 
 
 @contextmanager
-def servers() -> Iterator[Addresses]:
+def servers() -> Generator[Addresses]:
     """Take the servers that the environment names, which lose their topics, or run some of our own."""
     if KAFKA_VARIABLE in os.environ and DATABASE_VARIABLE in os.environ:
         yield Addresses(os.environ[KAFKA_VARIABLE], os.environ[DATABASE_VARIABLE])
@@ -41,7 +41,7 @@ def servers() -> Iterator[Addresses]:
 
 
 @asynccontextmanager
-async def system(servers: Addresses) -> AsyncIterator[Addresses]:
+async def system(servers: Addresses) -> AsyncGenerator[Addresses]:
     """Lay empty topics and the tables in a database that nobody else writes to; drop it afterwards.
 
     Events and replies carry the time at which the broker took them, which is what the clock reads.

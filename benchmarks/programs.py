@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,14 +62,14 @@ def raw(recording: Path) -> Mapping[str, Sequence[str]]:
 
 
 @contextmanager
-def running(commands: Mapping[str, Sequence[str]], addresses: Addresses, logs: Path) -> Iterator[Sequence[Process]]:
+def running(commands: Mapping[str, Sequence[str]], addresses: Addresses, logs: Path) -> Generator[Sequence[Process]]:
     """Run the processes for the length of a block, their logs in files."""
     with ExitStack() as stack:
         yield [stack.enter_context(_running(name, line, addresses, logs)) for name, line in commands.items()]
 
 
 @contextmanager
-def _running(name: str, line: Sequence[str], addresses: Addresses, logs: Path) -> Iterator[Process]:
+def _running(name: str, line: Sequence[str], addresses: Addresses, logs: Path) -> Generator[Process]:
     environment = os.environ | {KAFKA_VARIABLE: addresses.kafka, DATABASE_VARIABLE: addresses.database}
     file = logs / f"{name}.log"
     with file.open("wb") as log:

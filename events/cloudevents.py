@@ -68,7 +68,7 @@ def headers(  # noqa: PLR0913 - one parameter per attribute
 ) -> list[tuple[str, bytes]]:
     """Return the headers of a message in binary mode.
 
-    name: the stored name, such as ``InvoiceIssued.v1``. subject: the invoice number. version: of the invoice, on events.
+    name: the stored name, such as ``InvoiceIssued.v1``. subject: the invoice number. version: the invoice's, on events.
     """
     written = [
         *_constant(source, name),

@@ -36,7 +36,7 @@ class Topic:
     """
 
     name: str
-    keep: timedelta | None | Literal["compacted"]
+    keep: timedelta | Literal["compacted"] | None
     largest: int = 4 * MIB
     partitions: int | None = None
 

@@ -110,7 +110,7 @@ def _get(url: str) -> dict[str, Any]:
         return json.load(answer)
 
 
-def _invoice(kind: str, charge: str) -> Mapping[str, object]:
+def _invoice(kind: str, charge: str) -> Mapping[str, Any]:
     return {
         "account_id": ACCOUNT,
         "kind": kind,
@@ -139,16 +139,20 @@ async def form_route(stage: Stage, number: str) -> None:
     stage.say("A recorded special VAT invoice is returned (form route)")
     await stage.order(BILLING, "RegisterInvoice", number, **_invoice("special", "demo-charge-2"))
     await stage.order(CUSTOMER, "RequestReturn", number, refused="POSTING_STATUS_UNKNOWN", **_own)
-    observed = {"posting_status": "recorded", "observed_at": datetime.now(UTC).isoformat()}
+    observed: dict[str, Any] = {"posting_status": "recorded", "observed_at": datetime.now(UTC).isoformat()}
     await stage.order(TAX, "RecordPostingStatus", number, **observed)
     await stage.order(CUSTOMER, "RequestReturn", number, refused="RED_FONT_FORM_NUMBER_REQUIRED", **_own)
-    asked = {"red_font_form_number": FORM, "reason": "wrong_amount", "remarks": f"original invoice {number}"}
+    asked: dict[str, Any] = {
+        "red_font_form_number": FORM,
+        "reason": "wrong_amount",
+        "remarks": f"original invoice {number}",
+    }
     await stage.order(CUSTOMER, "RequestReturn", number, **_own, **asked)
     await stage.reaches(number, "returned", return_complete=True, original_void=True)
     await stage.order(CUSTOMER, "CancelReturn", number, refused="NO_RETURN_IN_PROGRESS", **_own)
 
 
-_own: Mapping[str, object] = {"account_id": ACCOUNT}
+_own: Mapping[str, Any] = {"account_id": ACCOUNT}
 
 
 async def journeys(kafka: str, api: str, say: Callable[[str], None]) -> None:

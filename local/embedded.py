@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, Signals
@@ -110,7 +110,7 @@ class EmbeddedServer:
         self._watcher, self.pid = None, 0
 
     @contextmanager
-    def running(self) -> Iterator[Self]:
+    def running(self) -> Generator[Self]:
         """Run it for the length of a block."""
         try:
             self.start()

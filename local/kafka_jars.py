@@ -10,10 +10,11 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -82,7 +83,7 @@ def _download(missing: Sequence[Pin], cache: Path, say: Callable[[str], None]) -
     staging = Path(tempfile.mkdtemp(dir=cache, prefix="staging-"))
     try:
         with ThreadPoolExecutor(AT_ONCE) as at_once:
-            for done, _ in enumerate(at_once.map(lambda pin: _fetch(pin, staging, cache), missing), 1):
+            for done, _ in enumerate(at_once.map(partial(_fetch, staging=staging, cache=cache), missing), 1):
                 if done % AT_ONCE == 0 or done == len(missing):
                     say(f"downloading Apache Kafka: {done} of {len(missing)}")
     finally:
@@ -108,7 +109,7 @@ def _sha256(file: Path) -> str | None:
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def _only_one(lock: Path) -> Generator[None]:
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

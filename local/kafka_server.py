@@ -5,7 +5,7 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -146,7 +146,7 @@ class EmbeddedKafka(EmbeddedServer):
 
 
 @contextmanager
-def embedded_kafka(folder: Path) -> Iterator[EmbeddedKafka]:
+def embedded_kafka(folder: Path) -> Generator[EmbeddedKafka]:
     """Run a Kafka broker on the files in a folder, which is made if need be.
 
     >>> with embedded_kafka(tmp_path) as kafka:        # doctest: +SKIP

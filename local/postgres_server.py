@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
@@ -180,7 +180,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 @contextmanager
-def embedded_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+def embedded_postgres(folder: Path) -> Generator[EmbeddedPostgres]:
     """Run a PostgreSQL server on the files in a folder, which is made if need be.
 
     >>> with embedded_postgres(tmp_path) as postgres:        # doctest: +SKIP

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -89,7 +89,7 @@ class Readiness:
     async def _described(self) -> Mapping[str, Group]:
         """Return how each group is."""
         found = {name: Group("Unknown", frozenset()) for names in GROUPS.values() for name in names}
-        client = AIOKafkaClient(bootstrap_servers=self.running.kafka.split(","))
+        client = AIOKafkaClient(bootstrap_servers=cast("Any", self.running.kafka.split(",")))
         try:
             await client.bootstrap()
             for name in found:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from configparser import RawConfigParser
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Tree:
         self._watcher: subprocess.Popen[bytes] | None = None
 
     @contextmanager
-    def running(self) -> Iterator[Self]:
+    def running(self) -> Generator[Self]:
         """Run supervisord for the length of a block, and stop everything at its end. Raises: SupervisionFailed."""
         try:
             self._start()

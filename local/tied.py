@@ -30,7 +30,7 @@ def become(command: Sequence[str], user: str | None, on_death: signal.Signals) -
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(on_death), 0, 0, 0)
     if os.getppid() != parent or parent == 1:
         sys.exit("the process that started this one is gone")
-    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    os.execv(command[0], list(command))  # noqa: S606 - no shell is wanted
 
 
 def _drop_to(user: str) -> None:
@@ -49,7 +49,11 @@ def watch(command: Sequence[str], stop: signal.Signals, stop_within: float) -> i
     stop_within: seconds from the stop signal until it is killed.
     """
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    def stop_asked(*_: object) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGTERM, stop_asked)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)  # noqa: S603 - our own command
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()

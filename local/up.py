@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,7 +135,7 @@ class System:
 
 
 @contextmanager
-def system(plan: Plan) -> Iterator[System]:
+def system(plan: Plan) -> Generator[System]:
     """Run the system for the length of a block, ready from its beginning, and stop everything at its end.
 
     Raises: AlreadyRunning, Failed, ServerFailed, SupervisionFailed.

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,9 +116,12 @@ async def _send(bootstrap: str, commands: Iterable[Outgoing], wait: float) -> in
 
 
 @asynccontextmanager
-async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(bootstrap: str) -> AsyncGenerator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap.split(","), acks="all", enable_idempotence=True, max_request_size=_LARGEST
+        bootstrap_servers=cast("Any", bootstrap.split(",")),
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=_LARGEST,
     )
     try:
         await producer.start()
@@ -128,9 +131,9 @@ async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @asynccontextmanager
-async def _replies(bootstrap: str, producer: AIOKafkaProducer) -> AsyncIterator[AIOKafkaConsumer]:
+async def _replies(bootstrap: str, producer: AIOKafkaProducer) -> AsyncGenerator[AIOKafkaConsumer]:
     """Read every reply that comes from now on."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(bootstrap_servers=cast("Any", bootstrap.split(",")), isolation_level="read_committed")
     try:
         await consumer.start()
         # Asked of the producer: a consumer knows no partitions of a topic it has not subscribed to a while ago.

@@ -7,10 +7,10 @@ id. A transaction ends only where a command ends: its events and its reply are n
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple, cast
 
 import psycopg
 import stamina
@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
-from service.store import CHANNEL, event_id
+from service.store import event_id
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import TransactionalProducer
@@ -79,8 +79,9 @@ _LOG: LiteralString = """
     from (
         select *, sum(octet_length(value)) over (order by position) - octet_length(value) as before
         from (
-            select notification_id as position, false as ends, 'event' as kind, convert_to(originator_id, 'UTF8') as key,
-                state as value, topic as name, '' as id, originator_id as subject, occurred_at as at,
+            select notification_id as position, false as ends, 'event' as kind,
+                convert_to(originator_id, 'UTF8') as key, state as value, topic as name, '' as id,
+                originator_id as subject, occurred_at as at,
                 causation_id as causation, correlation_id as correlation, traceparent, originator_version as version,
                 null::bytea[] as header_names, null::bytea[] as header_values
             from redletter.invoice_events where notification_id > %(after)s
@@ -89,8 +90,8 @@ _LOG: LiteralString = """
                 correlation_id, traceparent, null, null, null
             from redletter.replies where position > %(after)s
             union all
-            select position, not answered, 'dead letter', record_key, value, '', '', null, buried_at, '', '', null, null,
-                header_names || array['dl_reason', 'dl_error', 'dl_topic', 'dl_partition', 'dl_offset']::bytea[],
+            select position, not answered, 'dead letter', record_key, value, '', '', null, buried_at, '', '', null,
+                null, header_names || array['dl_reason', 'dl_error', 'dl_topic', 'dl_partition', 'dl_offset']::bytea[],
                 header_values || array[convert_to(reason, 'UTF8'), convert_to(error, 'UTF8'), convert_to(topic, 'UTF8'),
                     convert_to(partition::text, 'UTF8'), convert_to(record_offset::text, 'UTF8')]
             from redletter.dead_letters where position > %(after)s
@@ -161,15 +162,15 @@ class _Log:
 
 
 @asynccontextmanager
-async def _locked_log(database: str) -> AsyncIterator[_Log]:
+async def _locked_log(database: str) -> AsyncGenerator[_Log]:
     """Wait until this process is the active relay; it is as long as the session lives."""
     connection = await psycopg.AsyncConnection[Any].connect(
         database, autocommit=True, application_name="redletter relay"
     )
     async with connection:
-        while not await _try_lock(connection):
+        while not await _try_lock(connection):  # noqa: ASYNC110 - the lock tells nobody when it is free
             await asyncio.sleep(STAND_BY)
-        await connection.execute(f"listen {CHANNEL}")
+        await connection.execute("listen redletter_log")
         log.info("relay is active")
         yield _Log(connection)
 
@@ -202,9 +203,9 @@ async def last_position(bootstrap: str) -> int:
 
 
 @asynccontextmanager
-async def _reader(bootstrap: str, isolation: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reader(bootstrap: str, isolation: str, partition: TopicPartition) -> AsyncGenerator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap.split(","), isolation_level=isolation, auto_offset_reset="earliest"
+        bootstrap_servers=cast("Any", bootstrap.split(",")), isolation_level=isolation, auto_offset_reset="earliest"
     )
     consumer.assign([partition])
     try:

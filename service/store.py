@@ -1,4 +1,4 @@
-"""The event store: what a batch needs is loaded by three queries in two round trips, and all that comes of it is written in one transaction.
+"""The event store: three queries load what a batch needs, one transaction writes all that comes of it.
 
 Built on the recorder of the `eventsourcing` library: its table, its lock, its connections and retries. The library
 retries a write on OperationalError; after a lost connection the first try may have committed, and then the positions
@@ -6,7 +6,7 @@ are not where the batch starts from: PositionLost, and the batch is dropped, as 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +28,6 @@ from transport.positions import Move
 
 CONSUMER = "redletter.worker"
 """The name under which the worker's positions are kept; also its consumer group."""
-CHANNEL = "redletter_log"
-"""Where the relay listens for news of the log."""
 
 
 LOCK_WITHIN = 5
@@ -112,7 +110,12 @@ def event_id(invoice_number: str, version: int) -> str:
 class InvoiceRecorder(PostgresApplicationRecorder):
     """The library's recorder, whose transaction also takes the rest of a batch."""
 
-    def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+    def _insert_events(
+        self,
+        curs: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - they are among the entries of the log
+        **kwargs: Any,  # noqa: ANN401 - the library's own signature
+    ) -> None:
         # The lock comes first, also without events: only so do positions of the log become visible in their order.
         self._lock_table(curs)
         curs.execute(_END_OF_PATIENCE)
@@ -122,10 +125,15 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         _insert_claims(tuples, write.claims)
         _insert_log(tuples, write.entries)
 
-    def _insert_stored_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+    def _insert_stored_events(
+        self,
+        curs: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> None:
         """Do nothing: the events went in with the rest of the log."""
 
-    def _fetch_ids_after_insert_events(self, *_: Any, **__: Any) -> None:
+    def _fetch_ids_after_insert_events(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the same
         """Return no ids: the log's positions are nobody's business but the relay's."""
 
 
@@ -159,7 +167,7 @@ class Store:
     def history(
         self, keys: Sequence[UUID], numbers: Collection[str]
     ) -> tuple[dict[UUID, Earlier], dict[str, list[tuple[str, bytes]]]]:
-        """Return the first replies to these command ids, and each invoice's events in order, as (stored name, bytes)."""
+        """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
         with self._datastore.get_connection() as connection, connection.pipeline():
             answered, recorded = _tuples(connection), _tuples(connection)
             answered.execute(_EARLIER, (list(keys),), binary=True)
@@ -197,7 +205,7 @@ class Store:
             raise Conflict(str(error)) from error
 
     @contextmanager
-    def _cursor(self) -> Iterator[Cursor[TupleRow]]:
+    def _cursor(self) -> Generator[Cursor[TupleRow]]:
         with self._datastore.get_connection() as connection:
             yield _tuples(connection)
 
@@ -236,7 +244,8 @@ def _insert_claims(cur: Cursor[TupleRow], changes: Sequence[Change]) -> None:
     taken = [change for change in changes if change.was is None]
     freed = [change for change in changes if change.now is None]
     passed = [change for change in changes if change.was is not None and change.now is not None]
-    for statement, some in ((_FREE, freed), (_PASS, passed), (_TAKE, taken)):
+    steps: tuple[tuple[LiteralString, list[Change]], ...] = ((_FREE, freed), (_HAND_OVER, passed), (_TAKE, taken))
+    for statement, some in steps:
         if some:
             cur.execute(statement, _claim_columns(some))
             if len(cur.fetchall()) != len(some):
@@ -273,7 +282,7 @@ _FREE: LiteralString = """
       and c.reissue_id is not distinct from f.reissue_id
     returning 1
 """
-_PASS: LiteralString = """
+_HAND_OVER: LiteralString = """
     update redletter.claims as c
     set invoice_number = p.now_invoice, account_id = p.now_account, reissue_id = p.now_reissue
     from unnest(%(kinds)s::text[], %(keys)s::text[], %(was_invoices)s::text[], %(was_reissues)s::text[],
@@ -300,9 +309,10 @@ def _insert_log(cur: Cursor[TupleRow], entries: Sequence[EventRow | ReplyRow | D
         cur.execute(_REPLIES, _reply_columns(replies))
     if dead := by_kind.get(DeadLetterRow):
         cur.executemany(_DEAD_LETTERS, [_dead_letter_columns(place, row) for place, row in dead])
-    cur.execute(f"notify {CHANNEL}")
+    cur.execute(_NOTIFY)
 
 
+_NOTIFY: LiteralString = "notify redletter_log"  # the relay listens
 _DRAW: LiteralString = "select setval('redletter.log_position', nextval('redletter.log_position') + %s - 1)"
 _EVENTS: LiteralString = """
     insert into redletter.invoice_events (notification_id, originator_id, originator_version, topic, state,

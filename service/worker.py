@@ -9,8 +9,8 @@ import structlog
 from aiokafka import TopicPartition
 from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingError
 
-from events.topics import Channel
 from events.cloudevents import Envelope, Fault
+from events.topics import Channel
 from service.deciding import Batch, fold, log_decision
 from service.inbox import Received, Unreadable, read
 from service.invoice.calendar import MAINLAND_CHINA

@@ -37,7 +37,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
 
 @pytest.fixture
 async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
-    """A system of its own for one test: empty topics, and a migrated database that nobody else writes to."""
+    """Give one test a system of its own: empty topics, and a migrated database that nobody else writes to."""
     database = f"test_{uuid4().hex}"
     with psycopg.connect(servers.database, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))

@@ -5,7 +5,7 @@ servers, which need nothing installed. TEST_SERVERS=environment, containers or e
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +46,8 @@ def _no_environment() -> str | None:
 
 
 def _no_containers() -> str | None:
-    import docker  # noqa: PLC0415 - slow, and only needed here
-    from docker.errors import DockerException  # noqa: PLC0415
+    import docker
+    from docker.errors import DockerException
 
     try:
         docker.from_env(timeout=5).ping()
@@ -68,21 +68,21 @@ _LOOK: dict[str, Callable[[], str | None]] = {
 
 
 @contextmanager
-def _environment(_: Path) -> Iterator[Addresses]:
+def _environment(_: Path) -> Generator[Addresses]:
     yield Addresses(os.environ[KAFKA_VARIABLE], os.environ[DATABASE_VARIABLE])
 
 
 @contextmanager
-def _containers(_: Path) -> Iterator[Addresses]:
-    from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415 - slow, and only needed here
-    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
+def _containers(_: Path) -> Generator[Addresses]:
+    from testcontainers.community.kafka import KafkaContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     with KafkaContainer(KAFKA_IMAGE) as kafka, PostgresContainer(POSTGRES_IMAGE, driver=None) as postgres:
         yield Addresses(kafka.get_bootstrap_server(), postgres.get_connection_url())
 
 
 @contextmanager
-def _embedded(folder: Path) -> Iterator[Addresses]:
+def _embedded(folder: Path) -> Generator[Addresses]:
     with embedded_kafka(folder / "kafka") as kafka, embedded_postgres(folder / "postgres") as postgres:
         yield Addresses(kafka.bootstrap, postgres.url)
 

@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 ConsumerRecord = KafkaRecord[bytes | None, bytes | None]
 
-IDLE_WAIT = 1.0
-"""Seconds to wait for records before asking again."""
+IDLE_WAIT = 1000
+"""Milliseconds to wait for records before asking again."""
 SESSION_TIMEOUT = 10.0
 """Seconds without a heartbeat after which Kafka gives the partitions to another member."""
 LET_GO_WITHIN = 8.0
@@ -119,7 +119,7 @@ class SteppingConsumer(AIOKafkaConsumer):
     ) -> dict[TopicPartition, list[Any]]:
         """Return what is there, as soon as anything is, at most max_records."""
         try:
-            return await super().getmany(*partitions, timeout_ms=IDLE_WAIT * 1000, max_records=max_records)
+            return await super().getmany(*partitions, timeout_ms=IDLE_WAIT, max_records=max_records)
         except UnicodeDecodeError:
             failed, _ = self._failed()
             for partition, offset in self.durable().items():
@@ -131,7 +131,7 @@ class SteppingConsumer(AIOKafkaConsumer):
         found: list[Record] = []
         while len(found) < most:
             try:
-                one = await super().getmany(partition, timeout_ms=IDLE_WAIT * 1000, max_records=1)
+                one = await super().getmany(partition, timeout_ms=IDLE_WAIT, max_records=1)
             except UnicodeDecodeError as error:
                 _, offset = self._failed()
                 self.seek(partition, offset + 1)
@@ -169,7 +169,9 @@ class _Reading(ConsumerRebalanceListener):
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
+        self, assigned: set[TopicPartition]
+    ) -> None:
         self._assignment += 1
         if self._assigned:
             # The client would swallow an exception and hand out records all the same.
@@ -179,7 +181,9 @@ class _Reading(ConsumerRebalanceListener):
         await self._rewind(assigned)
         log.info("partitions assigned", group=self._group, partitions=len(assigned))
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
+        self, revoked: set[TopicPartition]
+    ) -> None:
         try:
             await asyncio.wait_for(self._in_hand.acquire(), LET_GO_WITHIN)
             self._in_hand.release()
@@ -235,7 +239,7 @@ class _Reading(ConsumerRebalanceListener):
             await self._advise()
 
     async def _rewind(self, partitions: Collection[TopicPartition]) -> None:
-        """Go on from the stored positions of the partitions that are still ours; until these are known, take nothing."""
+        """Go on from the stored positions of the partitions still ours; until these are known, take nothing."""
         self.positions = {}
         async for attempt in _for_ever():
             with attempt:
@@ -265,7 +269,7 @@ def _for_ever() -> AsyncIterator[stamina.Attempt]:
     return aiter(stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=2.0))
 
 
-async def consume(
+async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     addresses: Addresses,
     *,
     group: str,

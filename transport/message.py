@@ -1,8 +1,9 @@
 """A record that is about to be published."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-Headers = list[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -32,7 +32,7 @@ class TransactionalProducer:
     def __init__(self, bootstrap: str, transactional_id: str) -> None:
         self.transactional_id = transactional_id
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap.split(","),
+            bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
             transactional_id=transactional_id,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
             acks="all",
@@ -118,7 +118,8 @@ class FencedProducers:
         """
         producer = self._producers.get(partition)
         if producer is None:
-            raise Fenced(f"{self._name}-{partition}")
+            name = f"{self._name}-{partition}"
+            raise Fenced(name)
         try:
             await producer.publish(messages)
         except BaseException:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -81,7 +82,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic], partitio
     ]
     if not new:
         return
-    answer = await admin.create_topics(new)
+    answer: Any = await admin.create_topics(new)
     for name, code, *_ in answer.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
@@ -99,5 +100,5 @@ async def _all_visible(admin: AIOKafkaAdminClient) -> None:
     """Wait until the broker knows of every topic: it learns of them a moment after they are created."""
     names = {topic.name for topic in TOPICS}
     async with asyncio.timeout(VISIBLE_WITHIN):
-        while not names <= set(await _partition_counts(admin)):
+        while not names <= set(await _partition_counts(admin)):  # noqa: ASYNC110 - nothing tells us
             await asyncio.sleep(0.05)

@@ -29,7 +29,7 @@ PAUSE_AFTER_FAILURE = 1.0
 class Sender:
     """Sends what is due in the partitions that this clock owns, and no other clock can write to any more."""
 
-    def __init__(  # noqa: PLR0913 - the clock's settings
+    def __init__(
         self,
         database: str,
         producers: FencedProducers,

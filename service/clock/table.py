@@ -95,7 +95,7 @@ def _row(timer: Timer) -> tuple[Any, ...]:
     )
 
 
-async def take_due(
+async def take_due(  # noqa: PLR0913 - the clock's settings
     cur: AsyncCursor[TupleRow],
     partitions: Collection[int],
     now: datetime,

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import cast
 
 import psycopg
 from aiokafka import TopicPartition
@@ -122,7 +121,8 @@ def _issued(body: bytes) -> InvoiceIssued:
 
 def _told(record: ConsumerRecord | Undecodable) -> Told:
     if isinstance(record, Undecodable):
-        raise UnreadableEvent(f"{record.topic} {record.partition} {record.offset}: {record.error}")
+        msg = f"{record.topic} {record.partition} {record.offset}: {record.error}"
+        raise UnreadableEvent(msg)
     headers = _text(record.headers)
     value = record.value or b""
     event = read_event(named(headers["ce_type"]), value)
@@ -132,4 +132,4 @@ def _told(record: ConsumerRecord | Undecodable) -> Told:
 
 
 def _text(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    return {name: cast("bytes", value).decode() for name, value in headers if value is not None}
+    return {name: value.decode() for name, value in headers if value is not None}

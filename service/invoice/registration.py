@@ -54,7 +54,7 @@ def _wrong_hold(command: RegisterInvoice, claims: Claims) -> Refusal | None:
     held = claims.held_by(hold)
     if not held:
         return refuse("REISSUE_NOT_FOUND", original_number=hold.invoice_number, reissue_id=hold.reissue_id)
-    if held != {charge.charge_id for charge in command.charges}:
+    if held != frozenset(charge.charge_id for charge in command.charges):
         return refuse("REISSUE_CHARGES_MISMATCH", reissue_id=hold.reissue_id, held_charge_ids=[*sorted(held)])
     return None
 

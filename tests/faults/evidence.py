@@ -124,7 +124,7 @@ def assert_buried(dead_letters: Iterable[Record], sent: Iterable[Sent], undecoda
 
 
 async def assert_read_model_is_a_fold_of(events: Sequence[Record], addresses: Addresses) -> None:
-    """The status table, and the compacted topic, say of every invoice what a fold of the events says."""
+    """Check that the status table, and the compacted topic, say of every invoice what a fold of the events says."""
     folded: dict[str, InvoiceStatus] = {}
     for record in events:
         told = headers(record)

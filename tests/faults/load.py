@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.commands import AnyCommand
 from events.catalogue import COMMANDS
+from events.commands import AnyCommand
 from events.topics import Channel
 
 SOURCE = "urn:tests:load"
@@ -42,7 +42,7 @@ class Sent:
     dead: bool = False
 
 
-def command(  # noqa: PLR0913
+def command(
     name: str,
     number: str,
     id_: str,

@@ -32,7 +32,7 @@ class Roles:
         """Start roles. A name may carry a number, such as ``worker-2``."""
         for name in names:
             with (self.logs / f"{name}.log").open("ab") as log:
-                self.running[name] = subprocess.Popen(  # noqa: S603 - our own program
+                self.running[name] = subprocess.Popen(
                     [PROGRAM, name.partition("-")[0]], env=self._environment(name), stdout=log, stderr=subprocess.STDOUT
                 )
 

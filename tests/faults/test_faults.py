@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or half done while everything around it breaks. On servers of its own, since it kills them."""
+"""Nothing is lost, doubled or half done while all around it breaks. On servers of its own, since it kills them."""
 
 import asyncio
 import os

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -57,7 +57,7 @@ def test_a_line_that_is_no_command_is_named_by_its_number(line: str) -> None:
 
 
 @asynccontextmanager
-async def _replying(addresses: Addresses, code: str | None) -> AsyncIterator[None]:
+async def _replying(addresses: Addresses, code: str | None) -> AsyncGenerator[None]:
     """Answer each command of the customer's topic: accepted, or refused with a code."""
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
         consumer = AIOKafkaConsumer(

@@ -22,7 +22,7 @@ FAILS = "raise SystemExit('cannot go on')"
 
 
 def program(name: str, code: str = SLEEPS) -> Program:
-    """A stand-in for a role."""
+    """Stand in for a role."""
     return Program(name, (sys.executable, "-c", code, name))
 
 
@@ -38,7 +38,7 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
 
 
 def pid(tree: Tree, name: str) -> int:
-    """The process id of a program; 0 while it does not run."""
+    """Return the process id of a program; 0 while it does not run."""
     return next(state.pid for state in tree.states() if state.name == name)
 
 

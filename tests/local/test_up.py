@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ def _below(pid: int) -> list[int]:
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[Up]:
+def up(folder: Path) -> Generator[Up]:
     """Run `up` on a folder until the end of a block."""
     environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
     command = [sys.executable, str(PROGRAM), "up", *LEFT_OUT]
@@ -67,7 +67,7 @@ def up(folder: Path) -> Iterator[Up]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The data folder."""
+    """Name the data folder."""
     return tmp_path / "system"
 
 

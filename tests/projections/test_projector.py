@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ async def versions(addresses: Addresses, model: str) -> dict[str, int]:
 
 
 @pytest.fixture
-async def projecting(addresses: Addresses) -> AsyncIterator[Addresses]:
+async def projecting(addresses: Addresses) -> AsyncGenerator[Addresses]:
     async with running(projector.run(addresses)):
         yield addresses
 
@@ -255,7 +255,7 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
         stale.wake()
 
         async def left() -> bool:
-            return bool(stale._left_until)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            return bool(stale._left_until)  # pyright: ignore[reportPrivateUsage]
 
         await until(left)
         assert await published(1)
@@ -272,7 +272,7 @@ async def test_a_partition_is_taken_before_its_documents_are_read(
     fenced_by_then: list[bool] = []
     read = outbox.pending
 
-    async def reading(*asked: Any) -> list[outbox.Unpublished]:  # noqa: ANN401 - handed on as they are
+    async def reading(*asked: Any) -> list[outbox.Unpublished]:
         if not fenced_by_then:
             try:
                 await earlier.publish(0, [Message(STATUS, b"", b"{}", [])])

@@ -129,7 +129,12 @@ def test_an_unreadable_record_is_buried_with_every_byte_and_answered_with_every_
     assert kinds(on) == [DeadLetterRow, ReplyRow]
     dead = on.entries[0]
     assert isinstance(dead, DeadLetterRow)
-    assert (dead.record_key, dead.value, dead.reason, dead.answered) == (b"\xfe", b'{"x": 1}', "MALFORMED_COMMAND", True)
+    assert (dead.record_key, dead.value, dead.reason, dead.answered) == (
+        b"\xfe",
+        b'{"x": 1}',
+        "MALFORMED_COMMAND",
+        True,
+    )
     assert dict(dead.headers) == {name.encode(): value for name, value in wrong.headers}
     assert {fault["field"] for fault in replies(on)[0]["details"]["faults"]} == {"invoice_number", "account_id", "x"}
 
@@ -163,7 +168,12 @@ def test_an_invoice_whose_events_cannot_be_read_faults_only_its_own_commands() -
     registered = REGISTER | {"invoice_number": other, "charges": [{"charge_id": "c2", "amount": "106.00"}]}
     decided(
         command("CancelReturn", CANCEL, "1"),
-        raw(json.dumps(registered).encode(), headers("RegisterInvoice"), key=other.encode(), topic="invoice.commands.billing"),
+        raw(
+            json.dumps(registered).encode(),
+            headers("RegisterInvoice"),
+            key=other.encode(),
+            topic="invoice.commands.billing",
+        ),
         on=on,
     )
     assert codes(on) == ["INTERNAL_FAULT", "accepted"]

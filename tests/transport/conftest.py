@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Writing:
 
 
 @asynccontextmanager
-async def consuming(addresses: Addresses, work: Writing, most: int = 500) -> AsyncIterator[None]:
+async def consuming(addresses: Addresses, work: Writing, most: int = 500) -> AsyncGenerator[None]:
     """Consume the topic for the length of a block."""
     task = asyncio.create_task(consumer.consume(addresses, group=GROUP, topics=[TOPIC], work=work, most=most))
     try:
