@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share: the real servers, and a fresh system on them."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -28,10 +29,13 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+def servers() -> Iterator[Addresses]:
     """Kafka and PostgreSQL, started once for all tests that ask for them."""
-    folder: Path = tmp_path_factory.mktemp("servers")
-    with real.run(real.choose(), folder) as addresses:
+    # Not below pytest's own folder: another run closes that to the user whom PostgreSQL runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder,
+        real.run(real.choose(), Path(folder)) as addresses,
+    ):
         yield addresses
 
 

@@ -28,19 +28,16 @@ class Outside:
         self.sent: list[Sent] = []
         self.undecodable = 0
         self.answered = 0
-        self._done = asyncio.Event()
 
     async def play(self, scripts: Sequence[Script], *, noise: int = 0, abreast: int = 1000) -> None:
         """Play scripts, so many of them abreast, with ``noise`` rounds of unreadable records among them."""
         self._abreast = asyncio.Semaphore(abreast)
-        self._done.clear()
         await self._start_producer()
         listening = asyncio.create_task(self._listen())
         try:
             rounds = [self._noise(script.number) for script in scripts[:noise]]
             await asyncio.gather(*(self._play(script) for script in scripts), *rounds)
         finally:
-            self._done.set()
             listening.cancel()
             await self._producer.stop()
 
@@ -75,9 +72,9 @@ class Outside:
         await self._undecodable()
 
     async def progress(self, *, since: int, by: int) -> None:
-        """Wait until ``by`` more replies have come than ``since``, or all have."""
+        """Wait until ``by`` more replies have come than ``since``."""
         async with asyncio.timeout(ANSWERED_WITHIN):
-            while self.answered < since + by and not self._done.is_set():
+            while self.answered < since + by:
                 await asyncio.sleep(0.02)
 
     async def publish(self, record: Sent) -> None:
