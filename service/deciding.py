@@ -177,15 +177,11 @@ class Batch:
             message=f"This is no readable command: {unreadable.error}. Mend it and send it again.",
             details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
         )
+        correlation, traceparent = envelope.correlation or envelope.id, envelope.traceparent
         self.entries.append(
-            _reply_row(
-                unreadable.record,
-                reply,
-                self.moment(),
-                correlation=envelope.correlation or envelope.id,
-                traceparent=envelope.traceparent,
-            )
+            _reply_row(unreadable.record, reply, self.moment(), correlation=correlation, traceparent=traceparent)
         )
+        self.decisions.append((reply, correlation))
 
     def _reply(self, record: Received, reply: AnyReply, *, final: bool, moment: Moment | None = None) -> None:
         key, digest = (record.key, record.digest) if final else (None, None)
@@ -217,6 +213,11 @@ class Batch:
             value=None if bare else record.value,
             headers=() if bare else [(name.encode(), value) for name, value in record.headers],
         )
+
+
+def log_dead_letter(row: DeadLetterRow) -> None:
+    """Log where a dead letter came from and why, and nothing of what it says."""
+    log.warning("dead letter", reason=row.reason, topic=row.topic, partition=row.partition, offset=row.offset)
 
 
 def log_decision(reply: AnyReply, correlation: str) -> None:

@@ -235,7 +235,7 @@ async def run(addresses: Addresses) -> None:
             await _relay(addresses)
 
 
-_PASSING = (KafkaError, psycopg.OperationalError, OSError)
+_PASSING = (KafkaError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
 
 async def _relay(addresses: Addresses) -> None:

@@ -11,12 +11,12 @@ from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingE
 
 from events.cloudevents import Envelope, Fault
 from events.topics import Channel
-from service.deciding import Batch, fold, log_decision
+from service.deciding import Batch, fold, log_dead_letter, log_decision
 from service.inbox import Received, Unreadable, read
 from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay, held, named
 from service.invoice.moment import Moment, Policy
-from service.store import CONSUMER, Conflict, Store, Write, read_stream
+from service.store import CONSUMER, Conflict, DeadLetterRow, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
 from transport.consumer import Record
@@ -76,6 +76,9 @@ class Deciding:
 
     def _save(self, decided: Batch, moves: Sequence[Move]) -> None:
         self._store.save(Write(decided.entries, decided.claims.net(), moves))
+        for entry in decided.entries:
+            if isinstance(entry, DeadLetterRow):
+                log_dead_letter(entry)
         for reply, correlation in decided.decisions:
             log_decision(reply, correlation)
 

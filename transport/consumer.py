@@ -109,7 +109,10 @@ class SteppingConsumer(AIOKafkaConsumer):
     other partitions is gone although their positions have moved.
     """
 
-    durable: Callable[[], Mapping[TopicPartition, int]] = dict
+    def __init__(self, durable: Callable[[], Mapping[TopicPartition, int]], **options: Any) -> None:  # noqa: ANN401 - the client's own
+        """Make a consumer. durable: says up to where what was handed out has been handled."""
+        super().__init__(**options)
+        self._durable = durable
 
     async def getmany(
         self,
@@ -122,7 +125,7 @@ class SteppingConsumer(AIOKafkaConsumer):
             return await super().getmany(*partitions, timeout_ms=IDLE_WAIT, max_records=max_records)
         except UnicodeDecodeError:
             failed, _ = self._failed()
-            for partition, offset in self.durable().items():
+            for partition, offset in self._durable().items():
                 self.seek(partition, offset)
             return {failed: await self._up_to_undecodable(failed, max_records or 500)}
 
@@ -324,9 +327,9 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
 
 async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.connect()
-    stepping = type("SteppingConsumer", (SteppingConsumer,), {"durable": staticmethod(lambda: reading.positions)})
     config = broker.config.broker_config
-    config.builder = partial(stepping, **cast("partial[Any]", config.builder).keywords)
+    options = cast("partial[Any]", config.builder).keywords
+    config.builder = partial(SteppingConsumer, lambda: reading.positions, **options)
     await broker.start()
 
 
