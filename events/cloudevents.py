@@ -25,6 +25,8 @@ _URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 RawHeaders = Iterable[tuple[str, bytes | None]]
 
 
@@ -205,7 +207,7 @@ def canonical(value: JsonValue) -> bytes:
 
     Raises: ValueError for a number too long to write.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
