@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
@@ -90,7 +91,7 @@ def _form(request: OpenRedFontForm, number: str, state: str, now: datetime) -> C
             kind=request.kind,
             seller_tax_id=request.seller_tax_id,
             buyer_tax_id=request.buyer_tax_id,
-            net_amount=request.net_amount / 2 if other_amount else request.net_amount,
+            net_amount=request.net_amount - Decimal("0.01") if other_amount else request.net_amount,
             tax_amount=request.tax_amount,
             reason_code="01",
             entered_at=now - timedelta(hours=1),
