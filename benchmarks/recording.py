@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from eventsourcing.persistence import StoredEvent
 
 from service.invoice.claims import Change, Claim, Holder
-from service.store import EventRow, ReplyRow
+from service.log_tables import EventRow, ReplyRow
 from transport.message import Message
 
 Published = ConsumerRecord[bytes | None, bytes | None]

@@ -23,7 +23,8 @@ from service.invoice.evolve import evolve
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
-from service.store import DeadLetterRow, Earlier, EventRow, ReplyRow, event_id
+from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
+from service.store import Earlier
 from transport.consumer import Record, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -82,9 +83,7 @@ class Batch:
     claims: Overlay
     moment: Callable[[], Moment]
     decisions: list[tuple[AnyReply, str]] = field(default_factory=list[tuple[AnyReply, str]])
-    entries: list[EventRow | ReplyRow | DeadLetterRow] = field(
-        default_factory=list[EventRow | ReplyRow | DeadLetterRow]
-    )
+    entries: list[Entry] = field(default_factory=list[Entry])
 
     def take(self, record: Received | Unreadable) -> None:
         """Decide one record, and keep what comes of it."""

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
-from service.store import event_id
+from service.log_tables import event_id
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import TransactionalProducer

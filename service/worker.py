@@ -16,7 +16,8 @@ from service.inbox import Received, Unreadable, read
 from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay, held, named
 from service.invoice.moment import Moment, Policy
-from service.store import CONSUMER, Conflict, DeadLetterRow, Store, Write, read_stream
+from service.log_tables import DeadLetterRow
+from service.store import CONSUMER, Conflict, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
 from transport.consumer import Record

@@ -13,7 +13,7 @@ from service.inbox import read
 from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay
 from service.invoice.moment import Moment, Policy
-from service.store import DeadLetterRow, EventRow, ReplyRow
+from service.log_tables import DeadLetterRow, EventRow, ReplyRow
 from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw
 from transport.consumer import Record, Undecodable
 
