@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from events.catalogue import named, read_event
 from events.invoice_events import AnyInvoiceEvent
-from transport.consumer import ConsumerRecord, Record, Undecodable
+from transport.stepping import ConsumerRecord, Record, Undecodable
 
 Row = TypeVar("Row")
 Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]

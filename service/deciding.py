@@ -25,7 +25,7 @@ from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
 from service.store import Earlier
-from transport.consumer import Record, Undecodable
+from transport.stepping import Record, Undecodable
 
 log = structlog.get_logger(__name__)
 

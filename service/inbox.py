@@ -11,7 +11,7 @@ from events import cloudevents
 from events.catalogue import COMMANDS, PREFIX, named
 from events.cloudevents import Envelope, Fault
 from events.commands import AnyCommand
-from transport.consumer import ConsumerRecord, Record, Undecodable
+from transport.stepping import ConsumerRecord, Record, Undecodable
 
 LARGEST_COMMAND = 256 * 1024
 """Bytes of a record's value; more is malformed."""

@@ -20,8 +20,8 @@ from service.log_tables import DeadLetterRow
 from service.store import CONSUMER, Conflict, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
-from transport.consumer import Record
 from transport.positions import Move
+from transport.stepping import Record
 
 log = structlog.get_logger(__name__)
 

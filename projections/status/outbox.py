@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow, class_row
 
 from events.status import InvoiceStatus
 from projections.folding import Changed
-from transport.consumer import ConsumerRecord
+from transport.stepping import ConsumerRecord
 
 CREATE = """
     create table if not exists projections.status_outbox (

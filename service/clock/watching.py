@@ -14,7 +14,8 @@ from service.clock import table
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.table import Timer
 from transport import positions
-from transport.consumer import Batch, ConsumerRecord, Undecodable
+from transport.consumer import Batch
+from transport.stepping import ConsumerRecord, Undecodable
 
 CONSUMER = "redletter.clock"
 """The clock's consumer group, and the name its positions are kept under."""

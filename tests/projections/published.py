@@ -6,8 +6,8 @@ from events import cloudevents
 from events.catalogue import name_of, write
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS
-from transport.consumer import ConsumerRecord
 from transport.message import Message
+from transport.stepping import ConsumerRecord
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -14,8 +14,8 @@ from projections.status import fold as status
 from projections.versions import VersionGap
 from tests.projections import told
 from tests.projections.published import message, messages, record, records
-from transport.consumer import ConsumerRecord, Undecodable
 from transport.message import Message
+from transport.stepping import ConsumerRecord, Undecodable
 
 NUMBERS = [f"2631200000000000000{digit}" for digit in range(3)]
 

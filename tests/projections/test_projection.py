@@ -23,8 +23,9 @@ from projections.versions import VersionGap
 from tests.projections import naive, told
 from tests.projections.published import TRACE, event_id, messages, records
 from transport.addresses import Addresses
-from transport.consumer import Batch, ConsumerRecord
+from transport.consumer import Batch
 from transport.positions import Move, PositionLost
+from transport.stepping import ConsumerRecord
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from events.catalogue import COMMANDS
-from transport.consumer import ConsumerRecord as Record
+from transport.stepping import ConsumerRecord as Record
 
 NUMBER = "26000000000000000001"
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -15,7 +15,7 @@ from service.invoice.claims import Overlay
 from service.invoice.moment import Moment, Policy
 from service.log_tables import DeadLetterRow, EventRow, ReplyRow
 from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw
-from transport.consumer import Record, Undecodable
+from transport.stepping import Record, Undecodable
 
 NOW = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.commands import CancelReturn, RegisterInvoice
 from service.inbox import LARGEST_COMMAND, Received, Unreadable, read
 from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw, structured
-from transport.consumer import Record, Undecodable
+from transport.stepping import Record, Undecodable
 
 
 def received(record: Record) -> Received:

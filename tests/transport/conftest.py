@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from tests import faults
 from transport import consumer, positions
 from transport.addresses import Addresses
-from transport.consumer import Batch, Undecodable
+from transport.consumer import Batch
+from transport.stepping import Undecodable
 
 TOPIC = "invoice.commands.tax"
 GROUP = "tests"
