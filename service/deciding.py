@@ -20,11 +20,12 @@ from service.inbox import Received, Unreadable
 from service.invoice.claims import Overlay, changes
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
+from service.invoice.holding import WrongHolder
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
-from service.store import Earlier
+from service.store import Conflict, Earlier
 from transport.stepping import Record, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -86,7 +87,10 @@ class Batch:
     entries: list[Entry] = field(default_factory=list[Entry])
 
     def take(self, record: Received | Unreadable) -> None:
-        """Decide one record, and keep what comes of it."""
+        """Decide one record, and keep what comes of it.
+
+        Raises: Conflict when what was loaded does not fit together, since a rival wrote in between.
+        """
         if isinstance(record, Unreadable):
             return self._bury_unreadable(record)
         if refusal := _wrong_channel(record):
@@ -95,6 +99,8 @@ class Batch:
             return self._answer_again(record, earlier)
         try:
             self._decide(record)
+        except WrongHolder as rival:
+            raise Conflict(str(rival)) from rival
         except Exception as fault:
             log.exception("fault in deciding a command", command_id=record.id, correlation_id=record.correlation)
             self.bury(record, fault)

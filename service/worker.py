@@ -66,9 +66,8 @@ class Deciding:
 
     def _handle(self, records: Sequence[Received | Unreadable], moves: Sequence[Move]) -> None:
         for tries_left in reversed(range(MOST_TRIES)):
-            decided = self._decide(records)
             try:
-                return self._save(decided, moves)
+                return self._save(self._decide(records), moves)
             except Conflict as conflict:
                 log.info("decided again: an invoice or a claim changed meanwhile", cause=str(conflict))
                 if not tries_left:

@@ -11,9 +11,11 @@ from service import deciding
 from service.deciding import Batch, fold
 from service.inbox import read
 from service.invoice.calendar import MAINLAND_CHINA
-from service.invoice.claims import Overlay
+from service.invoice.claims import Change, Claim, Holder, Overlay
+from service.invoice.holding import WrongHolder
 from service.invoice.moment import Moment, Policy
 from service.log_tables import DeadLetterRow, EventRow, ReplyRow
+from service.store import Conflict
 from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw
 from transport.stepping import Record, Undecodable
 
@@ -203,3 +205,14 @@ def test_replies_have_ids_of_their_own_that_stay_when_the_batch_is_decided_again
     ids = [[entry.id for entry in decided(*records).entries if isinstance(entry, ReplyRow)] for _ in range(2)]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 3
+
+
+def test_claims_that_do_not_fit_the_invoice_are_a_conflict_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rival wrote between the loading of the invoices and that of the claims: load again."""
+
+    def rival(*_: object) -> None:
+        raise WrongHolder(Change(Claim("document", NUMBER), None, None), Holder("another", "account"))
+
+    monkeypatch.setattr(Overlay, "apply", rival)
+    with pytest.raises(Conflict):
+        decided(command("RegisterInvoice", REGISTER, "1"))
