@@ -6,7 +6,7 @@ servers, which need nothing installed. TEST_SERVERS=environment, containers or e
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +50,8 @@ def _no_containers() -> str | None:
     from docker.errors import DockerException
 
     try:
-        docker.from_env(timeout=5).ping()
+        with closing(docker.from_env(timeout=5)) as client:
+            client.ping()
     except DockerException as error:
         return f"no Docker engine answers ({type(error).__name__})"
     return None
