@@ -113,6 +113,12 @@ async def test_a_number_that_no_invoice_has_is_not_found(client: httpx.AsyncClie
     assert problem(await client.get(path.format(number))) == (404, "INVOICE_NOT_FOUND")
 
 
+@pytest.mark.parametrize("number", ["1", told.NUMBER + "1", "%00"])
+async def test_a_number_that_no_invoice_can_have_is_not_waited_for(client: httpx.AsyncClient, number: str) -> None:
+    answer = await client.get(f"/invoices/{number}/status", params={"min_version": 1, "wait": 30})
+    assert problem(answer) == (404, "INVOICE_NOT_FOUND")
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_an_account_sees_its_own_invoice_and_no_other(client: httpx.AsyncClient, path: str) -> None:
     own = await client.get(path.format(told.NUMBER), params={"account_id": told.ACCOUNT})
@@ -259,6 +265,14 @@ async def test_queries_say_that_the_database_is_down_and_answer_once_it_is_back(
             return (await client.get(f"/invoices/{told.NUMBER}")).status_code == 200
 
         await until(answers, within=10)
+
+
+async def test_a_query_does_not_notice_that_idle_connections_were_cut(
+    servers: Addresses, tables: Addresses, client: httpx.AsyncClient
+) -> None:
+    assert (await client.get(f"/invoices/{told.NUMBER}")).status_code == 200
+    await _connections(servers, tables, allowed=True)
+    assert (await client.get(f"/invoices/{told.NUMBER}")).status_code == 200
 
 
 async def _connections(servers: Addresses, tables: Addresses, *, allowed: bool) -> None:

@@ -15,6 +15,7 @@ from events.topics import EVENTS
 from projections import schema
 from projections.details import fold as details
 from projections.details.table import DetailsTable
+from projections.folding import fold_batch
 from projections.projection import Projection
 from projections.status import fold as status
 from projections.status import outbox
@@ -151,6 +152,16 @@ def test_the_outbox_holds_one_row_for_the_newest_document(
         "correlation": f"correlation of {told.NUMBER}",
         "traceparent": TRACE,
     }
+
+
+def test_an_older_document_never_replaces_a_newer_one_in_the_outbox(tables: Addresses) -> None:
+    rows_by_version: dict[str, InvoiceStatus] = {}
+    (first,) = fold_batch(status.fold, rows_by_version, records(messages(STORY))[:1])
+    (second,) = fold_batch(status.fold, rows_by_version, records(messages(STORY))[1:2])
+    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
+        outbox.put(cur, [second])
+        outbox.put(cur, [first])
+    assert [row["version"] for row in rows(tables, "select version from projections.status_outbox")] == [2]
 
 
 async def test_a_document_that_changed_while_it_was_published_stays_in_the_outbox(tables: Addresses) -> None:

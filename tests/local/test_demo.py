@@ -1,0 +1,28 @@
+"""The demo plays both journeys, checks them, and leaves nothing."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from local import demo
+from tests.local.test_command_line import PROGRAM
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+
+def test_both_journeys_go_through_and_nothing_is_left() -> None:
+    before = set(Path(tempfile.gettempdir()).glob("redletter-demo-*"))
+    ended = subprocess.run([str(PROGRAM), "demo"], capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.count("  Returned\n") == 2
+    assert set(Path(tempfile.gettempdir()).glob("redletter-demo-*")) <= before
+
+
+async def test_what_is_not_as_it_should_be_is_said(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "WITHIN", 2.0)
+    with pytest.raises(demo.Differs, match="no reply to RegisterInvoice"):
+        await demo.journeys(addresses.kafka, "http://127.0.0.1:9", lambda _: None)

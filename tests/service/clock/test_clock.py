@@ -1,0 +1,190 @@
+"""The clock asks at once, asks again until it is answered, and never after."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from events import cloudevents
+from events.catalogue import name_of, named, write
+from events.invoice_events import AnyInvoiceEvent
+from events.topics import EVENTS, TAX_REQUESTS, Channel
+from service import clock
+from service.clock.sending import Sender
+from service.clock.watching import CONSUMER
+from tests.faults.evidence import everything, headers
+from tests.service.clock.facts import RETURN, confirmed, failed, issued, refused, requested, reversed_
+from transport.addresses import Addresses
+from transport.message import Message
+from transport.producer import Fenced, FencedProducers
+
+pytestmark = pytest.mark.integration
+
+SOON = timedelta(milliseconds=300)
+NEVER = timedelta(hours=1)
+_versions = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One message that the clock sent."""
+
+    name: str
+    id: str
+    key: str
+    body: dict[str, Any]
+    at: int
+
+
+async def sent(addresses: Addresses, topic: str = TAX_REQUESTS) -> list[Sent]:
+    records = await everything(addresses.kafka, topic)
+    return [
+        Sent(
+            named(headers(record)["ce_type"]).removesuffix(".v1"),
+            headers(record)["ce_id"],
+            (record.key or b"").decode(),
+            json.loads(record.value or b"{}"),
+            record.timestamp,
+        )
+        for record in sorted(records, key=lambda record: record.timestamp)
+    ]
+
+
+async def until(addresses: Addresses, enough: Callable[[list[Sent]], bool], topic: str = TAX_REQUESTS) -> list[Sent]:
+    async with asyncio.timeout(30):
+        while not enough(found := await sent(addresses, topic)):
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def happened(addresses: Addresses, *events: AnyInvoiceEvent) -> None:
+    """Publish events as the relay does."""
+    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
+        for event in events:
+            version = next(_versions)
+            told = cloudevents.headers(
+                id=f"event-{version}",
+                source="urn:redletter:worker",
+                name=name_of(type(event)),
+                subject=event.invoice_number,
+                time=event.occurred_at,
+                correlation="story",
+                causation="command",
+                version=version,
+            )
+            await producer.send_and_wait(EVENTS, write(event), key=event.invoice_number.encode(), headers=told)
+
+
+@asynccontextmanager
+async def ticking(addresses: Addresses, repeat: timedelta = NEVER, most: timedelta = NEVER) -> AsyncGenerator[None]:
+    work = clock.run(addresses, clock_shift=timedelta(0), repeat=repeat, repeat_max=most)
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_request_goes_out_at_once_with_what_the_tax_side_needs(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested())
+    async with ticking(addresses):
+        (request,) = await until(addresses, lambda found: len(found) == 1)
+    assert (request.name, request.id) == ("VerifyRedFontForm", f"{RETURN}-VerifyRedFontForm")
+    assert request.body["request_id"] == request.id
+    assert (request.body["attempt"], request.body["net_amount"], request.body["tax_amount"]) == (1, "-100.00", "0.00")
+
+
+async def test_an_unanswered_request_is_repeated_under_its_id_with_growing_pauses(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested())
+    async with ticking(addresses, repeat=SOON, most=3 * SOON):
+        found = await until(addresses, lambda found: len(found) >= 5)
+    assert {request.id for request in found} == {f"{RETURN}-VerifyRedFontForm"}
+    assert [request.body["attempt"] for request in found][:5] == [1, 2, 3, 4, 5]
+    pauses = [after.at - before.at for before, after in itertools.pairwise(found)]
+    # Never early: 1, 2 and then 3 times the first pause, in milliseconds, less what clocks round away.
+    assert [pause >= least - 20 for pause, least in zip(pauses, (300, 600, 900, 900), strict=False)] == [True] * 4
+
+
+async def test_the_answer_ends_the_repeats_and_asks_the_next_question(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested())
+    async with ticking(addresses, repeat=SOON, most=SOON):
+        await until(addresses, lambda found: len(found) >= 2)
+        await happened(addresses, confirmed(), reversed_())
+        found = await until(addresses, lambda found: [r.name for r in found].count("VerifyReversal") >= 3)
+    first = [request.name for request in found].index("VerifyReversal")
+    assert {request.name for request in found[first:]} == {"VerifyReversal"}
+
+
+async def test_nothing_is_asked_after_a_refusal(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested(), refused())
+    other = "26000000000000000002"
+    await happened(addresses, issued(number=other), requested("simple", number=other))
+    async with ticking(addresses, repeat=SOON, most=SOON):
+        found = await until(addresses, lambda found: [request.key for request in found].count(other) >= 3)
+    assert {request.key for request in found} == {other}
+
+
+async def test_a_failed_attempt_moves_the_next_sending(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested())
+    async with ticking(addresses):
+        await until(addresses, lambda found: len(found) == 1)
+        await happened(addresses, failed(retry_at=datetime.now(UTC)))
+        found = await until(addresses, lambda found: len(found) == 2)
+    assert found[1].body["attempt"] == 2
+
+
+async def test_a_return_is_marked_overdue_also_when_the_clock_was_down_at_that_moment(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested(due_latest=datetime.now(UTC) - timedelta(days=1)))
+    async with ticking(addresses):
+        (mark,) = await until(addresses, lambda found: len(found) == 1, Channel.INTERNAL.value)
+    assert (mark.name, mark.body["return_id"]) == ("MarkReturnOverdue", RETURN)
+
+
+async def test_a_replacement_is_linked_to_its_original(addresses: Addresses) -> None:
+    await happened(addresses, issued(replaces=True))
+    async with ticking(addresses):
+        (link,) = await until(addresses, lambda found: len(found) == 1, Channel.INTERNAL.value)
+    assert (link.name, link.id, link.key) == ("LinkReplacement", "reissue-1", "26000000000000000009")
+
+
+async def test_a_clock_that_was_stopped_goes_on_where_it_was(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested())
+    async with ticking(addresses):
+        await until(addresses, lambda found: len(found) == 1)
+    await happened(addresses, confirmed())
+    async with ticking(addresses):
+        found = await until(addresses, lambda found: len(found) == 2)
+    assert [(request.name, request.body["attempt"]) for request in found] == [
+        ("VerifyRedFontForm", 1),
+        ("IssueCreditNote", 1),
+    ]
+
+
+async def test_two_clocks_share_the_partitions(addresses: Addresses) -> None:
+    numbers = [f"26{index:018d}" for index in range(100, 130)]
+    async with ticking(addresses), ticking(addresses):
+        for number in numbers:
+            await happened(addresses, issued(number=number), requested("simple", number=number))
+        found = await until(addresses, lambda found: {request.key for request in found} == set(numbers))
+    assert len(found) == len(numbers)
+
+
+async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses: Addresses) -> None:
+    earlier, later = (FencedProducers(addresses.kafka, CONSUMER) for _ in range(2))
+    everything_ = frozenset(range(8))
+    for producers in (earlier, later):
+        sender = Sender(addresses.database, producers, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
+        await sender.own(everything_)
+    with pytest.raises(Fenced):
+        await earlier.publish(0, [Message(TAX_REQUESTS, b"key", b"{}", [], 0)])
+    await earlier.close()
+    await later.close()

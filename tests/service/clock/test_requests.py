@@ -1,0 +1,121 @@
+"""What each event asks for, and what it settles."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.commands import LinkReplacement, MarkReturnOverdue
+from events.invoice_events import AnyInvoiceEvent
+from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
+from service.clock.requests import TAX_REQUESTS, Body, Close, Delay, Open, actions
+from tests.service.clock.facts import (
+    AT,
+    DUE,
+    FORM,
+    NOTE,
+    NUMBER,
+    ORIGINAL,
+    RETURN,
+    confirmed,
+    failed,
+    issued,
+    linked,
+    overdue,
+    refused,
+    requested,
+    returned,
+    reversed_,
+)
+
+
+def opened(event: AnyInvoiceEvent) -> list[Body]:
+    return [action.body for action in actions(event, issued()) if isinstance(action, Open)]
+
+
+def open_after(events: Iterable[AnyInvoiceEvent]) -> dict[str, Body]:
+    """Return what is open after these events."""
+    waiting: dict[str, Body] = {}
+    for event in events:
+        for action in actions(event, issued()):
+            if isinstance(action, Open):
+                waiting[action.id] = action.body
+            elif isinstance(action, Close):
+                waiting.pop(action.id, None)
+    return waiting
+
+
+def test_a_return_by_the_form_route_has_its_form_verified() -> None:
+    request, reminder = opened(requested("form"))
+    assert isinstance(request, VerifyRedFontForm)
+    assert (request.form_number, request.invoice_number, request.return_id) == (FORM, NUMBER, RETURN)
+    assert (request.net_amount, str(request.tax_amount)) == (Decimal("-100.00"), "0.00")
+    assert (request.kind, request.buyer_tax_id) == ("special", None)
+    assert isinstance(reminder, MarkReturnOverdue)
+
+
+def test_a_return_by_the_simple_route_has_the_sellers_form_opened() -> None:
+    request, _ = opened(requested("simple"))
+    assert type(request) is OpenRedFontForm
+
+
+def test_the_reminder_is_due_at_the_last_due_time_and_the_request_at_once() -> None:
+    due = [action.due_at for action in actions(requested(), issued()) if isinstance(action, Open)]
+    assert due == [AT, DUE]
+
+
+def test_a_confirmed_form_leads_to_the_credit_note_and_that_to_its_verification() -> None:
+    (note,) = opened(confirmed())
+    assert isinstance(note, IssueCreditNote)
+    assert (note.form_number, note.net_amount) == (FORM, Decimal("-100.00"))
+    (reversal,) = opened(reversed_())
+    assert isinstance(reversal, VerifyReversal)
+    assert reversal.credit_note_number == NOTE
+
+
+def test_a_failed_attempt_answers_nothing_and_says_when_to_ask_again() -> None:
+    later = [action for action in actions(failed(retry_at=DUE), issued()) if isinstance(action, Delay)]
+    assert {action.due_at for action in later} == {DUE}
+    assert open_after([requested(), failed()]).keys() == open_after([requested()]).keys()
+
+
+def test_a_replacement_is_linked_to_its_original_under_the_id_of_the_reissue() -> None:
+    (action,) = actions(issued(replaces=True), issued(replaces=True))
+    assert isinstance(action, Open)
+    assert action.id == "reissue-1"
+    assert action.body == LinkReplacement(invoice_number=ORIGINAL, reissue_id="reissue-1", replacement_number=NUMBER)
+    assert list(actions(linked(), issued())) == [Close("reissue-1")]
+
+
+def test_an_overdue_return_is_marked_once_and_asked_about_as_before() -> None:
+    waiting = open_after([requested(), overdue()])
+    assert [type(body) for body in waiting.values()] == [VerifyRedFontForm]
+
+
+def test_a_request_has_the_same_id_on_every_replay() -> None:
+    assert list(actions(requested(), issued())) == list(actions(requested(), issued()))
+
+
+FAILURES = st.lists(st.just(failed()), max_size=2)
+
+
+@given(
+    route=st.sampled_from(["form", "simple"]),
+    steps=st.integers(0, 3),
+    failures=FAILURES,
+    late=st.booleans(),
+    ended=st.booleans(),
+)
+def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
+    route: str, steps: int, failures: list[AnyInvoiceEvent], late: bool, ended: bool
+) -> None:
+    life: list[AnyInvoiceEvent] = [requested(route), *failures]  # type: ignore[arg-type]
+    life += [[overdue()], []][not late]
+    life += [confirmed(), reversed_(), returned()][:steps]
+    if steps < 2 and ended:
+        life.append(refused())
+    questions = [body for body in open_after(life).values() if isinstance(body, TAX_REQUESTS)]
+    over = steps == 3 or (steps < 2 and ended)
+    assert len(questions) == (0 if over else 1)
+    assert not over or open_after(life) == {}
