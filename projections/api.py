@@ -54,7 +54,7 @@ class InvoiceQuery(BaseModel):
 
     account_id: AccountId | None = None
     min_version: Annotated[int, Field(ge=0)] = 0
-    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] = 0.0
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
