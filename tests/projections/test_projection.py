@@ -154,6 +154,15 @@ def test_the_outbox_holds_one_row_for_the_newest_document(
     }
 
 
+def test_older_details_never_replace_newer_ones(tables: Addresses) -> None:
+    first = details.fold(None, STORY[0], 1)
+    second = details.fold(first, STORY[1], 2)
+    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
+        DetailsTable().write(cur, [second])
+        DetailsTable().write(cur, [first])
+        assert DetailsTable().load(cur, [told.NUMBER]) == {told.NUMBER: second}
+
+
 def test_an_older_document_never_replaces_a_newer_one_in_the_outbox(tables: Addresses) -> None:
     rows_by_version: dict[str, InvoiceStatus] = {}
     (first,) = fold_batch(status.fold, rows_by_version, records(messages(STORY))[:1])

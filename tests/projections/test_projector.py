@@ -215,6 +215,27 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
     assert await versions(addresses, "details") == {}
 
 
+async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    consume = projector.consume
+
+    async def breaking_at_first(*asked: Any, group: str, **how: Any) -> None:
+        begun.append(group)
+        if len(begun) <= 2:
+            raise LookupError
+        await consume(*asked, group=group, **how)
+
+    monkeypatch.setattr(projector, "consume", breaking_at_first)
+    monkeypatch.setattr(projector, "PAUSE", 0.1)
+    await publish(addresses, messages(STORY))
+    async with running(projector.run(addresses)):
+
+        async def reached() -> bool:
+            return await versions(addresses, "status") == {told.NUMBER: len(STORY)}
+
+        await until(reached)
+
+
 async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_top(addresses: Addresses) -> None:
     """As when it was frozen after reading, and woke up when another had gone on."""
     stale = FencedProducers(addresses.kafka, publisher.NAME)
