@@ -22,7 +22,7 @@ def _text(kind: str, pattern: str, sentence: str) -> Any:  # noqa: ANN401 - an a
     return GetPydanticSchema(lambda _source, _handler: schema)
 
 
-def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str) -> Any:  # noqa: ANN401
+def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str) -> Any:  # noqa: ANN401 - the same
     """Read a value that is written as a string: JSON gives the string, Python code may give the value itself."""
     written = core_schema.chain_schema([core_schema.str_schema(pattern=pattern, strict=True), read])
     either = core_schema.union_schema([core_schema.is_instance_schema(own), written], mode="left_to_right")

@@ -108,7 +108,12 @@ class FencedProducers:
         """
         gone = [self._producers.pop(partition) for partition in self._producers.keys() - partitions]
         await asyncio.gather(*(producer.stop() for producer in gone))
-        await asyncio.gather(*(self._take(partition) for partition in partitions - self._producers.keys()))
+        new = partitions - self._producers.keys()
+        # Every one is waited for: one still starting would take its id again beside the next try's.
+        taken = await asyncio.gather(*(self._take(partition) for partition in new), return_exceptions=True)
+        for failure in taken:
+            if failure is not None:
+                raise failure
 
     async def publish(self, partition: int, messages: Sequence[Message]) -> None:
         """Publish to a partition that is owned, in one transaction and in order.

@@ -13,6 +13,7 @@ from events.catalogue import COMMANDS, TAX_REQUESTS, write
 from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
 from service.clock import table
 from service.clock.table import Timer
+from service.clock.watching import END_OF_PATIENCE
 from transport.message import Message
 from transport.producer import FencedProducers
 
@@ -71,7 +72,9 @@ class Sender:
         """Send until cancelled."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._database, autocommit=True) as connection:
+                async with await psycopg.AsyncConnection.connect(
+                    self._database, autocommit=True, options=END_OF_PATIENCE
+                ) as connection:
                     while True:
                         await self._send_due(connection)
                         await self._wait()

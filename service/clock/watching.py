@@ -19,6 +19,8 @@ from transport.stepping import ConsumerRecord, Undecodable
 
 CONSUMER = "redletter.clock"
 """The clock's consumer group, and the name its positions are kept under."""
+END_OF_PATIENCE = "-c transaction_timeout=20s"
+"""A clock frozen in its transaction holds rows that its successor waits for; the server takes them away."""
 
 
 class UnreadableEvent(Exception):
@@ -107,7 +109,7 @@ class Watching:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.broken or self._connection.closed:
-            self._connection = psycopg.connect(self._database, autocommit=True)
+            self._connection = psycopg.connect(self._database, autocommit=True, options=END_OF_PATIENCE)
         return self._connection
 
     def close(self) -> None:
