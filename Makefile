@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit prove check format bench lock clean
+.PHONY: help setup demo up test test-unit prove check format approve bench lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ check: setup ## Lint, format, types, import contracts, dependencies, spelling
 format: setup ## Format, and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
+	@$(BIN)/python -m tests.events.approving "$(ENTRY)"
 
 bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
 	@$(BIN)/python -m benchmarks.commands

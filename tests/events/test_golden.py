@@ -1,0 +1,62 @@
+"""What was ever published reads as it did, byte for byte, and no schema changes unannounced."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from events.catalogue import EVENTS, read_event, write
+from tests.events.approving import (
+    GOLDEN,
+    SCHEMAS,
+    TYPES,
+    announced,
+    changelog_of_messages,
+    digest,
+    schema,
+)
+from tests.events.messages import MESSAGES
+
+FILES = sorted(GOLDEN.glob("*.json"))
+HOW = (
+    "has changed under its old name. Let it be, or publish a new version beside it with an upcaster; for a new field "
+    'with a default say so in CHANGELOG.md under "### Messages" and run: make approve ENTRY="..."'
+)
+
+
+def name_of(file: Path) -> str:
+    return ".".join(file.name.split(".")[:2])
+
+
+def test_every_message_has_golden_bytes() -> None:
+    assert {name_of(file) for file in FILES} == set(TYPES)
+    assert set(MESSAGES) == set(TYPES)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_golden_bytes_read_and_are_written_alike(file: Path) -> None:
+    name, golden = name_of(file), file.read_bytes()
+    message = read_event(name, golden) if name in EVENTS else TYPES[name].model_validate_json(golden)
+    assert write(message) == golden, f"the JSON of {name} {HOW}"
+
+
+@pytest.mark.parametrize(("name", "which"), [(name, which) for name, made in MESSAGES.items() for which in made])
+def test_today_the_same_message_is_written_in_the_same_bytes(name: str, which: str) -> None:
+    assert write(MESSAGES[name][which]) == (GOLDEN / f"{name}.{which}.json").read_bytes(), f"the JSON of {name} {HOW}"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_no_schema_changes_without_a_new_version_or_a_word_in_the_changelog(name: str) -> None:
+    approved = json.loads((SCHEMAS / f"{name}.json").read_text())
+    assert schema(name) == approved, f"the schema of {name} {HOW}"
+    history = announced()[name]
+    assert history[-1]["schema"] == digest(approved), f"the schema of {name} {HOW}"
+    entries = Counter(one["changelog"] for one in history)
+    assert [entry for entry in entries if entry not in changelog_of_messages()] == [], "not in CHANGELOG.md any more"
+    assert set(entries.values()) == {1}, "each change of a schema has an entry of its own"
+
+
+def test_no_message_disappears() -> None:
+    assert set(announced()) == set(TYPES)
+    assert {file.name.removesuffix(".json") for file in SCHEMAS.glob("*.v*.json")} == set(TYPES)
