@@ -23,9 +23,7 @@ TYPES: dict[str, type[Record]] = {**COMMANDS, **EVENTS, **REPLIES, **TAX_REQUEST
 
 def schema(name: str) -> dict[str, Any]:
     """Return a message's JSON Schema, without the words that explain it."""
-    return _bare(TYPES[name].model_json_schema(by_alias=True)) | {
-        "$id": f"urn:redletter:schema:{name.replace('.', ':')}"
-    }
+    return _bare(TYPES[name].model_json_schema(by_alias=True)) | {"$id": schema_of(name)}
 
 
 def _bare(node: Any) -> Any:
