@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from local.tax_simulator import patterns
+
 if TYPE_CHECKING:
     from local.up import Plan
     from redletter.settings import Settings
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 """Exit code of a usage error, as typer has it too."""
+
+SIMULATOR = """Play the tax platform and its connector, for demos and tests.
+
+It keeps books of its own: whatever form a return names was made by the buyer, the simulator confirms it for the seller,
+issues one credit note on it, and shows the reversal. The last six digits of an invoice number may choose what happens
+instead. An answer that is lost is asked for again after REDLETTER_TAX_REPEAT_SECONDS.
+
+"""
 
 app = typer.Typer(
     help="""Redletter returns, reverses and reissues electronic invoices.
@@ -63,7 +73,7 @@ def up(
 
 @app.command()
 def demo() -> None:
-    """Play both journeys of an invoice through Kafka on a system of its own, and check how they end."""
+    """Play the journeys of an invoice through Kafka on a system of its own, and check how each ends."""
     from local.demo import play
     from redletter import logs
 
@@ -153,14 +163,9 @@ def api() -> None:
     _run("api")
 
 
-@app.command("tax-simulator")
+@app.command("tax-simulator", help=SIMULATOR + patterns.told())
 def tax_simulator() -> None:
-    """Play the tax platform and its connector, for demos and tests.
-
-    An invoice number that ends in 9999NN chooses what happens to its return. 02 to 13: the form comes back in that
-    state. 44: the tax system knows no such form. 66: the form is over another amount. 77: every request fails twice
-    before it is answered. 88: the credit note fails for good. Any other number goes well.
-    """
+    """Play the tax platform and its connector."""
     _run("tax-simulator")
 
 

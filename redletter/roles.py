@@ -69,7 +69,7 @@ def api(addresses: Addresses, settings: Settings) -> Work:
 
 def tax_simulator(addresses: Addresses, settings: Settings) -> Work:
     """Play the tax platform and its connector."""
-    from local import tax_simulator as role
+    from local.tax_simulator import role
 
     return role.run(addresses, clock_shift=settings.clock_shift)
 

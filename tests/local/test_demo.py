@@ -1,4 +1,4 @@
-"""The demo plays both journeys, checks them, and leaves nothing."""
+"""The demo plays its journeys, checks them, and leaves nothing."""
 
 import os
 import subprocess
@@ -14,11 +14,12 @@ from transport.addresses import Addresses
 pytestmark = pytest.mark.integration
 
 
-def test_both_journeys_go_through_and_nothing_is_left() -> None:
+def test_all_journeys_go_through_and_nothing_is_left() -> None:
     before = set(Path(tempfile.gettempdir()).glob("redletter-demo-*"))
     ended = subprocess.run([str(PROGRAM), "demo"], capture_output=True, text=True, check=False, env=dict(os.environ))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("  Returned\n") == 2
+    assert ended.stdout.count("  Returned\n") == 3
+    assert "RETURN_CANNOT_BE_CANCELLED" in ended.stdout
     assert set(Path(tempfile.gettempdir()).glob("redletter-demo-*")) <= before
 
 
