@@ -26,8 +26,8 @@ from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
 from tests.faults.evidence import everything, headers
 from tests.service.clock.facts import issued, requested
-from tests.service.invoice.conftest import Scenario
 from tests.service.invoice.orders import FORM, OTHER_FORM, ask_return, ask_simply, observe, register
+from tests.service.invoice.scenario import Scenario
 from transport.addresses import Addresses
 
 USUAL = "26000000000000000005"

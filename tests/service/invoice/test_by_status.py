@@ -22,7 +22,6 @@ from events.invoice_events import (
 from events.values import StatusCode
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, Invoice, status_of
-from tests.service.invoice.conftest import Scenario
 from tests.service.invoice.orders import (
     NUMBER,
     OTHER_CREDIT_NOTE,
@@ -43,6 +42,7 @@ from tests.service.invoice.orders import (
     reissue,
     reject,
 )
+from tests.service.invoice.scenario import Scenario
 
 RETURN = "id-3"
 """The return's id: RequestReturn is the third command."""

@@ -10,7 +10,6 @@ from service.invoice.decide import decide
 from service.invoice.evolve import evolve
 from service.invoice.holding import WrongHolder
 from service.invoice.refusals import Refusal
-from tests.service.invoice.conftest import Scenario
 from tests.service.invoice.orders import (
     ACCOUNT,
     CREDIT_NOTE,
@@ -34,6 +33,7 @@ from tests.service.invoice.orders import (
     reject,
     replaces,
 )
+from tests.service.invoice.scenario import Scenario
 
 FORM_CLAIM, C1 = Claim("form", FORM), Claim("charge", "c1")
 OWN, OTHER = Holder(NUMBER, ACCOUNT), Holder(OTHER_NUMBER, ACCOUNT)

@@ -8,7 +8,6 @@ from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.evolve import NotBegun, evolve
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Posting, Returned, Reversed
-from tests.service.invoice.conftest import Scenario
 from tests.service.invoice.orders import (
     NUMBER,
     OTHER_NUMBER,
@@ -27,6 +26,7 @@ from tests.service.invoice.orders import (
     reject,
     replaces,
 )
+from tests.service.invoice.scenario import Scenario
 
 
 def history(*commands: AnyCommand) -> list[AnyInvoiceEvent]:

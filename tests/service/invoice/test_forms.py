@@ -8,7 +8,6 @@ import pytest
 
 from events.invoice_events import CreditNoteIssued, RedFontFormConfirmed, ReturnRefused, ReturnRequested
 from events.values import Buyer
-from tests.service.invoice.conftest import NOW, Scenario
 from tests.service.invoice.orders import (
     FORM,
     NUMBER,
@@ -24,6 +23,7 @@ from tests.service.invoice.orders import (
     register,
     reject,
 )
+from tests.service.invoice.scenario import NOW, Scenario
 
 FORM_ROUTE = (register(), observe(), ask_return())
 SIMPLE_ROUTE = (register(), observe("not_recorded"), ask_simply())

@@ -28,7 +28,6 @@ from events.invoice_events import (
 from service.invoice.claims import Claim, Holder
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
-from tests.service.invoice.conftest import Scenario
 from tests.service.invoice.orders import (
     ACCOUNT,
     amend,
@@ -48,6 +47,7 @@ from tests.service.invoice.orders import (
     reject,
     replaces,
 )
+from tests.service.invoice.scenario import Scenario
 
 SEQUENCES = 2000
 NUMBERS = [f"2600000000000000000{n}" for n in range(4)]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from events.invoice_events import InvoiceIssued, PostingStatusChanged
-from tests.service.invoice.conftest import NOW, Scenario
 from tests.service.invoice.orders import (
     CREDIT_NOTE,
     NUMBER,
@@ -22,6 +21,7 @@ from tests.service.invoice.orders import (
     reissue,
     replaces,
 )
+from tests.service.invoice.scenario import NOW, Scenario
 
 REVERSED = (register(charges=("c1",)), observe(), ask_return(), confirm(), credit())
 HELD = (*REVERSED, reissue("c1"))

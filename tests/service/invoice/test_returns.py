@@ -7,7 +7,6 @@ import pytest
 
 from events.invoice_events import ReturnRequested
 from events.values import Calendar
-from tests.service.invoice.conftest import NOW, Scenario
 from tests.service.invoice.orders import (
     FORM,
     NUMBER,
@@ -22,6 +21,7 @@ from tests.service.invoice.orders import (
     register,
     reject,
 )
+from tests.service.invoice.scenario import NOW, Scenario
 
 RECORDED = (register(), observe())
 NOT_RECORDED = (register(), observe("not_recorded"))

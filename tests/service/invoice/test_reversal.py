@@ -15,7 +15,6 @@ from events.invoice_events import (
     ReversalAttemptFailed,
 )
 from service.invoice.moment import Policy
-from tests.service.invoice.conftest import NOW, Scenario
 from tests.service.invoice.orders import (
     CREDIT_NOTE,
     FORM,
@@ -33,6 +32,7 @@ from tests.service.invoice.orders import (
     overdue,
     register,
 )
+from tests.service.invoice.scenario import NOW, Scenario
 
 RETURN = "id-3"
 OPEN = (register(charges=("c1", "c2")), observe(), ask_return())

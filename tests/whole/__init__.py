@@ -1,0 +1,1 @@
+"""The whole business, through Kafka and HTTP, as other services see it."""
