@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit prove check format approve bench lock clean
+.PHONY: help setup demo up test test-unit cover prove check format approve bench lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,11 @@ test-unit: setup ## Run the tests that need no servers
 
 prove: setup ## Run the fault proofs in their long form
 	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults
+
+cover: setup ## Check that tests without servers take every branch of the decisions and folds
+	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
+		tests/service/invoice tests/projections tests/events tests/whole
+	@$(BIN)/coverage report
 
 check: setup ## Lint, format, types, import contracts, dependencies, spelling
 	@$(BIN)/ruff check .
