@@ -14,10 +14,11 @@ from aiokafka.protocol.admin import DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
 from local.running import Running
+from projections.models import MODELS
 
 GROUPS: Mapping[str, Collection[str]] = {
     "worker": ("redletter.worker",),
-    "projector": ("redletter.projector.status", "redletter.projector.details"),
+    "projector": tuple(entry.consumer for entry in MODELS.values()),
     "clock": ("redletter.clock",),
     "tax-simulator": ("redletter.tax-simulator",),
 }

@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 
 class Answer(NamedTuple):
-    """The JSON text to serve, the account it belongs to, and the version of the invoice that it shows."""
+    """The JSON text to serve, the account it belongs to, and the version that the read model has reached.
+
+    body: None where there was nothing to tell yet at the moment that was asked about.
+    """
 
     account_id: str
     version: int
-    body: str
+    body: str | None

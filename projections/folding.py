@@ -42,7 +42,7 @@ def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[Record])
     last: dict[str, ConsumerRecord] = {}
     for raw in records:
         number = _number(raw)
-        record, event, version = _read(raw)
+        record, event, version = read(raw)
         before = rows.get(number)
         after = fold(before, event, version)
         if after is not before:
@@ -60,7 +60,8 @@ def _number(record: Record) -> str:
         raise NotAnEvent(record) from error
 
 
-def _read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
+def read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
+    """Return the event of a record, and its version. Raises: NotAnEvent."""
     if isinstance(record, Undecodable) or record.value is None:
         raise NotAnEvent(record)
     headers = dict(record.headers)

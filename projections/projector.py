@@ -2,75 +2,57 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
-from events.topics import EVENTS
-from projections.details import fold as details
-from projections.details.table import DetailsTable
-from projections.folding import Row
+from projections.models import MODELS, Entry
 from projections.projection import Projection
-from projections.status import fold as status
-from projections.status import outbox
 from projections.status.publisher import Publisher
-from projections.status.table import StatusTable
 from transport.addresses import Addresses
-from transport.consumer import Owning, consume
+from transport.consumer import consume
 
 log = structlog.get_logger(__name__)
 
-STATUS_CONSUMER = "redletter.projector.status"
-DETAILS_CONSUMER = "redletter.projector.details"
-"""Each is the consumer group's name and that of the positions."""
 MOST = 1000
-"""Events in one transaction."""
+"""Records in one transaction."""
 PAUSE = 2.0
 """Seconds before what broke down is begun again."""
 
 
 async def run(addresses: Addresses) -> None:
-    """Keep the read models up with `invoice.events` until cancelled."""
+    """Keep the read models up with their topics until cancelled."""
     publisher = Publisher(addresses)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_kept_going("status", lambda: _status(addresses, publisher)))
-        group.create_task(_kept_going("details", lambda: _details(addresses)))
+        for name, entry in MODELS.items():
+            follow = partial(_publishing if name == "status" else _follow, addresses, entry, publisher)
+            group.create_task(_kept_going(name, follow))
         group.create_task(_kept_going("status publication", publisher.run))
 
 
-async def _status(addresses: Addresses, publisher: Publisher) -> None:
-    projection = Projection(
-        addresses.database,
-        consumer=STATUS_CONSUMER,
-        fold=status.fold,
-        table=StatusTable(),
-        announce=outbox.put,
-        committed=publisher.wake,
-    )
-    await _follow(addresses, STATUS_CONSUMER, projection, publisher.assigned, publisher.revoked)
+async def _publishing(addresses: Addresses, entry: Entry, publisher: Publisher) -> None:
+    """Keep the status read model up, and let the publisher know of what it changes and whose partitions they are."""
+    projection = Projection(addresses.database, consumer=entry.consumer, model=entry.make(), committed=publisher.wake)
+    await _consume(addresses, entry, projection, publisher)
 
 
-async def _details(addresses: Addresses) -> None:
-    projection = Projection(addresses.database, consumer=DETAILS_CONSUMER, fold=details.fold, table=DetailsTable())
-    await _follow(addresses, DETAILS_CONSUMER, projection)
+async def _follow(addresses: Addresses, entry: Entry, _: Publisher) -> None:
+    await _consume(addresses, entry, Projection(addresses.database, consumer=entry.consumer, model=entry.make()))
 
 
-async def _follow(
-    addresses: Addresses,
-    consumer: str,
-    projection: Projection[Row],
-    assigned: Owning | None = None,
-    revoked: Owning | None = None,
+async def _consume(
+    addresses: Addresses, entry: Entry, projection: Projection, publisher: Publisher | None = None
 ) -> None:
-    """Fold `invoice.events` until cancelled; the last batch in hand is finished before the connection goes."""
+    """Read the topic until cancelled; the last batch in hand is finished before the connection goes."""
     try:
         await consume(
             addresses,
-            group=consumer,
-            topics=[EVENTS],
+            group=entry.consumer,
+            topics=[entry.topic],
             work=projection,
             most=MOST,
-            assigned=assigned,
-            revoked=revoked,
+            assigned=publisher and publisher.assigned,
+            revoked=publisher and publisher.revoked,
         )
     finally:
         await asyncio.to_thread(projection.close)

@@ -2,9 +2,9 @@
 
 import psycopg
 
-from projections.details.table import DetailsTable
+from projections.models import MODELS
+from projections.read_model import is_there
 from projections.status import outbox
-from projections.status.table import StatusTable
 
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections'))"
 """Two that create the same schema at once would make one of them fail."""
@@ -18,7 +18,9 @@ def ensure(database_url: str) -> None:
     with psycopg.connect(database_url) as connection, connection.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")
-        StatusTable().create(cur)
-        DetailsTable().create(cur)
+        for model in (entry.build("") for entry in MODELS.values()):
+            if not is_there(cur, model.names()[0]):
+                model.create(cur)
+                model.index(cur)
         cur.execute(outbox.CREATE)
         cur.execute(outbox.CREATE_INDEX)

@@ -3,16 +3,29 @@
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from events.catalogue import write
 from projections.answers import Answer
+from projections.details.row import DetailsRow
 
 _OF = """
-    select account_id, version, '{"invoice":' || invoice::text || ',' || substr(sequel::text, 2)
-    from projections.details where invoice_number = %s
+    select account_id, version, invoice::text, sequel::text from projections.details where invoice_number = %s
 """
-"""Both parts are kept as JSON text, and one object is made of them without reading either."""
 
 
 async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answer | None:
     """Return the details of an invoice, or None for one not seen."""
     row = await (await connection.execute(_OF, (invoice_number,))).fetchone()
-    return None if row is None else Answer(*row)
+    if row is None:
+        return None
+    account_id, version, invoice, sequel = row
+    return Answer(account_id, version, _joined(invoice, sequel))
+
+
+def joined(row: DetailsRow) -> str:
+    """Return the answer that a row makes."""
+    return _joined(row.invoice, write(row.sequel).decode())
+
+
+def _joined(invoice: str, sequel: str) -> str:
+    """Make one object of two that are kept as JSON text, without reading either."""
+    return f'{{"invoice":{invoice},{sequel[1:]}'

@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
-
-from psycopg import Cursor
-from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composed, Identifier
 
 from events.catalogue import write
 from projections.details.row import DetailsRow, Sequel
-
-SCHEMA = "projections"
+from projections.read_model import Cur, about
 
 _CREATE = """
-    create table if not exists {table} (
+    create table {table} (
         invoice_number text collate "C" primary key,
         version integer not null,
         account_id text not null,
@@ -40,16 +34,23 @@ class DetailsTable:
 
     name: str = "details"
 
-    def create(self, cur: Cursor[TupleRow]) -> None:
-        """Create the table if it is missing."""
-        cur.execute(self._sql(_CREATE))
+    def names(self) -> Sequence[str]:
+        """Return its name."""
+        return (self.name,)
 
-    def load(self, cur: Cursor[TupleRow], numbers: Sequence[str]) -> dict[str, DetailsRow]:
+    def create(self, cur: Cur) -> None:
+        """Create the table."""
+        cur.execute(about(self.name, _CREATE))
+
+    def index(self, cur: Cur) -> None:
+        """Create nothing: its queries go by the primary key."""
+
+    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, DetailsRow]:
         """Return the rows of these invoices by number."""
-        cur.execute(self._sql(_LOAD), (numbers,))
+        cur.execute(about(self.name, _LOAD), (numbers,))
         return {number: DetailsRow(invoice, Sequel.model_validate_json(sequel)) for number, invoice, sequel in cur}
 
-    def write(self, cur: Cursor[TupleRow], rows: Sequence[DetailsRow]) -> None:
+    def write(self, cur: Cur, rows: Sequence[DetailsRow]) -> None:
         """Insert or replace the rows that are newer than what is there."""
         columns = (
             [row.sequel.status.invoice_number for row in rows],
@@ -58,7 +59,4 @@ class DetailsTable:
             [row.invoice for row in rows],
             [write(row.sequel).decode() for row in rows],
         )
-        cur.execute(self._sql(_WRITE), columns)
-
-    def _sql(self, statement: LiteralString) -> Composed:
-        return SQL(statement).format(table=Identifier(SCHEMA, self.name))
+        cur.execute(about(self.name, _WRITE), columns)

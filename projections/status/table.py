@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
-
-from psycopg import Cursor
-from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composed, Identifier
 
 from events.catalogue import write
 from events.status import InvoiceStatus
-
-SCHEMA = "projections"
+from projections.read_model import Cur, about
 
 _CREATE = """
-    create table if not exists {table} (
+    create table {table} (
         invoice_number text collate "C" primary key,
         version integer not null,
         account_id text not null,
@@ -37,16 +31,23 @@ class StatusTable:
 
     name: str = "status"
 
-    def create(self, cur: Cursor[TupleRow]) -> None:
-        """Create the table if it is missing."""
-        cur.execute(self._sql(_CREATE))
+    def names(self) -> Sequence[str]:
+        """Return its name."""
+        return (self.name,)
 
-    def load(self, cur: Cursor[TupleRow], numbers: Sequence[str]) -> dict[str, InvoiceStatus]:
+    def create(self, cur: Cur) -> None:
+        """Create the table."""
+        cur.execute(about(self.name, _CREATE))
+
+    def index(self, cur: Cur) -> None:
+        """Create nothing: its queries go by the primary key."""
+
+    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, InvoiceStatus]:
         """Return the rows of these invoices by number."""
-        cur.execute(self._sql(_LOAD), (numbers,))
+        cur.execute(about(self.name, _LOAD), (numbers,))
         return {number: InvoiceStatus.model_validate_json(document) for number, document in cur}
 
-    def write(self, cur: Cursor[TupleRow], rows: Sequence[InvoiceStatus]) -> None:
+    def write(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
         """Insert or replace the rows that are newer than what is there."""
         columns = (
             [row.invoice_number for row in rows],
@@ -54,7 +55,4 @@ class StatusTable:
             [row.account_id for row in rows],
             [write(row).decode() for row in rows],
         )
-        cur.execute(self._sql(_WRITE), columns)
-
-    def _sql(self, statement: LiteralString) -> Composed:
-        return SQL(statement).format(table=Identifier(SCHEMA, self.name))
+        cur.execute(about(self.name, _WRITE), columns)

@@ -9,13 +9,15 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from projections import schema
+from projections.models import MODELS
 from service.schema import migrate
 from transport.addresses import Addresses
 
-_EMPTY = """
+_LEFT = """
     drop table if exists projections.status_2;
-    truncate projections.status, projections.details, projections.status_outbox, redletter.positions
+    truncate projections.status_outbox, redletter.positions
 """
+_TABLES = [name for entry in MODELS.values() for name in entry.make().names()]
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +37,7 @@ def own_database(servers: Addresses) -> Iterator[str]:
 def tables(servers: Addresses, own_database: str) -> Addresses:
     """Return a database with all tables and no rows, quicker to have than a whole system, and the shared Kafka."""
     with psycopg.connect(own_database) as connection:
-        connection.execute(_EMPTY)
+        connection.execute(_LEFT)
+        for name in _TABLES:
+            connection.execute(SQL("truncate {}").format(Identifier("projections", name)))
     return Addresses(kafka=servers.kafka, database=own_database)

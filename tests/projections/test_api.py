@@ -18,9 +18,9 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from events.catalogue import write
 from projections import api
+from projections.api.problems import MEDIA_TYPE
 from projections.details import fold as details
 from projections.details.table import DetailsTable
-from projections.problems import MEDIA_TYPE
 from projections.status import fold as status
 from projections.status.table import StatusTable
 from tests.projections import naive, told

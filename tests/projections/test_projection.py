@@ -17,6 +17,7 @@ from projections.details import fold as details
 from projections.details.table import DetailsTable
 from projections.folding import fold_batch
 from projections.projection import Projection
+from projections.read_model import Folded
 from projections.status import fold as status
 from projections.status import outbox
 from projections.status.table import StatusTable
@@ -39,22 +40,16 @@ def batch(of: Sequence[ConsumerRecord]) -> Batch:
 
 
 @pytest.fixture
-def statuses(tables: Addresses) -> Iterator[Projection[InvoiceStatus]]:
+def statuses(tables: Addresses) -> Iterator[Projection]:
     projection = status_projection(tables)
     projection.positions([PARTITION])
     with closing(projection):
         yield projection
 
 
-def status_projection(tables: Addresses, committed: Callable[[], None] = lambda: None) -> Projection[InvoiceStatus]:
-    return Projection(
-        tables.database,
-        consumer="status",
-        fold=status.fold,
-        table=StatusTable(),
-        announce=outbox.put,
-        committed=committed,
-    )
+def status_projection(tables: Addresses, committed: Callable[[], None] = lambda: None) -> Projection:
+    model = Folded(status.fold, StatusTable(), outbox.put)
+    return Projection(tables.database, consumer="status", model=model, committed=committed)
 
 
 def rows(tables: Addresses, query: LiteralString) -> list[dict[str, Any]]:
@@ -62,7 +57,7 @@ def rows(tables: Addresses, query: LiteralString) -> list[dict[str, Any]]:
         return cur.execute(query).fetchall()
 
 
-def test_batches_leave_the_document_of_the_whole_story(tables: Addresses, statuses: Projection[InvoiceStatus]) -> None:
+def test_batches_leave_the_document_of_the_whole_story(tables: Addresses, statuses: Projection) -> None:
     topic = records(messages(STORY))
     statuses.handle(batch(topic[:1]))
     statuses.handle(batch(topic[1:4]))
@@ -78,7 +73,7 @@ def test_batches_leave_the_document_of_the_whole_story(tables: Addresses, status
 
 
 def test_details_keep_the_invoice_and_its_sequel(tables: Addresses) -> None:
-    projection = Projection(tables.database, consumer="details", fold=details.fold, table=DetailsTable())
+    projection = Projection(tables.database, consumer="details", model=Folded(details.fold, DetailsTable()))
     projection.positions([PARTITION])
     topic = records(messages(STORY))
     with closing(projection):
@@ -90,9 +85,7 @@ def test_details_keep_the_invoice_and_its_sequel(tables: Addresses) -> None:
     assert row["sequel"]["status"] == naive.status_document(STORY)
 
 
-def test_a_batch_that_comes_again_is_lost_and_changes_nothing(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
-) -> None:
+def test_a_batch_that_comes_again_is_lost_and_changes_nothing(tables: Addresses, statuses: Projection) -> None:
     topic = records(messages(STORY))
     statuses.handle(batch(topic))
     before = rows(tables, "select xmin::text, * from projections.status")
@@ -102,7 +95,7 @@ def test_a_batch_that_comes_again_is_lost_and_changes_nothing(
 
 
 def test_events_read_again_from_the_beginning_change_no_row_and_publish_nothing(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
+    tables: Addresses, statuses: Projection
 ) -> None:
     topic = records(messages(STORY))
     statuses.handle(batch(topic))
@@ -115,9 +108,7 @@ def test_events_read_again_from_the_beginning_change_no_row_and_publish_nothing(
     assert rows(tables, "select * from projections.status_outbox") == []
 
 
-def test_a_gap_stores_nothing_and_the_work_goes_on_once_it_is_filled(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
-) -> None:
+def test_a_gap_stores_nothing_and_the_work_goes_on_once_it_is_filled(tables: Addresses, statuses: Projection) -> None:
     topic = records(messages(STORY))
     with pytest.raises(VersionGap):
         statuses.handle(batch([topic[0], topic[2]]))
@@ -136,9 +127,7 @@ def test_an_older_row_never_replaces_a_newer_one(tables: Addresses) -> None:
         assert StatusTable().load(cur, [told.NUMBER]) == {told.NUMBER: rows_by_version[1]}
 
 
-def test_the_outbox_holds_one_row_for_the_newest_document(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
-) -> None:
+def test_the_outbox_holds_one_row_for_the_newest_document(tables: Addresses, statuses: Projection) -> None:
     topic = records(messages(STORY))
     statuses.handle(batch(topic[:2]))
     statuses.handle(batch(topic[2:3]))
@@ -191,7 +180,7 @@ async def test_a_document_that_changed_while_it_was_published_stays_in_the_outbo
 
 
 async def test_a_document_waits_while_the_table_does_not_stand_at_its_version(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
+    tables: Addresses, statuses: Projection
 ) -> None:
     statuses.handle(batch(records(messages(STORY))))
     async with await psycopg.AsyncConnection.connect(tables.database, autocommit=True) as connection:
@@ -200,7 +189,7 @@ async def test_a_document_waits_while_the_table_does_not_stand_at_its_version(
 
 
 def test_a_lost_connection_fails_the_batch_and_the_next_try_has_a_new_one(
-    tables: Addresses, statuses: Projection[InvoiceStatus]
+    tables: Addresses, statuses: Projection
 ) -> None:
     topic = records(messages(STORY))
     statuses.handle(batch(topic[:1]))
@@ -233,7 +222,7 @@ def test_a_second_table_beside_the_live_one_is_filled_by_itself(tables: Addresse
     beside = StatusTable("status_2")
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         beside.create(cur)
-    projection = Projection(tables.database, consumer="rebuild", fold=status.fold, table=beside)
+    projection = Projection(tables.database, consumer="rebuild", model=Folded(status.fold, beside))
     projection.positions([PARTITION])
     with closing(projection):
         projection.handle(batch(records(messages(STORY))))

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import STATUS
-from projections import api, projector
+from projections import api, models, projector
 from projections.status import outbox, publisher
 from projections.status.publisher import Publisher
 from tests.projections import naive, told
@@ -204,7 +204,7 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(projector.details, "fold", broken)
+    monkeypatch.setattr(models.details, "fold", broken)
     await publish(addresses, messages(STORY))
     async with running(projector.run(addresses)):
 

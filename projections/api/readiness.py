@@ -7,16 +7,13 @@ from http import HTTPStatus
 import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from psycopg import AsyncConnection, Error
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg import Error
 
-from projections.bounded import within
-from projections.problems import Problem
+from projections.api.bounded import within
+from projections.api.problems import Problem
+from projections.api.reading import Pool
 
 log = structlog.get_logger(__name__)
-
-Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 CHECK_WITHIN = 2.0
 """Seconds within which each server must have answered."""

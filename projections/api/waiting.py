@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from projections.answers import Answer
-from projections.problems import Problem
+from projections.api.problems import Problem
 
 LONGEST_WAIT = 30.0
 """Seconds that a query may wait at most."""

@@ -1,0 +1,1 @@
+"""How commands were answered: counts of acceptances and of refusals by code."""

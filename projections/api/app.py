@@ -1,0 +1,87 @@
+"""The application: its parts, and how it is served."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from projections.api import invoices, lookups, problems, readiness
+from projections.api.problems import ProblemDocument
+from projections.api.reading import Pool, Reader, pool_of
+from transport.addresses import Addresses
+
+log = structlog.get_logger(__name__)
+
+STOP_WITHIN = 2
+"""Seconds that requests under way may take when the api stops."""
+
+
+def build(addresses: Addresses) -> FastAPI:
+    """Return the application; its lifespan holds the database connections, and starts while the database is down."""
+    pool = pool_of(addresses.database)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        await pool.open(wait=False)
+        try:
+            yield
+        finally:
+            await pool.close(timeout=1)
+
+    app = FastAPI(title="Redletter", description="Where is my return?", lifespan=lifespan)
+    reader = Reader(pool)
+    app.include_router(invoices.router(reader))
+    app.include_router(lookups.router(reader))
+    app.include_router(_health(pool, addresses.kafka))
+    problems.install(app)
+    return app
+
+
+def _health(pool: Pool, kafka: str) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez")
+    async def livez() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "live"}
+
+    @router.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
+    async def readyz() -> dict[str, str]:
+        """Say whether the read tables and Kafka can be reached."""
+        await readiness.check(pool, kafka)
+        return {"status": "ready"}
+
+    return router
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the role decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def run(addresses: Addresses, *, host: str, port: int) -> None:
+    """Serve until cancelled. port: 0 takes any free one; the log tells which.
+
+    Raises: OSError when the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening:
+        log.info("answering queries", host=host, port=listening.getsockname()[1])
+        await _serve(build(addresses), listening)
+
+
+async def _serve(app: FastAPI, listening: socket.socket) -> None:
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving})

@@ -1,0 +1,1 @@
+"""Charges: which invoice each is on, and which may be invoiced anew."""

@@ -1,0 +1,75 @@
+"""Events -> the charges of an invoice. Of several invoices with the same charge, the query says which counts."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal, NamedTuple, assert_never
+
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceReturned,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from projections.items import folding
+
+State = Literal["invoiced", "released", "reissue_pending", "replaced"]
+"""replaced: the charge went on to another invoice, which tells of it from then on."""
+
+
+class Charge(NamedTuple):
+    """A charge on one invoice. amount: as published. released_at: when the invoice was reversed."""
+
+    charge_id: str
+    amount: str
+    state: State
+    reissue_id: str | None
+    released_at: datetime | None
+
+
+Charges = Mapping[str, Charge]
+
+
+def changes(charges: Charges, event: AnyInvoiceEvent) -> Charges:
+    """Return the charges that an event changes."""
+    match event:
+        case InvoiceIssued():
+            return {
+                one.charge_id: Charge(one.charge_id, str(one.amount), "invoiced", None, None) for one in event.charges
+            }
+        case CreditNoteIssued():
+            at = event.occurred_at
+            return {key: charges[key]._replace(state="released", released_at=at) for key in event.released_charge_ids}
+        case ReissueRequested():
+            return _now(charges, event.charge_ids, "reissue_pending", event.reissue_id)
+        case ReissueRefused():
+            return _now(charges, event.charge_ids, "released", None)
+        case ReplacementIssued():
+            return _now(charges, event.charge_ids, "replaced", event.reissue_id)
+        case (
+            PostingStatusChanged()
+            | ReturnRequested()
+            | RedFontFormConfirmed()
+            | ReversalAttemptFailed()
+            | InvoiceReturned()
+            | ReturnRefused()
+            | ReturnOverdue()
+        ):
+            return {}
+        case _:
+            assert_never(event)
+
+
+def _now(charges: Charges, charge_ids: Iterable[str], state: State, reissue_id: str | None) -> Charges:
+    return {key: charges[key]._replace(state=state, reissue_id=reissue_id) for key in charge_ids}
+
+
+fold = folding(changes)

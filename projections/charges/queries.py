@@ -1,0 +1,79 @@
+"""Pages of charges. Of all invoices that a charge was ever on, one tells where it stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL
+
+from events.values import ChargeId, InvoiceNumber, Money, Record, ReissueId
+
+ChargeState = Literal["invoiced", "released", "reissue_pending"]
+
+# The invoice it is on; else the one that holds it for a new one; else the one that released it last. Events of two
+# invoices come in any order, so that for a moment two may say that they have it.
+_BETTER: LiteralString = """
+    not exists (
+        select from projections.charges as other
+        where other.charge_id = c.charge_id and other.state <> 'replaced' and other.invoice_number <> c.invoice_number
+            and (case other.state when 'invoiced' then 3 when 'reissue_pending' then 2 else 1 end,
+                 coalesce(other.released_at, '-infinity'), other.invoice_number)
+              > (case c.state when 'invoiced' then 3 when 'reissue_pending' then 2 else 1 end,
+                 coalesce(c.released_at, '-infinity'), c.invoice_number)
+    )
+"""
+_PAGE = SQL("""
+    select charge_id, amount, state, invoice_number, reissue_id from projections.charges as c
+    where {} order by charge_id limit %(limit)s
+""")
+_FILTERS: dict[LiteralString, str] = {
+    "account_id = %(account)s": "account",
+    "state = %(state)s": "state",
+    "charge_id > %(after)s": "after",
+}
+
+
+class ChargeLine(Record):
+    """Where a charge stands: on an invoice, free to be invoiced anew, or asked for."""
+
+    charge_id: ChargeId
+    amount: Money
+    state: ChargeState
+    invoice_number: InvoiceNumber
+    reissue_id: ReissueId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which charges: those after one in the order of their ids, with these filters."""
+
+    account_id: str | None
+    state: ChargeState | None
+    after: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Charges, and the id of the last one when there are more."""
+
+    charges: Sequence[ChargeLine]
+    next: str | None
+
+
+async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
+    """Return a page of charges by id."""
+    facts: dict[str, Any] = {
+        "account": wanted.account_id,
+        "state": wanted.state,
+        "after": wanted.after,
+        "limit": wanted.limit + 1,
+    }
+    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
+    conditions = [*filters, SQL("state <> 'replaced'"), SQL(_BETTER)]
+    rows = await (await connection.execute(_PAGE.format(SQL(" and ").join(conditions)), facts)).fetchall()
+    shown = [ChargeLine.model_validate(dict(zip(ChargeLine.model_fields, row, strict=True))) for row in rows]
+    more = len(shown) > wanted.limit
+    return Page(shown[: wanted.limit], shown[wanted.limit - 1].charge_id if more else None)

@@ -1,0 +1,19 @@
+"""The table of charges: a row for each charge on each invoice it was ever on."""
+
+from typing import LiteralString
+
+from projections.charges.fold import Charge
+from projections.items import ItemsTable
+
+
+def charges_table(name: str = "charges") -> ItemsTable[Charge]:
+    """Return the table under a name."""
+    columns: dict[str, LiteralString] = {
+        "charge_id": 'text collate "C"',
+        "amount": "text",
+        "state": "text",
+        "reissue_id": "text",
+        "released_at": "timestamptz",
+    }
+    indexes = ("charge_id", "account_id, charge_id", "state, charge_id", "account_id, state, charge_id")
+    return ItemsTable(name, Charge, columns, indexes)

@@ -1,0 +1,53 @@
+"""Events -> the forms that were named for an invoice. A form is active while the invoice has claimed it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from events.catalogue import write
+from events.invoice_events import AnyInvoiceEvent, RedFontFormConfirmed, ReturnRefused, ReturnRequested
+from events.values import RedFontForm
+from projections.items import folding
+
+
+class NamedForm(NamedTuple):
+    """A form of one invoice. told: its JSON as the tax side told it. claimed_at: when it was last claimed."""
+
+    number: str
+    state: str | None
+    active: bool
+    told: str | None
+    claimed_at: datetime | None
+
+
+Forms = Mapping[str, NamedForm]
+
+
+def changes(forms: Forms, event: AnyInvoiceEvent) -> Forms:
+    """Return the forms that an event changes. Only a refusal frees a form; one that reversed an invoice stays."""
+    match event:
+        case ReturnRequested(red_font_form_number=number) if number:
+            known = forms.get(number, NamedForm(number, None, active=False, told=None, claimed_at=None))
+            return {number: known._replace(active=True, claimed_at=event.occurred_at)}
+        case RedFontFormConfirmed(form=form):
+            return {form.number: _told(form, event.occurred_at)}
+        case ReturnRefused():
+            return _refused(forms, event)
+        case _:
+            return {}
+
+
+def _told(form: RedFontForm, claimed_at: datetime) -> NamedForm:
+    return NamedForm(form.number, form.state, active=True, told=write(form).decode(), claimed_at=claimed_at)
+
+
+def _refused(forms: Forms, event: ReturnRefused) -> Forms:
+    freed = {number: form._replace(active=False) for number, form in forms.items() if form.active}
+    number = event.form_number
+    if number is None:
+        return freed
+    named = freed.get(number) or forms.get(number) or NamedForm(number, None, active=False, told=None, claimed_at=None)
+    return freed | {number: named._replace(state=event.form_state or named.state)}
+
+
+fold = folding(changes)

@@ -1,0 +1,1 @@
+"""History: every event of an invoice, as it was published."""

@@ -1,0 +1,80 @@
+"""The events of each invoice, kept as they came. Nothing is folded: an event is its own row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from projections.folding import numbers, read
+from projections.read_model import Cur, about
+from projections.versions import is_next
+from transport.stepping import Record
+
+_CREATE = """
+    create table {table} (
+        invoice_number text collate "C" not null,
+        version integer not null,
+        account_id text not null,
+        event_id text not null,
+        type text not null,
+        occurred_at timestamptz not null,
+        causation_id text not null,
+        correlation_id text not null,
+        data json not null, -- the event's body, byte for byte
+        primary key (invoice_number, version)
+    )
+"""
+_REACHED = """
+    select invoice_number, max(version) from {table} where invoice_number = any(%b) group by invoice_number
+"""
+_WRITE = """
+    insert into {table} (invoice_number, version, account_id, event_id, type, occurred_at, causation_id,
+        correlation_id, data)
+    select n, v, a, e, t, o, c, r, d::json
+    from unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[],
+        %b::text[]) as written (n, v, a, e, t, o, c, r, d)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The read model: one table, one row an event."""
+
+    name: str = "history"
+
+    def names(self) -> Sequence[str]:
+        """Return the name of its table."""
+        return (self.name,)
+
+    def create(self, cur: Cur) -> None:
+        """Create the table."""
+        cur.execute(about(self.name, _CREATE))
+
+    def index(self, cur: Cur) -> None:
+        """Create nothing: its queries go by the primary key."""
+
+    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+        """Append the events that are new. Raises: NotAnEvent, VersionGap."""
+        cur.execute(about(self.name, _REACHED), (numbers(records),))
+        reached: dict[str, int] = dict(cur.fetchall())
+        rows = [row for record in records if (row := _row(record, reached))]
+        if rows:
+            cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
+
+
+def _row(raw: Record, reached: dict[str, int]) -> tuple[object, ...] | None:
+    record, event, version = read(raw)
+    number = event.invoice_number
+    if not is_next(number, reached.get(number, 0), version):
+        return None
+    reached[number] = version
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    return (
+        number,
+        version,
+        event.account_id,
+        headers["ce_id"],
+        headers["ce_type"],
+        event.occurred_at,
+        headers.get("ce_causationid", ""),
+        headers.get("ce_correlationid", headers["ce_id"]),
+        (record.value or b"").decode(),
+    )

@@ -1,0 +1,50 @@
+"""Events -> a line of the list. The status in it comes from the status read model's own fold."""
+
+from dataclasses import dataclass, replace
+
+from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
+from events.status import InvoiceStatus
+from events.values import Day, Kind, Money, Record
+from projections.status import fold as status
+from projections.versions import VersionGap
+
+
+class Issued(Record):
+    """The part of a line that never changes."""
+
+    kind: Kind
+    issued_on: Day
+    net_amount: Money
+    tax_amount: Money
+    total_amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An invoice in the list."""
+
+    issued: Issued
+    status: InvoiceStatus
+
+
+def fold(line: Line | None, event: AnyInvoiceEvent, version: int) -> Line:
+    """Fold one event of the invoice into its line; a repeat gives the same line again.
+
+    Raises: VersionGap.
+    """
+    now = status.fold(line and line.status, event, version)
+    if line is None:
+        if not isinstance(event, InvoiceIssued):
+            raise VersionGap(event.invoice_number, 0, version)
+        return Line(_issued(event), now)
+    return line if now is line.status else replace(line, status=now)
+
+
+def _issued(event: InvoiceIssued) -> Issued:
+    return Issued(
+        kind=event.kind,
+        issued_on=event.issued_on,
+        net_amount=event.net_amount,
+        tax_amount=event.tax_amount,
+        total_amount=event.total_amount,
+    )

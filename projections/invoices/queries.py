@@ -1,0 +1,115 @@
+"""Pages of the list. Every way to ask goes by an index, and a page costs the same wherever it lies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composable, Composed
+
+from events.status import Action, LastRefusal, Status
+from events.values import AccountId, Day, InvoiceNumber, Kind, Money, Record, SeenPostingStatus, StatusCode
+from projections.invoices.fold import InvoiceStatus, Issued
+
+WHOLE = 20
+"""Digits of a whole number."""
+_COLUMNS = SQL("invoice_number, issued_on, issued::text, document::text")
+_FROM = SQL("select {} from projections.invoices where ").format(_COLUMNS)
+_IN_ORDER = SQL("{} order by issued_on desc, invoice_number desc limit %(limit)s")
+_BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
+_FIRST_OR_LAST = SQL("({first}) union ({last}) order by invoice_number desc limit %(limit)s")
+
+
+class InvoiceLine(Record):
+    """An invoice in the list."""
+
+    invoice_number: InvoiceNumber
+    account_id: AccountId
+    kind: Kind
+    issued_on: Day
+    status: Status
+    posting_status: SeenPostingStatus
+    net_amount: Money
+    tax_amount: Money
+    total_amount: Money
+    actions: tuple[Action, ...]
+    last_refusal: LastRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines: those after a place in the order, with these filters. q: digits of a number, first, last or all."""
+
+    account_id: str | None
+    status: StatusCode | None
+    q: str | None
+    after: tuple[date, str] | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Lines, and the place of the last one when there are more."""
+
+    lines: Sequence[InvoiceLine]
+    next: tuple[date, str] | None
+
+
+async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
+    """Return a page: newest first, by day of issue and number; of a search, by number alone."""
+    statement, facts = _statement(wanted)
+    rows = await (await connection.execute(statement, facts)).fetchall()
+    shown = rows[: wanted.limit]
+    last = (shown[-1][1], shown[-1][0]) if len(rows) > wanted.limit else None
+    return Page([_line(issued, document) for _, _, issued, document in shown], last)
+
+
+def _statement(wanted: Wanted) -> tuple[Composed, dict[str, Any]]:
+    day, number = wanted.after or (None, None)
+    facts: dict[str, Any] = {
+        "account": wanted.account_id,
+        "status": wanted.status,
+        "day": day,
+        "number": number,
+        "limit": wanted.limit + 1,
+    }
+    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
+    if wanted.q is None:
+        after = [SQL("(issued_on, invoice_number) < (%(day)s, %(number)s)")] if number else []
+        return _IN_ORDER.format(_where([*filters, *after])), facts
+    after = [SQL("invoice_number < %(number)s")] if number else []
+    if len(wanted.q) == WHOLE:
+        return _BY_NUMBER.format(_where([*filters, *after, SQL("invoice_number = %(q)s")])), facts | {"q": wanted.q}
+    # ":" comes right after "9": these are the ranges of all numbers that begin so.
+    facts |= {"first": wanted.q, "after_first": f"{wanted.q}:"}
+    facts |= {"last": wanted.q[::-1], "after_last": f"{wanted.q[::-1]}:"}
+    first = SQL("invoice_number >= %(first)s and invoice_number < %(after_first)s")
+    last = SQL("reversed_number >= %(last)s and reversed_number < %(after_last)s")
+    each = [_BY_NUMBER.format(_where([*filters, *after, part])) for part in (first, last)]
+    return _FIRST_OR_LAST.format(first=each[0], last=each[1]), facts
+
+
+_FILTERS: dict[LiteralString, str] = {"account_id = %(account)s": "account", "status = %(status)s": "status"}
+
+
+def _where(conditions: Sequence[Composable]) -> Composable:
+    return _FROM + (SQL(" and ").join(conditions) if conditions else SQL("true"))
+
+
+def _line(issued: str, document: str) -> InvoiceLine:
+    told, status = Issued.model_validate_json(issued), InvoiceStatus.model_validate_json(document)
+    return InvoiceLine(
+        invoice_number=status.invoice_number,
+        account_id=status.account_id,
+        kind=told.kind,
+        issued_on=told.issued_on,
+        status=status.status,
+        posting_status=status.posting_status,
+        net_amount=told.net_amount,
+        tax_amount=told.tax_amount,
+        total_amount=told.total_amount,
+        actions=status.actions,
+        last_refusal=status.last_refusal,
+    )

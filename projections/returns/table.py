@@ -1,0 +1,27 @@
+"""The table of returns, and the indexes of those who watch over them."""
+
+from typing import LiteralString
+
+from projections.items import ItemsTable
+from projections.returns.fold import Return
+
+
+def returns_table(name: str = "returns") -> ItemsTable[Return]:
+    """Return the table under a name."""
+    columns: dict[str, LiteralString] = {
+        "return_id": 'text collate "C"',
+        "route": "text",
+        "phase": "text",
+        "requested_at": "timestamptz",
+        "due_earliest": "timestamptz",
+        "due_latest": "timestamptz",
+        "overdue": "boolean",
+        "attempts": "integer",
+        "failure": "text",
+        "retry_at": "timestamptz",
+        "complete_at": "timestamptz",
+        "ended_at": "timestamptz",
+        "refusal": "text",
+        "business_days_used": "integer",
+    }
+    return ItemsTable(name, Return, columns, ("due_latest) where (complete_at is null and ended_at is null",))
