@@ -44,4 +44,9 @@ class CommandRefused(Record):
     replayed: bool = False
 
 
+def reply_id(topic: str, partition: int, offset: int) -> str:
+    """Return the id of the reply to the record at this place. Every record gets one, so that its place is a good id."""
+    return f"{topic}-{partition}-{offset}"
+
+
 AnyReply = CommandAccepted | CommandRefused

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from events.catalogue import REPLIES, name_of, type_of, write
 from events.invoice_events import AnyInvoiceEvent
-from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference
+from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
 from service.inbox import Received, Unreadable
 from service.invoice.claims import Overlay, changes
 from service.invoice.decide import decide
@@ -261,8 +261,7 @@ def _reply_row(  # noqa: PLR0913 - the columns of a row
     return ReplyRow(
         command_key=key,
         digest=digest,
-        # One reply a record, so that the record's place makes a good id: the same when the batch is decided again.
-        id=f"{record.topic}-{record.partition}-{record.offset}",
+        id=reply_id(record.topic, record.partition, record.offset),  # the same when the batch is decided again
         name=name_of(type(reply)),
         record_key=None if isinstance(record, Undecodable) else record.key,
         subject=reply.invoice_number,

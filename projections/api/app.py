@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from projections.api import invoices, lookups, problems, readiness
+from projections.api import commands, invoices, lookups, problems, readiness, stream
 from projections.api.problems import ProblemDocument
+from projections.api.publishing import Publisher
 from projections.api.reading import Pool, Reader, pool_of
+from projections.api.stream import Hub
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
@@ -21,24 +23,39 @@ STOP_WITHIN = 2
 
 
 def build(addresses: Addresses) -> FastAPI:
-    """Return the application; its lifespan holds the database connections, and starts while the database is down."""
-    pool = pool_of(addresses.database)
+    """Return the application; its lifespan holds the connections, and starts while the servers are down."""
+    pool, publisher, hub = pool_of(addresses.database), Publisher(addresses.kafka), Hub(addresses.kafka)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await pool.open(wait=False)
+        listening = [asyncio.create_task(work.run()) for work in (publisher, hub)]
         try:
             yield
         finally:
+            hub.close()
+            await _end(listening)
             await pool.close(timeout=1)
 
     app = FastAPI(title="Redletter", description="Where is my return?", lifespan=lifespan)
+    app.state.send_away = hub.close
     reader = Reader(pool)
     app.include_router(invoices.router(reader))
+    app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
+    app.include_router(stream.router(hub))
     app.include_router(_health(pool, addresses.kafka))
     problems.install(app)
     return app
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: the Kafka client swallows a cancellation that comes while it starts."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 def _health(pool: Pool, kafka: str) -> APIRouter:
@@ -83,5 +100,6 @@ async def _serve(app: FastAPI, listening: socket.socket) -> None:
     try:
         await asyncio.shield(serving)
     finally:
+        app.state.send_away()  # or the server would wait for listeners that never leave
         server.should_exit = True
         await asyncio.wait({serving})

@@ -1,0 +1,165 @@
+"""The gateway: a customer's return or reissue over HTTP. A double click is one command: the key is the command's id."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import JsonValue, ValidationError
+
+from events import cloudevents
+from events.catalogue import COMMANDS, name_of, write
+from events.cloudevents import LONGEST_ID, faults_of, parse
+from events.commands import RequestReissue, RequestReturn
+from events.replies import CommandAccepted
+from projections.api.problems import Problem, ProblemDocument
+from projections.api.publishing import Publisher, Reply, Unavailable
+from projections.api.waiting import not_found
+
+LONGEST_BODY = 256 * 1024
+"""Bytes of a command at most. Source: contract, section 4."""
+_KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
+_INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
+
+Customers = RequestReturn | RequestReissue
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": CommandAccepted, "description": "Accepted: the reply"},
+    202: {"description": "Published, and no reply yet: Location tells where to look"},
+    404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
+    409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
+    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused for faults of its fields"},
+    503: {"model": ProblemDocument, "description": "COMMANDS_UNAVAILABLE: nothing was published; send it again"},
+}
+
+
+def router(publisher: Publisher) -> APIRouter:
+    """Return the commands that customers may give."""
+    routes = APIRouter(prefix="/invoices/{number}", tags=["commands"])
+
+    def route(path: str, kind: type[Customers], summary: str) -> None:
+        schema = {"application/json": {"schema": _schema(kind)}}
+
+        @routes.post(
+            path,
+            responses=_ANSWERS,
+            summary=summary,
+            operation_id=name_of(kind).removesuffix(".v1"),
+            openapi_extra={"requestBody": {"required": True, "content": schema}},
+        )
+        async def command(  # pyright: ignore[reportUnusedFunction] - the router calls it
+            request: Request,
+            number: str,
+            idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,
+        ) -> Response:
+            """Publish the command, wait for its reply, and answer with that."""
+            if not _INVOICE_NUMBER.fullmatch(number):
+                raise not_found()
+            command = _read(kind, number, await _body(request), idempotency_key)
+            return await _tell(publisher, command, idempotency_key or "", request.headers.get("traceparent"))
+
+    route("/return", RequestReturn, "Request the return of an invoice")
+    route("/reissue", RequestReissue, "Request a new invoice for charges of a returned one")
+    return routes
+
+
+def _schema(kind: type[Customers]) -> dict[str, Any]:
+    """Return what the body looks like: the command's without the number, which is in the path."""
+    schema = kind.model_json_schema()
+    schema["properties"].pop("invoice_number")
+    schema["required"] = [name for name in schema["required"] if name != "invoice_number"]
+    defs: Mapping[str, Any] = schema.pop("$defs", {})
+    return cast("dict[str, Any]", _inline(schema, defs))
+
+
+def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Put definitions where they are referred to, since the schema stands in the middle of another document."""
+    if isinstance(node, dict):
+        known = cast("dict[str, Any]", node)
+        if "$ref" in known:
+            return _inline(defs[str(known["$ref"]).rpartition("/")[2]], defs)
+        return {key: _inline(value, defs) for key, value in known.items()}
+    return [_inline(one, defs) for one in cast("list[Any]", node)] if isinstance(node, list) else node
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, up to its bound."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise _malformed([("data", f"must be at most {LONGEST_BODY // 1024} KiB")])
+    return body
+
+
+def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
+    """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
+    faults: list[tuple[str, str]] = []
+    if key is None or not _KEY.fullmatch(key):
+        faults.append(
+            ("Idempotency-Key", f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command")
+        )
+    try:
+        told = parse(body)
+        if not isinstance(told, dict):
+            raise _malformed([*faults, ("data", "must be a JSON object")])
+        if "invoice_number" in told:
+            faults.append(("invoice_number", "stands in the path, and nowhere else"))
+        command = kind.model_validate_json(cloudevents.canonical({**told, "invoice_number": number}))
+        if b"\\u0000" in body:
+            faults.append(("data", "must not contain U+0000"))
+    except ValidationError as error:
+        found = faults_of([{**one} for one in error.errors(include_url=False)])
+        raise _malformed([*faults, *((fault.field, fault.message) for fault in found)]) from None
+    except ValueError as error:
+        raise _malformed([*faults, ("data", f"is not JSON: {error}")]) from None
+    if faults:
+        raise _malformed(faults)
+    return command
+
+
+def _malformed(faults: Sequence[tuple[str, str]]) -> Problem:
+    told: list[JsonValue] = [{"field": field, "message": message} for field, message in faults]
+    detail = "This is no readable command; nothing was published. Mend it and send it again."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
+
+
+async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Response:
+    number, name = command.invoice_number, name_of(type(command))
+    headers = cloudevents.headers(
+        id=key,
+        source=f"urn:redletter:api:{quote(command.account_id, safe='')}",
+        name=name,
+        subject=number,
+        time=datetime.now(UTC),
+        correlation=key,
+        causation=None,
+        traceparent=traceparent,
+    )
+    try:
+        reply = await publisher.tell(COMMANDS[name].CHANNEL.value, number.encode(), write(command), headers)
+    except Unavailable:
+        detail = "Commands cannot be taken now. Send it again, under the same key."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
+    if reply is None:
+        location = {"Location": f"/invoices/{number}/status"}
+        return JSONResponse({"status": "published", "command_id": key}, HTTPStatus.ACCEPTED, location)
+    if "code" in reply:
+        raise _refused(reply)
+    return JSONResponse(reply)
+
+
+def _refused(reply: Reply) -> Problem:
+    """Tell a refusal as a problem, with all that the reply says."""
+    facts = {name: value for name, value in reply.items() if name not in {"code", "message"}}
+    return Problem(_status(reply), reply["code"], reply["message"], **facts)
+
+
+def _status(reply: Reply) -> HTTPStatus:
+    if reply["code"] == "INVOICE_NOT_FOUND":
+        return HTTPStatus.NOT_FOUND
+    # Only what is wrong with the fields of the command itself has a list of faults.
+    return HTTPStatus.UNPROCESSABLE_ENTITY if "faults" in reply["details"] else HTTPStatus.CONFLICT

@@ -1,0 +1,205 @@
+"""Status documents as they change, pushed to whoever listens. Source: HTML standard, server-sent events."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, ConfigDict
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from events.topics import STATUS
+from events.values import AccountId
+from projections.api.problems import Problem, ProblemDocument
+from projections.api.tail import Record, Tail
+
+KEPT = 20_000
+"""Documents kept for those who come back."""
+KEPT_FOR = timedelta(minutes=10)
+"""How far back the newest documents are read when the api starts."""
+WAITING = 1000
+"""Documents that may wait for a slow client before it is dropped; it comes back with the id of the last it got."""
+MOST_CLIENTS = 2000
+HEARTBEAT = 15
+"""Seconds between two comments that keep a connection alive."""
+SEND_WITHIN = 10
+"""Seconds that one event may take to be sent."""
+RETRY = 2000
+"""Milliseconds after which a client that lost its connection comes back."""
+
+
+class StreamQuery(BaseModel):
+    """Whose invoices."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A status document, where it stands on the topic, and the id under which a client may go on after it."""
+
+    partition: int
+    offset: int
+    account_id: str
+    document: str
+    id: str
+
+
+@dataclass(eq=False)
+class Client:
+    """One listener. dropped: it was too slow, or the api stops."""
+
+    account_id: str | None
+    changes: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(WAITING))
+    dropped: bool = False
+
+    def offer(self, change: Change) -> None:
+        """Give it a change that concerns it; drop it when it has too many unsent."""
+        if self.account_id not in (None, change.account_id) or self.dropped:
+            return
+        try:
+            self.changes.put_nowait(change)
+        except asyncio.QueueFull:
+            self.drop()
+
+    def drop(self) -> None:
+        """End it, after what is being sent."""
+        self.dropped = True
+        while not self.changes.empty():
+            self.changes.get_nowait()
+        self.changes.put_nowait(None)
+
+
+class Hub:
+    """Reads the topic of status documents once, and hands each to all who listen."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._tail = Tail(bootstrap, STATUS, self._take, self._begin)
+        self._kept: deque[Change] = deque()
+        self._since: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+        self._clients: set[Client] = set()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        await self._tail.run()
+
+    def close(self) -> None:
+        """Send every client away."""
+        for client in self._clients:
+            client.drop()
+
+    def join(self, account_id: str | None, last_id: str | None) -> Client:
+        """Add a client, with what it missed since the id it has. Raises: Problem."""
+        if len(self._clients) >= MOST_CLIENTS:
+            detail = "There are as many listeners as this process serves; try again later."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)
+        client = Client(account_id)
+        for change in self._missed(last_id) if last_id else ():
+            client.offer(change)
+        self._clients.add(client)
+        return client
+
+    def leave(self, client: Client) -> None:
+        """Forget a client."""
+        self._clients.discard(client)
+
+    def knows_all_since(self, last_id: str) -> bool:
+        """Tell whether nothing that came after an id is forgotten."""
+        told = _positions(last_id)
+        return told is not None and all(self._since.get(partition, 0) <= offset for partition, offset in told.items())
+
+    def _missed(self, last_id: str) -> list[Change]:
+        told = _positions(last_id) or {}
+        return [change for change in self._kept if change.offset >= told.get(change.partition, 0)]
+
+    @property
+    def here(self) -> str | None:
+        """The id under which a client may go on after all that has come so far."""
+        return _id(self._next) if self._next else None
+
+    async def _begin(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        """Begin with the last minutes, for clients that come back to an api that was restarted."""
+        moment = int((datetime.now(UTC) - KEPT_FOR).timestamp() * 1000)
+        await consumer.seek_to_end(*partitions)
+        for partition, found in (await consumer.offsets_for_times(dict.fromkeys(partitions, moment))).items():
+            if found is not None:
+                consumer.seek(partition, found.offset)
+        self._since = {partition.partition: await consumer.position(partition) for partition in partitions}
+        self._next = dict(self._since)
+
+    def _take(self, record: Record) -> None:
+        if record.value is None:
+            return
+        self._next[record.partition] = record.offset + 1
+        change = Change(
+            record.partition,
+            record.offset,
+            json.loads(record.value)["account_id"],
+            record.value.decode(),
+            _id(self._next),
+        )
+        self._kept.append(change)
+        if len(self._kept) > KEPT:
+            forgotten = self._kept.popleft()
+            self._since[forgotten.partition] = forgotten.offset + 1
+        for client in list(self._clients):
+            client.offer(change)
+
+
+def _id(positions: dict[int, int]) -> str:
+    """Write where every partition stands: exact, whatever the order in which partitions are read."""
+    return "-".join(f"{partition}.{offset}" for partition, offset in sorted(positions.items()))
+
+
+def _positions(id_: str) -> dict[int, int] | None:
+    """Read it back; None for what is no such id."""
+    try:
+        pairs = [part.split(".") for part in id_.split("-")]
+        return {int(partition): int(offset) for partition, offset in pairs}
+    except ValueError:
+        return None
+
+
+def router(hub: Hub) -> APIRouter:
+    """Return the stream."""
+    routes = APIRouter(tags=["stream"])
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"text/event-stream": {}}, "description": "Events of type status; data is a status document"},
+        422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
+        503: {"model": ProblemDocument, "description": "TOO_MANY_LISTENERS"},
+    }
+
+    @routes.get("/stream", responses=responses, response_class=EventSourceResponse)
+    async def stream(
+        query: Annotated[StreamQuery, Query()], last_event_id: Annotated[str | None, Header()] = None
+    ) -> EventSourceResponse:
+        """Push status documents as they change. With Last-Event-ID it goes on after that one.
+
+        An event of type reset says that too much has happened since: query what is shown, and go on from there.
+        """
+        here = None if last_event_id else hub.here
+        client = hub.join(query.account_id, last_event_id)
+        lost = last_event_id is not None and not hub.knows_all_since(last_event_id)
+        return EventSourceResponse(_events(hub, client, here, lost=lost), ping=HEARTBEAT, send_timeout=SEND_WITHIN)
+
+    return routes
+
+
+async def _events(hub: Hub, client: Client, here: str | None, *, lost: bool) -> AsyncIterator[ServerSentEvent]:
+    try:
+        yield ServerSentEvent(comment="listening", id=here, retry=RETRY)
+        if lost:
+            yield ServerSentEvent(event="reset", data="{}")
+        while (change := await client.changes.get()) is not None and not client.dropped:
+            yield ServerSentEvent(event="status", id=change.id, data=change.document)
+    finally:
+        hub.leave(client)
