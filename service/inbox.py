@@ -5,9 +5,9 @@ from hashlib import blake2b
 from typing import cast
 from uuid import UUID
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from events import cloudevents
+from events import bodies, cloudevents
 from events.catalogue import COMMANDS, PREFIX, named
 from events.cloudevents import Envelope, Fault
 from events.commands import AnyCommand
@@ -85,7 +85,7 @@ def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
     return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
-def _body(  # noqa: PLR0911 - one for each way to be unreadable
+def _body(
     record: ConsumerRecord, envelope: Envelope
 ) -> tuple[tuple[AnyCommand, bytes] | list[Fault], str | None]:
     """Return the command and the digest of its body, or the faults; and the invoice number where it can be read."""
@@ -104,13 +104,9 @@ def _body(  # noqa: PLR0911 - one for each way to be unreadable
     command_class = COMMANDS.get(name)
     if command_class is None or envelope.type != PREFIX + name:
         return _unknown_type(envelope.type), number
-    faults = _with_nul(value) if rb"\u0000" in canonical else []
-    try:
-        command = command_class.model_validate_json(data)
-    except ValidationError as error:
-        return faults + cloudevents.faults_of(error.errors(include_url=False, include_input=False)), number
-    if faults:
-        return faults, number
+    command = bodies.read(command_class, value, canonical)
+    if isinstance(command, list):
+        return command, number
     return (command, blake2b(canonical, digest_size=32, key=name.encode()).digest()), number
 
 
@@ -132,22 +128,3 @@ def _address_faults(record: ConsumerRecord, envelope: Envelope, number: str) -> 
     if envelope.subject is not None and envelope.subject != number:
         faults.append(Fault("subject", f"must be the invoice number {number}"))
     return faults
-
-
-def _with_nul(value: JsonValue, path: str = "") -> list[Fault]:
-    """Name every string, and every field name, that holds U+0000: no text in the store can."""
-    here = [Fault(path or "data", "must not hold U+0000")]
-    match value:
-        case str():
-            return here if "\0" in value else []
-        case list():
-            return [fault for index, item in enumerate(value) for fault in _with_nul(item, _join(path, str(index)))]
-        case dict():
-            named_so = here if any("\0" in name for name in value) else []
-            return named_so + [fault for name, item in value.items() for fault in _with_nul(item, _join(path, name))]
-        case _:
-            return []
-
-
-def _join(path: str, step: str) -> str:
-    return f"{path}.{step}" if path else step

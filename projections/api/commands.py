@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from events import cloudevents
+from events import bodies, cloudevents
 from events.catalogue import COMMANDS, name_of, write
-from events.cloudevents import LONGEST_ID, faults_of, parse
+from events.cloudevents import LONGEST_ID, Fault, canonical, parse
 from events.commands import RequestReissue, RequestReturn
 from events.replies import CommandAccepted
 from projections.api.problems import Problem, ProblemDocument
@@ -91,38 +91,35 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_BODY:
-            raise _malformed([("data", f"must be at most {LONGEST_BODY // 1024} KiB")])
+            raise _malformed([Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")])
     return body
 
 
 def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
     """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
-    faults: list[tuple[str, str]] = []
+    faults: list[Fault] = []
     if key is None or not _KEY.fullmatch(key):
-        faults.append(
-            ("Idempotency-Key", f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command")
-        )
+        wanted = f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"
+        faults.append(Fault("Idempotency-Key", wanted))
     try:
         told = parse(body)
-        if not isinstance(told, dict):
-            raise _malformed([*faults, ("data", "must be a JSON object")])
-        if "invoice_number" in told:
-            faults.append(("invoice_number", "stands in the path, and nowhere else"))
-        command = kind.model_validate_json(cloudevents.canonical({**told, "invoice_number": number}))
-        if b"\\u0000" in body:
-            faults.append(("data", "must not contain U+0000"))
-    except ValidationError as error:
-        found = faults_of([{**one} for one in error.errors(include_url=False)])
-        raise _malformed([*faults, *((fault.field, fault.message) for fault in found)]) from None
     except ValueError as error:
-        raise _malformed([*faults, ("data", f"is not JSON: {error}")]) from None
+        raise _malformed([*faults, Fault("data", f"is not JSON: {error}")]) from None
+    if not isinstance(told, dict):
+        raise _malformed([*faults, Fault("data", "must be a JSON object")])
+    if "invoice_number" in told:
+        faults.append(Fault("invoice_number", "stands in the path, and nowhere else"))
+    whole: dict[str, JsonValue] = {**told, "invoice_number": number}
+    command = bodies.read(kind, whole, canonical(whole))
+    if isinstance(command, list):
+        raise _malformed([*faults, *command])
     if faults:
         raise _malformed(faults)
     return command
 
 
-def _malformed(faults: Sequence[tuple[str, str]]) -> Problem:
-    told: list[JsonValue] = [{"field": field, "message": message} for field, message in faults]
+def _malformed(faults: Sequence[Fault]) -> Problem:
+    told: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
     detail = "This is no readable command; nothing was published. Mend it and send it again."
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
 

@@ -16,7 +16,7 @@ from projections.api.tail import Record, Tail
 
 log = structlog.get_logger(__name__)
 
-READY_WITHIN = 2.0
+READY_WITHIN = 5.0
 """Seconds to wait for Kafka before a command is turned away."""
 REPLY_WITHIN = 10.0
 """Seconds to wait for a reply."""

@@ -9,6 +9,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from transport.topics import partition_counts
+
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
@@ -50,14 +52,15 @@ class Tail:
                     async for record in consumer:
                         self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
                         self._take(record)
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, KeyError) as error:  # KeyError: the topics are not laid yet
                 log.warning("the topic cannot be read now", topic=self._topic, error=repr(error))
             finally:
                 self.reading.clear()
             await asyncio.sleep(PAUSE)
 
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
-        partitions = await _partitions(consumer, self._topic)
+        count = (await partition_counts(self._bootstrap))[self._topic]
+        partitions = [TopicPartition(self._topic, partition) for partition in range(count)]
         consumer.assign(partitions)
         if not self._positions:
             await self._begin(consumer, partitions)
@@ -68,15 +71,6 @@ class Tail:
 
 async def _at_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
     await consumer.seek_to_end(*partitions)
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    await consumer.topics()  # fetches what there is
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        msg = f"the topic {topic} is not there"
-        raise KafkaError(msg)
-    return [TopicPartition(topic, partition) for partition in sorted(found)]
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +68,15 @@ class Roles:
         process = self.running.pop(name)
         process.terminate()
         return process.wait(STOP_WITHIN)
+
+    def leave(self) -> None:
+        """Ask all roles to stop, so that their groups need not wait for them; end those that do not."""
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_WITHIN)
+        self.end()
 
     def end(self) -> None:
         """End whatever is left."""

@@ -70,7 +70,7 @@ async def client(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Client]:
         async with connected(addresses.kafka) as client:
             yield client
     finally:
-        roles.end()
+        roles.leave()
 
 
 async def play(client: Client, story: Story) -> Told:
@@ -104,7 +104,7 @@ async def test_a_policy_switch_is_a_setting_and_is_named_in_the_refusal_it_cause
         async with connected(addresses.kafka) as client:
             told = await play(client, Story((register(kind="general"), observe()), ask_simply()))
     finally:
-        roles.end()
+        roles.leave()
     assert told.answer == "RED_FONT_FORM_NUMBER_REQUIRED"
     assert "REDLETTER_GENERAL_RECORDED_ROUTE=form" in told.reply["message"]
     assert told.reply["details"]["faults"][0]["policy"] == "REDLETTER_GENERAL_RECORDED_ROUTE=form"

@@ -57,7 +57,7 @@ async def test_a_return_becomes_overdue_once_though_the_clock_was_down_at_that_m
             codes = {reply.get("code") for replies in client.replies.values() for reply in replies}
             assert codes == {None}, "MarkReturnOverdue is never refused"
     finally:
-        roles.end()
+        roles.leave()
 
 
 async def late_as_well(client: Client, roles: Roles) -> None:

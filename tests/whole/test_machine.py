@@ -146,7 +146,7 @@ def running(addresses: Addresses, tmp_path: Path) -> Iterator[Running]:
             yield Running(client, http, runner)
             runner.run(stack.aclose())
     finally:
-        roles.end()
+        roles.leave()
 
 
 @pytest.mark.integration

@@ -48,7 +48,7 @@ async def client(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Client]:
         async with connected(addresses.kafka) as client:
             yield client
     finally:
-        roles.end()
+        roles.leave()
 
 
 async def answers(client: Client, commands: list[AnyCommand]) -> list[str]:

@@ -1,0 +1,174 @@
+"""Changes pushed to those who listen: nothing missed by who comes back, and nobody slow holds up the rest."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from events.commands import AnyCommand
+from projections.api import stream
+from tests.service.invoice.orders import observe, register
+from tests.whole.client import Client, connected
+from tests.whole.running import system
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+WITHIN = 30.0
+MANY = 500
+
+
+class Event(NamedTuple):
+    """A server-sent event."""
+
+    type: str
+    id: str
+    data: str
+
+
+class Listener:
+    """One open stream."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+        self.last_id = ""
+
+    async def next(self, type_: str = "status") -> Event:
+        """Return the next event of a type, within a bound."""
+        async with asyncio.timeout(WITHIN):
+            told: dict[str, str] = {}
+            async for line in self._lines:
+                if line:
+                    name, _, value = line.partition(": ")
+                    told[name] = value
+                    continue
+                self.last_id = told.get("id", self.last_id)
+                if told.get("event") == type_:
+                    return Event(type_, self.last_id, told["data"])
+                told = {}
+        raise AssertionError("the stream ended")
+
+    async def version(self) -> tuple[str, int]:
+        """Return number and version of the next document."""
+        document = json.loads((await self.next()).data)
+        return document["invoice_number"], document["version"]
+
+
+@asynccontextmanager
+async def listening(http: httpx.AsyncClient, last_id: str | None = None, **params: str) -> AsyncGenerator[Listener]:
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    async with http.stream("GET", "/stream", params=params, headers=headers) as answer:
+        assert answer.status_code == httpx.codes.OK
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Listener(answer)
+
+
+@pytest.fixture
+async def http(addresses: Addresses, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with system(addresses, tmp_path, "worker", "relay", "projector", "api") as (_, http):
+        yield http
+
+
+@pytest.fixture
+async def billing(addresses: Addresses) -> AsyncIterator[Client]:
+    async with connected(addresses.kafka) as client:
+        yield client
+
+
+def number(index: int) -> str:
+    return f"26{index:018d}"
+
+
+def new(index: int, account: str = "account-1") -> AnyCommand:
+    return register(number(index), charges=[f"charge-{index}"], account_id=account)
+
+
+async def test_documents_are_pushed_as_they_change_to_those_they_concern(
+    http: httpx.AsyncClient, billing: Client
+) -> None:
+    async with listening(http) as everybody, listening(http, account_id="account-2") as second:
+        await billing.tell(new(1))
+        assert await everybody.version() == (number(1), 1)
+        await billing.tell(observe(number=number(1)))
+        assert await everybody.version() == (number(1), 2)
+        await billing.tell(new(2, "account-2"))
+        assert await everybody.version() == (number(2), 1)
+        assert await second.version() == (number(2), 1)
+
+
+async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(http: httpx.AsyncClient, billing: Client) -> None:
+    """Invoices are spread over the partitions, so that the order between them is anything."""
+    async with listening(http) as before:
+        for index in range(1, 9):
+            await billing.tell(new(index))
+        heard = {await before.version() for _ in range(4)}
+    for index in range(9, 17):
+        await billing.tell(new(index))
+    async with listening(http, last_id=before.last_id) as after:
+        missed = [await after.version() for _ in range(12)]
+    assert heard.isdisjoint(missed)
+    assert heard | set(missed) == {(number(index), 1) for index in range(1, 17)}
+
+
+@pytest.mark.parametrize("last_id", ["0.0", "nonsense"])
+async def test_who_was_away_too_long_is_told_to_look_anew(
+    http: httpx.AsyncClient, billing: Client, last_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id that says nothing is as good as one that is too old."""
+    await billing.tell(new(1))
+    if last_id == "0.0":
+        return await _forgets(monkeypatch)
+    async with listening(http, last_id=last_id) as lost:
+        await lost.next("reset")
+    return None
+
+
+async def _forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "KEPT", 2)
+    hub = stream.Hub("127.0.0.1:1")
+    for offset in range(4):
+        hub._take(_record(offset))
+    assert not hub.knows_all_since("0.1")
+    assert hub.knows_all_since("0.2")
+
+
+def _record(offset: int) -> stream.Record:
+    value = json.dumps({"account_id": "a"}).encode()
+    return stream.Record("invoice.status", 0, offset, 0, 0, b"k", value, None, 1, len(value), ())
+
+
+async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
+    hub = stream.Hub("127.0.0.1:1")
+    slow, quick = hub.join(None, None), hub.join(None, None)
+    for offset in range(stream.WAITING + 1):
+        hub._take(_record(offset))
+        assert (await quick.changes.get()) is not None
+    assert slow.dropped
+    assert not quick.dropped
+    assert slow.changes.qsize() == 1, "what it did not read is forgotten"
+
+
+async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client) -> None:
+    await http.get("/livez")  # it is there
+    address = urlsplit(str(http.base_url))
+    readers: list[asyncio.StreamReader] = []
+    async with AsyncExitStack() as stack:
+        for _ in range(MANY):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port, family=socket.AF_INET)
+            stack.callback(writer.close)
+            writer.write(b"GET /stream HTTP/1.1\r\nHost: redletter\r\n\r\n")
+            readers.append(reader)
+        async with asyncio.timeout(WITHIN):
+            for reader in readers:
+                await reader.readuntil(b": listening")
+        await billing.tell(new(1))
+        async with asyncio.timeout(WITHIN):
+            heard = await asyncio.gather(*(reader.readuntil(b"event: status") for reader in readers))
+    assert len(heard) == MANY
