@@ -44,6 +44,19 @@ class CommandRefused(Record):
     replayed: bool = False
 
 
+_ALARMING = {
+    # A credit note that no return waits for exists at the tax side all the same.
+    "redletter.invoice.RecordCreditNote.v1": ("NO_RETURN_IN_PROGRESS", "INVOICE_ALREADY_REVERSED"),
+    # Only our own clock links replacements: a refusal is a bug of ours.
+    "redletter.invoice.LinkReplacement.v1": ("REISSUE_NOT_FOUND", "INVOICE_NOT_FOUND"),
+}
+
+
+def is_alarming(command_type: str, code: str) -> bool:
+    """Tell whether somebody must look at a refusal."""
+    return code in _ALARMING.get(command_type, ())
+
+
 def reply_id(topic: str, partition: int, offset: int) -> str:
     """Return the id of the reply to the record at this place. Every record gets one, so that its place is a good id."""
     return f"{topic}-{partition}-{offset}"

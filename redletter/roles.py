@@ -64,7 +64,7 @@ def api(addresses: Addresses, settings: Settings) -> Work:
     """Answer queries."""
     from projections import api as role
 
-    return role.run(addresses, host=settings.api_host, port=settings.api_port)
+    return role.run(addresses, host=settings.api_host, port=settings.api_port, clock_shift=settings.clock_shift)
 
 
 def tax_simulator(addresses: Addresses, settings: Settings) -> Work:

@@ -4,7 +4,7 @@ Order of checks: readable, channel, idempotency, rules. Pure but for the log of 
 and what comes of it is written by the store.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from events.catalogue import REPLIES, name_of, type_of, write
 from events.invoice_events import AnyInvoiceEvent
-from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
+from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
 from service.inbox import Received, Unreadable
 from service.invoice.claims import Overlay, changes
 from service.invoice.decide import decide
@@ -38,15 +38,6 @@ VERSIONLESS = frozenset(
     {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"}
 )
 """Refusals that do not tell the invoice's version."""
-
-
-ALARMING: Mapping[str, frozenset[str]] = {
-    # A credit note that no return waits for exists at the tax side all the same.
-    "redletter.invoice.RecordCreditNote.v1": frozenset({"NO_RETURN_IN_PROGRESS", "INVOICE_ALREADY_REVERSED"}),
-    # Only our own clock links replacements: a refusal is a bug of ours.
-    "redletter.invoice.LinkReplacement.v1": frozenset({"REISSUE_NOT_FOUND", "INVOICE_NOT_FOUND"}),
-}
-"""Refusals that are logged as errors, by the command's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +226,7 @@ def log_decision(reply: AnyReply, correlation: str) -> None:
         version=reply.invoice_version,
         correlation_id=correlation,
     )
-    if isinstance(reply, CommandRefused) and reply.code in ALARMING.get(reply.command_type, ()):
+    if isinstance(reply, CommandRefused) and is_alarming(reply.command_type, reply.code):
         log.error("somebody must look", why=reply.code, command=reply.command_type, invoice=reply.invoice_number)
 
 

@@ -85,9 +85,7 @@ def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
     return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
-def _body(
-    record: ConsumerRecord, envelope: Envelope
-) -> tuple[tuple[AnyCommand, bytes] | list[Fault], str | None]:
+def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[tuple[AnyCommand, bytes] | list[Fault], str | None]:
     """Return the command and the digest of its body, or the faults; and the invoice number where it can be read."""
     if len(record.value or b"") > LARGEST_COMMAND:
         return [Fault("data", f"is larger than {LARGEST_COMMAND} bytes")], None

@@ -4,12 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from projections.api import commands, invoices, lookups, problems, readiness, stream
+from projections.api import commands, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Pool, Reader, pool_of
@@ -22,7 +23,7 @@ STOP_WITHIN = 2
 """Seconds that requests under way may take when the api stops."""
 
 
-def build(addresses: Addresses) -> FastAPI:
+def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI:
     """Return the application; its lifespan holds the connections, and starts while the servers are down."""
     pool, publisher, hub = pool_of(addresses.database), Publisher(addresses.kafka), Hub(addresses.kafka)
 
@@ -44,6 +45,7 @@ def build(addresses: Addresses) -> FastAPI:
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
+    app.include_router(operations.router(reader, addresses.kafka, clock_shift))
     app.include_router(_health(pool, addresses.kafka))
     problems.install(app)
     return app
@@ -83,7 +85,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(addresses: Addresses, *, host: str, port: int) -> None:
+async def run(addresses: Addresses, *, host: str, port: int, clock_shift: timedelta) -> None:
     """Serve until cancelled. port: 0 takes any free one; the log tells which.
 
     Raises: OSError when the port is taken.
@@ -91,7 +93,7 @@ async def run(addresses: Addresses, *, host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
         log.info("answering queries", host=host, port=listening.getsockname()[1])
-        await _serve(build(addresses), listening)
+        await _serve(build(addresses, clock_shift), listening)
 
 
 async def _serve(app: FastAPI, listening: socket.socket) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import psycopg
@@ -298,7 +299,7 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float) -> None
 async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    running = asyncio.create_task(api.run(tables, host="127.0.0.1", port=port))
+    running = asyncio.create_task(api.run(tables, host="127.0.0.1", port=port, clock_shift=timedelta()))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def answers() -> bool:

@@ -1,0 +1,1 @@
+"""The operations board: what somebody should look at."""
