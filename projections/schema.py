@@ -4,10 +4,14 @@ import psycopg
 
 from projections.models import MODELS
 from projections.read_model import is_there
+from projections.rebuild import tables
+from projections.rebuild.code import fingerprint
 from projections.status import outbox
 
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections'))"
 """Two that create the same schema at once would make one of them fail."""
+
+_BUILT = "insert into projections.built (model, code) values (%s, %s) on conflict (model) do nothing"
 
 
 def ensure(database_url: str) -> None:
@@ -18,9 +22,12 @@ def ensure(database_url: str) -> None:
     with psycopg.connect(database_url) as connection, connection.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")
-        for model in (entry.build("") for entry in MODELS.values()):
-            if not is_there(cur, model.names()[0]):
-                model.create(cur)
-                model.index(cur)
+        cur.execute(tables.CREATE)
+        for entry in MODELS.values():
+            if not is_there(cur, entry.make().names()[0]):
+                entry.make().create(cur)
+                entry.make().index(cur)
+                cur.execute(_BUILT, (entry.name, fingerprint()))
+            cur.execute(_BUILT, (entry.name, "unknown"))
         cur.execute(outbox.CREATE)
         cur.execute(outbox.CREATE_INDEX)

@@ -8,11 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection, Cursor
 from psycopg.rows import TupleRow, class_row
 
 from events.status import InvoiceStatus
 from projections.folding import Changed
+from projections.read_model import Cur, about
 from transport.stepping import ConsumerRecord
 
 CREATE = """
@@ -37,6 +39,12 @@ _PUT = """
         set version = excluded.version, partition = excluded.partition, as_of = excluded.as_of,
             causation = excluded.causation, correlation = excluded.correlation, traceparent = excluded.traceparent
         where excluded.version > t.version
+"""
+_PUT_AGAIN = f"{_PUT.rstrip()[: -len('> t.version')]}>= t.version"
+_CHANGED = """
+    select n.invoice_number, n.version, (n.document ->> 'as_of')::timestamptz
+    from {table} as n join projections.status as s using (invoice_number)
+    where n.document::text <> s.document::text
 """
 # The version joins too: should the status table ever stand elsewhere than this one, the document waits.
 _PENDING = """
@@ -81,6 +89,27 @@ def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> Non
     """Note that these documents are to be published, in the transaction that changes them."""
     rows = [(row.invoice_number, row.version, last.partition, row.as_of, *_trace(last)) for row, last in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
+
+
+def put_again(cur: Cur, table: str, partitions: int) -> None:
+    """Note that documents are to be published which another table has otherwise, before it takes the place of this one.
+
+    partitions: of `invoice.events`; an invoice's partition follows from its number, as for every Kafka client.
+    """
+    cur.execute(about(table, _CHANGED))
+    rows = [
+        (
+            number,
+            version,
+            (murmur2(number.encode()) & 0x7FFFFFFF) % partitions,
+            as_of,
+            *[f"{number}-{version}"] * 2,
+            None,
+        )
+        for number, version, as_of in cur.fetchall()
+    ]
+    if rows:
+        cur.execute(_PUT_AGAIN, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _trace(record: ConsumerRecord) -> tuple[str, str, str | None]:

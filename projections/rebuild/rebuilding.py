@@ -1,0 +1,169 @@
+"""Rebuild and verify: a fresh fold of all events beside the live tables, compared with them, and put in their place."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+import stamina
+from aiokafka import TopicPartition
+from psycopg.errors import LockNotAvailable
+
+from projections.models import Entry
+from projections.read_model import Cur
+from projections.rebuild import tables
+from projections.rebuild.code import fingerprint
+from projections.rebuild.filling import Filling, Progress, filling
+from projections.rebuild.tables import NEW, OLD
+from transport.addresses import Addresses
+from transport.topics import partition_counts
+
+GRACE = 10.0
+"""Seconds that the old tables stay after a switch."""
+NEAR = 2000
+"""Messages behind the live one at which the rest is done with the live one paused."""
+_LOCK = "select pg_try_advisory_lock(hashtext('redletter rebuild'), hashtext(%s))"
+
+
+class Busy(Exception):
+    """Another process rebuilds or verifies the read model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it. same: whether live and fresh rows are alike; None when other code had made the live ones."""
+
+    rows: int
+    same: bool | None
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How progress is told: numbers, and sentences."""
+
+    progress: Progress
+    say: Callable[[str], None]
+
+
+async def rebuild(addresses: Addresses, entry: Entry, told: Told, grace: float = GRACE) -> Outcome:
+    """Fill new tables and put them in the place of the live ones. Queries are answered all the way through.
+
+    Goes on where an interrupted one by the same code was. Raises: Busy, KafkaError, psycopg.Error.
+    """
+    code = fingerprint()
+    with _alone(addresses, entry):
+        async with filling(addresses, entry, told.progress) as fill:
+            await _catch_up(addresses, entry, fill, told, code)
+            outcome = await _compared(addresses, entry, fill, code)
+            await _switch(addresses, entry, fill, code)
+        told.say("switched; the tables from before are dropped in a moment")
+        await asyncio.sleep(grace)
+        with _transaction(addresses) as cur:
+            tables.drop(cur, entry, OLD)
+    return outcome
+
+
+async def verify(addresses: Addresses, entry: Entry, told: Told) -> Outcome:
+    """Compare the live tables with a fresh fold, which is dropped again. Raises: Busy, KafkaError, psycopg.Error."""
+    code = fingerprint()
+    with _alone(addresses, entry):
+        async with filling(addresses, entry, told.progress) as fill:
+            await _catch_up(addresses, entry, fill, told, code)
+            outcome = await _compared(addresses, entry, fill, code)
+        with _transaction(addresses) as cur:
+            tables.give_up(cur, entry)
+    return outcome
+
+
+async def _catch_up(addresses: Addresses, entry: Entry, fill: Filling, told: Told, code: str) -> None:
+    """Fill the new tables until they are nearly where the live ones are, and then give them their indexes."""
+    with _transaction(addresses) as cur:
+        resumed = tables.begin(cur, entry, code)
+    if resumed:
+        told.say("going on where an interrupted rebuild was")
+    await fill.begin(await _partitions(addresses, entry))
+    while _behind(fill, targets := _live(addresses, entry)) > NEAR:
+        await fill.reach(targets)
+    await fill.reach(_live(addresses, entry))
+    if not resumed or not _indexed(addresses, entry):
+        with _transaction(addresses) as cur:
+            entry.build(NEW).index(cur)
+
+
+def _indexed(addresses: Addresses, entry: Entry) -> bool:
+    """Tell whether the new tables have their indexes already: those of the live ones, less the primary keys."""
+    with _transaction(addresses) as cur:
+        counts: list[int] = []
+        for suffix in ("", NEW):
+            cur.execute(
+                "select count(*) from pg_indexes where schemaname = 'projections' and tablename = any(%s)",
+                (list(entry.build(suffix).names()),),
+            )
+            counts.append((cur.fetchone() or (0,))[0])
+    return counts[0] == counts[1]
+
+
+async def _compared(addresses: Addresses, entry: Entry, fill: Filling, code: str) -> Outcome:
+    """Compare with the live tables as they are at one moment; they go on meanwhile."""
+    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        at = tables.positions(cur, entry.consumer, entry)
+        live = await asyncio.to_thread(tables.contents, cur, entry)
+        cur.execute("select code from projections.built where model = %s", (entry.name,))
+        built_by = (cur.fetchone() or (None,))[0]
+    await fill.reach(at)
+    with _transaction(addresses) as cur:
+        fresh = await asyncio.to_thread(tables.contents, cur, entry, NEW)
+    if fresh == live:
+        return Outcome(fresh.rows, same=True)
+    if built_by != code:
+        return Outcome(fresh.rows, same=None)
+    return Outcome(fresh.rows, same=False, differences=tuple(await _differences(addresses, entry, fill)))
+
+
+async def _differences(addresses: Addresses, entry: Entry, fill: Filling) -> list[str]:
+    with _transaction(addresses) as cur:
+        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True))
+        return await asyncio.to_thread(tables.differences, cur, entry)
+
+
+async def _switch(addresses: Addresses, entry: Entry, fill: Filling, code: str) -> None:
+    """Pause the live read model, do the rest, and rename; again when a long query is in the way."""
+    partitions = len(fill.at)
+    async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
+        with attempt, _transaction(addresses) as cur:
+            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True))
+            tables.switch(cur, entry, code, partitions)
+
+
+async def _partitions(addresses: Addresses, entry: Entry) -> list[TopicPartition]:
+    count = (await partition_counts(addresses.kafka))[entry.topic]
+    return [TopicPartition(entry.topic, partition) for partition in range(count)]
+
+
+def _live(addresses: Addresses, entry: Entry) -> dict[TopicPartition, int]:
+    with _transaction(addresses) as cur:
+        return tables.positions(cur, entry.consumer, entry)
+
+
+def _behind(fill: Filling, targets: dict[TopicPartition, int]) -> int:
+    return sum(target - fill.at[partition] for partition, target in targets.items())
+
+
+@contextmanager
+def _transaction(addresses: Addresses) -> Generator[Cur]:
+    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+        yield cur
+
+
+@contextmanager
+def _alone(addresses: Addresses, entry: Entry) -> Generator[None]:
+    """Hold the right to rebuild a read model; a killed process loses it with its connection."""
+    with psycopg.connect(addresses.database, autocommit=True) as connection:
+        row = connection.execute(_LOCK, (entry.name,)).fetchone()
+        if row is None or not row[0]:
+            msg = f"another process is rebuilding or verifying {entry.name}; wait for it to end"
+            raise Busy(msg)
+        yield

@@ -1,0 +1,119 @@
+"""The tables beside the live ones: made, compared, and put in their place."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+from psycopg.sql import SQL, Identifier
+
+from projections.models import Entry
+from projections.read_model import SCHEMA, Cur, about, is_there
+from projections.status import outbox
+
+NEW, OLD = "__new", "__old"
+"""Suffixes of the tables' names: being filled, and replaced."""
+LOCK_WITHIN = "2s"
+"""How long a switch may hold up queries while it waits for one that is running."""
+
+CREATE = """
+    create table if not exists projections.built (
+        model text primary key,
+        code text not null, -- of the live tables
+        being_built_by text, -- of the tables beside them, while there are any
+        stopped text, -- why the live one cannot go on
+        stopped_at timestamptz
+    )
+"""
+_POSITIONS = "select partition, next from redletter.positions where consumer = %s and topic = %s"
+_PAUSE = f"{_POSITIONS} for update"
+_FORGET = "delete from redletter.positions where consumer = %s"
+_HASH = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {table} as t"
+_ONLY = "(select t::text from {table} as t except select t::text from {other} as t) limit 3"
+
+
+class Contents(NamedTuple):
+    """How many rows tables have, and a hash over all of them, whatever their order."""
+
+    rows: int
+    hashes: tuple[str, ...]
+
+
+def rebuilding(entry: Entry) -> str:
+    """Return the name under which the positions of a rebuild are kept."""
+    return f"{entry.consumer}.rebuild"
+
+
+def begin(cur: Cur, entry: Entry, code: str) -> bool:
+    """Make the new tables, or keep those that an interrupted rebuild by the same code has left; tell which."""
+    cur.execute("select being_built_by from projections.built where model = %s", (entry.name,))
+    left_by = (cur.fetchone() or (None,))[0]
+    if left_by == code and is_there(cur, entry.build(NEW).names()[0]):
+        return True
+    drop(cur, entry, NEW)
+    entry.build(NEW).create(cur)
+    cur.execute(_FORGET, (rebuilding(entry),))
+    cur.execute("update projections.built set being_built_by = %s where model = %s", (code, entry.name))
+    return False
+
+
+def drop(cur: Cur, entry: Entry, suffix: str) -> None:
+    """Drop the tables with a suffix, if they are there."""
+    for name in entry.build(suffix).names():
+        cur.execute(about(name, "drop table if exists {table}"))
+
+
+def give_up(cur: Cur, entry: Entry) -> None:
+    """Drop the new tables and forget how far they were."""
+    drop(cur, entry, NEW)
+    cur.execute(_FORGET, (rebuilding(entry),))
+    cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
+
+
+def positions(cur: Cur, consumer: str, entry: Entry, *, pause: bool = False) -> dict[TopicPartition, int]:
+    """Return where a consumer stands; with ``pause`` it cannot go on until this transaction ends."""
+    cur.execute(_PAUSE if pause else _POSITIONS, (consumer, entry.topic))
+    return {TopicPartition(entry.topic, partition): next_ for partition, next_ in cur.fetchall()}
+
+
+def contents(cur: Cur, entry: Entry, suffix: str = "") -> Contents:
+    """Return what is in the tables with a suffix."""
+    rows, hashes = 0, list[str]()
+    for name in entry.build(suffix).names():
+        cur.execute(about(name, _HASH))
+        for count, hashed in cur.fetchall():
+            rows += count
+            hashes.append(hashed)
+    return Contents(rows, tuple(hashes))
+
+
+def differences(cur: Cur, entry: Entry) -> list[str]:
+    """Return a few rows that only the live tables have, and a few that only the new ones have."""
+    told: list[str] = []
+    for live, new in zip(entry.build("").names(), entry.build(NEW).names(), strict=True):
+        for mark, table, other in (("live only", live, new), ("new only", new, live)):
+            names = {"table": Identifier(SCHEMA, table), "other": Identifier(SCHEMA, other)}
+            cur.execute(SQL(_ONLY).format(**names))
+            told += [f"{mark}, {live}: {row}" for (row,) in cur.fetchall()]
+    return told
+
+
+def switch(cur: Cur, entry: Entry, code: str, partitions: int) -> None:
+    """Put the new tables in the place of the live ones, which stay beside until they are dropped.
+
+    Raises: psycopg.errors.LockNotAvailable when a query runs longer than `LOCK_WITHIN`.
+    """
+    if entry.name == "status":
+        outbox.put_again(cur, f"status{NEW}", partitions)
+    drop(cur, entry, OLD)
+    cur.execute(SQL("set local lock_timeout = {}").format(LOCK_WITHIN))
+    live, new, old = (entry.build(suffix).names() for suffix in ("", NEW, OLD))
+    _rename(cur, live, old)
+    _rename(cur, new, live)
+    cur.execute(_FORGET, (rebuilding(entry),))
+    done = "update projections.built set code = %s, being_built_by = null where model = %s"
+    cur.execute(done, (code, entry.name))
+
+
+def _rename(cur: Cur, names: Sequence[str], to: Sequence[str]) -> None:
+    for before, after in zip(names, to, strict=True):
+        cur.execute(SQL("alter table {} rename to {}").format(Identifier(SCHEMA, before), Identifier(after)))

@@ -1,0 +1,200 @@
+"""A read model is filled anew beside the live one, compared, and switched to, while events come and queries go on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from events.invoice_events import AnyInvoiceEvent
+from projections import projector
+from projections.models import MODELS, REBUILT
+from projections.rebuild import filling, rebuilding
+from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
+from tests.projections import told
+from tests.projections.published import messages
+from tests.projections.test_projector import asking, publish, running, until
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+EVENTS = (
+    told.issued(),
+    told.posting(),
+    told.requested(),
+    told.confirmed(),
+    told.credited(),
+    told.returned(),
+    told.reissue_requested(),
+)
+
+
+def number(index: int) -> str:
+    return f"26{index:018d}"
+
+
+def story(index: int) -> list[AnyInvoiceEvent]:
+    own = {"invoice_number": number(index)}
+    return [event.model_copy(update=own | told.common(number(index), hour)) for hour, event in enumerate(EVENTS)]
+
+
+def quietly() -> Told:
+    return Told(lambda _done, _total: None, lambda _sentence: None)
+
+
+@asynccontextmanager
+async def projected(addresses: Addresses, invoices: int) -> AsyncGenerator[None]:
+    """Hold a projector whose read models have seen so many invoices."""
+    await publish(addresses, [one for index in range(invoices) for one in messages(story(index))])
+    async with running(projector.run(addresses)):
+        await until(lambda: seen(addresses, invoices))
+        yield
+
+
+async def seen(addresses: Addresses, invoices: int) -> bool:
+    """Tell whether every read model has seen so many invoices to their end."""
+    with psycopg.connect(addresses.database) as connection:
+        for table in {entry.make().names()[-1] for entry in REBUILT.values()}:
+            reached = "select invoice_number from {} group by 1 having max(version) = %s"
+            query = SQL(reached).format(Identifier("projections", table))
+            if len(connection.execute(query, (len(EVENTS),)).fetchall()) < invoices:
+                return False
+    return True
+
+
+def change(addresses: Addresses, statement: LiteralString, *facts: str) -> None:
+    with psycopg.connect(addresses.database) as connection:
+        connection.execute(statement, facts)
+
+
+def contents(addresses: Addresses, model: str) -> list[Any]:
+    rows: list[Any] = []
+    with psycopg.connect(addresses.database) as connection:
+        for name in MODELS[model].make().names():
+            query = SQL("select t::text from {} as t order by 1").format(Identifier("projections", name))
+            rows += connection.execute(query).fetchall()
+    return rows
+
+
+def tables_left(addresses: Addresses) -> list[Any]:
+    with psycopg.connect(addresses.database) as connection:
+        return connection.execute(
+            "select tablename from pg_tables where schemaname = 'projections' and tablename like '%\\_\\_%'"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("model", REBUILT)
+async def test_a_rebuilt_model_is_the_same_row_for_row_and_leaves_nothing(addresses: Addresses, model: str) -> None:
+    async with projected(addresses, 20):
+        before = contents(addresses, model)
+        assert (await verify(addresses, MODELS[model], quietly())).same is True
+        outcome = await rebuild(addresses, MODELS[model], quietly(), grace=0)
+        assert (outcome.same, outcome.rows) == (True, len(before))
+        assert contents(addresses, model) == before
+        assert tables_left(addresses) == []
+        # The live model goes on in the new tables, with their indexes.
+        await publish(addresses, messages(story(999)))
+        await until(lambda: seen(addresses, 21))
+        assert (await verify(addresses, MODELS[model], quietly())).same is True
+
+
+async def test_rows_that_are_wrong_are_told_and_put_right(addresses: Addresses) -> None:
+    async with projected(addresses, 5):
+        right = contents(addresses, "invoices")
+        change(addresses, "update projections.invoices set status = 'issued' where invoice_number = %s", number(3))
+        found = await verify(addresses, MODELS["invoices"], quietly())
+        assert found.same is False
+        assert len(found.differences) == 2
+        assert all(number(3) in difference for difference in found.differences)
+        mended = await rebuild(addresses, MODELS["invoices"], quietly(), grace=0)
+        assert mended.same is False
+        assert contents(addresses, "invoices") == right
+
+
+async def test_rows_of_other_code_are_replaced_and_not_called_wrong(addresses: Addresses) -> None:
+    async with projected(addresses, 3):
+        change(addresses, "update projections.built set code = 'older'")
+        change(addresses, "update projections.details set account_id = 'as it was'")
+        assert (await rebuild(addresses, MODELS["details"], quietly(), grace=0)).same is None
+        assert (await verify(addresses, MODELS["details"], quietly())).same is True
+
+
+async def test_queries_are_answered_and_events_projected_all_the_way_through(addresses: Addresses) -> None:
+    answered: list[int] = []
+
+    async def ask(http: Any) -> None:
+        while True:
+            answer = await http.get(f"/invoices/{number(1)}/status")
+            answered.append(answer.status_code)
+            await asyncio.sleep(0.005)
+
+    async def keep_publishing() -> None:
+        for index in range(100, 160):
+            await publish(addresses, messages(story(index)))
+
+    async with projected(addresses, 50), asking(addresses) as http, running(ask(http)):
+        publishing = asyncio.create_task(keep_publishing())
+        for _ in range(3):
+            await rebuild(addresses, MODELS["status"], quietly(), grace=0.1)
+        await publishing
+        await until(lambda: seen(addresses, 110))
+        assert (await verify(addresses, MODELS["status"], quietly())).same is True
+    assert set(answered) == {200}
+    assert len(answered) > 50
+
+
+async def test_an_interrupted_rebuild_goes_on_where_it_was(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "MOST", 20)
+    done: list[int] = []
+
+    class Killed(Exception):
+        """As if the process had been."""
+
+    def until_a_third(at: int, total: int) -> None:
+        done.append(at)
+        if at > total / 3:
+            raise Killed
+
+    said: list[str] = []
+    async with projected(addresses, 40):
+        before = contents(addresses, "charges")
+        with pytest.raises(Killed):
+            await rebuild(addresses, MODELS["charges"], Told(until_a_third, said.append), grace=0)
+        assert contents(addresses, "charges") == before
+        interrupted_at = done[-1]
+        await rebuild(addresses, MODELS["charges"], Told(lambda at, _: done.append(at), said.append), grace=0)
+    assert any("going on" in sentence for sentence in said)
+    assert done[done.index(interrupted_at) + 1] > interrupted_at
+    assert contents(addresses, "charges") == before
+
+
+async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(addresses: Addresses) -> None:
+    async with projected(addresses, 5):
+        outcomes = await asyncio.gather(
+            *(rebuild(addresses, MODELS[name], quietly(), grace=0) for name in ("status", "history", "forms"))
+        )
+        assert [outcome.same for outcome in outcomes] == [True] * 3
+        with rebuilding._alone(addresses, MODELS["status"]), pytest.raises(Busy):
+            await verify(addresses, MODELS["status"], quietly())
+
+
+async def test_documents_that_a_rebuild_changes_are_published_anew(addresses: Addresses) -> None:
+    def outbox() -> Sequence[Any]:
+        with psycopg.connect(addresses.database) as connection:
+            return connection.execute("select invoice_number, version from projections.status_outbox").fetchall()
+
+    async with projected(addresses, 3):
+        await until(lambda: _empty(outbox))
+    change(addresses, "update projections.status set document = '{}' where invoice_number = %s", number(2))
+    outcome: Outcome = await rebuild(addresses, MODELS["status"], quietly(), grace=0)
+    assert outcome.same is False
+    assert outbox() == [(number(2), len(EVENTS))]
+
+
+async def _empty(outbox: Any) -> bool:
+    return not outbox()
