@@ -8,7 +8,10 @@ from aiokafka import TopicPartition
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from projections.folding import NotAnEvent
+from projections.health import Health
 from projections.read_model import ReadModel
+from projections.versions import VersionGap
 from transport import positions
 from transport.consumer import Batch
 from transport.positions import PositionLost
@@ -23,13 +26,20 @@ class Projection:
     """The work of one consumer group: `transport.consumer.Work` for one read model."""
 
     def __init__(
-        self, database: str, *, consumer: str, model: ReadModel, committed: Callable[[], None] = lambda: None
+        self,
+        database: str,
+        *,
+        consumer: str,
+        model: ReadModel,
+        committed: Callable[[], None] = lambda: None,
+        health: Health | None = None,
     ) -> None:
         """``consumer`` names the positions; ``committed`` is called, in the working thread, after each transaction."""
         self._database = database
         self._consumer = consumer
         self._model = model
         self._committed = committed
+        self._health = health
         self._connection: Connection[TupleRow] | None = None
         self._in_hand = Lock()
 
@@ -48,9 +58,16 @@ class Projection:
                 self._store(batch)
             except PositionLost:
                 raise
+            except (VersionGap, NotAnEvent) as reason:
+                self._disconnect()
+                if self._health:
+                    self._health.stopped(reason)
+                raise
             except BaseException:
                 self._disconnect()
                 raise
+        if self._health:
+            self._health.goes_on()
         self._committed()
 
     def close(self) -> None:

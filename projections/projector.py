@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from projections.health import Health
 from projections.models import MODELS, Entry
 from projections.projection import Projection
 from projections.status.publisher import Publisher
@@ -32,12 +33,18 @@ async def run(addresses: Addresses) -> None:
 
 async def _publishing(addresses: Addresses, entry: Entry, publisher: Publisher) -> None:
     """Keep the status read model up, and let the publisher know of what it changes and whose partitions they are."""
-    projection = Projection(addresses.database, consumer=entry.consumer, model=entry.make(), committed=publisher.wake)
-    await _consume(addresses, entry, projection, publisher)
+    await _consume(addresses, entry, _projection(addresses, entry, publisher.wake), publisher)
 
 
 async def _follow(addresses: Addresses, entry: Entry, _: Publisher) -> None:
-    await _consume(addresses, entry, Projection(addresses.database, consumer=entry.consumer, model=entry.make()))
+    await _consume(addresses, entry, _projection(addresses, entry))
+
+
+def _projection(addresses: Addresses, entry: Entry, committed: Callable[[], None] = lambda: None) -> Projection:
+    health = Health(addresses.database, entry.name)
+    return Projection(
+        addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, health=health
+    )
 
 
 async def _consume(

@@ -5,16 +5,19 @@ import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Literal
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 
 from projections.api import commands, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Pool, Reader, pool_of
 from projections.api.stream import Hub
+from projections.health import Stopped
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
@@ -51,6 +54,13 @@ def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI
     return app
 
 
+class Ready(BaseModel):
+    """Whether questions can be answered. stopped: the read models that cannot go on."""
+
+    status: Literal["ready", "degraded"]
+    stopped: list[Stopped]
+
+
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks until they have ended: the Kafka client swallows a cancellation that comes while it starts."""
     left = set(tasks)
@@ -69,10 +79,13 @@ def _health(pool: Pool, kafka: str) -> APIRouter:
         return {"status": "live"}
 
     @router.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
-    async def readyz() -> dict[str, str]:
-        """Say whether the read tables and Kafka can be reached."""
-        await readiness.check(pool, kafka)
-        return {"status": "ready"}
+    async def readyz() -> Ready:
+        """Say whether the read tables and Kafka can be reached, and whether every read model goes on.
+
+        One that has stopped takes nothing away from the others: the answer stays 200, and says which and why.
+        """
+        stopped = await readiness.check(pool, kafka)
+        return Ready(status="degraded" if stopped else "ready", stopped=stopped)
 
     return router
 

@@ -9,9 +9,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
+from projections import health
 from projections.api.bounded import within
 from projections.api.problems import Problem
 from projections.api.reading import Pool
+from projections.health import Stopped
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +22,8 @@ CHECK_WITHIN = 2.0
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
 
-async def check(pool: Pool, kafka: str) -> None:
-    """Return when both servers answered.
+async def check(pool: Pool, kafka: str) -> list[Stopped]:
+    """Return the read models that have stopped, when both servers answered.
 
     Raises: Problem that names what is down.
     """
@@ -30,6 +32,8 @@ async def check(pool: Pool, kafka: str) -> None:
     if down:
         detail = f"Not reachable or not ready: {', '.join(down)}."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
+    async with pool.connection() as connection:
+        return await within(CHECK_WITHIN, health.stopped(connection))
 
 
 async def _reached(name: str, work: Coroutine[None, None, None]) -> str | None:

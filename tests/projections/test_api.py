@@ -208,7 +208,7 @@ async def test_what_does_not_exist_is_a_problem_document_too(
 
 async def test_an_api_with_both_servers_is_ready(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "live"}
-    assert (await client.get("/readyz")).json() == {"status": "ready"}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "stopped": []}
 
 
 async def test_the_description_of_the_api_names_both_answers(client: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import STATUS
 from projections import api, models, projector
+from projections.models import REBUILT
 from projections.status import outbox, publisher
 from projections.status.publisher import Publisher
 from tests.projections import naive, told
@@ -213,6 +214,30 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
 
         await until(reached)
     assert await versions(addresses, "details") == {}
+
+
+async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(addresses: Addresses) -> None:
+    first, _, third = messages(STORY[:3])
+
+    found: dict[str, Any] = {}
+
+    async def degraded(http: httpx.AsyncClient) -> bool:
+        answer = await http.get("/readyz")
+        found.update(answer.json() | {"answered": answer.status_code})
+        return found["status"] == "degraded" and len(found["stopped"]) == len(REBUILT)
+
+    async def projected() -> bool:
+        return await versions(addresses, "status") == await versions(addresses, "details") == {told.NUMBER: 1}
+
+    async with running(projector.run(addresses)), asking(addresses) as http:
+        await publish(addresses, [first])
+        await until(projected)
+        await publish(addresses, [third])
+        await until(lambda: degraded(http))
+        assert found["answered"] == 200
+        status = next(one for one in found["stopped"] if one["model"] == "status")
+        assert status["why"] == f"invoice {told.NUMBER}: version 3 came after 1"
+        assert (await http.get(f"/invoices/{told.NUMBER}/status")).json()["version"] == 1
 
 
 async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
