@@ -1,24 +1,54 @@
-"""`status`: ask the api where an invoice stands, and say it to a person."""
+"""`status` and `history`: ask the api, and say the answer to a person."""
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from urllib.request import urlopen
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
 WITHIN = 10.0
 """Seconds for an answer."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks of ``--watch``."""
 
 
 class NoAnswer(Exception):
     """The api did not answer the question; the message says why."""
 
 
-def status(api: str, number: str) -> Mapping[str, Any]:
-    """Return the status document of an invoice. api: ``http://host:port``. Raises: NoAnswer."""
+def status(api: str, number: str, as_of: str | None = None) -> Mapping[str, Any]:
+    """Return the status document of an invoice. api: ``http://host:port``. as_of: RFC 3339. Raises: NoAnswer."""
+    return _get(api, f"/invoices/{quote(number, safe='')}/status", {"as_of": as_of} if as_of else {})
+
+
+def history(api: str, number: str) -> list[Mapping[str, Any]]:
+    """Return the events of an invoice. Raises: NoAnswer."""
+    return _get(api, f"/invoices/{quote(number, safe='')}/history", {})["events"]
+
+
+def changes(api: str, number: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the status document now, and again whenever it has changed, for ever. Raises: NoAnswer."""
+    version = -1
+    while True:
+        document = status(api, number)
+        if document["version"] != version:
+            version = document["version"]
+            yield document
+        time.sleep(LOOK_EVERY)
+
+
+def _get(api: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+    query = f"?{urlencode(parameters)}" if parameters else ""
     try:
-        with urlopen(f"{api}/invoices/{quote(number, safe='')}/status", timeout=WITHIN) as answer:  # noqa: S310 - http
+        with urlopen(f"{api}{path}{query}", timeout=WITHIN) as answer:  # noqa: S310 - http
             return json.load(answer)
     except HTTPError as error:
         raise NoAnswer(_reason(error)) from None
@@ -31,7 +61,8 @@ def _reason(error: HTTPError) -> str:
     with error:
         try:
             problem = json.load(error)
-            return f"{problem['code']}: {problem.get('detail') or problem.get('title')}"
+            faults = "; ".join(f"{fault['field']}: {fault['message']}" for fault in problem.get("faults", ()))
+            return f"{problem['code']}: {faults or problem.get('detail') or problem.get('title')}"
         except (ValueError, KeyError, TypeError):
             return f"the api answered {error.code} {error.reason}"
 
@@ -62,3 +93,37 @@ def _yes_or_no(value: object) -> str:
 
 def _overdue(latest: Mapping[str, Any]) -> str:
     return ", overdue" if latest.get("overdue") else ""
+
+
+def show(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table on standard output, as wide as its terminal, or as it needs where there is none."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)  # one row a line, for programs that read lines
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+@contextmanager
+def reading() -> Generator[Callable[[int, int], None]]:
+    """Show how far the reading of topics is, on standard error."""
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("reading the topics", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def short_time(told_at: str) -> str:
+    """Write a time in the reader's own zone, to the second."""
+    return datetime.fromisoformat(told_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_short(data: Mapping[str, Any]) -> str:
+    """Say the plain facts of a body; what every event has is left out."""
+    known = {"invoice_number", "account_id", "occurred_at"}
+    return ", ".join(f"{name}={value}" for name, value in data.items() if name not in known and _is_plain(value))
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | bool)

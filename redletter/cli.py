@@ -12,6 +12,7 @@ from local.tax_simulator import patterns
 
 if TYPE_CHECKING:
     from local.up import Plan
+    from projections.rebuild.rebuilding import Outcome
     from redletter.settings import Settings
     from transport.addresses import Addresses
 
@@ -106,16 +107,148 @@ def send(
 
 
 @app.command()
-def status(number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")]) -> None:
-    """Say where an invoice stands. Exit code 1 when it cannot be told, with the reason."""
+def status(
+    number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the status document as JSON.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="As it was: RFC 3339, with an offset.")] = None,
+    watch: Annotated[bool, typer.Option(help="Print it again whenever it changes, until Ctrl-C.")] = False,
+) -> None:
+    """Say where an invoice stands. Exit code 1 when it cannot be told, with the reason.
+
+    Example, how it stood in the morning:  redletter status 26312000000000000001 --as-of 2026-02-13T09:00:00+08:00
+    """
+    from redletter import asking
+
+    if watch and as_of:
+        _end("--watch and --as-of exclude each other: the past does not change", UNUSABLE)
+    api = _api(_settings())
+    try:
+        for document in asking.changes(api, number) if watch else (asking.status(api, number, as_of),):
+            _print(document) if as_json else [typer.echo(line) for line in asking.told(document)]
+    except asking.NoAnswer as error:
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def history(
+    number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
+) -> None:
+    """Tell every event of an invoice, from its first on. Exit code 1 when it cannot be told, with the reason."""
     from redletter import asking
 
     try:
-        document = asking.status(_api(_settings()), number)
+        events = asking.history(_api(_settings()), number)
     except asking.NoAnswer as error:
         _end(str(error), 1)
-    for line in asking.told(document):
-        typer.echo(line)
+    if as_json:
+        for event in events:
+            _print(event)
+        return
+    names = [event["type"].removeprefix("redletter.invoice.").removesuffix(".v1") for event in events]
+    asking.show(
+        ("version", "time", "event", "facts"),
+        (
+            (event["version"], asking.short_time(event["occurred_at"]), name, asking.in_short(event["data"]))
+            for event, name in zip(events, names, strict=True)
+        ),
+    )
+
+
+@app.command()
+def why(
+    number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one message a line as JSON.")] = False,
+) -> None:
+    """Tell which command by which source led to which events, requests and answers, with times.
+
+    Reads the topics: events are kept for ever, everything else for 7 days. Exit code 1 when there is nothing to tell.
+    """
+    from aiokafka.errors import KafkaError
+
+    from redletter import asking
+    from redletter import why as reasons
+
+    settings = _settings()
+    try:
+        with asking.reading() as progress:
+            messages = reasons.story(_addresses(settings).kafka, number, progress)
+    except KafkaError as error:
+        _end(f"the topics cannot be read: {error}", 1)
+    if not messages:
+        _end(f"there is no message about an invoice {number}", 1)
+    if as_json:
+        for message in messages:
+            _print(message.told())
+        return
+    asking.show(("time", "", "what", "who or why"), reasons.lines(messages))
+
+
+read_models = typer.Typer(help="List, rebuild and verify the read models.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(read_models, name="projections")
+
+
+@read_models.command("list")
+def list_models() -> None:
+    """Tell of every read model how far it is behind, and whether it goes on."""
+    from redletter import asking, projections
+
+    asking.show(("read model", "messages behind", "seconds behind", "state"), projections.told(_addresses(_settings())))
+
+
+@read_models.command("rebuild")
+def rebuild(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]) -> None:
+    """Fill read models anew from the first event on, and switch to them. Queries are answered all the way through.
+
+    Interrupted, it goes on where it was when it is given again. Where the same code built the tables that are
+    replaced, their rows are compared. Exit code 1 when it failed.
+    """
+    for name, outcome in _on_models("rebuild", names).items():
+        alike = {True: "the same as before", False: "other than before", None: "built by other code before"}
+        typer.echo(f"{name}: rebuilt, {outcome.rows:,} rows, {alike[outcome.same]}")
+        for difference in outcome.differences:
+            typer.echo(f"  {difference[:300]}")
+
+
+@read_models.command("verify")
+def verify(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]) -> None:
+    """Compare live read models with a fresh fold of all events. Exit code 1 when rows differ."""
+    differ = False
+    for name, outcome in _on_models("verify", names).items():
+        differ |= outcome.same is not True
+        alike = {True: "as they should be", False: "WRONG: rebuild it", None: "built by other code: rebuild it"}
+        typer.echo(f"{name}: {outcome.rows:,} rows, {alike[outcome.same]}")
+        for difference in outcome.differences:
+            typer.echo(f"  {difference[:300]}")
+    raise typer.Exit(1 if differ else 0)
+
+
+def _on_models(what: str, names: Sequence[str]) -> "dict[str, Outcome]":
+    import psycopg
+    from aiokafka.errors import KafkaError
+
+    from projections.rebuild.rebuilding import Busy
+    from redletter import projections
+
+    settings = _settings()
+    try:
+        entries = projections.chosen(names)
+    except projections.UnknownModel as error:
+        _end(str(error), UNUSABLE)
+    try:
+        return projections.run(projections.WORK[what], _addresses(settings), entries)
+    except (Busy, KafkaError, psycopg.Error) as error:
+        _end(f"{what} failed: {error}", 1)
+    except KeyboardInterrupt:
+        _end("interrupted; give the same command again to go on", 1)
+
+
+def _print(value: object) -> None:
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False))
 
 
 @app.command()

@@ -1,0 +1,136 @@
+"""The commands for people who ask: status, history, why, and those that keep the read models right."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.running import PROGRAM
+from tests.service.invoice.orders import NUMBER, ask_return, ask_simply, register
+from tests.whole.client import Client, connected
+from tests.whole.running import system
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+
+class Asking:
+    """A user at a terminal, with the settings of the running system."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = {**os.environ, **environment, "TZ": "Asia/Shanghai"}
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command; return its exit code and what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, *arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.fixture
+async def user(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Asking]:
+    async with system(addresses, tmp_path, "worker", "relay", "projector", "api", "clock") as (roles, http):
+        await http.get("/livez")
+        yield Asking(
+            {
+                "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
+                "REDLETTER_DATABASE_URL": addresses.database,
+                **roles.environment,
+            }
+        )
+
+
+@pytest.fixture
+async def returning(addresses: Addresses, user: Asking) -> AsyncIterator[Client]:
+    """An invoice that is being returned, and visible to queries."""
+    async with connected(addresses.kafka) as client:
+        await client.tell(register(kind="general"))
+        refused = await client.tell(ask_return())
+        assert refused.answer == "RED_FONT_FORM_NOT_EXPECTED"
+        await client.tell(ask_simply())
+        async with asyncio.timeout(30):
+            while '"version": 2' not in (await user.run("status", NUMBER, "--json"))[1]:
+                pass
+        yield client
+
+
+async def test_status_and_history_are_told_to_people_and_to_programs(user: Asking, returning: Client) -> None:
+    code, told, _ = await user.run("status", NUMBER)
+    assert (code, "Return in progress" in told) == (0, True)
+    code, told, _ = await user.run("status", NUMBER, "--as-of", "2020-01-01T00:00:00+08:00")
+    assert code == 1
+    issued_at = returning.of(NUMBER)[0].occurred_at.isoformat()
+    _, told, _ = await user.run("status", NUMBER, "--json", "--as-of", issued_at)
+    assert json.loads(told)["status"]["code"] == "issued"
+    _, _, error = await user.run("status", NUMBER, "--as-of", "yesterday")
+    assert error.startswith("redletter: MALFORMED_QUERY: as_of:")
+
+    code, told, _ = await user.run("history", NUMBER)
+    assert [line.split()[3] for line in told.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
+    _, told, _ = await user.run("history", NUMBER, "--json")
+    assert [json.loads(line)["version"] for line in told.splitlines()] == [1, 2]
+    code, _, error = await user.run("history", NUMBER[::-1])
+    assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
+
+
+async def test_why_tells_what_led_to_what(user: Asking, returning: Client) -> None:
+    assert returning
+    async with asyncio.timeout(30):
+        while "OpenRedFontForm" not in (told := (await user.run("why", NUMBER))[1]):
+            pass
+    lines = [line.split(maxsplit=3) for line in told.splitlines()[1:]]
+    what = [f"{kind} {rest.split()[0]}" for _, _, kind, rest in lines]
+    assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
+    assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
+    assert what.index("event ReturnRequested") < what.index("request OpenRedFontForm,")
+    _, told, _ = await user.run("why", NUMBER, "--json")
+    messages = [json.loads(line) for line in told.splitlines()]
+    (event,) = [message for message in messages if message["name"] == "ReturnRequested"]
+    assert event["causation_id"] in {message["id"] for message in messages if message["name"] == "RequestReturn"}
+    code, _, error = await user.run("why", NUMBER[::-1])
+    assert (code, "there is no message about" in error) == (1, True)
+
+
+async def test_a_watched_status_is_printed_as_it_changes_until_ctrl_c(user: Asking, returning: Client) -> None:
+    assert returning
+    watching = await asyncio.create_subprocess_exec(
+        PROGRAM, "status", NUMBER, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
+    )
+    assert watching.stdout
+    first = json.loads(await asyncio.wait_for(watching.stdout.readline(), 30))
+    assert first["status"]["code"] == "return_in_progress"
+    watching.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(watching.wait(), 10) == 0
+
+
+async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returning: Client) -> None:
+    assert returning
+    code, told, _ = await user.run("projections", "list")
+    assert (code, {line.split()[0] for line in told.splitlines()[1:]}) == (
+        0,
+        {
+            "status",
+            "details",
+            "invoices",
+            "history",
+            "returns",
+            "charges",
+            "forms",
+            "answered",
+            "dead_letters",
+        },
+    )
+    assert all("going on" in line for line in told.splitlines()[1:])
+    code, told, _ = await user.run("projections", "verify", "all")
+    assert (code, told.count("as they should be")) == (0, 7)
+    code, told, error = await user.run("projections", "rebuild", "status", "charges")
+    assert (code, told.count("the same as before")) == (0, 2), error
+    code, _, error = await user.run("projections", "rebuild", "answered")
+    assert (code, "no read model that can be rebuilt" in error) == (2, True)
