@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
-from projections.api import commands, invoices, lookups, operations, problems, readiness, stream
+from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Pool, Reader, pool_of
@@ -51,6 +51,7 @@ def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI
     app.include_router(operations.router(reader, addresses.kafka, clock_shift))
     app.include_router(_health(pool, addresses.kafka))
     problems.install(app)
+    description.install(app)
     return app
 
 

@@ -4,18 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from events import bodies, cloudevents
 from events.catalogue import COMMANDS, name_of, write
 from events.cloudevents import LONGEST_ID, Fault, canonical, parse
 from events.commands import RequestReissue, RequestReturn
 from events.replies import CommandAccepted
+from projections.api import examples
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.publishing import Publisher, Reply, Unavailable
 from projections.api.waiting import not_found
@@ -26,9 +27,18 @@ _KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?"
 _INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
 
 Customers = RequestReturn | RequestReissue
+
+
+class Published(BaseModel):
+    """The command is on its way."""
+
+    status: Literal["published"]
+    command_id: str
+
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": CommandAccepted, "description": "Accepted: the reply"},
-    202: {"description": "Published, and no reply yet: Location tells where to look"},
+    202: {"model": Published, "description": "Published, and no reply yet: Location tells where to look"},
     404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
     409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
     422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused for faults of its fields"},
@@ -40,8 +50,8 @@ def router(publisher: Publisher) -> APIRouter:
     """Return the commands that customers may give."""
     routes = APIRouter(prefix="/invoices/{number}", tags=["commands"])
 
-    def route(path: str, kind: type[Customers], summary: str) -> None:
-        schema = {"application/json": {"schema": _schema(kind)}}
+    def route(path: str, kind: type[Customers], example: Mapping[str, Any], summary: str) -> None:
+        schema = {"application/json": {"schema": _schema(kind), "example": example}}
 
         @routes.post(
             path,
@@ -61,8 +71,8 @@ def router(publisher: Publisher) -> APIRouter:
             command = _read(kind, number, await _body(request), idempotency_key)
             return await _tell(publisher, command, idempotency_key or "", request.headers.get("traceparent"))
 
-    route("/return", RequestReturn, "Request the return of an invoice")
-    route("/reissue", RequestReissue, "Request a new invoice for charges of a returned one")
+    route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
+    route("/reissue", RequestReissue, examples.REISSUE, "Request a new invoice for charges of a returned one")
     return routes
 
 

@@ -87,7 +87,11 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
 
     @routes.get(
         "/operations",
-        responses={200: {"model": OperationsBoard}, 503: {"model": ProblemDocument}},
+        responses={
+            200: {"model": OperationsBoard},
+            422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
+            503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+        },
         response_class=Response,
     )
     async def operations(_: Annotated[NoParameters, Query()]) -> Response:
@@ -95,7 +99,14 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
         board, behind, now = await look()
         return Response(written(_told(board, behind, now)), media_type="application/json")
 
-    @routes.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_class=Response)
+    @routes.get(
+        "/metrics",
+        responses={
+            200: {"content": {"text/plain": {}}},
+            503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+        },
+        response_class=Response,
+    )
     async def metrics() -> Response:
         """Tell the same to Prometheus."""
         board, behind, _ = await look()

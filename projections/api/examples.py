@@ -1,0 +1,146 @@
+"""One example for every answer and every body, shown in the description of the api."""
+
+from typing import Any
+
+_NUMBER, _CREDIT_NOTE, _FORM = "26312000000000000001", "26312000000000000091", "33010026020000000001"
+_RETURN: dict[str, Any] = {
+    "return_id": "0b7c4f0e-6f0c-4d0e-9f57-6f6d0a6c8f11",
+    "route": "form",
+    "phase": "verifying_reversal",
+    "due_earliest": "2026-02-14T00:00:00+08:00",
+    "due_latest": "2026-02-25T23:59:59+08:00",
+    "overdue": False,
+    "attempts": 0,
+}
+STATUS: dict[str, Any] = {
+    "invoice_number": _NUMBER,
+    "account_id": "acme",
+    "status": {"code": "reversed_with_credit_note", "label": "Reversed with credit note"},
+    "return_complete": True,
+    "original_void": True,
+    "posting_status": "recorded",
+    "actions": ["details", "reissue"],
+    "return": _RETURN,
+    "credit_note_number": _CREDIT_NOTE,
+    "replacement_numbers": [],
+    "version": 5,
+    "as_of": "2026-02-14T03:12:45Z",
+}
+_INVOICE: dict[str, Any] = {
+    "invoice_number": _NUMBER,
+    "account_id": "acme",
+    "occurred_at": "2026-02-01T02:00:00Z",
+    "kind": "special",
+    "issued_on": "2026-02-01",
+    "seller": {"name": "Cloud Company", "tax_id": "91330106MA2CFLDG4R"},
+    "buyer": {"name": "Example Ltd.", "tax_id": "91110108551385082Q"},
+    "net_amount": "100.00",
+    "tax_amount": "6.00",
+    "total_amount": "106.00",
+    "charges": [{"charge_id": "ecs-2026-01", "amount": "106.00"}],
+}
+_FORM_TOLD: dict[str, Any] = {
+    "number": _FORM,
+    "state": "04",
+    "invoice_number": _NUMBER,
+    "kind": "special",
+    "seller_tax_id": "91330106MA2CFLDG4R",
+    "buyer_tax_id": "91110108551385082Q",
+    "net_amount": "-100.00",
+    "tax_amount": "-6.00",
+    "reason_code": "01",
+    "entered_at": "2026-02-13T01:00:00Z",
+    "confirmed_at": "2026-02-13T02:00:00Z",
+}
+DETAILS: dict[str, Any] = {
+    "invoice": _INVOICE,
+    "status": STATUS,
+    "return": {**_RETURN, "reason": "wrong_amount", "remarks": f"original invoice {_NUMBER}", "form": _FORM_TOLD},
+    "credit_note": {
+        "credit_note_number": _CREDIT_NOTE,
+        "issued_on": "2026-02-14",
+        "form_number": _FORM,
+        "net_amount": "-100.00",
+        "tax_amount": "-6.00",
+    },
+    "reissues": [],
+    "replacements": [],
+    "version": 5,
+}
+PAGE: dict[str, Any] = {
+    "items": [
+        {
+            "invoice_number": _NUMBER,
+            "account_id": "acme",
+            "kind": "special",
+            "issued_on": "2026-02-01",
+            "status": {"code": "issued", "label": "Issued"},
+            "posting_status": "unknown",
+            "net_amount": "100.00",
+            "tax_amount": "6.00",
+            "total_amount": "106.00",
+            "actions": ["details", "return"],
+        }
+    ],
+    "next_cursor": "WyIyMDI2LTAyLTAxIiwiMjYzMTIwMDAwMDAwMDAwMDAwMDEiXQ",
+}
+HISTORY: dict[str, Any] = {
+    "events": [
+        {
+            "id": f"{_NUMBER}-1",
+            "type": "redletter.invoice.InvoiceIssued.v1",
+            "version": 1,
+            "occurred_at": "2026-02-01T02:00:00+00:00",
+            "causation_id": "register-1",
+            "correlation_id": "register-1",
+            "data": _INVOICE,
+        }
+    ]
+}
+CHARGES: dict[str, Any] = {
+    "items": [
+        {
+            "charge_id": "ecs-2026-01",
+            "amount": "106.00",
+            "state": "reissue_pending",
+            "invoice_number": _NUMBER,
+            "reissue_id": "a5b2f3a0-8a2e-4d0c-a7a0-6a52c3a1b9d4",
+        }
+    ]
+}
+FORM: dict[str, Any] = {
+    "number": _FORM,
+    "state": "04",
+    "invoice_number": _NUMBER,
+    "active": True,
+    "form": _FORM_TOLD,
+}
+ACCEPTED: dict[str, Any] = {
+    "command_id": "click-1",
+    "command_source": "urn:redletter:api:acme",
+    "command_type": "redletter.invoice.RequestReturn.v1",
+    "invoice_number": _NUMBER,
+    "invoice_version": 3,
+    "events": [{"id": f"{_NUMBER}-3", "type": "redletter.invoice.ReturnRequested.v1"}],
+    "status": "return_in_progress",
+    "replayed": False,
+}
+RETURN: dict[str, Any] = {
+    "account_id": "acme",
+    "posting_status": "recorded",
+    "red_font_form_number": _FORM,
+    "reason": "wrong_amount",
+    "remarks": f"original invoice {_NUMBER}",
+}
+REISSUE: dict[str, Any] = {
+    "account_id": "acme",
+    "charge_ids": ["ecs-2026-01"],
+    "buyer": {"name": "The Right Name Ltd.", "tax_id": "91110108551385082Q"},
+}
+PROBLEM: dict[str, Any] = {
+    "type": "urn:redletter:problem:INVOICE_NOT_FOUND",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "There is no such invoice.",
+    "code": "INVOICE_NOT_FOUND",
+}
