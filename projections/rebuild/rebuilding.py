@@ -1,6 +1,7 @@
 """Rebuild and verify: a fresh fold of all events beside the live tables, compared with them, and put in their place."""
 
 import asyncio
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ GRACE = 10.0
 NEAR = 2000
 """Messages behind the live one at which the rest is done with the live one paused."""
 _LOCK = "select pg_try_advisory_lock(hashtext('redletter rebuild'), hashtext(%s))"
+
+
+LET_GO_WITHIN = 5.0
+"""Seconds in which the server notices that a killed rebuild is gone."""
 
 
 class Busy(Exception):
@@ -158,12 +163,21 @@ def _transaction(addresses: Addresses) -> Generator[Cur]:
         yield cur
 
 
+def _soon(condition: Callable[[], bool]) -> bool:
+    """Look until the condition holds, for as long as a killed process may still count; tell whether it did."""
+    end = time.monotonic() + LET_GO_WITHIN
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 @contextmanager
 def _alone(addresses: Addresses, entry: Entry) -> Generator[None]:
     """Hold the right to rebuild a read model; a killed process loses it with its connection."""
     with psycopg.connect(addresses.database, autocommit=True) as connection:
-        row = connection.execute(_LOCK, (entry.name,)).fetchone()
-        if row is None or not row[0]:
+        if not _soon(lambda: connection.execute(_LOCK, (entry.name,)).fetchone() == (True,)):
             msg = f"another process is rebuilding or verifying {entry.name}; wait for it to end"
             raise Busy(msg)
         yield

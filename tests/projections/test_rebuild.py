@@ -173,7 +173,10 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(
     assert contents(addresses, "charges") == before
 
 
-async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(addresses: Addresses) -> None:
+async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "LET_GO_WITHIN", 0.5)
     async with projected(addresses, 5):
         outcomes = await asyncio.gather(
             *(rebuild(addresses, MODELS[name], quietly(), grace=0) for name in ("status", "history", "forms"))
