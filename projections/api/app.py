@@ -5,13 +5,15 @@ import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Literal
+from importlib.metadata import version
+from typing import Any, Literal
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from projections import asyncapi
 from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
@@ -22,6 +24,7 @@ from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
 
+VERSION = version("redletter")
 STOP_WITHIN = 2
 """Seconds that requests under way may take when the api stops."""
 
@@ -41,7 +44,7 @@ def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI
             await _end(listening)
             await pool.close(timeout=1)
 
-    app = FastAPI(title="Redletter", description="Where is my return?", lifespan=lifespan)
+    app = FastAPI(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
     app.state.send_away = hub.close
     reader = Reader(pool)
     app.include_router(invoices.router(reader))
@@ -78,6 +81,11 @@ def _health(pool: Pool, kafka: str) -> APIRouter:
     async def livez() -> dict[str, str]:
         """Say that the process answers."""
         return {"status": "live"}
+
+    @router.get("/asyncapi", tags=["description"])
+    async def topics_and_messages() -> dict[str, Any]:
+        """Describe the topics and their messages (AsyncAPI 3.0)."""
+        return asyncapi.document(VERSION)
 
     @router.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
     async def readyz() -> Ready:
