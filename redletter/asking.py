@@ -1,6 +1,7 @@
 """`status` and `history`: ask the api, and say the answer to a person."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 WITHIN = 10.0
 """Seconds for an answer."""
@@ -96,14 +98,16 @@ def _overdue(latest: Mapping[str, Any]) -> str:
 
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table on standard output, as wide as its terminal, or as it needs where there is none."""
+    """Print a table on standard output, as wide as its terminal; where there is none, one row a line."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=10_000)  # one row a line, for programs that read lines
+        console = Console(width=10_000)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
+        table.add_row(*(Text(str(cell)) for cell in row))  # as it is: brackets are no markup
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 @contextmanager

@@ -86,6 +86,7 @@ async def test_why_tells_what_led_to_what(user: Asking, returning: Client) -> No
         while "OpenRedFontForm" not in (told := (await user.run("why", NUMBER))[1]):
             pass
     lines = [line.split(maxsplit=3) for line in told.splitlines()[1:]]
+    assert all(rest.split()[1].startswith("[") for _, _, kind, rest in lines if kind == "command")
     what = [f"{kind} {rest.split()[0]}" for _, _, kind, rest in lines]
     assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
     assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
