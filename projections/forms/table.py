@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from projections.forms.fold import NamedForm
-from projections.items import ItemsTable
+from projections.items_table import ItemsTable
 
 
 def forms_table(name: str = "forms") -> ItemsTable[NamedForm]:

@@ -1,0 +1,115 @@
+"""Charges, forms, returns and lines of the list: the fold says what a slow look at all events says."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    InvoiceReturned,
+    RedFontFormConfirmed,
+    ReissueRefused,
+    ReissueRequested,
+    ReplacementIssued,
+    ReturnOverdue,
+    ReturnRefused,
+    ReturnRequested,
+    ReversalAttemptFailed,
+)
+from projections.charges import fold as charges
+from projections.forms import fold as forms
+from projections.invoices import fold as invoices
+from projections.returns import fold as returns
+from projections.status import fold as status
+from projections.versions import VersionGap
+from tests.projections import told
+
+FOLDS = [charges.fold, forms.fold, returns.fold, invoices.fold]
+
+
+def folded(fold: Any, events: Sequence[AnyInvoiceEvent]) -> Any:
+    row = None
+    for version, event in enumerate(events, 1):
+        row = fold(row, event, version)
+    return row
+
+
+@given(told.histories())
+def test_charges_stand_where_the_last_event_about_them_put_them(events: Sequence[AnyInvoiceEvent]) -> None:
+    expected = "invoiced"
+    for event in events:
+        match event:
+            case CreditNoteIssued() | ReissueRefused():
+                expected = "released"
+            case ReissueRequested():
+                expected = "reissue_pending"
+            case ReplacementIssued():
+                expected = "replaced"
+            case _:
+                pass
+    (charge,) = folded(charges.fold, events).items.values()
+    assert (charge.charge_id, charge.amount, charge.state) == ("c1", "106.00", expected)
+    assert (charge.released_at is None) == (not any(isinstance(event, CreditNoteIssued) for event in events))
+
+
+@given(told.histories())
+def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Sequence[AnyInvoiceEvent]) -> None:
+    active: set[str] = set()
+    for event in events:
+        if isinstance(event, ReturnRequested) and event.red_font_form_number:
+            active.add(event.red_font_form_number)
+        elif isinstance(event, RedFontFormConfirmed):
+            active.add(event.form.number)
+        elif isinstance(event, ReturnRefused):
+            active = set()
+    found = folded(forms.fold, events).items
+    assert {number for number, form in found.items() if form.active} == active
+
+
+def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() -> None:
+    events = [told.issued(), told.requested_simply(), told.refused(form_number=told.FORM, form_state="02")]
+    assert folded(forms.fold, events).items[told.FORM] == forms.NamedForm(
+        told.FORM, "02", active=False, told=None, claimed_at=None
+    )
+    without = [*events[:2], told.refused(code="TAX_PLATFORM_REFUSED")]
+    assert folded(forms.fold, without).items == {}
+
+
+@given(told.histories())
+def test_each_return_is_told_from_its_request_to_its_end(events: Sequence[AnyInvoiceEvent]) -> None:
+    found = folded(returns.fold, events).items
+    requests = [event for event in events if isinstance(event, ReturnRequested)]
+    assert [one.requested_at for one in found.values()] == [event.occurred_at for event in requests]
+    for return_id, one in found.items():
+        own = [event for event in events if getattr(event, "return_id", None) == return_id]
+        kinds = [type(event) for event in own]
+        assert one.attempts == kinds.count(ReversalAttemptFailed)
+        assert one.overdue == (ReturnOverdue in kinds)
+        assert (one.complete_at is not None) == (CreditNoteIssued in kinds)
+        assert (one.ended_at is not None) == bool({ReturnRefused, InvoiceReturned} & set(kinds))
+        assert (one.refusal is not None) == (ReturnRefused in kinds)
+        assert (one.business_days_used is not None) == (InvoiceReturned in kinds)
+        telling = [kind for kind in kinds if kind is not ReturnOverdue]
+        assert (one.failure is not None) == (telling[-1] is ReversalAttemptFailed)
+
+
+@given(told.histories())
+def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[AnyInvoiceEvent]) -> None:
+    line = folded(invoices.fold, events)
+    assert line.status == folded(status.fold, events)
+    assert (line.issued.total_amount, line.issued.kind) == (events[0].total_amount, events[0].kind)
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_repeat_changes_nothing_and_a_gap_stops_the_fold(fold: Any) -> None:
+    row = folded(fold, [told.issued(), told.posting()])
+    assert fold(row, told.posting(), 2) is row
+    with pytest.raises(VersionGap):
+        fold(row, told.confirmed(), 4)
+    with pytest.raises(VersionGap):
+        fold(None, told.posting(), 1)
+    with pytest.raises(VersionGap):
+        fold(None, told.issued(), 2)
