@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format approve bench lock clean
+.PHONY: help setup demo up test test-unit cover prove check format approve bench bench-read lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ approve: setup ## Approve new message shapes: make approve ENTRY="the entry in C
 
 bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
 	@$(BIN)/python -m benchmarks.commands
+
+bench-read: setup ## Compare a rebuild of a read model with the library's own runner and the raw pipe (under a minute)
+	@$(BIN)/python -m benchmarks.projections
 
 lock: ## Write requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
