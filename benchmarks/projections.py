@@ -46,7 +46,7 @@ from redletter import logs
 from transport.addresses import Addresses
 
 ROUNDS = 3
-INVOICES = {"runner": 250, "redletter": 25_000, "raw": 25_000}
+INVOICES = {"runner": 250, "redletter": 50_000, "raw": 50_000}
 """Invoices of one run, each with six events. The slow program gets fewer."""
 ABREAST = 500
 """Invoices whose events are mixed with one another on the topic."""

@@ -34,10 +34,14 @@ class Filling:
 
     async def begin(self, partitions: Sequence[TopicPartition]) -> None:
         """Go on from where the new tables are."""
-        self.at = await asyncio.to_thread(self._projection.positions, partitions)
+        self.at = await self.stored(partitions)
         self._consumer.assign(list(partitions))
         for partition, position in self.at.items():
             self._consumer.seek(partition, position)
+
+    async def stored(self, partitions: Sequence[TopicPartition]) -> Positions:
+        """Return where the new tables are, whoever filled them."""
+        return await asyncio.to_thread(self._projection.positions, partitions)
 
     async def reach(self, targets: Mapping[TopicPartition, int]) -> None:
         """Fill until exactly these positions are reached; none may lie before where the tables are."""

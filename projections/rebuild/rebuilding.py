@@ -13,7 +13,7 @@ from psycopg.errors import LockNotAvailable
 
 from projections.models import Entry
 from projections.read_model import Cur
-from projections.rebuild import tables
+from projections.rebuild import shares, tables
 from projections.rebuild.code import fingerprint
 from projections.rebuild.filling import Filling, Progress, filling
 from projections.rebuild.tables import NEW, OLD
@@ -89,8 +89,11 @@ async def _catch_up(addresses: Addresses, entry: Entry, fill: Filling, told: Tol
     if resumed:
         told.say("going on where an interrupted rebuild was")
     await fill.begin(await _partitions(addresses, entry))
-    while _behind(fill, targets := _live(addresses, entry)) > NEAR:
-        await fill.reach(targets)
+    while (behind := _behind(fill, targets := _live(addresses, entry))) > NEAR:
+        if behind > shares.WORTH_IT:
+            await shares.fill(addresses, entry, fill, targets, told.progress)
+        else:
+            await fill.reach(targets)
     await fill.reach(_live(addresses, entry))
     if not resumed or not _indexed(addresses, entry):
         with _transaction(addresses) as cur:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES
 from local.kafka_server import EmbeddedKafka, embedded_kafka
 from local.postgres_server import EmbeddedPostgres, embedded_postgres
 from local.waiting import wait_until
+from projections.models import REBUILT
+from projections.rebuild.rebuilding import Told, verify
 from tests.conftest import PARTITIONS, migrate
 from tests.faults.evidence import (
     Replies,
@@ -40,8 +43,13 @@ SOME = range(1, 4 * PARTITIONS)
 """Partitions of the four command topics that a worker holds: every one, or a share."""
 WAITING = """
     select 1 from pg_locks join pg_stat_activity using (pid)
-    where relation = 'redletter.invoice_events'::regclass and not granted and application_name = %s
+    where relation = %s::regclass and not granted and application_name = %s
 """
+PROJECTORS = """
+    select partition, next from redletter.positions where topic = %s and consumer like 'redletter.projector.%%'
+"""
+PROJECTED_WITHIN = 60.0
+"""Seconds, with those until the group misses a frozen member."""
 TRIES = 15
 ROLES = ("worker", "relay", "projector", "clock")
 
@@ -56,15 +64,27 @@ class System:
     addresses: Addresses
     outside: Outside
 
-    def freeze_in_a_transaction(self, worker: str) -> None:
-        """Freeze a worker while its batch waits for the lock, so that it wakes up in the middle of its transaction."""
+    def freeze_in_a_transaction(self, role: str, table: str) -> None:
+        """Freeze a role while its batch waits to write to a table: it wakes up in the middle of its transaction."""
+        lock = sql.SQL("lock table {} in exclusive mode").format(sql.Identifier(*table.split(".")))
         for _ in range(TRIES):
             with psycopg.connect(self.addresses.database) as connection:
-                connection.execute("lock table redletter.invoice_events in exclusive mode")
-                if wait_until(lambda: connection.execute(WAITING, (worker,)).fetchone() is not None, within=2):
-                    return self.roles.freeze(worker)
-        msg = f"{worker} never waits for the lock"
+                connection.execute(lock)
+                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, within=2):
+                    return self.roles.freeze(role)
+        msg = f"{role} never waits for {table}"
         raise AssertionError(msg)
+
+    async def projected(self) -> None:
+        """Wait until the read models show everything that is on the topic of events now."""
+        ends = {record.partition: record.offset for record in await everything(self.addresses.kafka, EVENTS)}
+        async with asyncio.timeout(PROJECTED_WITHIN):
+            while not all(position > ends[partition] for partition, position in self._projectors()):
+                await asyncio.sleep(0.1)
+
+    def _projectors(self) -> list[tuple[int, int]]:
+        with psycopg.connect(self.addresses.database) as connection:
+            return connection.execute(PROJECTORS, (EVENTS,)).fetchall()
 
     async def verify(self) -> None:
         """Check everything that must hold, whatever happened."""
@@ -137,7 +157,7 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
         assert system.roles.stop("worker-2") == 0
         system.roles.start("worker-3")
         await system.roles.holds("worker-3", SOME)
-        await asyncio.to_thread(system.freeze_in_a_transaction, "worker-3")
+        await asyncio.to_thread(system.freeze_in_a_transaction, "worker-3", "redletter.invoice_events")
         await system.roles.holds("worker", ALL)
         await system.outside.progress(since=system.outside.answered, by=100)
         # It wakes with its batch in hand, and believes that the partitions are still its own.
@@ -145,6 +165,22 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
         await system.roles.holds("worker-3", SOME)
 
     await under(join_leave_freeze, system, invoices=100 * SCALE, noise=2, abreast=10)
+
+
+async def test_no_read_model_goes_back_when_a_frozen_projector_wakes_up_after_another_went_on(system: System) -> None:
+    async def freeze_and_wake() -> None:
+        await system.outside.progress(since=0, by=100)
+        await asyncio.to_thread(system.freeze_in_a_transaction, "projector", "projections.status")
+        system.roles.start("projector-2")
+        await system.outside.progress(since=system.outside.answered, by=100)
+        await system.projected()
+        system.roles.wake("projector")
+        await system.outside.progress(since=system.outside.answered, by=300)
+
+    await under(freeze_and_wake, system, invoices=100 * SCALE, noise=2, abreast=10)
+    for entry in REBUILT.values():
+        outcome = await verify(system.addresses, entry, Told(lambda _done, _total: None, lambda _: None))
+        assert (entry.name, outcome.differences) == (entry.name, ())
 
 
 async def test_work_resumes_by_itself_when_the_store_was_away_for_ten_seconds(system: System) -> None:

@@ -1,6 +1,10 @@
 """A read model is filled anew beside the live one, compared, and switched to, while events come and queries go on."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
@@ -12,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 from events.invoice_events import AnyInvoiceEvent
 from projections import projector
 from projections.models import MODELS, REBUILT
-from projections.rebuild import filling, rebuilding
+from projections.rebuild import filling, rebuilding, shares
 from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
 from tests.projections import told
 from tests.projections.published import messages
@@ -70,20 +74,23 @@ def change(addresses: Addresses, statement: LiteralString, *facts: str) -> None:
         connection.execute(statement, facts)
 
 
+def rows(addresses: Addresses, query: LiteralString) -> Sequence[Any]:
+    with psycopg.connect(addresses.database) as connection:
+        return connection.execute(query).fetchall()
+
+
 def contents(addresses: Addresses, model: str) -> list[Any]:
-    rows: list[Any] = []
+    found: list[Any] = []
     with psycopg.connect(addresses.database) as connection:
         for name in MODELS[model].make().names():
             query = SQL("select t::text from {} as t order by 1").format(Identifier("projections", name))
-            rows += connection.execute(query).fetchall()
-    return rows
+            found += connection.execute(query).fetchall()
+    return found
 
 
-def tables_left(addresses: Addresses) -> list[Any]:
-    with psycopg.connect(addresses.database) as connection:
-        return connection.execute(
-            "select tablename from pg_tables where schemaname = 'projections' and tablename like '%\\_\\_%'"
-        ).fetchall()
+def tables_left(addresses: Addresses) -> Sequence[Any]:
+    query = "select tablename from pg_tables where schemaname = 'projections' and tablename like '%\\_\\_%'"
+    return rows(addresses, query)
 
 
 @pytest.mark.parametrize("model", REBUILT)
@@ -173,6 +180,64 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(
     assert contents(addresses, "charges") == before
 
 
+REBUILD = """
+import sys
+from projections.rebuild import shares
+from redletter.cli import main
+shares.WORTH_IT = int(sys.argv.pop())
+main()
+"""
+"""The command, with another number of messages from which it takes several processes."""
+
+
+@pytest.mark.parametrize("worth_it", [0, 1_000_000], ids=["in several processes", "in one process"])
+async def test_a_rebuild_whose_process_was_killed_goes_on_where_it_was(addresses: Addresses, worth_it: int) -> None:
+    def command() -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-c", REBUILD, "projections", "rebuild", "status", str(worth_it)],
+            env=os.environ
+            | {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka, "REDLETTER_DATABASE_URL": addresses.database},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    async def one_batch_done() -> bool:
+        return bool(rows(addresses, "select 1 from redletter.positions where consumer like '%.rebuild' and next > 0"))
+
+    async def nobody_left() -> bool:
+        try:
+            os.killpg(killed.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    async with projected(addresses, 1500):
+        before = contents(addresses, "status")
+        killed = command()
+        await until(one_batch_done)
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        await until(nobody_left)
+        assert contents(addresses, "status") == before
+        _, told = await asyncio.to_thread(command().communicate, timeout=60)
+        assert "going on where an interrupted rebuild was" in told.decode()
+        assert contents(addresses, "status") == before
+        assert (await verify(addresses, MODELS["status"], quietly())).same is True
+    assert tables_left(addresses) == []
+
+
+async def test_a_rebuild_in_several_processes_tells_how_far_it_is(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "WORTH_IT", 0)
+    told: list[tuple[int, int]] = []
+    async with projected(addresses, 40):
+        await rebuild(addresses, MODELS["status"], Told(lambda *at: told.append(at), lambda _: None), grace=0)
+        assert (await verify(addresses, MODELS["status"], quietly())).same is True
+    assert told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
 async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,8 +253,7 @@ async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
 
 async def test_documents_that_a_rebuild_changes_are_published_anew(addresses: Addresses) -> None:
     def outbox() -> Sequence[Any]:
-        with psycopg.connect(addresses.database) as connection:
-            return connection.execute("select invoice_number, version from projections.status_outbox").fetchall()
+        return rows(addresses, "select invoice_number, version from projections.status_outbox")
 
     async with projected(addresses, 3):
         await until(lambda: _empty(outbox))
