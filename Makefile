@@ -62,8 +62,10 @@ approve: setup ## Approve new message shapes: make approve ENTRY="the entry in C
 bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
 	@$(BIN)/python -m benchmarks.commands
 
-bench-read: setup ## Compare a rebuild of a read model with the library's own runner and the raw pipe (under a minute)
+bench-read: setup ## Measure a rebuild, queries at a million invoices, and how soon a command is visible (under 5 minutes)
 	@$(BIN)/python -m benchmarks.projections
+	@$(BIN)/python -m benchmarks.visible
+	@$(BIN)/python -m benchmarks.queries
 
 lock: ## Write requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv

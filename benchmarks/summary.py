@@ -1,6 +1,7 @@
 """What the runs come to: medians, their spread, and how the programs compare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from statistics import median
 
 from rich.table import Table
@@ -48,3 +49,14 @@ def verdict(runs: Runs) -> str:
     """Say in one line how the programs compare, and with what was wanted."""
     times, share = ratios(runs)
     return f"b/a {times:.1f} (wanted {TIMES_NAIVE:.0f} or more)   b/c {share:.2f} (wanted {OF_RAW} or more)"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the least value that so many percent of the values do not exceed. Source: nearest-rank method."""
+    return sorted(values)[max(0, ceil(len(values) * share / 100) - 1)]
+
+
+def milliseconds(seconds: Iterable[float]) -> str:
+    """Show the median of some runs, with the lowest and the highest."""
+    runs = sorted(1000 * run for run in seconds)
+    return f"{median(runs):.1f} ({runs[0]:.1f}-{runs[-1]:.1f})"

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -31,9 +31,23 @@ def status(api: str, number: str, as_of: str | None = None) -> Mapping[str, Any]
     return _get(api, f"/invoices/{quote(number, safe='')}/status", {"as_of": as_of} if as_of else {})
 
 
-def history(api: str, number: str) -> list[Mapping[str, Any]]:
-    """Return the events of an invoice. Raises: NoAnswer."""
-    return _get(api, f"/invoices/{quote(number, safe='')}/history", {})["events"]
+Events = Sequence[Mapping[str, Any]]
+
+
+def history(api: str, number: str, until: datetime | None = None) -> Events:
+    """Return the events of an invoice, those until a time. Raises: NoAnswer."""
+    events: Events = _get(api, f"/invoices/{quote(number, safe='')}/history", {})["events"]
+    return [event for event in events if until is None or datetime.fromisoformat(event["occurred_at"]) <= until]
+
+
+def news(api: str, number: str) -> Iterator[Events]:
+    """Yield the events of an invoice, and then those that come, for ever. Raises: NoAnswer."""
+    seen = 0
+    while True:
+        if new := history(api, number)[seen:]:
+            seen += len(new)
+            yield new
+        time.sleep(LOOK_EVERY)
 
 
 def changes(api: str, number: str) -> Iterator[Mapping[str, Any]]:

@@ -11,8 +11,11 @@ import typer
 from local.tax_simulator import patterns
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from local.up import Plan
     from projections.rebuild.rebuilding import Outcome
+    from redletter import asking
     from redletter.settings import Settings
     from transport.addresses import Addresses
 
@@ -119,8 +122,7 @@ def status(
     """
     from redletter import asking
 
-    if watch and as_of:
-        _end("--watch and --as-of exclude each other: the past does not change", UNUSABLE)
+    _past(as_of, watch)
     api = _api(_settings())
     try:
         for document in asking.changes(api, number) if watch else (asking.status(api, number, as_of),):
@@ -135,14 +137,41 @@ def status(
 def history(
     number: Annotated[str, typer.Argument(help="The invoice's number, 20 digits.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="Until then: RFC 3339, with an offset.")] = None,
+    watch: Annotated[bool, typer.Option(help="Print events as they come, until Ctrl-C.")] = False,
 ) -> None:
     """Tell every event of an invoice, from its first on. Exit code 1 when it cannot be told, with the reason."""
     from redletter import asking
 
+    until = _past(as_of, watch)
+    api = _api(_settings())
     try:
-        events = asking.history(_api(_settings()), number)
+        for events in asking.news(api, number) if watch else (asking.history(api, number, until),):
+            _show_events(events, as_json)
     except asking.NoAnswer as error:
         _end(str(error), 1)
+    except KeyboardInterrupt:
+        return
+
+
+def _past(as_of: str | None, watch: bool) -> "datetime | None":  # noqa: FBT001 - an option
+    """Read the time of ``--as-of``, which must not come with ``--watch``."""
+    from datetime import datetime
+
+    if watch and as_of:
+        _end("--watch and --as-of exclude each other: the past does not change", UNUSABLE)
+    try:
+        moment = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        moment = None
+    if as_of and (moment is None or moment.tzinfo is None):
+        _end(f"--as-of {as_of}: must be a time with an offset, such as 2026-02-13T09:00:00+08:00", UNUSABLE)
+    return moment
+
+
+def _show_events(events: "asking.Events", as_json: bool) -> None:  # noqa: FBT001 - an option
+    from redletter import asking
+
     if as_json:
         for event in events:
             _print(event)

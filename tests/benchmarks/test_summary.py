@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.summary import ratios, spread, verdict
+from benchmarks.summary import milliseconds, percentile, ratios, spread, verdict
 from benchmarks.workload import STEPS, waves
 from events.catalogue import COMMANDS
 from service.inbox import Received, read
@@ -18,6 +18,16 @@ def test_programs_are_compared_by_their_medians() -> None:
 
 def test_the_spread_is_the_width_as_a_share_of_the_median() -> None:
     assert spread(RUNS["naive"]) == pytest.approx(0.3)
+
+
+def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed() -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert (percentile(values, 50), percentile(values, 99), percentile(values, 100)) == (50.0, 99.0, 100.0)
+    assert percentile([7.0], 99) == 7.0
+
+
+def test_seconds_are_shown_as_milliseconds_with_the_lowest_and_the_highest() -> None:
+    assert milliseconds([0.003, 0.001, 0.0021]) == "2.1 (1.0-3.0)"
 
 
 def test_every_command_of_the_load_is_readable_and_has_an_id_of_its_own() -> None:

@@ -19,6 +19,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from events.catalogue import write
 from projections import api
+from projections.api.app import listen
 from projections.api.problems import MEDIA_TYPE
 from projections.details import fold as details
 from projections.details.table import DetailsTable
@@ -320,3 +321,11 @@ async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables
         assert time.monotonic() - began < 5
         await asyncio.wait({waiting})
         waiting.exception()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_answer_does_not_wait_for_a_full_packet(host: str) -> None:
+    with listen(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -7,11 +7,12 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.running import PROGRAM
-from tests.service.invoice.orders import NUMBER, ask_return, ask_simply, register
+from tests.service.invoice.orders import NUMBER, ask_return, ask_simply, observe, register
 from tests.whole.client import Client, connected
 from tests.whole.running import system
 from transport.addresses import Addresses
@@ -69,13 +70,18 @@ async def test_status_and_history_are_told_to_people_and_to_programs(user: Askin
     issued_at = returning.of(NUMBER)[0].occurred_at.isoformat()
     _, told, _ = await user.run("status", NUMBER, "--json", "--as-of", issued_at)
     assert json.loads(told)["status"]["code"] == "issued"
-    _, _, error = await user.run("status", NUMBER, "--as-of", "yesterday")
-    assert error.startswith("redletter: MALFORMED_QUERY: as_of:")
+    for command in ("status", "history"):
+        code, _, error = await user.run(command, NUMBER, "--as-of", "yesterday")
+        assert (code, error.startswith("redletter: --as-of yesterday: must be a time with an offset")) == (2, True)
+        code, _, error = await user.run(command, NUMBER, "--as-of", issued_at, "--watch")
+        assert (code, "exclude each other" in error) == (2, True)
 
     code, told, _ = await user.run("history", NUMBER)
     assert [line.split()[3] for line in told.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
     _, told, _ = await user.run("history", NUMBER, "--json")
     assert [json.loads(line)["version"] for line in told.splitlines()] == [1, 2]
+    _, told, _ = await user.run("history", NUMBER, "--json", "--as-of", issued_at)
+    assert [json.loads(line)["version"] for line in told.splitlines()] == [1]
     code, _, error = await user.run("history", NUMBER[::-1])
     assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
 
@@ -99,14 +105,21 @@ async def test_why_tells_what_led_to_what(user: Asking, returning: Client) -> No
     assert (code, "there is no message about" in error) == (1, True)
 
 
-async def test_a_watched_status_is_printed_as_it_changes_until_ctrl_c(user: Asking, returning: Client) -> None:
-    assert returning
+@pytest.mark.parametrize("command", ["status", "history"])
+async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
+    user: Asking, returning: Client, command: str
+) -> None:
+    async def line() -> dict[str, Any]:
+        assert watching.stdout
+        return json.loads(await asyncio.wait_for(watching.stdout.readline(), 30))
+
     watching = await asyncio.create_subprocess_exec(
-        PROGRAM, "status", NUMBER, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
+        PROGRAM, command, NUMBER, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
     )
-    assert watching.stdout
-    first = json.loads(await asyncio.wait_for(watching.stdout.readline(), 30))
-    assert first["status"]["code"] == "return_in_progress"
+    while (await line())["version"] < 2:
+        pass
+    await returning.tell(observe())
+    assert (await line())["version"] == 3
     watching.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(watching.wait(), 10) == 0
 
