@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format approve bench bench-read lock clean
+.PHONY: help setup demo up test test-unit cover prove check format approve messages bench bench-read lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,13 @@ format: setup ## Format, and mend what the linter can
 
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
 	@$(BIN)/python -m tests.events.approving "$(ENTRY)"
+
+messages: setup ## Bring the page's catalogues up to date with its sentences; what is new is then to be translated
+	@mkdir -p .cache
+	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --keywords translate --no-location --omit-header \
+		--output .cache/console.pot projections/console
+	@$(BIN)/pybabel --quiet update --domain console --input-file .cache/console.pot --output-dir projections/console/locale \
+		--no-fuzzy-matching --ignore-obsolete --omit-header --width 120
 
 bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
 	@$(BIN)/python -m benchmarks.commands

@@ -61,10 +61,16 @@ def clock(addresses: Addresses, settings: Settings) -> Work:
 
 
 def api(addresses: Addresses, settings: Settings) -> Work:
-    """Answer queries."""
+    """Answer queries, and show pages."""
     from projections import api as role
 
-    return role.run(addresses, host=settings.api_host, port=settings.api_port, clock_shift=settings.clock_shift)
+    return role.run(
+        addresses,
+        host=settings.api_host,
+        port=settings.api_port,
+        clock_shift=settings.clock_shift,
+        general_recorded_route=settings.general_recorded_route,
+    )
 
 
 def tax_simulator(addresses: Addresses, settings: Settings) -> Work:

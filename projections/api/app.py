@@ -11,14 +11,17 @@ from typing import Any, Literal
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
-from projections import asyncapi
+from events.values import Route
+from projections import asyncapi, console
 from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Pool, Reader, pool_of
 from projections.api.stream import Hub
+from projections.console.sampling import Sampler
 from projections.health import Stopped
 from transport.addresses import Addresses
 
@@ -29,14 +32,18 @@ STOP_WITHIN = 2
 """Seconds that requests under way may take when the api stops."""
 
 
-def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI:
+def build(
+    addresses: Addresses, clock_shift: timedelta = timedelta(), general_recorded_route: Route = "simple"
+) -> FastAPI:
     """Return the application; its lifespan holds the connections, and starts while the servers are down."""
     pool, publisher, hub = pool_of(addresses.database), Publisher(addresses.kafka), Hub(addresses.kafka)
+    reader = Reader(pool)
+    sampler = Sampler(reader, addresses.kafka)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await pool.open(wait=False)
-        listening = [asyncio.create_task(work.run()) for work in (publisher, hub)]
+        listening = [asyncio.create_task(work.run()) for work in (publisher, hub, sampler)]
         try:
             yield
         finally:
@@ -44,15 +51,22 @@ def build(addresses: Addresses, clock_shift: timedelta = timedelta()) -> FastAPI
             await _end(listening)
             await pool.close(timeout=1)
 
-    app = FastAPI(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
+    app = FastAPIOffline(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
     app.state.send_away = hub.close
-    reader = Reader(pool)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
     app.include_router(operations.router(reader, addresses.kafka, clock_shift))
     app.include_router(_health(pool, addresses.kafka))
+    console.install(
+        app,
+        reader=reader,
+        publisher=publisher,
+        sampler=sampler,
+        clock_shift=clock_shift,
+        general_recorded_route=general_recorded_route,
+    )
     problems.install(app)
     description.install(app)
     return app
@@ -107,14 +121,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(addresses: Addresses, *, host: str, port: int, clock_shift: timedelta) -> None:
+async def run(
+    addresses: Addresses, *, host: str, port: int, clock_shift: timedelta, general_recorded_route: Route
+) -> None:
     """Serve until cancelled. port: 0 takes any free one; the log tells which.
 
     Raises: OSError when the port is taken.
     """
     with listen(host, port) as listening:
         log.info("answering queries", host=host, port=listening.getsockname()[1])
-        await _serve(build(addresses, clock_shift), listening)
+        await _serve(build(addresses, clock_shift, general_recorded_route), listening)
 
 
 def listen(host: str, port: int) -> socket.socket:

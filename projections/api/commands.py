@@ -66,10 +66,12 @@ def router(publisher: Publisher) -> APIRouter:
             idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,
         ) -> Response:
             """Publish the command, wait for its reply, and answer with that."""
-            if not _INVOICE_NUMBER.fullmatch(number):
-                raise not_found()
-            command = _read(kind, number, await _body(request), idempotency_key)
-            return await _tell(publisher, command, idempotency_key or "", request.headers.get("traceparent"))
+            told = await give(publisher, kind, number, await body_of(request), idempotency_key, _trace(request))
+            if told is None:
+                location = {"Location": f"/invoices/{number}/status"}
+                published = {"status": "published", "command_id": idempotency_key}
+                return JSONResponse(published, HTTPStatus.ACCEPTED, location)
+            return JSONResponse(told)
 
     route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
     route("/reissue", RequestReissue, examples.REISSUE, "Request a new invoice for charges of a returned one")
@@ -95,7 +97,7 @@ def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JS
     return [_inline(one, defs) for one in cast("list[Any]", node)] if isinstance(node, list) else node
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """Read the body, up to its bound."""
     body = b""
     async for chunk in request.stream():
@@ -134,7 +136,27 @@ def _malformed(faults: Sequence[Fault]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
 
 
-async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Response:
+def _trace(request: Request) -> str | None:
+    return request.headers.get("traceparent")
+
+
+async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
+    publisher: Publisher, kind: type[Customers], number: str, body: bytes, key: str | None, traceparent: str | None
+) -> Reply | None:
+    """Publish a customer's command, and return the reply that accepts it, or None when it takes long.
+
+    body: JSON, without the number. Raises: Problem with the code of the refusal, or of what cannot be read.
+    """
+    if not _INVOICE_NUMBER.fullmatch(number):
+        raise not_found()
+    command = _read(kind, number, body, key)
+    reply = await _tell(publisher, command, key or "", traceparent)
+    if reply is not None and "code" in reply:
+        raise _refused(reply)
+    return reply
+
+
+async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | None:
     number, name = command.invoice_number, name_of(type(command))
     headers = cloudevents.headers(
         id=key,
@@ -147,16 +169,10 @@ async def _tell(publisher: Publisher, command: Customers, key: str, traceparent:
         traceparent=traceparent,
     )
     try:
-        reply = await publisher.tell(COMMANDS[name].CHANNEL.value, number.encode(), write(command), headers)
+        return await publisher.tell(COMMANDS[name].CHANNEL.value, number.encode(), write(command), headers)
     except Unavailable:
         detail = "Commands cannot be taken now. Send it again, under the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
-    if reply is None:
-        location = {"Location": f"/invoices/{number}/status"}
-        return JSONResponse({"status": "published", "command_id": key}, HTTPStatus.ACCEPTED, location)
-    if "code" in reply:
-        raise _refused(reply)
-    return JSONResponse(reply)
 
 
 def _refused(reply: Reply) -> Problem:

@@ -28,7 +28,7 @@ MOST_LINES = 200
 """Lines of a page at most."""
 
 _INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
-_PLACE = TypeAdapter[tuple[date, str]](tuple[date, str])
+PLACE = TypeAdapter[tuple[date, str]](tuple[date, str])
 
 Find = Callable[[Connection, str], Awaitable[Answer | None]]
 
@@ -90,11 +90,13 @@ def router(reader: Reader) -> APIRouter:
     @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_MALFORMED}, response_class=Response)
     async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """Invoice Download and Refund: newest first; a search goes by number."""
-        after = cursors.read(query.cursor, _PLACE) if query.cursor else None
+        after = cursors.read(query.cursor, PLACE) if query.cursor else None
         wanted = Wanted(query.account_id, query.status, query.q, after, query.limit)
         page = await reader.read(lambda connection: invoices.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
-        return answer(request, written(InvoicePage(items=list(page.lines), next_cursor=following)))
+        return answer(
+            request, written(InvoicePage(items=[invoices.told(line) for line in page.lines], next_cursor=following))
+        )
 
     @routes.get("/invoices/{number}", responses={200: {"model": InvoiceDetails}, **_PROBLEMS}, response_class=Response)
     async def invoice_details(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:

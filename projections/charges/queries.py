@@ -63,6 +63,18 @@ class Page:
     next: str | None
 
 
+_OF = """
+    select charge_id, amount, state, invoice_number, reissue_id from projections.charges
+    where invoice_number = %s and state <> 'replaced' order by charge_id
+"""
+
+
+async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Sequence[ChargeLine]:
+    """Return the charges that an invoice still has, in the order of their ids."""
+    rows = await (await connection.execute(_OF, (invoice_number,))).fetchall()
+    return [_line(row) for row in rows]
+
+
 async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
     """Return a page of charges by id."""
     facts: dict[str, Any] = {
@@ -74,6 +86,10 @@ async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
     filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
     conditions = [*filters, SQL("state <> 'replaced'"), SQL(_BETTER)]
     rows = await (await connection.execute(_PAGE.format(SQL(" and ").join(conditions)), facts)).fetchall()
-    shown = [ChargeLine.model_validate(dict(zip(ChargeLine.model_fields, row, strict=True))) for row in rows]
+    shown = [_line(row) for row in rows]
     more = len(shown) > wanted.limit
     return Page(shown[: wanted.limit], shown[wanted.limit - 1].charge_id if more else None)
+
+
+def _line(row: TupleRow) -> ChargeLine:
+    return ChargeLine.model_validate(dict(zip(ChargeLine.model_fields, row, strict=True)))

@@ -9,9 +9,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Composed
 
-from events.status import Action, LastRefusal, Status
+from events.status import Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, InvoiceNumber, Kind, Money, Record, SeenPostingStatus, StatusCode
-from projections.invoices.fold import InvoiceStatus, Issued
+from projections.invoices.fold import Issued, Line
 
 WHOLE = 20
 """Digits of a whole number."""
@@ -53,7 +53,7 @@ class Wanted:
 class Page:
     """Lines, and the place of the last one when there are more."""
 
-    lines: Sequence[InvoiceLine]
+    lines: Sequence[Line]
     next: tuple[date, str] | None
 
 
@@ -64,6 +64,13 @@ async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
     shown = rows[: wanted.limit]
     last = (shown[-1][1], shown[-1][0]) if len(rows) > wanted.limit else None
     return Page([_line(issued, document) for _, _, issued, document in shown], last)
+
+
+async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
+    """Return the line of an invoice, or None for one not seen."""
+    statement = SQL("{} invoice_number = %s").format(_FROM)
+    row = await (await connection.execute(statement, (invoice_number,))).fetchone()
+    return None if row is None else _line(row[2], row[3])
 
 
 def _statement(wanted: Wanted) -> tuple[Composed, dict[str, Any]]:
@@ -98,18 +105,23 @@ def _where(conditions: Sequence[Composable]) -> Composable:
     return _FROM + (SQL(" and ").join(conditions) if conditions else SQL("true"))
 
 
-def _line(issued: str, document: str) -> InvoiceLine:
-    told, status = Issued.model_validate_json(issued), InvoiceStatus.model_validate_json(document)
+def _line(issued: str, document: str) -> Line:
+    return Line(Issued.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
+
+
+def told(line: Line) -> InvoiceLine:
+    """Return a line as it is served."""
+    issued, status = line.issued, line.status
     return InvoiceLine(
         invoice_number=status.invoice_number,
         account_id=status.account_id,
-        kind=told.kind,
-        issued_on=told.issued_on,
+        kind=issued.kind,
+        issued_on=issued.issued_on,
         status=status.status,
         posting_status=status.posting_status,
-        net_amount=told.net_amount,
-        tax_amount=told.tax_amount,
-        total_amount=told.total_amount,
+        net_amount=issued.net_amount,
+        tax_amount=issued.tax_amount,
+        total_amount=issued.total_amount,
         actions=status.actions,
         last_refusal=status.last_refusal,
     )

@@ -21,6 +21,10 @@ _PHASES = """
     select phase, count(*), count(*) filter (where overdue) from projections.returns
     where complete_at is null and ended_at is null group by phase order by phase
 """
+_AGES = """
+    select phase, least(extract(day from %(now)s - requested_at)::int, 4), count(*) from projections.returns
+    where complete_at is null and ended_at is null group by 1, 2 order by 1, 2
+"""
 _ANSWERS = "select command_type, answer, times, last_at from projections.answered order by command_type, answer"
 _DEAD_LETTERS = """
     select topic, partition, record_offset, reason, error, buried_at from projections.dead_letters
@@ -77,6 +81,14 @@ class Phases(NamedTuple):
     overdue: int
 
 
+class Ages(NamedTuple):
+    """Open returns in a phase that were requested so many whole days ago; 4 stands for four or more."""
+
+    phase: str
+    days: int
+    returns: int
+
+
 class Board(NamedTuple):
     """Everything there is to see."""
 
@@ -110,3 +122,8 @@ async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
         dead_letters=dead_letters,
         dead_letters_by_reason=dict(await rows(_COUNT_DEAD_LETTERS)),
     )
+
+
+async def ages(connection: AsyncConnection[TupleRow], now: datetime) -> list[Ages]:
+    """Return the open returns by phase and age."""
+    return [Ages(*row) for row in await (await connection.execute(_AGES, {"now": now})).fetchall()]

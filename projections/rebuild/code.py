@@ -7,7 +7,7 @@ import events
 
 _EVENTS = Path(events.__file__).parent
 _PROJECTIONS = Path(__file__).parents[1]
-_NO_FOLD = {"api", "operations", "rebuild"}
+_NO_FOLD = {"api", "console", "operations", "rebuild"}
 """Folders that have no part in what rows look like."""
 
 

@@ -1,0 +1,46 @@
+"""What a page says when something is wrong: a sentence and what to do, and never a bare JSON document."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from psycopg import OperationalError
+from psycopg.errors import InvalidSchemaName, UndefinedTable
+
+from projections.api.problems import Problem
+from projections.console.rendering import Pages
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def told_as_pages(pages: Pages) -> type[APIRoute]:
+    """Return the kind of route whose errors are pages."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except Problem as problem:
+                    return pages.show(request, "trouble.html", problem.status, code=problem.code)
+                except RequestValidationError:
+                    return pages.show(request, "trouble.html", HTTPStatus.UNPROCESSABLE_ENTITY, code="MALFORMED_QUERY")
+                except (TimeoutError, OperationalError, UndefinedTable, InvalidSchemaName) as error:
+                    log.warning("the read tables cannot be read", path=request.url.path, error=repr(error))
+                    status = HTTPStatus.SERVICE_UNAVAILABLE
+                    return pages.show(request, "trouble.html", status, code="READ_MODEL_UNAVAILABLE")
+                except Exception:
+                    log.exception("a page failed", path=request.url.path)
+                    return pages.show(request, "trouble.html", HTTPStatus.INTERNAL_SERVER_ERROR, code="INTERNAL_FAULT")
+
+            return handle
+
+    return PageRoute

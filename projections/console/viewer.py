@@ -1,0 +1,34 @@
+"""Who looks: their language and their time zone, from cookies that the page sets and from what the browser says."""
+
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from fastapi import Request
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+DEFAULT_ZONE = "Asia/Shanghai"
+"""Where returns are due, and where the page is until the browser has told its own zone."""
+LANGUAGE_COOKIE, ZONE_COOKIE = "language", "zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A reader of the page."""
+
+    language: Language
+    zone: ZoneInfo
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Return who asks. ``?lang=`` counts most, then the cookie, then Accept-Language."""
+    wanted = (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE), *_accepted(request))
+    known: list[Language] = [own for one in wanted for own in LANGUAGES if one == own]
+    zone = request.cookies.get(ZONE_COOKIE, "")
+    return Viewer(known[0] if known else "en", ZoneInfo(zone if zone in available_timezones() else DEFAULT_ZONE))
+
+
+def _accepted(request: Request) -> list[str]:
+    """Return the languages that the browser names, in its order, which is the order of its reader."""
+    return [one.split(";")[0].strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]
