@@ -99,13 +99,23 @@ def _missing(own: Addresses) -> bool:
     return counts != (len(told()), MODELS, MODELS, MODELS, MODELS, 5, 4)
 
 
-def multiply(own: Addresses) -> None:
+async def fill(own: Addresses, copies: int) -> None:
+    """Bring invoices into the read tables, ``copies`` times `MODELS` of them."""
+    await asyncio.to_thread(schema.ensure, own.database)
+    await publish(own.kafka, told())
+    async with _projected(own):
+        pass
+    console.print(f"multiplying the rows by {copies:,}")
+    await asyncio.to_thread(_multiply, own, copies)
+
+
+def _multiply(own: Addresses, copies: int) -> None:
     """Copy the rows of every table, each copy with digits of its own in place of the invoice's."""
     with psycopg.connect(own.database, autocommit=True) as connection:
         for table, columns, types in connection.execute(_TABLES).fetchall():
             if table != "status_outbox":
                 began = time.monotonic()
-                connection.execute(_copied(table, dict(zip(columns, types, strict=True))))
+                connection.execute(_copied(table, dict(zip(columns, types, strict=True)), copies))
                 console.print(f"  {table:<20}{time.monotonic() - began:>6.1f} s")
         connection.execute("vacuum analyze")
 
@@ -113,10 +123,10 @@ def multiply(own: Addresses) -> None:
 _DAY = SQL("(date '2026-02-01' - copy % {days})::text").format(days=Literal(DAYS))
 
 
-def _copied(table: str, columns: Mapping[str, str]) -> Composed:
+def _copied(table: str, columns: Mapping[str, str], copies: int) -> Composed:
     own_digits = SQL("substr(invoice_number, 9)")
     digits = SQL("lpad((({} - {}) * {} + copy)::bigint::text, 12, '0')").format(
-        SQL("{}::bigint").format(own_digits), Literal(FIRST), Literal(COPIES)
+        SQL("{}::bigint").format(own_digits), Literal(FIRST), Literal(copies)
     )
     values = [
         SQL("replace(replace({}::text, {}, {}), '2026-02-01', {})::{}").format(
@@ -131,7 +141,7 @@ def _copied(table: str, columns: Mapping[str, str]) -> Composed:
         SQL(", ").join(map(Identifier, columns)),
         SQL(", ").join(values),
         Identifier("projections", table),
-        Literal(COPIES - 1),
+        Literal(copies - 1),
     )
 
 
@@ -244,12 +254,7 @@ async def measure(servers: Addresses, folder: Path) -> Table:
     for column in ("query", "p50", "p99", "indexes"):
         shown.add_column(column, justify="right" if column.startswith("p") else "left")
     async with system(servers) as own:
-        await asyncio.to_thread(schema.ensure, own.database)
-        await publish(own.kafka, told())
-        async with _projected(own):
-            pass
-        console.print(f"multiplying the rows by {COPIES:,}")
-        await asyncio.to_thread(multiply, own)
+        await fill(own, COPIES)
         (port,) = ports.free(1)
         os.environ["REDLETTER_API_PORT"] = str(port)
         with programs.running({"api": role_command("api")}, own, folder):

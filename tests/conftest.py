@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -39,9 +40,9 @@ def servers() -> Iterator[Addresses]:
         yield addresses
 
 
-@pytest.fixture
-async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
-    """Give one test a system of its own: empty topics, and a migrated database that nobody else writes to."""
+@asynccontextmanager
+async def fresh(servers: Addresses) -> AsyncGenerator[Addresses]:
+    """Lay a system of its own: empty topics, and a migrated database that nobody else writes to."""
     database = f"test_{uuid4().hex}"
     with psycopg.connect(servers.database, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
@@ -50,6 +51,13 @@ async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
     yield own
     with psycopg.connect(servers.database, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
+
+
+@pytest.fixture
+async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
+    """Give one test a system of its own."""
+    async with fresh(servers) as own:
+        yield own
 
 
 async def migrate(addresses: Addresses) -> None:

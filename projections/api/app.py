@@ -63,6 +63,7 @@ def build(
         app,
         reader=reader,
         publisher=publisher,
+        hub=hub,
         sampler=sampler,
         clock_shift=clock_shift,
         general_recorded_route=general_recorded_route,

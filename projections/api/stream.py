@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from events.topics import STATUS
@@ -30,6 +32,8 @@ HEARTBEAT = 15
 """Seconds between two comments that keep a connection alive."""
 SEND_WITHIN = 10
 """Seconds that one event may take to be sent."""
+A_MOMENT = 2.0
+"""Seconds by which the read models may be behind each other when a page is read."""
 RETRY = 2000
 """Milliseconds after which a client that lost its connection comes back."""
 
@@ -40,6 +44,8 @@ class StreamQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: AccountId | None = None
+    last_event_id: Annotated[str, Field(max_length=4096)] | None = None
+    """As the header, for a browser's first connection, which cannot set one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,16 @@ class Change:
     account_id: str
     document: str
     id: str
+    heard: float
+    """Seconds, of a clock that only this process knows."""
 
 
 @dataclass(eq=False)
 class Client:
-    """One listener. dropped: it was too slow, or the api stops."""
+    """One listener. lost: it missed more than can be told. dropped: it was too slow, or the api stops."""
 
     account_id: str | None
+    lost: bool = False
     changes: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(WAITING))
     dropped: bool = False
 
@@ -102,8 +111,9 @@ class Hub:
         if len(self._clients) >= MOST_CLIENTS:
             detail = "There are as many listeners as this process serves; try again later."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)
-        client = Client(account_id)
-        for change in self._missed(last_id) if last_id else ():
+        missed = self._missed(account_id, last_id) if last_id else ()
+        client = Client(account_id, lost=missed is None)
+        for change in missed or ():
             client.offer(change)
         self._clients.add(client)
         return client
@@ -117,14 +127,35 @@ class Hub:
         told = _positions(last_id)
         return told is not None and all(self._since.get(partition, 0) <= offset for partition, offset in told.items())
 
-    def _missed(self, last_id: str) -> list[Change]:
+    def _missed(self, account_id: str | None, last_id: str) -> list[Change] | None:
+        """Return what a client has not had; None when that is forgotten, or more than may wait for it."""
+        if not self.knows_all_since(last_id):
+            return None
         told = _positions(last_id) or {}
-        return [change for change in self._kept if change.offset >= told.get(change.partition, 0)]
+        missed = [
+            change
+            for change in self._kept
+            if change.offset >= told.get(change.partition, 0) and account_id in (None, change.account_id)
+        ]
+        return missed if len(missed) <= WAITING else None
 
     @property
     def here(self) -> str | None:
         """The id under which a client may go on after all that has come so far."""
         return _id(self._next) if self._next else None
+
+    @property
+    def a_moment_ago(self) -> str | None:
+        """The id from which a page goes on whose rows were read just now, by read models that may be a little behind.
+
+        The page passes over what it shows already. Within `A_MOMENT`, and not more than half of what may wait.
+        """
+        since, positions = time.monotonic() - A_MOMENT, dict(self._next)
+        for change in islice(reversed(self._kept), WAITING // 2):
+            if change.heard < since:
+                break
+            positions[change.partition] = change.offset
+        return _id(positions) if positions else None
 
     async def _begin(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         """Begin with the last minutes, for clients that come back to an api that was restarted."""
@@ -146,6 +177,7 @@ class Hub:
             json.loads(record.value)["account_id"],
             record.value.decode(),
             _id(self._next),
+            time.monotonic(),
         )
         self._kept.append(change)
         if len(self._kept) > KEPT:
@@ -186,18 +218,18 @@ def router(hub: Hub) -> APIRouter:
 
         An event of type reset says that too much has happened since: query what is shown, and go on from there.
         """
-        here = None if last_event_id else hub.here
-        client = hub.join(query.account_id, last_event_id)
-        lost = last_event_id is not None and not hub.knows_all_since(last_event_id)
-        return EventSourceResponse(_events(hub, client, here, lost=lost), ping=HEARTBEAT, send_timeout=SEND_WITHIN)
+        last_id = last_event_id or query.last_event_id
+        here = None if last_id else hub.here
+        client = hub.join(query.account_id, last_id)
+        return EventSourceResponse(_events(hub, client, here), ping=HEARTBEAT, send_timeout=SEND_WITHIN)
 
     return routes
 
 
-async def _events(hub: Hub, client: Client, here: str | None, *, lost: bool) -> AsyncIterator[ServerSentEvent]:
+async def _events(hub: Hub, client: Client, here: str | None) -> AsyncIterator[ServerSentEvent]:
     try:
         yield ServerSentEvent(comment="listening", id=here, retry=RETRY)
-        if lost:
+        if client.lost:
             yield ServerSentEvent(event="reset", data="{}")
         while (change := await client.changes.get()) is not None and not client.dropped:
             yield ServerSentEvent(event="status", id=change.id, data=change.document)

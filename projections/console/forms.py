@@ -18,6 +18,13 @@ from projections.invoices.fold import Line
 
 KEY = "key"
 """The field with the command's id: every form that is opened has its own."""
+_BESIDE = {
+    "RED_FONT_FORM_ALREADY_USED": "red_font_form_number",
+    "NO_CHARGES_SELECTED": "charge_ids",
+    "CHARGE_NOT_ON_ORIGINAL": "charge_ids",
+    "CHARGE_ALREADY_REINVOICED": "charge_ids",
+}
+"""The field beside which a refusal is shown that names none."""
 _JSON = TypeAdapter[Any](Any)
 
 Form = Mapping[str, list[str]]
@@ -66,11 +73,6 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     return RedirectResponse(f"/details/{number}?min_version={version}", HTTPStatus.SEE_OTHER)
 
 
-def status_of(request: Request, problem: Problem) -> HTTPStatus:
-    """Return the status of a form that is shown again: a fragment is as it should be, and browsers report no error."""
-    return HTTPStatus.OK if "x-fragment" in request.headers else problem.status
-
-
 def version_of(problem: Problem) -> int:
     """Return the version of the invoice that a refusal speaks of, or 0."""
     version = problem.facts.get("invoice_version")
@@ -85,7 +87,8 @@ def refilled(form: Form, problem: Problem) -> Filled:
         name = str(fault["field"])
         faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
     key = values.get(KEY) if problem.code == "COMMANDS_UNAVAILABLE" else None
-    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), faults or {"": problem.code})
+    told = faults or {_BESIDE.get(problem.code, ""): problem.code}
+    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), told)
 
 
 def _faults(problem: Problem) -> Sequence[Mapping[str, Any]]:

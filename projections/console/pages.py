@@ -10,6 +10,7 @@ from starlette.types import Scope
 from events.values import Route
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader
+from projections.api.stream import Hub
 from projections.console import board, invoices, reissuing, returning
 from projections.console.rendering import FOLDER, YEAR, pages
 from projections.console.sampling import Sampler
@@ -29,12 +30,13 @@ def install(  # noqa: PLR0913 - what the pages stand on
     *,
     reader: Reader,
     publisher: Publisher,
+    hub: Hub,
     sampler: Sampler,
     clock_shift: timedelta,
     general_recorded_route: Route,
 ) -> None:
     """Let the app serve the pages."""
-    shown = pages(clock_shift)
+    shown = pages(lambda: hub.a_moment_ago, clock_shift)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))

@@ -1,7 +1,6 @@
 """The page "Issue Invoice": charges of returned invoices, and the dialog that asks for a new invoice for them."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -31,14 +30,14 @@ def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
     """Return the page, the dialog, and what it sends."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 
-    async def show(request: Request, line: Line, filled: Filled, status: HTTPStatus) -> Response:
+    async def show(request: Request, line: Line, filled: Filled) -> Response:
         number = line.status.invoice_number
         told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), 0)
         held = await reader.read(lambda connection: charges.of(connection, number))
         invoice = InvoiceDetails.model_validate_json(told.body or "").invoice
         free = {one.charge_id for one in held if one.state == "released"}
         offered = [one for one in invoice.charges if one.charge_id in free]
-        return pages.show(request, "reissue.html", status, line=line, invoice=invoice, offered=offered, filled=filled)
+        return pages.show(request, "reissue.html", line=line, invoice=invoice, offered=offered, filled=filled)
 
     @routes.get("/issue")
     async def released(
@@ -55,7 +54,7 @@ def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
 
     @routes.get("/reissue/{number}")
     async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return await show(request, await line_of(reader, number, min_version), forms.opened(request), HTTPStatus.OK)
+        return await show(request, await line_of(reader, number, min_version), forms.opened(request))
 
     @routes.post("/reissue/{number}")
     async def send(request: Request, number: str) -> Response:
@@ -65,7 +64,7 @@ def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
             return await forms.give_command(request, publisher, RequestReissue, line, _told(form), form)
         except Problem as problem:
             line = await line_of(reader, number, forms.version_of(problem))
-            return await show(request, line, forms.refilled(form, problem), forms.status_of(request, problem))
+            return await show(request, line, forms.refilled(form, problem))
 
     return routes
 

@@ -64,10 +64,14 @@ def catalogue(language: Language) -> gettext.NullTranslations:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Renders pages. clock_shift: moves the clock for tests and demos."""
+    """Renders pages.
+
+    here: returns the id from which a page listens for changes. clock_shift: moves the clock for tests and demos.
+    """
 
     environments: Mapping[Language, Environment]
     translations: Mapping[Language, gettext.NullTranslations]
+    here: Callable[[], str | None]
     clock_shift: timedelta
 
     def now(self) -> datetime:
@@ -96,7 +100,8 @@ class Pages:
                     "viewer": viewer,
                     "now": self.now(),
                     "layout": "fragment.html" if "x-fragment" in request.headers else "page.html",
-                    "here": request.url.path,
+                    "path": request.url.path,
+                    "since": self.here() or "",
                     "query": dict(request.query_params),
                 }
             )
@@ -107,10 +112,10 @@ class Pages:
         return answer
 
 
-def pages(clock_shift: timedelta) -> Pages:
+def pages(here: Callable[[], str | None], clock_shift: timedelta) -> Pages:
     """Return the renderer."""
     translations: dict[Language, gettext.NullTranslations] = {one: catalogue(one) for one in LANGUAGES}
-    return Pages({one: _environment(translations[one]) for one in LANGUAGES}, translations, clock_shift)
+    return Pages({one: _environment(translations[one]) for one in LANGUAGES}, translations, here, clock_shift)
 
 
 def _environment(translations: gettext.NullTranslations) -> Environment:

@@ -1,7 +1,5 @@
 """The return dialog: it asks for what the seed asks for, by the type of the invoice and its posting status."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Request, Response
 
 from events.commands import RequestReturn
@@ -23,13 +21,13 @@ def router(pages: Pages, reader: Reader, publisher: Publisher, general_recorded_
     """Return the dialog, and what it sends."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 
-    def show(request: Request, line: Line, filled: Filled, status: HTTPStatus) -> Response:
+    def show(request: Request, line: Line, filled: Filled) -> Response:
         route = _route(line, general_recorded_route)
-        return pages.show(request, "return.html", status, line=line, route=route, filled=filled)
+        return pages.show(request, "return.html", line=line, route=route, filled=filled)
 
     @routes.get("/return/{number}")
     async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return show(request, await line_of(reader, number, min_version), forms.opened(request), HTTPStatus.OK)
+        return show(request, await line_of(reader, number, min_version), forms.opened(request))
 
     @routes.post("/return/{number}")
     async def send(request: Request, number: str) -> Response:
@@ -40,7 +38,7 @@ def router(pages: Pages, reader: Reader, publisher: Publisher, general_recorded_
             return await forms.give_command(request, publisher, RequestReturn, line, told, form)
         except Problem as problem:
             line = await line_of(reader, number, forms.version_of(problem))
-            return show(request, line, forms.refilled(form, problem), forms.status_of(request, problem))
+            return show(request, line, forms.refilled(form, problem))
 
     return routes
 

@@ -110,7 +110,11 @@ REFUSAL: Mapping[str, str] = {
 }
 """Of refused requests, and of returns that the tax side refused (contract, section 6)."""
 
-FIELDS: Mapping[str, str] = {"tax_id": _("A tax ID has 1 to 20 letters or digits."), "name": _("Enter a name.")}
+FIELDS: Mapping[str, str] = {
+    "charge_ids": _("Select at least one charge."),
+    "name": _("Enter a name."),
+    "tax_id": _("A tax ID has 1 to 20 letters or digits."),
+}
 """What is wrong with a field that cannot be read."""
 
 SERVERS: Mapping[str, str] = {

@@ -34,7 +34,10 @@ class Roles:
         for name in names:
             with (self.logs / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
-                    [PROGRAM, name.partition("-")[0]], env=self._environment(name), stdout=log, stderr=subprocess.STDOUT
+                    [PROGRAM, re.sub(r"-\d+$", "", name)],
+                    env=self._environment(name),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
                 )
 
     def kill(self, name: str) -> None:

@@ -142,13 +142,20 @@ const renew = async (number, version) => {
   const focused = document.activeElement?.id;
   entered.set("min_version", String(version));
   const answer = await fetched(`${asking.dataset.open}?${entered}`);
-  if (answer.ok && asking.isConnected) {
-    fill(await answer.text());
+  const text = await answer.text();
+  if (answer.ok && asking.isConnected && !isOlder(parsed(text), dialog())) {
+    fill(text);
     if (focused) document.getElementById(focused)?.focus();
   }
 };
 
 // ---- changes
+
+/** Tell whether an answer was overtaken by a newer one that is shown already. @param {ParentNode} now @param {ParentNode} shown */
+const isOlder = (now, shown) => {
+  const [told, known] = [now, shown].map((one) => find(one, "[data-version]:not(tr)", HTMLElement)?.dataset.version);
+  return Number(told) < Number(known);
+};
 
 /** Show an invoice as it is now, wherever it is on the page. @param {string} number @param {number} version */
 const refresh = async (number, version) => {
@@ -186,6 +193,7 @@ const reload = async (address) => {
   if (!answer.ok) return;
   const opened = [...document.querySelectorAll("main details")].map((one) => one.hasAttribute("open"));
   const now = parsed(await answer.text());
+  if (isOlder(now, document)) return;
   const main = /** @type {HTMLElement} */ (document.getElementById("main"));
   keepingFocus(main, () => main.replaceChildren(now));
   document.querySelectorAll("main details").forEach((one, at) => one.toggleAttribute("open", opened[at] ?? false));
@@ -194,15 +202,18 @@ const reload = async (address) => {
 
 /** @type {EventSource | null} */
 let stream = null;
+/** The id of the last change heard of; at first, of one a moment before the page was read. */
+let since = document.body.dataset.since ?? "";
 
 const listen = () => {
   if (stream || document.hidden || !document.querySelector("#list, [data-details]")) return;
-  const account = new URLSearchParams(location.search).get("account_id");
-  stream = new EventSource(account && location.pathname === "/" ? `/stream?account_id=${encodeURIComponent(account)}` : "/stream");
+  const account = location.pathname === "/" ? new URLSearchParams(location.search).get("account_id") : null;
+  stream = new EventSource(`/stream?${new URLSearchParams([...account ? [["account_id", account]] : [], ...since ? [["last_event_id", since]] : []])}`);
   stream.addEventListener("open", () => lost(false));
   stream.addEventListener("error", () => lost(true));
   stream.addEventListener("reset", () => quietly(showAgain()));
   stream.addEventListener("status", (event) => {
+    since = event.lastEventId;
     const { invoice_number: number, version } = JSON.parse(event.data);
     quietly(refresh(number, version));
     quietly(renew(number, version));
@@ -215,18 +226,12 @@ const hush = () => {
 };
 
 const showAgain = async () => {
-  if (!dialog().open && !typed) await reload(location.pathname + location.search);
+  const filters = find(document, "form[data-search]", HTMLFormElement);
+  await (filters ? search(filters) : reload(location.pathname));
 };
 
-/** Tabs that nobody sees hold no connection; seen again, they show what is new. */
-const seen = () => {
-  if (document.hidden) {
-    hush();
-  } else {
-    listen();
-    quietly(showAgain());
-  }
-};
+/** Tabs that nobody sees hold no connection; seen again, they hear what they missed. */
+const seen = () => (document.hidden ? hush() : listen());
 
 // ---- what the system says of itself
 

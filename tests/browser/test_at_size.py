@@ -1,0 +1,126 @@
+"""The page with 100,000 invoices, behind, and without Kafka: it shows what it knows, and says what is wrong."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from playwright.async_api import Browser, Page, expect
+
+from benchmarks import queries
+from events.topics import EVENTS
+from local import ports
+from tests.browser.conftest import each, together
+from tests.conftest import fresh
+from tests.faults.running import Roles
+from tests.whole.running import system
+from transport.addresses import Addresses
+
+pytestmark = pytest.mark.integration
+
+COPIES = 1000
+"""Of a hundred invoices each."""
+VISIBLE_WITHIN = 1.0
+"""Seconds from the navigation until the list can be seen."""
+PAINTED = "performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)"
+
+
+@together
+async def filled(servers: Addresses) -> AsyncIterator[Addresses]:
+    """Lay a system with 100,000 invoices."""
+    async with fresh(servers) as own:
+        await queries.fill(own, COPIES)
+        yield own
+
+
+@asynccontextmanager
+async def looked_at(own: Addresses, browser: Browser, logs: Path) -> AsyncGenerator[tuple[Page, Roles]]:
+    """Open a page of a system of which only the api is at work."""
+    async with system(own, logs, "api") as (roles, http):
+        (await http.get("/livez")).raise_for_status()
+        context = await browser.new_context(base_url=str(http.base_url), locale="en-GB", timezone_id="Asia/Shanghai")
+        yield await context.new_page(), roles
+        await context.close()
+
+
+@each
+async def crowded(filled: Addresses, browser: Browser, tmp_path: Path) -> AsyncIterator[Page]:
+    """Open a page of that system."""
+    async with looked_at(filled, browser, tmp_path) as (page, _):
+        yield page
+
+
+async def test_the_first_list_of_100_000_invoices_is_visible_within_a_second(crowded: Page) -> None:
+    began = time.monotonic()
+    await crowded.goto("/", wait_until="commit")
+    await expect(crowded.get_by_role("row").nth(50)).to_be_visible()
+    seconds = time.monotonic() - began
+    (painted,) = await crowded.evaluate(PAINTED)
+    print(f"first list: visible after {seconds * 1000:.0f} ms, painted after {painted:.0f} ms")
+    assert max(seconds, painted / 1000) < VISIBLE_WITHIN
+
+
+async def test_the_list_grows_as_one_scrolls_and_every_line_comes_once(crowded: Page) -> None:
+    await crowded.goto("/")
+    for lines in (100, 150, 200, 250):
+        await crowded.locator(".more").scroll_into_view_if_needed()
+        await expect(crowded.locator("tbody tr").nth(lines - 1)).to_be_attached()
+    numbers = await crowded.locator("tbody tr").evaluate_all("rows => rows.map(row => row.dataset.number)")
+    assert len(set(numbers)) == len(numbers)
+
+
+async def test_one_of_100_000_invoices_is_found_by_its_last_digits(crowded: Page) -> None:
+    await crowded.goto("/")
+    last = await crowded.locator("tbody tr").last.get_attribute("data-number")
+    assert last is not None
+    await crowded.get_by_label("Invoice number").fill(last[-8:])
+    await expect(crowded.locator("tbody tr")).not_to_have_count(50)
+    await expect(crowded.locator(f"#row-{last}")).to_be_visible()
+
+
+async def test_without_kafka_the_page_says_so_and_still_shows_what_it_knows(
+    filled: Addresses, browser: Browser, tmp_path: Path
+) -> None:
+    (nobody,) = ports.free(1)
+    async with looked_at(replace(filled, kafka=f"127.0.0.1:{nobody}"), browser, tmp_path) as (page, _):
+        await page.goto("/")
+        await expect(page.get_by_role("status")).to_contain_text("Kafka cannot be reached", timeout=30_000)
+        await expect(page.locator("tbody tr").first).to_be_visible()
+        await page.get_by_label("Status").select_option("issued")
+        await page.get_by_role("link", name="Return").first.click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Remarks").fill("kept")
+        await dialog.get_by_role("button", name="OK").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be taken now.", timeout=30_000)
+        await expect(dialog.get_by_label("Remarks")).to_have_value("kept")
+
+
+async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_goes_on_by_itself(
+    filled: Addresses, browser: Browser, tmp_path: Path
+) -> None:
+    async with looked_at(filled, browser, tmp_path) as (page, roles):
+        await page.goto("/?status=issued")
+        await page.get_by_role("link", name="Return").first.click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Remarks").fill("kept")
+        roles.kill("api")
+        await expect(page.locator("#state")).to_contain_text("does not hear of changes")
+        await dialog.get_by_role("button", name="OK").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be taken now.")
+        await expect(dialog.get_by_label("Remarks")).to_have_value("kept")
+        roles.start("api")
+        await expect(page.locator("#state .lost")).to_have_count(0, timeout=30_000)
+
+
+async def test_a_page_that_is_behind_says_so(filled: Addresses, browser: Browser, tmp_path: Path) -> None:
+    minutes_ago = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000)
+    async with AIOKafkaProducer(bootstrap_servers=filled.kafka) as producer:
+        await producer.send_and_wait(EVENTS, b"{}", key=b"1", timestamp_ms=minutes_ago)
+    async with looked_at(filled, browser, tmp_path) as (page, _):
+        await page.goto("/")
+        await expect(page.get_by_role("status")).to_contain_text("The page is behind", timeout=30_000)
+        await expect(page.locator("tbody tr").first).to_be_visible()

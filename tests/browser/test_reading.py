@@ -1,0 +1,240 @@
+"""Looking: the list and its filters, languages, zones, keyboards, screen readers, phones, paper."""
+
+import re
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.site import Site, dialog_of, row
+from tests.service.invoice.orders import ask_simply
+
+pytestmark = pytest.mark.integration
+
+SHIFTS = """
+    window.shifts = 0;
+    new PerformanceObserver((list) => { for (const one of list.getEntries()) window.shifts += one.value; })
+        .observe({ type: "layout-shift" });
+"""
+
+
+async def test_the_list_is_searched_while_one_types_and_the_address_says_so(site: Site, page: Page) -> None:
+    number, other = await site.invoice(), await site.invoice()
+    await page.goto("/")
+    await page.get_by_label("Invoice number").press_sequentially(number)
+    await expect(row(page, other)).to_have_count(0)
+    await expect(row(page, number)).to_be_visible()
+    await expect(page).to_have_url(re.compile(rf"\?q={number}$"))
+    await page.get_by_label("Status").select_option("returned")
+    await expect(page.locator("#list")).to_contain_text("No invoice matches.")
+    await expect(page).to_have_url(re.compile(rf"\?q={number}&status=returned$"))
+    await page.reload()
+    await expect(page.get_by_label("Status")).to_have_value("returned")
+    await page.get_by_role("link", name="Show all invoices").click()
+    await expect(row(page, other)).to_be_visible()
+
+
+async def test_every_link_of_the_list_leads_to_an_address_of_its_own(site: Site, page: Page) -> None:
+    number = await site.invoice(account_id="account-of-its-own")
+    await page.goto("/")
+    await row(page, number).get_by_role("link", name="account-of-its-own").click()
+    await expect(page).to_have_url(re.compile(r"\?account_id=account-of-its-own$"))
+    await expect(page.get_by_role("row")).to_have_count(2)
+    await page.goto(f"/?q={number[:3]}")
+    await expect(page.locator("#list")).to_contain_text("Enter at least four digits")
+
+
+async def test_what_is_not_there_is_said_in_a_sentence(site: Site, page: Page) -> None:
+    for path, status, sentence in (
+        ("/details/26000000000000000404", 404, "There is no such invoice."),
+        ("/return/26000000000000000404", 404, "There is no such invoice."),
+        ("/?cursor=x", 422, "This address cannot be read."),
+        ("/issue?account_id=" + "x" * 65, 422, "This address cannot be read."),
+    ):
+        answer = await site.http.get(path)
+        assert (answer.status_code, sentence in answer.text) == (status, True), path
+        assert "content-security-policy" in answer.headers
+    await page.goto("/?status=lost")
+    await expect(page.locator("#list")).to_contain_text("This address cannot be read.")
+
+
+async def test_a_form_from_another_site_is_not_taken(site: Site) -> None:
+    number = await site.invoice()
+    headers = {"Origin": "https://elsewhere.example", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await site.http.post(f"/return/{number}", headers=headers, content="key=1&posting_status=unknown")
+    assert answer.status_code == httpx.codes.FORBIDDEN
+    assert site.events(number) == ["InvoiceIssued"]
+
+
+async def test_numbers_are_copied_with_one_click(site: Site, page: Page) -> None:
+    number = await site.invoice()
+    await page.goto("/")
+    await page.get_by_role("button", name=f"Copy {number}").click()
+    await expect(page.locator("#state")).to_contain_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == number
+    # Over plain HTTP from another machine, browsers offer no clipboard to scripts.
+    await page.evaluate("navigator.clipboard.writeText('')")
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await page.get_by_role("button", name=f"Copy {number}").click()
+    await page.get_by_label("Account", exact=True).focus()
+    await page.keyboard.press("Control+V")
+    await expect(page.get_by_label("Account", exact=True)).to_have_value(number)
+
+
+async def test_the_page_speaks_chinese_to_whoever_wants_it(site: Site, browser: Browser, page: Page) -> None:
+    number = await site.invoice("recorded")
+    await page.goto("/")
+    await page.get_by_role("link", name="中文").click()
+    await expect(page.get_by_role("heading", name="发票下载与退票")).to_be_visible()
+    await page.goto(f"/return/{number}")  # the choice is kept
+    await expect(page.get_by_text("蓝字发票入账状态")).to_be_visible()
+    await page.get_by_role("button", name="确定").click()
+    await expect(page.locator("main")).to_contain_text("请选择退票原因。")
+    await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    context = await browser.new_context(base_url=site.url, locale="zh-CN")
+    try:
+        chinese = await context.new_page()
+        await chinese.goto("/board")
+        await expect(chinese.get_by_role("heading", name="运维")).to_be_visible()
+        await chinese.get_by_role("link", name="English").click()
+        await expect(chinese.get_by_role("heading", name="Operations")).to_be_visible()
+    finally:
+        await context.close()
+
+
+async def test_times_are_in_the_readers_zone(site: Site, browser: Browser) -> None:
+    number = await site.invoice()
+    context = await browser.new_context(base_url=site.url, locale="en-GB", timezone_id="America/New_York")
+    try:
+        page = await context.new_page()
+        await page.goto(f"/details/{number}")
+        await expect(page.get_by_role("contentinfo")).to_contain_text("Times are in America/New_York.")
+        (issued,) = site.client.of(number)
+        there = await page.evaluate(
+            "at => new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })",
+            issued.occurred_at.isoformat(),
+        )
+        await expect(page.locator(".timeline")).to_contain_text(there)
+    finally:
+        await context.close()
+
+
+async def test_a_return_is_requested_with_the_keyboard_alone(site: Site, page: Page) -> None:
+    number = await site.invoice()
+    await page.goto(f"/?q={number}")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    opener = row(page, number).get_by_role("link", name="Return")
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        if await opener.evaluate("one => one === document.activeElement"):
+            break
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    assert await dialog.evaluate("one => one.contains(document.activeElement)")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(opener).to_be_focused()
+    await page.keyboard.press("Enter")
+    await dialog.get_by_label("Remarks").focus()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(row(page, number)).to_contain_text("Returned")
+    assert await row(page, number).evaluate("one => one.contains(document.activeElement)")
+
+
+async def test_nothing_moves_when_a_status_changes(site: Site, page: Page) -> None:
+    above, number = await site.invoice(), await site.invoice()
+    await page.goto("/")
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate(SHIFTS)
+    await site.tell(ask_simply(number))
+    await expect(row(page, number)).to_contain_text("Returned")
+    assert await page.evaluate("window.shifts") == 0
+
+    await page.goto(f"/details/{above}")
+    await page.evaluate(SHIFTS)
+    charges = await page.get_by_role("heading", name="Charges").bounding_box()
+    timeline = await page.get_by_role("heading", name="What happened").bounding_box()
+    await site.tell(ask_simply(above))
+    await expect(page.locator(".heading")).to_contain_text("Returned")
+    assert await page.evaluate("window.shifts") < 0.001, "only the links beside the badge make room for it"
+    assert await page.get_by_role("heading", name="Charges").bounding_box() == charges
+    assert await page.get_by_role("heading", name="What happened").bounding_box() == timeline
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_on_any_page(site: Site, context: BrowserContext, scheme: str) -> None:
+    page = await context.new_page()
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    returned, recorded = await site.invoice(), await site.invoice("recorded")
+    await site.tell(ask_simply(returned))
+    await page.goto(f"/details/{returned}")
+    await expect(page.locator(".heading")).to_contain_text("Returned")
+    for path in ("/", "/?q=99999999", f"/details/{returned}", "/issue", "/board", f"/reissue/{returned}"):
+        await page.goto(path)
+        assert await violations(page) == "", path
+    await page.goto(f"/return/{recorded}")
+    await page.get_by_role("button", name="OK").click()
+    await expect(page.locator(".fault")).to_have_count(3)
+    assert await violations(page) == ""
+    await dialog_of(page, recorded, "Return")
+    assert await violations(page) == ""
+
+
+async def violations(page: Page) -> str:
+    """Return what axe-core finds wrong with a page, of any weight."""
+    found = await Axe().run(page)
+    return found.generate_report() if found.violations_count else ""
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+async def test_every_page_fits_a_narrow_screen(site: Site, page: Page, width: int) -> None:
+    number = await site.invoice("recorded")
+    await page.set_viewport_size({"width": width, "height": 780})
+    for path in ("/", f"/details/{number}", f"/return/{number}", "/issue", "/board"):
+        await page.goto(path)
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, path
+    dialog = await dialog_of(page, number, "Return")
+    box = await dialog.bounding_box()
+    assert box is not None
+    assert box["width"] <= width
+    await expect(dialog.get_by_role("button", name="OK")).to_be_in_viewport()
+
+
+async def test_the_details_print_without_what_only_screens_need(site: Site, page: Page) -> None:
+    number = await site.invoice()
+    await page.goto(f"/details/{number}")
+    await page.emulate_media(media="print")
+    for hidden in (
+        page.get_by_role("banner"),
+        page.get_by_role("contentinfo"),
+        page.locator(".actions"),
+        page.locator(".copy"),
+    ):
+        await expect(hidden.first).to_be_hidden()
+    await expect(page.get_by_text("Original invoice number")).to_be_visible()
+
+
+async def test_the_operations_view_shows_pictures_and_their_figures(site: Site, page: Page) -> None:
+    number = await site.invoice(number="26110000000199999945")  # every request fails twice before it is answered
+    await site.tell(ask_simply(number))
+    await page.goto("/board")
+    await expect(page.get_by_role("row", name=number)).to_contain_text("TAX_PLATFORM_BUSY", timeout=30_000)
+    pictures = page.get_by_role("img")
+    await expect(pictures).to_have_count(3)
+    for picture in await pictures.all():
+        assert await picture.evaluate("one => one.decode().then(() => one.naturalWidth)") > 0
+    await expect(page.get_by_text("commands decided and")).to_be_visible(timeout=30_000)
+    await page.get_by_text("Figures").first.click()
+    await expect(page.get_by_role("rowheader", name="redletter.worker")).to_be_visible()
+
+
+async def test_the_documentation_for_developers_loads_from_here_too(page: Page) -> None:
+    await page.goto("/docs")
+    await expect(page.get_by_role("heading", name="Redletter")).to_be_visible()

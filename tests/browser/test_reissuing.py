@@ -1,0 +1,78 @@
+"""Requesting a new invoice on the page, for charges of a returned one."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from events.commands import LinkReplacement
+from tests.browser.site import Site, dialog_of, faulty, row
+from tests.service.invoice.orders import ask_simply, charge, register, replaces
+
+pytestmark = pytest.mark.integration
+
+
+async def returned(site: Site, page: Page) -> str:
+    """Have an invoice returned, and see it so."""
+    number = await site.invoice()
+    await page.goto(f"/?q={number}")
+    await site.tell(ask_simply(number))
+    await expect(row(page, number)).to_contain_text("Returned")
+    return number
+
+
+async def test_a_new_invoice_is_requested_and_its_number_appears_by_itself(site: Site, page: Page) -> None:
+    number, new = await returned(site, page), next(site.numbers)
+    dialog = await dialog_of(page, number, "Reissue")
+    await expect(dialog.get_by_role("checkbox", checked=True)).to_have_count(2)
+    await dialog.get_by_label(f"{number}-oss").uncheck()
+    await dialog.get_by_label("Buyer", exact=True).fill("Another Company")
+    await dialog.get_by_role("button", name="OK").click()
+    await expect(dialog).to_be_hidden()
+    await row(page, number).get_by_role("link", name="Details").click()
+    await expect(page.locator("main")).to_contain_text("Requested ¥106.00, Another Company")
+    await expect(page.get_by_role("row", name=f"{number}-ecs")).to_contain_text("New invoice requested")
+    await expect(page.get_by_role("row", name=f"{number}-oss")).to_contain_text("Released")
+
+    await site.client.until(lambda: "ReissueRequested" in site.events(number), "the request")
+    (reissue_id,) = [event.reissue_id for event in site.client.of(number) if type(event).__name__ == "ReissueRequested"]
+    for command in (
+        register(new, kind="general", charges=[charge(f"{number}-ecs")], replaces=replaces(number, reissue_id)),
+        LinkReplacement(invoice_number=number, reissue_id=reissue_id, replacement_number=new),
+    ):
+        await site.tell(command)
+    await expect(page.get_by_role("listitem").filter(has_text="Another Company")).to_contain_text(new)
+    await page.locator(".timeline").get_by_role("link", name=new).click()
+    await expect(page.locator("main")).to_contain_text("Replaces")
+
+
+async def test_every_field_of_the_request_says_what_is_wrong_with_it(site: Site, page: Page) -> None:
+    number = await returned(site, page)
+    dialog = await dialog_of(page, number, "Reissue")
+    for box in await dialog.get_by_role("checkbox").all():
+        await box.uncheck()
+    await dialog.get_by_label("Buyer", exact=True).fill("")
+    await dialog.get_by_label("Tax ID of the buyer").fill("not one")
+    await dialog.get_by_role("button", name="OK").click()
+    await faulty(dialog, "Buyer", "Enter a name.")
+    await faulty(dialog, "Tax ID of the buyer", "A tax ID has 1 to 20 letters or digits.")
+    await dialog.get_by_label("Buyer", exact=True).fill("A Company")
+    await dialog.get_by_label("Tax ID of the buyer").fill("")
+    await dialog.get_by_role("button", name="OK").click()
+    await expect(dialog.get_by_role("group")).to_have_accessible_description("Select at least one charge.")
+    assert "ReissueRequested" not in site.events(number)
+
+
+async def test_released_charges_wait_on_issue_invoice(site: Site, page: Page) -> None:
+    number = await returned(site, page)
+    await page.goto("/issue?account_id=account-1")
+    await page.get_by_role("link", name=f"Issue an invoice for the charges of {number}").click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"{number}-ecs")
+    await page.goto("/issue?account_id=nobody")
+    await expect(page.locator("main")).to_contain_text("No charge waits for a new invoice.")
+    await expect(page.get_by_role("link", name="Show all invoices")).to_be_visible()
+
+
+async def test_an_invoice_that_is_not_returned_cannot_be_reissued(site: Site, page: Page) -> None:
+    number = await site.invoice()
+    await page.goto(f"/reissue/{number}")
+    await expect(page.locator("main")).to_contain_text("This invoice is not returned. Return it first.")
+    await expect(page.get_by_role("button", name="OK")).to_have_count(0)
