@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format approve messages bench bench-read lock clean
+.PHONY: help setup demo up test test-unit cover prove check format approve pictures messages bench bench-read lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,13 +44,14 @@ cover: setup ## Check that tests without servers take every branch of the decisi
 		tests/service/invoice tests/projections tests/events tests/whole
 	@$(BIN)/coverage report
 
-check: setup ## Lint, format, types, import contracts, dependencies, spelling
+check: setup ## Lint, format, types (of the page's script too), import contracts, dependencies, spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
+	@PATH="$$PWD/$(BIN):$$PATH" npm ci --silent && PATH="$$PWD/$(BIN):$$PATH" npm run --silent check
 
 format: setup ## Format, and mend what the linter can
 	@$(BIN)/ruff format .
@@ -58,6 +59,9 @@ format: setup ## Format, and mend what the linter can
 
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
 	@$(BIN)/python -m tests.events.approving "$(ENTRY)"
+
+pictures: setup ## Take the pictures of the README anew; Chinese needs a font, such as Debian's fonts-noto-cjk
+	@PICTURES=docs/page $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
 messages: setup ## Bring the page's catalogues up to date with its sentences; what is new is then to be translated
 	@mkdir -p .cache
@@ -80,4 +84,4 @@ lock: ## Write requirements.lock anew from pyproject.toml
 		--no-emit-index-url --no-header pyproject.toml --group dev --output-file requirements.lock
 
 clean: ## Remove what was made here
-	@rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out
+	@rm -rf .venv node_modules .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out

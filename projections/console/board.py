@@ -54,7 +54,7 @@ def router(pages: Pages, reader: Reader, sampler: Sampler) -> APIRouter:
     return routes
 
 
-def _svg(drawn: bytes) -> Response:
+def _svg(drawn: str) -> Response:
     """Return a picture, which is styled by itself and may do nothing else."""
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

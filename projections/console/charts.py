@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo
 
 from pygal import Line, StackedBar
+from pygal.graph.graph import Graph
 from pygal.style import Style
 
 from projections.console import words
@@ -36,6 +38,20 @@ def _style(*, dark: bool) -> Style:
     )
 
 
+def _drawn(chart: Graph) -> str:
+    """Draw without the script that the library adds: images run none."""
+    chart.add_xml_filter(_without_scripts)
+    return chart.render()
+
+
+def _without_scripts(root: Element) -> Element:
+    for parent in root.iter():
+        for child in list(parent):
+            if str(child.tag).endswith("script"):
+                parent.remove(child)
+    return root
+
+
 def _settings(title: str, *, dark: bool) -> Mapping[str, Any]:
     return {
         "title": title,
@@ -61,27 +77,27 @@ def _times(moments: Sequence[datetime], zone: ZoneInfo) -> list[str]:
     return [moment.astimezone(zone).strftime("%H:%M") for moment in moments]
 
 
-def lag(samples: Sequence[Sample], zone: ZoneInfo, translate: Translate, *, dark: bool) -> bytes:
+def lag(samples: Sequence[Sample], zone: ZoneInfo, translate: Translate, *, dark: bool) -> str:
     """Draw how many messages each consumer was behind."""
     chart = Line(**_settings(translate("Messages behind"), dark=dark))
     chart.x_labels = _times([sample.at for sample in samples], zone)
     for consumer, name in SHOWN.items():
         behind = [{one.consumer: one.messages for one in sample.lags} for sample in samples]
         chart.add(name, [one.get(consumer) for one in behind])
-    return chart.render()
+    return _drawn(chart)
 
 
-def throughput(sampler: Sampler, zone: ZoneInfo, translate: Translate, *, dark: bool) -> bytes:
+def throughput(sampler: Sampler, zone: ZoneInfo, translate: Translate, *, dark: bool) -> str:
     """Draw how many commands were decided, and events projected, a second."""
     rates = list(sampler.throughput())
     chart = Line(**_settings(translate("Per second"), dark=dark))
     chart.x_labels = _times([at for at, _, _ in rates], zone)
     chart.add(translate("Commands decided"), [round(commands, 1) for _, commands, _ in rates])
     chart.add(translate("Events projected"), [round(events, 1) for _, _, events in rates])
-    return chart.render()
+    return _drawn(chart)
 
 
-def returns(ages: Sequence[Ages], translate: Translate, *, dark: bool) -> bytes:
+def returns(ages: Sequence[Ages], translate: Translate, *, dark: bool) -> str:
     """Draw the open returns by phase and by whole days since they were requested."""
     chart = StackedBar(**_settings(translate("Open returns by age in days"), dark=dark))
     chart.x_labels = [str(day) if day < DAYS else f"{DAYS}+" for day in range(DAYS + 1)]
@@ -89,4 +105,4 @@ def returns(ages: Sequence[Ages], translate: Translate, *, dark: bool) -> bytes:
     for phase in dict.fromkeys(one.phase for one in ages):
         name = translate(words.PHASE.get(phase, phase))
         chart.add(name, [counts.get((phase, day), 0) for day in range(DAYS + 1)])
-    return chart.render()
+    return _drawn(chart)

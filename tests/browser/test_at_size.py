@@ -60,8 +60,7 @@ async def test_the_first_list_of_100_000_invoices_is_visible_within_a_second(cro
     await expect(crowded.get_by_role("row").nth(50)).to_be_visible()
     seconds = time.monotonic() - began
     (painted,) = await crowded.evaluate(PAINTED)
-    print(f"first list: visible after {seconds * 1000:.0f} ms, painted after {painted:.0f} ms")
-    assert max(seconds, painted / 1000) < VISIBLE_WITHIN
+    assert max(seconds, painted / 1000) < VISIBLE_WITHIN, f"visible {seconds:.3f} s, painted {painted:.0f} ms"
 
 
 async def test_the_list_grows_as_one_scrolls_and_every_line_comes_once(crowded: Page) -> None:
