@@ -300,7 +300,9 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float) -> None
 async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    running = asyncio.create_task(api.run(tables, host="127.0.0.1", port=port, clock_shift=timedelta()))
+    running = asyncio.create_task(
+        api.run(tables, host="127.0.0.1", port=port, clock_shift=timedelta(), general_recorded_route="simple")
+    )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def answers() -> bool:
