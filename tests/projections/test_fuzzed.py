@@ -65,7 +65,9 @@ from projections import api
 from projections.api import publishing
 from transport.addresses import Addresses
 publishing.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
-asyncio.run(api.run(Addresses(*sys.argv[1:3]), host="127.0.0.1", port=int(sys.argv[3]), clock_shift=timedelta(), general_recorded_route="simple"))
+kafka, database, port = sys.argv[1:4]
+settings = {"clock_shift": timedelta(), "general_recorded_route": "simple"}
+asyncio.run(api.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
 """
 
 
