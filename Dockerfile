@@ -3,16 +3,22 @@ ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
 WORKDIR /build
-RUN python -m venv /opt/redletter
-COPY requirements.lock ./
-RUN /opt/redletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+COPY requirements-build.lock requirements-image.lock ./
+RUN python -m venv /opt/build && python -m venv --without-pip /opt/redletter \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.lock \
+ && /opt/build/bin/pip --python /opt/redletter/bin/python install --no-cache-dir --require-hashes \
+        --requirement requirements-image.lock
 COPY . .
-RUN /opt/redletter/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /opt/build/bin/pip --python /opt/redletter/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 FROM ${BASE}
-RUN useradd --system --create-home redletter
+RUN useradd --system --uid 10001 --no-create-home redletter
 COPY --from=build /opt/redletter /opt/redletter
-ENV PATH=/opt/redletter/bin:$PATH PYTHONUNBUFFERED=1
-USER redletter
+# Where a role shows that it lives; /tmp may be all that can be written to.
+ENV PATH=/opt/redletter/bin:$PATH PYTHONUNBUFFERED=1 REDLETTER_ALIVE_FILE=/tmp/redletter-alive
+USER 10001
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["sh", "-c", "test -n \"$(find \"$REDLETTER_ALIVE_FILE\" -newermt '30 seconds ago')\""]
 ENTRYPOINT ["redletter"]
 CMD ["--help"]

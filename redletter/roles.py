@@ -7,6 +7,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from signal import SIGINT, SIGTERM
 
 import structlog
@@ -15,6 +16,9 @@ from redletter.settings import Settings
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
+
+ALIVE_EVERY = 5.0
+"""Seconds between two signs of life."""
 
 Work = Coroutine[None, None, None]
 
@@ -95,7 +99,7 @@ def run(role: str, addresses: Addresses, settings: Settings) -> None:
     structlog.contextvars.bind_contextvars(role=role)
     work = ROLES[role](addresses, settings)
     _spare_the_collector()
-    asyncio.run(_until_stopped(role, work))
+    asyncio.run(_until_stopped(role, work, settings.alive_file))
 
 
 def _spare_the_collector() -> None:
@@ -109,8 +113,16 @@ def _spare_the_collector() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _until_stopped(role: str, work: Work) -> None:
+async def _show_life(file: Path) -> None:
+    """Touch a file again and again: its age tells whoever looks from outside a frozen role from a living one."""
+    while True:
+        await asyncio.to_thread(file.touch)
+        await asyncio.sleep(ALIVE_EVERY)
+
+
+async def _until_stopped(role: str, work: Work, alive_file: Path | None) -> None:
     task = asyncio.ensure_future(work)
+    alive = asyncio.create_task(_show_life(alive_file)) if alive_file else None
     loop = asyncio.get_running_loop()
     for number in (SIGTERM, SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -122,3 +134,6 @@ async def _until_stopped(role: str, work: Work) -> None:
     else:
         msg = f"{role} ended without being asked to"
         raise RuntimeError(msg)
+    finally:
+        if alive:
+            alive.cancel()

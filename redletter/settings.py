@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     clock_shift: ISO 8601 duration, may be negative; moves the clock of every role, for tests and demos.
     general_recorded_route: the return route of a general invoice that the buyer has recorded (product.md, section 6).
     log_level: the least important records that are written.
+    alive_file: a file that a role touches every few seconds, for health checks; none is touched unless it is set.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     clock_shift: Annotated[timedelta, Field(ge=-_TEN_YEARS, le=_TEN_YEARS)] = timedelta()
     general_recorded_route: Literal["simple", "form"] = "simple"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    alive_file: Path | None = None
 
 
 def read() -> Settings:

@@ -54,6 +54,13 @@ def _no_containers() -> str | None:
             client.ping()
     except DockerException as error:
         return f"no Docker engine answers ({type(error).__name__})"
+    try:
+        with closing(docker.from_env(timeout=300)) as client:
+            have = {tag for image in client.images.list() for tag in image.tags}
+            for image in {KAFKA_IMAGE, POSTGRES_IMAGE} - have:
+                client.images.pull(*image.split(":"))
+    except DockerException as error:
+        return f"the Docker engine has no image {image} and cannot pull it ({type(error).__name__})"
     return None
 
 
@@ -75,10 +82,12 @@ def _environment(_: Path) -> Generator[Addresses]:
 
 @contextmanager
 def _containers(_: Path) -> Generator[Addresses]:
-    from testcontainers.community.kafka import KafkaContainer
     from testcontainers.community.postgres import PostgresContainer
 
-    with KafkaContainer(KAFKA_IMAGE) as kafka, PostgresContainer(POSTGRES_IMAGE, driver=None) as postgres:
+    from tests.kafka_container import ApacheKafkaContainer
+
+    postgres = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("postgres -c max_connections=300")
+    with ApacheKafkaContainer(KAFKA_IMAGE) as kafka, postgres:
         yield Addresses(kafka.get_bootstrap_server(), postgres.get_connection_url())
 
 

