@@ -42,11 +42,11 @@ async def _returns() -> None:
     numbers = [f"{head}{index:06d}" for index in range(INVOICES)]
     began = time.monotonic()
     async with connected(KAFKA) as client:
-        for number in numbers:
-            await client.publish(register(number, kind="general", charges=[f"charge-{number}"]))
-        ids = [await client.publish(ask_simply(number)) for number in numbers]
-        answers = [(await client.told(one)).answer for one in ids]
-        assert answers == ["ReturnRequested"] * INVOICES, answers
+        registered = [register(number, kind="general", charges=[f"charge-{number}"]) for number in numbers]
+        for commands, event in ((registered, "InvoiceIssued"), (map(ask_simply, numbers), "ReturnRequested")):
+            ids = [await client.publish(command) for command in commands]
+            answers = [(await client.told(one)).answer for one in ids]
+            assert answers == [event] * INVOICES, answers
         done = {*numbers}
         await client.until(
             lambda: {number for number in numbers if "InvoiceReturned" in map(_name, client.of(number))} == done,

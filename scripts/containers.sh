@@ -25,6 +25,7 @@ finish() {
 	[ ! -f "$work/env" ] || system --profile simulator down --volumes --timeout 10 >> "$log" 2>&1 || true
 	if [ -n "$engine" ]; then
 		kill "$engine" && tail --pid="$engine" -f /dev/null
+		umount "$work"/run/exec/netns/* 2> /dev/null || true
 		rm -rf "$work/data" "$work/run"
 	fi
 	if [ $status = 0 ]; then say "all of it went as it should"; else say "stopped with exit code $status; see $log" >&2; fi

@@ -139,7 +139,7 @@ def _environment(translations: gettext.NullTranslations) -> Environment:
     return environment
 
 
-def _link(path: str, **query: str | None) -> str:
+def _link(path: str, /, **query: str | None) -> str:
     """Return an address; parameters without a value are left out."""
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path

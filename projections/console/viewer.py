@@ -10,6 +10,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 DEFAULT_ZONE = "Asia/Shanghai"
 """Where returns are due, and where the page is until the browser has told its own zone."""
+_ZONES = available_timezones()
 LANGUAGE_COOKIE, ZONE_COOKIE = "language", "zone"
 
 
@@ -26,7 +27,7 @@ def viewer_of(request: Request) -> Viewer:
     wanted = (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE), *_accepted(request))
     known: list[Language] = [own for one in wanted for own in LANGUAGES if one == own]
     zone = request.cookies.get(ZONE_COOKIE, "")
-    return Viewer(known[0] if known else "en", ZoneInfo(zone if zone in available_timezones() else DEFAULT_ZONE))
+    return Viewer(known[0] if known else "en", ZoneInfo(zone if zone in _ZONES else DEFAULT_ZONE))
 
 
 def _accepted(request: Request) -> list[str]:

@@ -49,6 +49,7 @@ async def test_what_is_not_there_is_said_in_a_sentence(site: Site, page: Page) -
     for path, status, sentence in (
         ("/details/26000000000000000404", 404, "There is no such invoice."),
         ("/return/26000000000000000404", 404, "There is no such invoice."),
+        ("/?path=x&status=lost", 200, "This address cannot be read."),
         ("/?cursor=x", 422, "This address cannot be read."),
         ("/issue?account_id=" + "x" * 65, 422, "This address cannot be read."),
     ):
