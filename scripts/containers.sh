@@ -166,6 +166,15 @@ cmp "$work/before.json" "$work/after.json"
 $python -m scripts.checking returns
 quietly system --profile simulator down --volumes
 
+say "Kafka and PostgreSQL only, and topics and tables laid from the checkout"
+quietly system --profile dev up --detach --no-build
+healthy
+[ "$(docker ps --quiet --filter label=com.docker.compose.project=redletter | wc -l)" = 2 ]
+REDLETTER_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 \
+	REDLETTER_DATABASE_URL="postgresql://redletter:$(sed -n 's/^POSTGRES_PASSWORD=//p' "$work/env")@127.0.0.1:5432/redletter" \
+	quietly .venv/bin/redletter migrate
+quietly system --profile dev down --volumes
+
 say "the integration tests, through testcontainers"
 [ $# -gt 0 ] || set -- tests/transport tests/service tests/projections
 TEST_SERVERS=containers $python -m pytest -q -m integration "$@"

@@ -18,6 +18,8 @@ from projections.invoices.fold import Line
 
 KEY = "key"
 """The field with the command's id: every form that is opened has its own."""
+_UNDECIDED = {"COMMANDS_UNAVAILABLE", "NOT_ANSWERED_YET"}
+"""Answers after which the same command may be sent again, under its id."""
 _BESIDE = {
     "RED_FONT_FORM_ALREADY_USED": "red_font_form_number",
     "NO_CHARGES_SELECTED": "charge_ids",
@@ -67,7 +69,9 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **told})
     reply = await give(publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent"))
-    version = reply["invoice_version"] if reply else 0
+    if reply is None:
+        raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
+    version = reply["invoice_version"]
     if "x-fragment" in request.headers:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"X-Number": number, "X-Version": str(version)})
     return RedirectResponse(f"/details/{number}?min_version={version}", HTTPStatus.SEE_OTHER)
@@ -86,7 +90,7 @@ def refilled(form: Form, problem: Problem) -> Filled:
     for fault in _faults(problem):
         name = str(fault["field"])
         faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
-    key = values.get(KEY) if problem.code == "COMMANDS_UNAVAILABLE" else None
+    key = values.get(KEY) if problem.code in _UNDECIDED else None
     told = faults or {_BESIDE.get(problem.code, ""): problem.code}
     return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), told)
 

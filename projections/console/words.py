@@ -106,6 +106,10 @@ REFUSAL: Mapping[str, str] = {
     "CHARGE_ALREADY_REINVOICED": _("Some of the charges are on a new invoice, or asked for already."),
     "IDEMPOTENCY_KEY_REUSED": _("This form was sent before with other contents. Open it again."),
     "MALFORMED_COMMAND": _("Something that was entered cannot be read."),
+    "NOT_ANSWERED_YET": _(
+        "Your request is sent and will be dealt with, but its answer takes long. The status will change by itself; "
+        "sending it again does no harm."
+    ),
     "COMMANDS_UNAVAILABLE": _("Requests cannot be taken now. What you entered is kept: send it again in a moment."),
 }
 """Of refused requests, and of returns that the tax side refused (contract, section 6)."""

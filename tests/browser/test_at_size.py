@@ -115,6 +115,17 @@ async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_go
         await expect(page.locator("#state .lost")).to_have_count(0, timeout=30_000)
 
 
+async def test_a_request_whose_answer_takes_long_is_said_to_be_sent_and_may_be_sent_again(crowded: Page) -> None:
+    """No worker is there."""
+    await crowded.goto("/?status=issued")
+    await crowded.get_by_role("link", name="Return").last.click()
+    dialog = crowded.get_by_role("dialog")
+    key = await dialog.locator("[name=key]").get_attribute("value")
+    await dialog.get_by_role("button", name="OK").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("Your request is sent", timeout=40_000)
+    await expect(dialog.locator("[name=key]")).to_have_value(key or "")
+
+
 async def test_a_page_that_is_behind_says_so(filled: Addresses, browser: Browser, tmp_path: Path) -> None:
     minutes_ago = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000)
     async with AIOKafkaProducer(bootstrap_servers=filled.kafka) as producer:
