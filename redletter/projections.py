@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import psycopg
 from rich.console import Console
@@ -56,8 +55,7 @@ def _state(code: str, building: bool, stopped: str | None) -> str:  # noqa: FBT0
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:
     async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
-        at = await lag.positions(connection)
-    return await lag.lags(addresses.kafka, at, datetime.now(UTC))
+        return await lag.lags(addresses.kafka, lambda: lag.positions(connection))
 
 
 def run(work: Work, addresses: Addresses, entries: Sequence[Entry]) -> dict[str, Outcome]:

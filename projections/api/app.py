@@ -19,7 +19,7 @@ from projections import asyncapi, console
 from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
-from projections.api.reading import Pool, Reader, pool_of
+from projections.api.reading import Reader, pool_of
 from projections.api.stream import Hub
 from projections.console.sampling import Sampler
 from projections.health import Stopped
@@ -28,6 +28,9 @@ from transport.addresses import Addresses
 log = structlog.get_logger(__name__)
 
 VERSION = version("redletter")
+IDLE = 75
+"""Seconds that an idle connection is kept: longer than callers' pools and proxies keep one (nginx 60, many 5 to 30), so
+that it is they who close it. Closed from this side, a request may be on its way on it, and is lost."""
 STOP_WITHIN = 2
 """Seconds that requests under way may take when the api stops."""
 
@@ -58,7 +61,7 @@ def build(
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
     app.include_router(operations.router(reader, addresses.kafka, clock_shift))
-    app.include_router(_health(pool, addresses.kafka))
+    app.include_router(_health(reader, addresses.kafka))
     console.install(
         app,
         reader=reader,
@@ -89,7 +92,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=0.2)
 
 
-def _health(pool: Pool, kafka: str) -> APIRouter:
+def _health(reader: Reader, kafka: str) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/livez")
@@ -108,7 +111,7 @@ def _health(pool: Pool, kafka: str) -> APIRouter:
 
         One that has stopped takes nothing away from the others: the answer stays 200, and says which and why.
         """
-        stopped = await readiness.check(pool, kafka)
+        stopped = await readiness.check(reader, kafka)
         return Ready(status="degraded" if stopped else "ready", stopped=stopped)
 
     return router
@@ -143,7 +146,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(app: FastAPI, listening: socket.socket) -> None:
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN, timeout_keep_alive=IDLE
+    )
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)

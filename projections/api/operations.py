@@ -78,9 +78,8 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
     async def look() -> tuple[Board, list[Lag] | None, datetime]:
         now = datetime.now(UTC) + clock_shift
         board = await reader.read(lambda connection: queries.board(connection, now))
-        at = await reader.read(lag.positions)
         try:
-            return board, await within(LAG_WITHIN, lag.lags(kafka, at, datetime.now(UTC))), now
+            return board, await within(LAG_WITHIN, lag.lags(kafka, lambda: reader.read(lag.positions))), now
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("the lag cannot be told now", error=repr(error))
             return board, None, now

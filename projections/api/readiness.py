@@ -12,7 +12,7 @@ from psycopg import Error
 from projections import health
 from projections.api.bounded import within
 from projections.api.problems import Problem
-from projections.api.reading import Pool
+from projections.api.reading import Reader
 from projections.health import Stopped
 
 log = structlog.get_logger(__name__)
@@ -22,18 +22,17 @@ CHECK_WITHIN = 2.0
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
 
-async def check(pool: Pool, kafka: str) -> list[Stopped]:
+async def check(reader: Reader, kafka: str) -> list[Stopped]:
     """Return the read models that have stopped, when both servers answered.
 
     Raises: Problem that names what is down.
     """
-    reached = await asyncio.gather(_reached("database", _database(pool)), _reached("kafka", _kafka(kafka)))
+    reached = await asyncio.gather(_reached("database", _database(reader)), _reached("kafka", _kafka(kafka)))
     down = [name for name in reached if name is not None]
     if down:
         detail = f"Not reachable or not ready: {', '.join(down)}."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
-    async with pool.connection() as connection:
-        return await within(CHECK_WITHIN, health.stopped(connection))
+    return await reader.read(health.stopped)
 
 
 async def _reached(name: str, work: Coroutine[None, None, None]) -> str | None:
@@ -46,9 +45,8 @@ async def _reached(name: str, work: Coroutine[None, None, None]) -> str | None:
     return None
 
 
-async def _database(pool: Pool) -> None:
-    async with pool.connection() as connection:
-        await connection.execute(_TABLES)
+async def _database(reader: Reader) -> None:
+    await reader.read(lambda connection: connection.execute(_TABLES))
 
 
 async def _kafka(bootstrap: str) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from fastapi import Request, Response
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
@@ -33,7 +33,6 @@ def pool_of(database: str) -> Pool:
         min_size=1,
         max_size=MOST_CONNECTIONS,
         open=False,
-        check=AsyncConnectionPool.check_connection,
         timeout=CONNECTION_WITHIN,
         reconnect_timeout=CONNECTION_WITHIN,
     )
@@ -46,13 +45,20 @@ class Reader:
         self._pool = pool
 
     async def read(self, find: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Run one query within its bound. Raises: TimeoutError, psycopg.Error."""
+        """Run one query within its bound, again if its connection is lost. Raises: TimeoutError, psycopg.Error."""
+        return await within(ANSWER_WITHIN, self._look(find))
 
-        async def look() -> Result:
+    async def _look(self, find: Callable[[Connection], Awaitable[Result]]) -> Result:
+        # After a restart of the server every idle connection is found broken; the pool replaces each that is.
+        for _ in range(MOST_CONNECTIONS):
             async with self._pool.connection() as connection:
-                return await find(connection)
-
-        return await within(ANSWER_WITHIN, look())
+                try:
+                    return await find(connection)
+                except OperationalError:
+                    if not connection.broken:
+                        raise
+        async with self._pool.connection() as connection:
+            return await find(connection)
 
 
 def answer(request: Request, body: str) -> Response:

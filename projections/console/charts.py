@@ -55,6 +55,7 @@ def _without_scripts(root: Element) -> Element:
 def _settings(title: str, *, dark: bool) -> Mapping[str, Any]:
     return {
         "title": title,
+        "no_data_text": "",
         "style": _style(dark=dark),
         "js": (),
         "width": 720,
@@ -66,6 +67,7 @@ def _settings(title: str, *, dark: bool) -> Mapping[str, Any]:
         "truncate_label": -1,
         "min_scale": 1,
         "max_scale": 6,
+        "order_min": 0,
         "include_x_axis": True,
         "show_dots": False,
         "stroke_style": {"width": 2},
@@ -74,7 +76,7 @@ def _settings(title: str, *, dark: bool) -> Mapping[str, Any]:
 
 
 def _times(moments: Sequence[datetime], zone: ZoneInfo) -> list[str]:
-    return [moment.astimezone(zone).strftime("%H:%M") for moment in moments]
+    return [moment.astimezone(zone).strftime("%H:%M:%S") for moment in moments]
 
 
 def lag(samples: Sequence[Sample], zone: ZoneInfo, translate: Translate, *, dark: bool) -> str:

@@ -79,7 +79,9 @@ class Sampler:
         except (TimeoutError, OSError, Error):
             return Sample(now, ("database",))
         try:
-            lags = await within(LOOK_WITHIN, lag.lags(self._kafka, at, now))
+            lags = await within(LOOK_WITHIN, lag.lags(self._kafka, lambda: self._reader.read(lag.positions)))
+        except Error:
+            return Sample(now, ("database",))
         except (TimeoutError, OSError, KafkaError):
             return Sample(now, ("kafka", *stopped), done=_done(at))
         late = any(one.seconds > BEHIND for one in lags if one.consumer.startswith(READ_SIDE))

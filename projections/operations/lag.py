@@ -1,13 +1,14 @@
 """How far each consumer group is behind, in messages and in seconds.
 
 Positions are in PostgreSQL, the ends in Kafka. Between the two may lie nothing but transaction markers, which are no
-messages: so what lies there is looked at, up to a bound.
+messages: so what lies there is looked at, up to a bound. The look takes a while, so the positions are read again after
+it: what came during the look is not counted, and what was done during it is no lag.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -51,8 +52,8 @@ class _Seen(NamedTuple):
     end: int
 
 
-async def lags(bootstrap: str, at: Sequence[Position], now: datetime) -> list[Lag]:
-    """Return the lag of every consumer. Raises: KafkaError."""
+async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]]) -> list[Lag]:
+    """Return the lag of every consumer, asking twice where they stand. Raises: KafkaError, and what `stand` raises."""
     servers: Any = bootstrap.split(",")
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers,
@@ -62,13 +63,15 @@ async def lags(bootstrap: str, at: Sequence[Position], now: datetime) -> list[La
     )
     await consumer.start()
     try:
-        seen = await _look(consumer, at)
+        seen = await _look(consumer, await stand())
     finally:
         await asyncio.sleep(0)  # stopped right after its start, the client lets a CancelledError out
         await consumer.stop()
     by_consumer: dict[str, list[Position]] = defaultdict(list)
-    for position in at:
-        by_consumer[position.consumer].append(position)
+    for position in await stand():
+        if position.partition in seen:
+            by_consumer[position.consumer].append(position)
+    now = datetime.now(UTC)
     return [_lag(name, of_one, seen, now) for name, of_one in sorted(by_consumer.items())]
 
 

@@ -1,7 +1,10 @@
 """The pictures of the README: ``make pictures`` keeps them, the other runs throw them away."""
 
 import os
+from asyncio import gather
+from itertools import cycle
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -22,6 +25,16 @@ def kept_in(tmp_path: Path) -> Path:
 
 def taken(folder: Path) -> set[str]:
     return {picture.name for picture in folder.glob("*.png") if picture.stat().st_size > 10_000}
+
+
+async def busy(site: Site, seconds: float) -> None:
+    """Have something to show in the operations view: invoices come, some are returned."""
+    until = monotonic() + seconds
+    for burst in cycle((1, 4, 9, 12, 3)):
+        number, *_ = await gather(*(site.invoice() for _ in range(burst)))
+        await site.tell(ask_simply(number))
+        if monotonic() > until:
+            return
 
 
 async def test_the_pictures_show_the_list_the_dialog_the_details_and_a_phone(
@@ -48,6 +61,9 @@ async def test_the_pictures_show_the_list_the_dialog_the_details_and_a_phone(
     await expect(dialog.locator(".fault")).to_have_count(3)
     await page.screenshot(path=folder / "dialog.png")
     await page.goto("/board")
+    await busy(site, 120 if "PICTURES" in os.environ else 10)
+    await page.reload()
+    await expect(page.locator("figcaption")).to_contain_text("Now")
     await expect(page.get_by_role("row", name=FAILING)).to_be_visible()
     await page.screenshot(path=folder / "board.png")
 

@@ -174,3 +174,4 @@ async def test_a_return_goes_on_while_the_page_is_loaded_again(site: Site, page:
     await expect(page.locator(".timeline")).to_contain_text("Return due")
     await expect(page.locator(".heading")).to_contain_text("Returned", timeout=30_000)
     await expect(page.locator(".timeline")).to_contain_text("Return complete")
+    await expect(page.locator(".told")).to_contain_text("This invoice is void")

@@ -272,9 +272,14 @@ async def test_queries_say_that_the_database_is_down_and_answer_once_it_is_back(
 async def test_a_query_does_not_notice_that_idle_connections_were_cut(
     servers: Addresses, tables: Addresses, client: httpx.AsyncClient
 ) -> None:
-    assert (await client.get(f"/invoices/{told.NUMBER}")).status_code == 200
+    async def look() -> int:
+        return (await client.get(f"/invoices/{told.NUMBER}")).status_code
+
+    assert await asyncio.gather(*(look() for _ in range(20))) == [200] * 20  # over several connections
     await _connections(servers, tables, allowed=True)
-    assert (await client.get(f"/invoices/{told.NUMBER}")).status_code == 200
+    assert [await look() for _ in range(20)] == [200] * 20
+    await _connections(servers, tables, allowed=True)
+    assert (await client.get("/readyz")).json()["status"] == "ready"
 
 
 async def _connections(servers: Addresses, tables: Addresses, *, allowed: bool) -> None:
@@ -285,7 +290,7 @@ async def _connections(servers: Addresses, tables: Addresses, *, allowed: bool) 
             SQL("alter database {} allow_connections {}").format(Identifier(database), Literal(allowed))
         )
         await connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (database,)
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (database,)
         )
 
 
@@ -297,7 +302,9 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float) -> None
         await asyncio.sleep(0.05)
 
 
-async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
+@asynccontextmanager
+async def served(tables: Addresses) -> AsyncGenerator[tuple[asyncio.Task[None], httpx.AsyncClient]]:
+    """Serve on a port of its own until cancelled, there or at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     running = asyncio.create_task(
@@ -312,17 +319,37 @@ async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables
                 return False
 
         await until(answers, within=10)
-        waiting = asyncio.create_task(
-            client.get(f"/invoices/{UNKNOWN}/status", params={"min_version": 1, "wait": 30}, timeout=40)
-        )
-        await answers()
-        began = time.monotonic()
+        yield running, client
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
+    async with served(tables) as (running, client):
+        waiting = asyncio.create_task(
+            client.get(f"/invoices/{UNKNOWN}/status", params={"min_version": 1, "wait": 30}, timeout=40)
+        )
+        await client.get("/livez")
+        began = time.monotonic()
+        running.cancel()
+        await asyncio.wait({running})
         assert time.monotonic() - began < 5
         await asyncio.wait({waiting})
         waiting.exception()
+
+
+async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_some_seconds(tables: Addresses) -> None:
+    async with served(tables) as (_, client):
+        url = client.base_url
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        for kept in (6, 0):  # the server's own default is 5
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: redletter\r\n\r\n")
+            assert b"200" in await reader.readline()
+            await reader.readuntil(b"}")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), kept)
+        writer.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
