@@ -84,7 +84,7 @@ class EmbeddedServer:
 
     def signal(self, number: Signals) -> None:
         """Send it a signal, such as SIGSTOP to freeze it."""
-        if not self._ended():
+        if self.pid and not self._ended():  # 0, where it could not even be spawned, would be every process of our group
             os.kill(self.pid, number)
 
     def _spawn(self) -> None:

@@ -58,6 +58,12 @@ def malformed_query(faults: list[JsonValue]) -> Problem:
     )
 
 
+def of_http(error: HTTPException) -> JSONResponse:
+    """Return the answer to what no route answers: a path or a method that there is not."""
+    status = HTTPStatus(error.status_code)
+    return Problem(status, status.name, f"{status.phrase}.").response(error.headers)
+
+
 def install(app: FastAPI) -> None:
     """Let every error of the app be answered as a problem document."""
 
@@ -73,8 +79,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        status = HTTPStatus(error.status_code)
-        return Problem(status, status.name, f"{status.phrase}.").response(error.headers)
+        return of_http(error)
 
     @app.exception_handler(TimeoutError)
     @app.exception_handler(OperationalError)

@@ -1,13 +1,15 @@
 """The pages: the list, the details of an invoice, the dialogs, and the operations board."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import Response
+from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from events.values import Route
+from projections.api import problems
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader
 from projections.api.stream import Hub
@@ -42,3 +44,9 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler))
+
+    @app.exception_handler(HTTPStatus.NOT_FOUND)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return shown.show(request, "trouble.html", HTTPStatus.NOT_FOUND, code="NOT_FOUND")
+        return problems.of_http(error)

@@ -50,10 +50,11 @@ async def test_what_is_not_there_is_said_in_a_sentence(site: Site, page: Page) -
         ("/details/26000000000000000404", 404, "There is no such invoice."),
         ("/return/26000000000000000404", 404, "There is no such invoice."),
         ("/?path=x&status=lost", 200, "This address cannot be read."),
+        ("/lists", 404, "There is no such page."),
         ("/?cursor=x", 422, "This address cannot be read."),
         ("/issue?account_id=" + "x" * 65, 422, "This address cannot be read."),
     ):
-        answer = await site.http.get(path)
+        answer = await site.http.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
         assert (answer.status_code, sentence in answer.text) == (status, True), path
         assert "content-security-policy" in answer.headers
     await page.goto("/?status=lost")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local import running
@@ -51,7 +52,7 @@ def test_a_program_that_dies_is_started_again_every_time(tree: Tree) -> None:
 
     for _ in range(6):
         killed = pid(tree, "worker")
-        os.kill(killed, signal.SIGKILL)
+        psutil.Process(killed).kill()
         assert wait_until(lambda killed=killed: back(killed), within=30)
 
 

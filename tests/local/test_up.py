@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local.waiting import wait_until
@@ -62,15 +62,21 @@ class Up:
 
     def pids(self) -> list[int]:
         """Return every process that belongs to it, itself left out."""
-        return _below(self.process.pid)
+        return [each.pid for each in self._processes()]
+
+    def role(self, name: str) -> psutil.Process | None:
+        """Return the process of a role, if it runs."""
+        return next((each for each in self._processes() if f"redletter {name}" in _command_line(each)), None)
+
+    def _processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
 
 
-def _below(pid: int) -> list[int]:
+def _command_line(process: psutil.Process) -> str:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:  # it ended meanwhile
-        return []
-    return [each for child in map(int, children) for each in (child, *_below(child))]
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return ""
 
 
 @contextmanager
@@ -129,19 +135,10 @@ def test_every_role_that_is_killed_is_at_work_again(folder: Path) -> None:
     """As a process of its own with its name in its command line; afterwards a whole return goes through them all."""
     with up(folder) as running:
         for role in ROLES:
-            killed = _pid(running, role)
-            os.kill(killed, signal.SIGKILL)
-            assert wait_until(lambda: _pid(running, role) not in (0, killed), within=30)  # noqa: B023 - called at once
+            killed = running.role(role)
+            assert killed, role
+            killed.kill()
+            assert wait_until(lambda: running.role(role) not in (None, killed), within=30)  # noqa: B023 - called at once
         assert running.send(REGISTER)["status"] == "issued"
         assert running.send(RETURN)["status"] == "return_in_progress"
         assert wait_until(lambda: "Returned" in running.status(), within=30)
-
-
-def _pid(running: Up, role: str) -> int:
-    for pid in running.pids():
-        try:
-            if f"redletter {role}" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
-                return pid
-        except FileNotFoundError:
-            pass
-    return 0
