@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from events.values import Route
 from projections import asyncapi, console
 from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
+from projections.api.head import HeadAsGet
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader, pool_of
@@ -56,6 +57,7 @@ def build(
 
     app = FastAPIOffline(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
     app.state.send_away = hub.close
+    app.add_middleware(HeadAsGet)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))

@@ -339,6 +339,14 @@ async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables
         waiting.exception()
 
 
+async def test_head_is_answered_as_get_without_a_body(tables: Addresses) -> None:
+    async with served(tables) as (_, client):
+        for path in ("/livez", "/docs", "/invoices/1", "/invoices/1/return"):
+            asked, told_ = await client.head(path), await client.get(path)
+            assert (asked.status_code, asked.headers["content-length"]) == (told_.status_code, str(len(told_.content)))
+            assert asked.content == b""
+
+
 async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_some_seconds(tables: Addresses) -> None:
     async with served(tables) as (_, client):
         url = client.base_url
