@@ -32,7 +32,7 @@ async def check(reader: Reader, kafka: str) -> list[Stopped]:
     if down:
         detail = f"Not reachable or not ready: {', '.join(down)}."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
-    return await reader.read(health.stopped)
+    return await within(CHECK_WITHIN, reader.read(health.stopped))
 
 
 async def _reached(name: str, work: Coroutine[None, None, None]) -> str | None:

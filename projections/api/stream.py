@@ -21,6 +21,7 @@ from events.values import AccountId
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.tail import Record, Tail
 
+PATH = "/stream"
 KEPT = 20_000
 """Documents kept for those who come back."""
 KEPT_FOR = timedelta(minutes=10)
@@ -210,7 +211,7 @@ def router(hub: Hub) -> APIRouter:
         503: {"model": ProblemDocument, "description": "TOO_MANY_LISTENERS"},
     }
 
-    @routes.get("/stream", responses=responses, response_class=EventSourceResponse)
+    @routes.get(PATH, responses=responses, response_class=EventSourceResponse)
     async def stream(
         query: Annotated[StreamQuery, Query()], last_event_id: Annotated[str | None, Header()] = None
     ) -> EventSourceResponse:

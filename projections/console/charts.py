@@ -76,6 +76,7 @@ def _settings(title: str, *, dark: bool) -> Mapping[str, Any]:
 
 
 def _times(moments: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    # To the second, as the library draws every label that reads like one of the few it should draw.
     return [moment.astimezone(zone).strftime("%H:%M:%S") for moment in moments]
 
 

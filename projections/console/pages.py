@@ -1,21 +1,20 @@
 """The pages: the list, the details of an invoice, the dialogs, and the operations board."""
 
 from datetime import timedelta
-from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import Scope
 
 from events.values import Route
-from projections.api import problems
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader
 from projections.api.stream import Hub
 from projections.console import board, invoices, reissuing, returning
 from projections.console.rendering import FOLDER, YEAR, pages
 from projections.console.sampling import Sampler
+from projections.console.trouble import tell_browsers_what_is_missing
 
 
 class _Assets(StaticFiles):
@@ -44,9 +43,4 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler))
-
-    @app.exception_handler(HTTPStatus.NOT_FOUND)
-    async def missing(request: Request, error: HTTPException) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return shown.show(request, "trouble.html", HTTPStatus.NOT_FOUND, code="NOT_FOUND")
-        return problems.of_http(error)
+    tell_browsers_what_is_missing(app, shown)

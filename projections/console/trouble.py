@@ -5,12 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from psycopg import OperationalError
 from psycopg.errors import InvalidSchemaName, UndefinedTable
+from starlette.exceptions import HTTPException
 
+from projections.api import problems
 from projections.api.problems import Problem
 from projections.console.rendering import Pages
 
@@ -44,3 +46,13 @@ def told_as_pages(pages: Pages) -> type[APIRoute]:
             return handle
 
     return PageRoute
+
+
+def tell_browsers_what_is_missing(app: FastAPI, pages: Pages) -> None:
+    """Let an address that nothing answers be told as a page to who takes pages, and as a problem to others."""
+
+    @app.exception_handler(HTTPStatus.NOT_FOUND)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return pages.show(request, "trouble.html", HTTPStatus.NOT_FOUND, code="NOT_FOUND")
+        return problems.of_http(error)

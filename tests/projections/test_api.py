@@ -347,6 +347,12 @@ async def test_head_is_answered_as_get_without_a_body(tables: Addresses) -> None
             assert asked.content == b""
 
 
+async def test_head_of_the_stream_does_not_hold_up_what_comes_after_it_on_the_connection(tables: Addresses) -> None:
+    async with served(tables) as (_, client):
+        assert (await client.head("/stream")).status_code == 405
+        assert (await client.get("/livez")).status_code == 200
+
+
 async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_some_seconds(tables: Addresses) -> None:
     async with served(tables) as (_, client):
         url = client.base_url
