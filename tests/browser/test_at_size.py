@@ -26,7 +26,8 @@ COPIES = 1000
 """Of a hundred invoices each."""
 VISIBLE_WITHIN = 1.0
 """Seconds from the navigation until the list can be seen."""
-PAINTED = "performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)"
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+"""Milliseconds; told some time after it, so waited for."""
 
 
 @together
@@ -59,7 +60,7 @@ async def test_the_first_list_of_100_000_invoices_is_visible_within_a_second(cro
     await crowded.goto("/", wait_until="commit")
     await expect(crowded.get_by_role("row").nth(50)).to_be_visible()
     seconds = time.monotonic() - began
-    (painted,) = await crowded.evaluate(PAINTED)
+    painted = await (await crowded.wait_for_function(PAINTED)).json_value()
     assert max(seconds, painted / 1000) < VISIBLE_WITHIN, f"visible {seconds:.3f} s, painted {painted:.0f} ms"
 
 
