@@ -57,7 +57,9 @@ class Site:
         told = await self.client.tell(command)
         assert "code" not in told.reply, told.reply
         number, version = command.invoice_number, told.reply["invoice_version"]
-        (await self.http.get(f"/rows/{number}", params={"min_version": version})).raise_for_status()
+        # The list, the details and the timeline are read from read models of their own.
+        for path in (f"/rows/{number}", f"/invoices/{number}?wait=4", f"/invoices/{number}/history?wait=4"):
+            (await self.http.get(httpx.URL(path).copy_merge_params({"min_version": version}))).raise_for_status()
         return told
 
     def events(self, number: str) -> list[str]:
