@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
-ROOMS := events transport service projections local redletter
+ROOMS := events rules transport service projections local redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ prove: setup ## Run the fault proofs in their long form
 
 cover: setup ## Check that tests without servers take every branch of the decisions and folds
 	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
-		tests/service/invoice tests/projections tests/events tests/whole
+		tests/service/invoice tests/rules tests/projections tests/events tests/whole
 	@$(BIN)/coverage report
 
 check: setup ## Lint and type-check everything: Python, the page's script, import contracts, dependencies, images

@@ -11,9 +11,9 @@ from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingE
 
 from events.cloudevents import Envelope, Fault
 from events.topics import Channel
+from rules.calendar import MAINLAND_CHINA
 from service.deciding import Batch, fold, log_dead_letter, log_decision
 from service.inbox import Received, Unreadable, read
-from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Overlay, held, named
 from service.invoice.moment import Moment, Policy
 from service.log_tables import DeadLetterRow

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from events.values import Route
-from service.invoice.calendar import BusinessCalendar
+from rules.calendar import MainlandChina
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,6 @@ class Moment:
     """
 
     time: datetime
-    calendar: BusinessCalendar
+    calendar: MainlandChina
     id: str
     policy: Policy

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rules.calendar import MAINLAND_CHINA
 from service import deciding
 from service.deciding import Batch, fold
 from service.inbox import read
-from service.invoice.calendar import MAINLAND_CHINA
 from service.invoice.claims import Change, Claim, Holder, Overlay
 from service.invoice.holding import WrongHolder
 from service.invoice.moment import Moment, Policy

@@ -12,7 +12,7 @@ from eventsourcing.persistence import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.invoice.calendar import MAINLAND_CHINA
+from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Moment, Policy
 from service.log_tables import ReplyRow
 from service.store import Store, Write

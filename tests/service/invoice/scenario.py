@@ -8,7 +8,7 @@ from events.catalogue import name_of, read_event, write
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Route
-from service.invoice.calendar import MAINLAND_CHINA
+from rules.calendar import MAINLAND_CHINA
 from service.invoice.claims import Claim, Holder, Overlay, changes, held, named
 from service.invoice.decide import decide
 from service.invoice.decision import Decision
