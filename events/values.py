@@ -4,11 +4,11 @@ Every type validates strictly: a JSON number is never money and never a number o
 error what it wants, since the sentence goes back to the publisher (``details.faults``).
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic import BaseModel, ConfigDict, GetPydanticSchema
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -17,9 +17,20 @@ def _said(schema: CoreSchema, kind: str, sentence: str) -> CoreSchema:
     return core_schema.custom_error_schema(schema, f"redletter_{kind}", custom_error_message=sentence)
 
 
-def _text(kind: str, pattern: str, sentence: str) -> Any:  # noqa: ANN401 - an annotation for Annotated[]
-    schema = _said(core_schema.str_schema(pattern=pattern, strict=True), kind, sentence)
+def _text(kind: str, pattern: str | None, sentence: str, longest: int | None = None) -> Any:  # noqa: ANN401 - an annotation for Annotated[]
+    schema = _said(core_schema.str_schema(pattern=pattern, max_length=longest, strict=True), kind, sentence)
     return GetPydanticSchema(lambda _source, _handler: schema)
+
+
+_NEITHER_CONTROL_NOR_BIDI = r"\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+_ONE_LINE = rf"^[^\s{_NEITHER_CONTROL_NOR_BIDI}]([^{_NEITHER_CONTROL_NOR_BIDI}]*[^\s{_NEITHER_CONTROL_NOR_BIDI}])?$"
+"""Text that looks like what it is: no blank at either end, and nothing that moves a cursor or turns text."""
+
+
+def _line(kind: str, longest: int) -> Any:  # noqa: ANN401 - an annotation for Annotated[]
+    """Name a person or a thing in 1 to ``longest`` characters."""
+    sentence = f"must be 1 to {longest} characters, no blank at either end and no control or bidirectional character"
+    return _text(kind, _ONE_LINE, sentence, longest)
 
 
 def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str) -> Any:  # noqa: ANN401 - the same
@@ -33,6 +44,35 @@ def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str
 _MONEY = r"^(-?[1-9][0-9]{0,15}\.[0-9]{2}|0\.[0-9]{2}|-0\.(0[1-9]|[1-9][0-9]))$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+
+_LEAP_SECOND = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:60(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""Times that every time zone can write."""
+
+
+def _after_leap_second(written: str) -> datetime:
+    """Return the second after 23:59:59 UTC, as POSIX time and PostgreSQL count a leap second."""
+    before = datetime.fromisoformat(written[:17].upper() + "59" + written[19:].upper())
+    instant = before.astimezone(UTC)
+    if (instant.hour, instant.minute) != (23, 59):
+        msg = "only the last minute of a day in UTC has a leap second"
+        raise ValueError(msg)
+    return before + timedelta(seconds=1)
+
+
+_INSTANT = core_schema.union_schema(
+    [
+        core_schema.datetime_schema(tz_constraint="aware", strict=False, ge=_EARLIEST, le=_LATEST),
+        core_schema.chain_schema(
+            [
+                core_schema.str_schema(pattern=_LEAP_SECOND, strict=True),
+                core_schema.no_info_plain_validator_function(_after_leap_second),
+                core_schema.datetime_schema(ge=_EARLIEST, le=_LATEST),
+            ]
+        ),
+    ],
+    mode="left_to_right",
+)
 
 _AMOUNT = core_schema.no_info_after_validator_function(Decimal, core_schema.str_schema(pattern=_MONEY, strict=True))
 _MONEY_SCHEMA = _said(
@@ -57,7 +97,7 @@ Time = Annotated[
     _written(
         "time",
         _TIME,
-        core_schema.datetime_schema(tz_constraint="aware", strict=False),
+        _INSTANT,
         datetime,
         "must be an RFC 3339 time with an offset, such as 2026-02-13T09:30:00+08:00",
     ),
@@ -66,11 +106,33 @@ InvoiceNumber = Annotated[str, _text("number", r"^[0-9]{20}$", "must be exactly 
 CreditNoteNumber = InvoiceNumber
 RedFontFormNumber = InvoiceNumber
 TaxId = Annotated[str, _text("tax_id", r"^[A-Za-z0-9]{1,20}$", "must be 1 to 20 letters or digits")]
-_Name = Annotated[str, Field(min_length=1, max_length=64)]
-AccountId = _Name
-ChargeId = _Name
-ReturnId = _Name
-ReissueId = _Name
+AccountId = Annotated[str, _line("account_id", 64)]
+ChargeId = Annotated[str, _line("charge_id", 64)]
+ReturnId = Annotated[str, _line("return_id", 64)]
+ReissueId = Annotated[str, _line("reissue_id", 64)]
+Name = Annotated[str, _line("name", 200)]
+"""Who issued an invoice, or whom it is made out to."""
+RequestedBy = Annotated[str, _line("requested_by", 128)]
+"""Who asked for a return or a reissue, in the words of the program that sent it."""
+FailureCode = Annotated[
+    str,
+    _text(
+        "code",
+        r"^[A-Z][A-Z0-9_]{0,63}$",
+        "must be a code of 1 to 64 capital letters, digits and underscores that begins with a letter",
+    ),
+]
+Detail = Annotated[str, _text("detail", None, "must be a string of at most 500 characters", 500)]
+HttpsUrl = Annotated[
+    str,
+    _text(
+        "url",
+        r"^https://[A-Za-z0-9\-._~:@!$&'()*+,;=%\[\]]+([/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*)?$",
+        "must be an address that begins with https://, of at most 2048 characters",
+        2048,
+    ),
+]
+Sha256 = Annotated[str, _text("sha256", r"^[0-9A-Fa-f]{64}$", "must be a SHA-256 digest: 64 hexadecimal digits")]
 
 Kind = Literal["general", "special"]
 PostingStatus = Literal["recorded", "not_recorded"]
@@ -98,14 +160,14 @@ class Record(BaseModel):
 class Seller(Record):
     """Who issued the invoice."""
 
-    name: str
+    name: Name
     tax_id: TaxId
 
 
 class Buyer(Record):
     """Who the invoice is made out to; a private person has no tax id."""
 
-    name: str
+    name: Name
     tax_id: TaxId | None = None
 
 

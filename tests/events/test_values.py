@@ -1,6 +1,6 @@
 """Single values are strict, and say in their error what they want."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from events.values import Day, InvoiceNumber, Money, TaxId, Time
+from events.values import (
+    AccountId,
+    Buyer,
+    ChargeId,
+    Day,
+    Detail,
+    FailureCode,
+    HttpsUrl,
+    InvoiceNumber,
+    Money,
+    Name,
+    ReissueId,
+    RequestedBy,
+    ReturnId,
+    Seller,
+    Sha256,
+    TaxId,
+    Time,
+)
 
 MONEY: TypeAdapter[Any] = TypeAdapter(Money)
 
@@ -58,6 +76,23 @@ def test_every_amount_survives_writing_and_reading(amount: Decimal) -> None:
         (Time, '"2026-02-13T09:30:00"'),
         (Time, '"2026-02-13"'),
         (Time, "1770946200"),
+        (Time, '"2026-13-45T99:99:99Z"'),
+        (Time, '"2026-07-01T07:59:60Z"'),
+        (Time, '"2026-06-31T23:59:60Z"'),
+        (Time, '"0001-01-01T00:00:00+08:00"'),
+        (Time, '"9999-12-31T23:59:59-12:00"'),
+        (FailureCode, '"9TIMEOUT"'),
+        (FailureCode, '"timeout"'),
+        (FailureCode, f'"{"A" * 65}"'),
+        (Detail, f'"{"x" * 501}"'),
+        (HttpsUrl, '"http://example.com/1.pdf"'),
+        (HttpsUrl, '"https://"'),
+        (HttpsUrl, '"https:///1.pdf"'),
+        (HttpsUrl, '"https://example.com/ 1.pdf"'),
+        (HttpsUrl, '"javascript:alert(1)//https://example.com"'),
+        (HttpsUrl, f'"https://example.com/{"x" * 2048}"'),
+        (Sha256, f'"{"a" * 63}"'),
+        (Sha256, f'"{"g" * 64}"'),
     ],
 )
 def test_a_value_of_another_shape_is_refused(kind: object, written: str) -> None:
@@ -70,3 +105,61 @@ def test_dates_and_times_keep_what_was_written() -> None:
     time = TypeAdapter[datetime](Time).validate_json('"2026-02-13T09:30:00+08:00"')
     assert time.utcoffset() == timedelta(hours=8)
     assert TypeAdapter[datetime](Time).dump_json(time) == b'"2026-02-13T09:30:00+08:00"'
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2026-06-30T23:59:60Z", datetime(2026, 7, 1, tzinfo=UTC)),
+        ("2026-06-30t23:59:60.25z", datetime(2026, 7, 1, 0, 0, 0, 250000, tzinfo=UTC)),
+        ("2026-07-01T07:59:60+08:00", datetime(2026, 7, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_leap_second_is_the_second_after_the_one_before_it(written: str, instant: datetime) -> None:
+    assert TypeAdapter[datetime](Time).validate_json(f'"{written}"') == instant
+
+
+LONGEST = {AccountId: 64, ChargeId: 64, ReturnId: 64, ReissueId: 64, RequestedBy: 128, Name: 200}
+
+
+@pytest.mark.parametrize(("kind", "longest"), LONGEST.items())
+def test_identifiers_and_names_have_a_bound_in_characters(kind: object, longest: int) -> None:
+    text = TypeAdapter[str](kind)
+    assert text.validate_python("云" * longest) == "云" * longest
+    assert text.validate_python("a b") == "a b"
+    with pytest.raises(ValidationError, match=f"must be 1 to {longest} characters"):
+        text.validate_python("云" * (longest + 1))
+
+
+@pytest.mark.parametrize("kind", LONGEST)
+@pytest.mark.parametrize(
+    "deceptive",
+    ["", " ", "\u3000", " a", "a ", "a\u00a0", "a\n", "a\nb", "a\x1b[2J", "a\x7f", "a\u009b", "a\u202eb", "a\u2069"],
+)
+def test_identifiers_and_names_look_like_what_they_are(kind: object, deceptive: str) -> None:
+    with pytest.raises(ValidationError, match="no blank at either end and no control or bidirectional"):
+        TypeAdapter[str](kind).validate_python(deceptive)
+
+
+def test_sellers_and_buyers_have_names() -> None:
+    with pytest.raises(ValidationError):
+        Seller(name=" ", tax_id="A1")
+    with pytest.raises(ValidationError):
+        Buyer(name="\u202egnp.exe")
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        (FailureCode, "TAX_SYSTEM_TIMEOUT_504"),
+        (FailureCode, "A" * 64),
+        (Detail, ""),
+        (Detail, "two\nlines " * 45),
+        (HttpsUrl, "https://files.example.com:8443/26/1.pdf?sign=a%2Fb&x=[1]#p"),
+        (HttpsUrl, "https://example.com"),
+        (Sha256, "0a" * 32),
+        (Sha256, "0A" * 32),
+    ],
+)
+def test_codes_details_addresses_and_digests_are_kept_as_written(kind: object, written: str) -> None:
+    assert TypeAdapter[str](kind).validate_python(written) == written
