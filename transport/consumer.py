@@ -25,6 +25,7 @@ from faststream.kafka.message import KafkaMessage
 from transport.addresses import Addresses
 from transport.positions import Move, PositionLost
 from transport.stepping import Record, SteppingConsumer
+from transport.threads import OwnThread
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,10 @@ class Batch:
 
 
 class Work(Protocol):
-    """One consumer group's work. Called in a thread, one call at a time."""
+    """One consumer group's work.
+
+    Each of its methods is called one call at a time, in a thread that serves no other group and no other method.
+    """
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored position of each partition."""
@@ -91,6 +95,8 @@ class _Reading(ConsumerRebalanceListener):
     def __init__(self, group: str, work: Work, assigned: Owning | None, revoked: Owning | None) -> None:
         self._group = group
         self._work = work
+        self._handling = OwnThread(group)
+        self._positioning = OwnThread(f"{group} positions")
         self._assigned = assigned
         self._revoked = revoked
         self._in_hand = asyncio.Lock()
@@ -149,7 +155,7 @@ class _Reading(ConsumerRebalanceListener):
         assignment = self._assignment
         for pause in itertools.chain((0.1, 0.2, 0.5, 1.0), itertools.repeat(2.0)):
             try:
-                await asyncio.to_thread(self._work.handle, batch)
+                await self._handling.run(self._work.handle, batch)
             except PositionLost:
                 log.warning("batch dropped: another worker owns a partition", group=self._group)
                 return await self._rewind(list(self.positions))
@@ -173,7 +179,7 @@ class _Reading(ConsumerRebalanceListener):
         self.positions = {}
         async for attempt in _for_ever():
             with attempt:
-                stored = await asyncio.to_thread(self._work.positions, partitions)
+                stored = await self._positioning.run(self._work.positions, partitions)
                 self._go_on_from(stored)
 
     def _go_on_from(self, stored: Mapping[TopicPartition, int]) -> None:
@@ -182,6 +188,11 @@ class _Reading(ConsumerRebalanceListener):
         self.positions = {partition: offset for partition, offset in stored.items() if partition in held}
         for partition, offset in self.positions.items():
             cast("SteppingConsumer", consumer).seek(partition, offset)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._handling.close()
+        self._positioning.close()
 
     async def _advise(self) -> None:
         consumer = self.consumer()
@@ -223,6 +234,7 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
         await asyncio.Event().wait()
     finally:
         await broker.stop()
+        reading.close()
 
 
 def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int) -> KafkaBroker:

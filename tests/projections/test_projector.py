@@ -4,7 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -28,6 +30,7 @@ from transport.producer import Fenced, FencedProducers
 pytestmark = pytest.mark.integration
 
 STORY = (told.issued(), told.posting(), told.requested(), told.confirmed(), told.credited(), told.returned())
+_WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 WITHIN = 30.0
 """Seconds to wait for anything."""
 
@@ -118,6 +121,10 @@ async def versions(addresses: Addresses, model: str) -> dict[str, int]:
     async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
         rows = await (await connection.execute(query)).fetchall()
     return {invoice: version for invoice, version in rows}  # noqa: C416 - as dict() of untyped rows is unknown
+
+
+async def reached(addresses: Addresses, model: str, version: int) -> bool:
+    return await versions(addresses, model) == {told.NUMBER: version}
 
 
 @pytest.fixture
@@ -214,6 +221,31 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
 
         await until(reached)
     assert await versions(addresses, "details") == {}
+
+
+async def test_read_models_that_wait_for_a_lock_hold_up_no_other(addresses: Addresses) -> None:
+    """As while a rebuild pauses them. The loop's own threads are as few as on a machine with two cores."""
+    with ThreadPoolExecutor(6) as few:
+        asyncio.get_running_loop().set_default_executor(few)
+        async with running(projector.run(addresses)):
+            await publish(addresses, messages(STORY[:1]))
+            for model in ("status", "details", "invoices"):
+                await until(partial(reached, addresses, model, 1))
+            with psycopg.connect(addresses.database) as locking, psycopg.connect(addresses.database) as watching:
+                locked = [entry.consumer for entry in REBUILT.values() if entry.name != "status"]
+                locking.execute("select 1 from redletter.positions where consumer = any(%s) for update", (locked,))
+                await publish(addresses, messages(STORY[1:2], first=2))
+
+                async def all_wait() -> bool:
+                    waiting = watching.execute(_WAITING).fetchone()
+                    watching.rollback()
+                    return waiting == (len(locked),)
+
+                await until(all_wait)
+                await publish(addresses, messages(STORY[2:], first=3))
+                await until(partial(reached, addresses, "status", len(STORY)))
+            for model in ("details", "invoices"):
+                await until(partial(reached, addresses, model, len(STORY)))
 
 
 async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(addresses: Addresses) -> None:
