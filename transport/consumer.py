@@ -35,6 +35,8 @@ LET_GO_WITHIN = 8.0
 """Seconds that a batch in hand may hold up a rebalance; after that the positions decide whose it is."""
 COMMIT_EVERY = 1.0
 """Seconds between two commits of advisory offsets."""
+TRY_AGAIN_AFTER = 5.0
+"""Seconds after which a partition that stopped is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,17 @@ class Batch:
 
     records: Sequence[Record]
     moves: Sequence[Move]
+
+    def partitions(self) -> list[TopicPartition]:
+        """Return the partitions whose positions it moves, in order."""
+        return sorted(TopicPartition(move.topic, move.partition) for move in self.moves)
+
+    def of(self, partitions: Collection[TopicPartition]) -> "Batch":
+        """Return what it holds of these partitions."""
+        return Batch(
+            [record for record in self.records if (record.topic, record.partition) in partitions],
+            [move for move in self.moves if (move.topic, move.partition) in partitions],
+        )
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Split the batch in two that follow each other, so that a fault can be narrowed down."""
@@ -66,6 +79,14 @@ class Batch:
         return Batch(first, before), Batch(second, after)
 
 
+class PartitionsStopped(Exception):
+    """These partitions of a batch cannot go on now; what the batch holds of the others is done."""
+
+    def __init__(self, partitions: Collection[TopicPartition]) -> None:
+        super().__init__(", ".join(f"{topic}[{partition}]" for topic, partition in sorted(partitions)))
+        self.partitions = frozenset(partitions)
+
+
 class Work(Protocol):
     """One consumer group's work.
 
@@ -79,8 +100,9 @@ class Work(Protocol):
     def handle(self, batch: Batch) -> None:
         """Do the batch durably, moves included, in one transaction.
 
-        Raises: PositionLost when another worker owns a partition now: the batch is dropped. Anything else is a fault:
-        it is logged and the same batch is handled again, with a growing pause.
+        Raises: PositionLost when another worker owns a partition now: the batch is dropped. PartitionsStopped when
+        some partitions cannot go on: they alone are left, and read again from their stored positions after a while.
+        Anything else is a fault: it is logged and the same batch is handled again, with a growing pause.
         """
         ...
 
@@ -102,6 +124,7 @@ class _Reading(ConsumerRebalanceListener):
         self._in_hand = asyncio.Lock()
         self._assignment = 0
         self._committed_at = 0.0
+        self._trying: set[asyncio.Task[None]] = set()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
 
@@ -159,6 +182,9 @@ class _Reading(ConsumerRebalanceListener):
             except PositionLost:
                 log.warning("batch dropped: another worker owns a partition", group=self._group)
                 return await self._rewind(list(self.positions))
+            except PartitionsStopped as stopped:
+                await self._done(batch.of(set(batch.partitions()) - stopped.partitions), assignment)
+                return self._leave(stopped.partitions, assignment)
             except Exception:
                 log.exception("batch failed; it is tried again", group=self._group, records=len(batch.records))
             else:
@@ -173,6 +199,33 @@ class _Reading(ConsumerRebalanceListener):
             self.positions |= {TopicPartition(move.topic, move.partition): move.next for move in batch.moves}
         if time.monotonic() - self._committed_at > COMMIT_EVERY:
             await self._advise()
+
+    def _leave(self, partitions: Collection[TopicPartition], assignment: int) -> None:
+        """Read nothing more of these partitions for a while."""
+        if assignment == self._assignment:
+            for partition in partitions:
+                del self.positions[partition]
+            cast("SteppingConsumer", self.consumer()).pause(*partitions)
+            task = asyncio.create_task(self._try_again(partitions, assignment))
+            self._trying.add(task)
+            task.add_done_callback(self._trying.discard)
+
+    async def _try_again(self, partitions: Collection[TopicPartition], assignment: int) -> None:
+        """Read the partitions again from their stored positions, unless a rebalance has done so already."""
+        async for attempt in _for_ever():
+            with attempt:
+                await asyncio.sleep(TRY_AGAIN_AFTER)
+                stored = await self._positioning.run(self._work.positions, partitions)
+                async with self._in_hand:
+                    if assignment == self._assignment:
+                        self._take_up(stored)
+
+    def _take_up(self, stored: Mapping[TopicPartition, int]) -> None:
+        consumer = cast("SteppingConsumer", self.consumer())
+        for partition, offset in stored.items():
+            self.positions[partition] = offset
+            consumer.seek(partition, offset)
+        consumer.resume(*stored)
 
     async def _rewind(self, partitions: Collection[TopicPartition]) -> None:
         """Go on from the stored positions of the partitions still ours; until these are known, take nothing."""
@@ -190,7 +243,9 @@ class _Reading(ConsumerRebalanceListener):
             cast("SteppingConsumer", consumer).seek(partition, offset)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Let go of what is tried again, and let the threads end."""
+        for task in self._trying:
+            task.cancel()
         self._handling.close()
         self._positioning.close()
 

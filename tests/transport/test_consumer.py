@@ -5,7 +5,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, publish_undecodable, until
+from transport import consumer
 from transport.addresses import Addresses
+from transport.consumer import Batch, PartitionsStopped
 from transport.positions import Move, PositionLost, advance
 
 pytestmark = pytest.mark.integration
@@ -31,6 +33,32 @@ async def test_a_failing_store_loses_nothing(addresses: Addresses) -> None:
     async with consuming(addresses, work, most=50):
         await until(lambda: len(work.seen()) >= len(VALUES))
     assert work.seen() == VALUES
+
+
+async def test_a_partition_that_stops_stops_alone_and_is_tried_again(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "TRY_AGAIN_AFTER", 0.2)
+    tried: list[int] = []
+
+    class Stopping(Writing):
+        def handle(self, batch: Batch) -> None:
+            stopped = [one for one in batch.partitions() if one.partition == 0 and len(tried) < 3]
+            if going_on := set(batch.partitions()) - set(stopped):
+                super().handle(batch.of(going_on))
+            if stopped:
+                tried.append(batch.of(stopped).moves[0].was)
+                raise PartitionsStopped(stopped)
+
+    work = Stopping(addresses.database)
+    await publish(addresses, VALUES[:10])
+    async with consuming(addresses, work):
+        await until(lambda: bool(tried))
+        await publish(addresses, VALUES[:100], 3)
+        await publish(addresses, VALUES[10:100])
+        await until(lambda: len(work.seen()) >= 200)
+    assert tried == [0, 0, 0]
+    assert work.seen(0) == work.seen(3) == VALUES[:100]
 
 
 async def test_an_undecodable_record_is_stepped_over_and_its_neighbours_are_kept(addresses: Addresses) -> None:
