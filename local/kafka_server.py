@@ -116,6 +116,8 @@ def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
         # The batch around one record is a little larger than the record.
         "message.max.bytes": LARGEST_RECORD + MIB,
         "group.initial.rebalance.delay.ms": 0,
+        # Out of the box members may not be missed sooner than after 6 s.
+        "group.min.session.timeout.ms": 1000,
         # One broker holds everything; few partitions for its own topics, since each costs time at every start.
         "default.replication.factor": 1,
         "offsets.topic.replication.factor": 1,

@@ -1,0 +1,112 @@
+"""The crash points of each role: before and after each function that reads, decides, writes, publishes or moves on."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_CONSUMER = (
+    "transport.consumer:_Reading.on_partitions_assigned",
+    "transport.consumer:_Reading.on_partitions_revoked",
+    "transport.consumer:_Reading._rewind",
+    "transport.consumer:_Reading._advise",
+    "transport.consumer:_Reading._done",
+)
+_PRODUCER = (
+    "aiokafka:AIOKafkaProducer.start",
+    "aiokafka:AIOKafkaProducer.begin_transaction",
+    "aiokafka:AIOKafkaProducer.send",
+    "aiokafka:AIOKafkaProducer.commit_transaction",
+)
+_FUNCTIONS: Mapping[str, Sequence[str]] = {
+    "worker": (
+        *_CONSUMER,
+        "service.worker:Deciding.positions",
+        "service.worker:Deciding.handle",
+        "service.worker:Deciding._decide",
+        "service.store:Store.save",
+        "transport.positions:advance",
+        "service.claims_table:apply",
+        "service.log_tables:append",
+    ),
+    "relay": (
+        *_PRODUCER,
+        "service.relay:last_position",
+        "service.relay:_Log.after",
+        "service.relay:_publish",
+        "transport.producer:TransactionalProducer.publish",
+    ),
+    "projector": (
+        *_CONSUMER,
+        *_PRODUCER,
+        "projections.projection:Projection.handle",
+        "projections.projection:Projection._store",
+        "projections.status.outbox:put",
+        "projections.status.outbox:pending",
+        "projections.status.outbox:drop",
+        "transport.positions:advance",
+        "transport.producer:FencedProducers.own",
+    ),
+    "clock": (
+        *_CONSUMER,
+        *_PRODUCER,
+        "service.clock.watching:Watching.handle",
+        "service.clock.table:change",
+        "service.clock.table:take_due",
+        "service.clock.sending:Sender.own",
+        "service.clock.sending:Sender.disown",
+        "service.clock.sending:Sender._publish",
+        "transport.positions:advance",
+    ),
+    "rebuild": (
+        "projections.rebuild.tables:begin",
+        "projections.rebuild.filling:Filling.begin",
+        "projections.rebuild.filling:Filling._write",
+        "projections.rebuild.rebuilding:_compared",
+        "projections.rebuild.tables:positions",
+        "projections.rebuild.tables:switch",
+        "projections.rebuild.tables:_rename",
+        "projections.rebuild.tables:drop",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a role's work: before or after a function, written ``module:qualified.name``."""
+
+    role: str
+    when: Literal["before", "after"]
+    function: str
+
+    def __str__(self) -> str:
+        """Name the point, as tests and the launcher call it."""
+        return f"{self.role}: {self.when} {self.function.rpartition(':')[2]}"
+
+    def owner(self) -> tuple[Any, str]:
+        """Return the module or class that holds the function, and the function's name there.
+
+        Raises: ImportError, AttributeError when there is no such function any more.
+        """
+        module, _, qualified = self.function.partition(":")
+        owner: Any = importlib.import_module(module)
+        *path, name = qualified.split(".")
+        for step in path:
+            owner = getattr(owner, step)
+        getattr(owner, name)
+        return owner, name
+
+    def resolve(self) -> Callable[..., Any]:
+        """Return the function itself. Raises: as `owner`."""
+        owner, name = self.owner()
+        return getattr(owner, name)
+
+
+def _points() -> Iterator[Point]:
+    for role, functions in _FUNCTIONS.items():
+        for function in functions:
+            yield Point(role, "before", function)
+            yield Point(role, "after", function)
+
+
+POINTS: Mapping[str, Point] = {str(point): point for point in _points()}

@@ -1,0 +1,98 @@
+"""Runs one command of the program, and kills it at the N-th passing of a crash point. Runs in a forked process."""
+
+import functools
+import inspect
+import itertools
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psycopg.errors import DataError
+
+from projections import projector as _projector
+from projections.rebuild import rebuilding
+from redletter.cli import main as program
+from service import clock as _clock
+from service import relay as _relay
+from service import worker as _worker
+from service.store import Store
+from tests.faults.points.catalogue import POINTS, Point
+from transport import consumer
+
+SESSION_TIMEOUT = 2.0
+"""Seconds until the partitions of a killed member go to another one; in earnest it is longer."""
+GRACE = 0.5
+"""Seconds that replaced tables stay after a rebuild."""
+SPOILED = 0.2
+"""Share of the worker's batches that the store refuses for their content, so that halving is killed too."""
+
+_LOADED = (_projector, _clock, _relay, _worker)
+"""Loaded once, before processes fork: so a role starts in a moment, also on a busy machine."""
+
+
+def run(point_name: str, passing: int, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    """Run a command until it is killed, or ends by itself."""
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    os.environ.update(environment)
+    point = POINTS[point_name]
+    consumer.SESSION_TIMEOUT = SESSION_TIMEOUT
+    rebuilding.rebuild.__defaults__ = (GRACE,)
+    if point.role == "worker":
+        _spoil()
+    arm(point, passing)
+    sys.argv = ["redletter", *command]
+    program()
+
+
+def arm(point: Point, passing: int) -> None:
+    """Put the kill in place of the function at the point."""
+    owner, name = point.owner()
+    passings = itertools.count(1)
+
+    def pass_by() -> None:
+        if next(passings) == passing:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, _watched(getattr(owner, name), point.when, pass_by))
+
+
+def _watched(function: Callable[..., Any], when: str, pass_by: Callable[[], None]) -> Callable[..., Any]:
+    """Return the function with a crash point before or after it. A function that raises is not passed."""
+
+    @functools.wraps(function)
+    def watched(*arguments: Any, **named: Any) -> Any:
+        if when == "before":
+            pass_by()
+        result = function(*arguments, **named)
+        if when == "after":
+            pass_by()
+        return result
+
+    @functools.wraps(function)
+    async def awaited(*arguments: Any, **named: Any) -> Any:
+        if when == "before":
+            pass_by()
+        result = await function(*arguments, **named)
+        if when == "after":
+            pass_by()
+        return result
+
+    return awaited if inspect.iscoroutinefunction(function) else watched
+
+
+def _spoil() -> None:
+    """Let the store refuse whole batches now and then, as if one of their records could not be written."""
+    save, chance = Store.save, random.Random()  # noqa: S311 - a load, not a secret
+
+    def spoiled(self: Store, write: Any) -> None:
+        if len(write.moves) > 1 and chance.random() < SPOILED:
+            raise DataError("a record of this batch cannot be written")
+        save(self, write)
+
+    Store.save = spoiled

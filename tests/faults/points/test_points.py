@@ -1,0 +1,40 @@
+"""Whatever process is killed, and wherever: nothing is lost, repeated, disordered or stuck."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from projections.models import REBUILT as MODELS
+from projections.rebuild.rebuilding import Told, verify
+from tests.faults.points.matrix import REBUILT, Matrix
+from tests.faults.test_faults import ROLES, System, system, under
+
+pytestmark = pytest.mark.integration
+
+LONG = "REDLETTER_TESTS_SCALE" in os.environ
+"""Whether this is `make prove`; else each point is met once."""
+PASSINGS = (1, 2, 3, 5, 8, 1, 2) if LONG else (1,)
+KILLS, PLACES = (600, 85) if LONG else (80, 70)
+"""Kills at a point, and points reached, of which there must be at least so many."""
+
+_ = system  # the fixture
+
+
+async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(system: System, tmp_path: Path) -> None:
+    matrix = Matrix(system.addresses, tmp_path)
+
+    async def killed_everywhere() -> None:
+        await system.outside.progress(since=0, by=100)
+        for role in ROLES:
+            system.roles.kill(role)
+        await matrix.run(PASSINGS)
+        system.roles.start(*ROLES)
+
+    await under(killed_everywhere, system, invoices=100, noise=2, abreast=50)
+    print(matrix.report())  # noqa: T201 - what `make prove` is asked for
+    for name in REBUILT:
+        outcome = await verify(system.addresses, MODELS[name], Told(lambda _done, _total: None, lambda _: None))
+        assert (name, outcome.differences) == (name, ())
+    assert matrix.kills.total() >= KILLS
+    assert len(matrix.kills) >= PLACES
