@@ -1,23 +1,23 @@
 """The event store: three queries load what a batch needs, one transaction writes all that comes of it.
 
-Built on the recorder of the `eventsourcing` library: its table, its lock, its connections and retries. The library
-retries a write on OperationalError; after a lost connection the first try may have committed, and then the positions
-are not where the batch starts from: PositionLost, and the batch is dropped, as it should be.
+Built on the recorder of the `eventsourcing` library: its table and its lock, over a session of ours. After a connection
+lost at the commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not
+where the batch starts from: PositionLost, and the batch is dropped, as it should be.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
 from aiokafka import TopicPartition
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow, TupleRow, tuple_row
+from psycopg.errors import UniqueViolation
+from psycopg.rows import DictRow, TupleRow
 
 from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
@@ -25,7 +25,8 @@ from service import claims_table, log_tables
 from service.claims_table import ClaimLost
 from service.invoice.claims import Change, Claim, Holder
 from service.log_tables import Entry, EventRow
-from transport import positions
+from transport import database, positions
+from transport.database import KeptSession
 from transport.positions import Move
 
 CONSUMER = "redletter.worker"
@@ -34,8 +35,8 @@ CONSUMER = "redletter.worker"
 
 LOCK_WITHIN = 5
 """Seconds to wait for the lock of the log; then the batch is tried again."""
-_END_OF_PATIENCE: LiteralString = "set local transaction_timeout = '10s'"
-"""A worker frozen in its transaction holds the lock that all others wait for; the server takes it away."""
+TRANSACTION_WITHIN = 10
+"""Seconds; a worker frozen in its transaction holds the lock that others wait for, and the server takes it away."""
 
 
 class Conflict(Exception):
@@ -71,9 +72,8 @@ class InvoiceRecorder(PostgresApplicationRecorder):
     ) -> None:
         # The lock comes first, also without events: only so do positions of the log become visible in their order.
         self._lock_table(curs)
-        curs.execute(_END_OF_PATIENCE)
         write: Write = kwargs["write"]
-        tuples = cast("Cursor[TupleRow]", curs.connection.cursor(row_factory=cast("Any", tuple_row)))
+        tuples = cast("Cursor[TupleRow]", curs)
         positions.advance(tuples, CONSUMER, write.moves)
         claims_table.apply(tuples, write.claims)
         log_tables.append(tuples, write.entries)
@@ -90,22 +90,37 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         """Return no ids: the log's positions are nobody's business but the relay's."""
 
 
+class _Datastore(PostgresDatastore):
+    """The library's access to the database, over a session of ours: its own would keep five parts of the URL."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text", lock_timeout=LOCK_WITHIN)
+        # Known to the server before any lock is asked for.
+        self.session = KeptSession(
+            database_url,
+            "worker",
+            lock_timeout=f"{LOCK_WITHIN}s",
+            transaction_timeout=f"{TRANSACTION_WITHIN}s",
+        )
+
+    def get_connection(self) -> AbstractContextManager[Connection[Any]]:  # pyright: ignore[reportIncompatibleMethodOverride] - the library names a generator
+        """Give the one session. Raises: psycopg's errors, not the library's."""
+        return self.session.use()
+
+    def register_type_adapters(self) -> None:
+        """Ask the database nothing: it need not be there yet, and has none of the library's types."""
+
+    def close(self) -> None:
+        """Close the session."""
+        self.session.close()
+
+
 class Store:
     """The write side's memory."""
 
     def __init__(self, database_url: str) -> None:
-        target = conninfo_to_dict(database_url)
-        self._datastore = PostgresDatastore(
-            dbname=str(target["dbname"]),
-            host=str(target["host"]),
-            port=str(target.get("port", 5432)),
-            user=str(target.get("user", "")),
-            password=str(target.get("password", "")),
-            schema="redletter",
-            originator_id_type="text",
-            lock_timeout=LOCK_WITHIN,
-            pool_size=2,  # one for the batch in hand, one to ask for positions meanwhile
-        )
+        self._url = database_url
+        self._datastore = _Datastore(database_url)
         self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
 
     def close(self) -> None:
@@ -114,7 +129,8 @@ class Store:
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where the worker stands on each partition."""
-        with self._cursor() as cur:
+        # Over a session of its own, since a batch may be in hand.
+        with database.connect(self._url, "worker") as connection, connection.cursor() as cur:
             return positions.stored(cur, CONSUMER, partitions)
 
     def history(
@@ -122,7 +138,7 @@ class Store:
     ) -> tuple[dict[UUID, Earlier], dict[str, list[tuple[str, bytes]]]]:
         """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
         with self._datastore.get_connection() as connection, connection.pipeline():
-            answered, recorded = _tuples(connection), _tuples(connection)
+            answered, recorded = connection.cursor(), connection.cursor()
             answered.execute(_EARLIER, (list(keys),), binary=True)
             recorded.execute(_STREAMS, (sorted(numbers),), binary=True)
             earlier = {key: Earlier(digest, name, value) for key, digest, name, value in answered.fetchall()}
@@ -133,7 +149,7 @@ class Store:
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
-        with self._cursor() as cur:
+        with self._datastore.get_connection() as connection, connection.cursor() as cur:
             return claims_table.load(cur, claims, holds)
 
     def save(self, write: Write) -> None:
@@ -144,22 +160,13 @@ class Store:
         stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
         try:
             self._recorder.insert_events(stored, write=write)
-        except (IntegrityError, ClaimLost) as error:
+        except (UniqueViolation, ClaimLost) as error:
             raise Conflict(str(error)) from error
-
-    @contextmanager
-    def _cursor(self) -> Generator[Cursor[TupleRow]]:
-        with self._datastore.get_connection() as connection:
-            yield _tuples(connection)
 
 
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
     """Read stored events through the catalogue."""
     return (read_event(name, state) for name, state in stream)
-
-
-def _tuples(connection: Connection[DictRow]) -> Cursor[TupleRow]:
-    return connection.cursor(row_factory=tuple_row)
 
 
 _EARLIER: LiteralString = """

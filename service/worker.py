@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import TopicPartition
-from eventsourcing.persistence import DataError, NotSupportedError, ProgrammingError
 
 from events.cloudevents import Envelope, Fault
 from events.topics import Channel
@@ -20,13 +19,12 @@ from service.log_tables import DeadLetterRow
 from service.store import CONSUMER, Conflict, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
+from transport.database import about_content
 from transport.positions import Move
 from transport.stepping import Record
 
 log = structlog.get_logger(__name__)
 
-_FAULTS = (DataError, ProgrammingError, NotSupportedError, UnicodeError, Conflict)
-"""What the store raises for content it will never take. A store that is away raises OperationalError instead."""
 MOST_TRIES = 20
 """Times a batch is decided before a conflict that does not go away is taken for a fault of ours."""
 MOST = 500
@@ -56,7 +54,9 @@ class Deciding:
         """
         try:
             self._handle([_read(record) for record in batch.records], batch.moves)
-        except _FAULTS as fault:
+        except Exception as fault:
+            if not (about_content(fault) or isinstance(fault, Conflict)):
+                raise
             log.exception("fault in writing a batch", records=len(batch.records))
             if len(batch.records) == 1:
                 return self._bury(batch, fault)

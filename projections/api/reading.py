@@ -12,9 +12,10 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
 from projections.api.bounded import within
+from transport.database import reading_pool
 
 CONNECTION_WITHIN = 2.0
-"""Seconds to wait for a connection, and after which the pool gives a dead server up until the next query."""
+"""Seconds to wait for a connection."""
 ANSWER_WITHIN = 5.0
 """Seconds for one look at a read table; a frozen database must not collect queries."""
 MOST_CONNECTIONS = 10
@@ -27,15 +28,7 @@ Result = TypeVar("Result")
 
 def pool_of(database: str) -> Pool:
     """Return the pool of connections; it is opened by the application."""
-    return AsyncConnectionPool(
-        database,
-        kwargs={"autocommit": True, "connect_timeout": int(CONNECTION_WITHIN)},
-        min_size=1,
-        max_size=MOST_CONNECTIONS,
-        open=False,
-        timeout=CONNECTION_WITHIN,
-        reconnect_timeout=CONNECTION_WITHIN,
-    )
+    return reading_pool(database, "api", size=MOST_CONNECTIONS, within=CONNECTION_WITHIN)
 
 
 class Reader:

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 from aiokafka import TopicPartition
-from eventsourcing.persistence import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,7 +118,7 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
     def refuse_the_fourth(write: Write) -> None:
         accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyRow)]
         if any(reply["command_id"] == "id-4" and "code" not in reply for reply in accepted):
-            raise DataError("what the store will never take")
+            raise psycopg.DataError("what the store will never take")
         save(write)
 
     store.save = refuse_the_fourth  # type: ignore[method-assign]
