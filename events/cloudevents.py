@@ -4,38 +4,34 @@ Reading never raises: what comes out is an `Envelope` with everything that could
 that could not.
 """
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
-from pydantic import JsonValue
-from pydantic_core import from_json
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from events.catalogue import schema_of, type_of
+from events.faults import MAX_ECHOED_CHARACTERS, Faults
+from events.strict_json import MAX_DEPTH, parse
+from events.values import Time
 
 JSON = b"application/json"
 STRUCTURED = "application/cloudevents+json"
 LONGEST_ID = 128
+LONGEST_ATTRIBUTE = MAX_ECHOED_CHARACTERS
+"""Characters of source, type, subject and correlationid."""
 
 _URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}.*")
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{LONGEST_ID}}}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TIME = TypeAdapter[datetime](Time)
 
 RawHeaders = Iterable[tuple[str, bytes | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with a record: the field (a CloudEvents attribute or a path into the body) and why."""
-
-    field: str
-    message: str
 
 
 @dataclass(slots=True)
@@ -43,7 +39,7 @@ class Envelope:
     """What could be read of a record's CloudEvents attributes, its body, and what could not be.
 
     data is the JSON text of the body; it is None where there is none to read. A value that is missing or unreadable
-    is None, and has its fault.
+    is None, and has its fault. A type that is too long has its fault too, and its beginning is here.
     """
 
     id: str | None = None
@@ -53,7 +49,7 @@ class Envelope:
     correlation: str | None = None
     traceparent: str | None = None
     data: bytes | None = None
-    faults: list[Fault] = field(default_factory=list[Fault])
+    faults: Faults = field(default_factory=Faults)
 
 
 def headers(  # noqa: PLR0913 - one parameter per attribute
@@ -101,59 +97,99 @@ def _constant(source: str, name: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def read(raw_headers: RawHeaders, value: bytes | None) -> Envelope:
-    """Read a record in either mode. The last of several headers with one name counts, as for every Kafka client."""
-    by_name = dict(raw_headers)
-    content_type = (by_name.get("content-type") or b"").decode("utf-8", "replace")
-    media_type = content_type.partition(";")[0].strip().lower()
+    """Read a record in either mode. The last of several headers with one name counts, as for every Kafka client.
+
+    A record that says nothing in its headers, and whose value looks like a CloudEvent, is read in structured mode.
+    """
+    by_name = {name: header for name, header in raw_headers if header is not None}
+    if "content-type" not in by_name and not any(name.startswith("ce_") for name in by_name):
+        return _bare(by_name, value)
+    media_type = _media_type(by_name.get("content-type", b"").decode("utf-8", "replace"))
     if media_type == STRUCTURED:
         return _structured(by_name, value)
     return _binary(by_name, value, media_type)
 
 
-def _binary(by_name: Mapping[str, bytes | None], value: bytes | None, media_type: str) -> Envelope:
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _bare(by_name: Mapping[str, bytes], value: bytes | None) -> Envelope:
+    try:
+        event = from_json(value or b"")
+    except ValueError:
+        event = None
+    if isinstance(event, dict) and "specversion" in event:
+        return _structured(by_name, value)
+    return _binary(by_name, value, "")
+
+
+def _binary(by_name: Mapping[str, bytes], value: bytes | None, media_type: str) -> Envelope:
     envelope = Envelope(data=value)
     attributes: dict[str, JsonValue] = {}
     for attribute in _ATTRIBUTES:
         header = attribute if attribute == "traceparent" else f"ce_{attribute}"
-        raw = by_name.get(header)
-        if raw is None:
-            if header in by_name and attribute in _CHECKED:
-                envelope.faults.append(Fault(attribute, f"the header {header} is null"))
+        if (raw := by_name.get(header)) is None:
             continue
         try:
             attributes[attribute] = raw.decode()
         except UnicodeDecodeError:
             if attribute in _CHECKED:
-                envelope.faults.append(Fault(attribute, f"the header {header} is not UTF-8"))
+                envelope.faults.add(attribute, f"the header {header} is not UTF-8")
     if media_type not in ("", "application/json"):
-        envelope.faults.append(Fault("datacontenttype", "must be application/json"))
+        envelope.faults.add("datacontenttype", "must be application/json")
     if value is None:
-        envelope.faults.append(Fault("data", "the record has no value"))
+        envelope.faults.add("data", "the record has no value")
     return _filled(envelope, attributes)
 
 
-def _structured(by_name: Mapping[str, bytes | None], value: bytes | None) -> Envelope:
+def _structured(by_name: Mapping[str, bytes], value: bytes | None) -> Envelope:
     envelope = Envelope()
     if value is None:
-        envelope.faults.append(Fault("data", "the record has no value"))
+        envelope.faults.add("data", "the record has no value")
         return envelope
     try:
-        event = parse(value)
-        if not isinstance(event, dict):
-            envelope.faults.append(Fault("data", "must be a CloudEvents object"))
-            return envelope
-        envelope.data = canonical(event["data"]) if "data" in event else None
+        read_as = cast("JsonValue", from_json(value, allow_inf_nan=False))
     except ValueError as error:
-        envelope.faults.append(Fault("data", f"is not JSON: {error}"))
+        envelope.faults.add("data", f"is not JSON: {error}")
         return envelope
-    if str(event.get("datacontenttype", "application/json")).partition(";")[0].strip().lower() != "application/json":
-        envelope.faults.append(Fault("datacontenttype", "must be application/json"))
-    if envelope.data is None:
-        envelope.faults.append(Fault("data", "is missing"))
-    trace = by_name.get("traceparent")
-    if trace is not None and "traceparent" not in event:
-        event["traceparent"] = trace.decode("utf-8", "replace")
+    if not isinstance(read_as, dict):
+        envelope.faults.add("data", "must be a CloudEvents object")
+        return envelope
+    event = {name: attribute for name, attribute in read_as.items() if attribute is not None}
+    try:
+        parse(value, MAX_DEPTH + 1)  # the data are one level down
+        envelope.data = _data(event)
+    except ValueError as error:
+        envelope.faults.add("data", str(error))
+    if _media_type(str(event.get("datacontenttype", "application/json"))) != "application/json":
+        envelope.faults.add("datacontenttype", "must be application/json")
+    if "traceparent" in by_name:
+        event.setdefault("traceparent", by_name["traceparent"].decode("utf-8", "replace"))
     return _filled(envelope, event)
+
+
+def _data(event: Mapping[str, JsonValue]) -> bytes:
+    """Return the JSON text of the body. Raises: ValueError, which says what is wrong."""
+    match event:
+        case {"data": _, "data_base64": _}:
+            msg = "must stand either in data or in data_base64"
+            raise ValueError(msg)
+        case {"data": body}:
+            return to_json(body)
+        case {"data_base64": written}:
+            return _from_base64(written)
+        case _:
+            msg = "is missing"
+            raise ValueError(msg)
+
+
+def _from_base64(written: JsonValue) -> bytes:
+    try:
+        return b64decode(cast("str", written), validate=True)
+    except (ValueError, TypeError):
+        msg = "must be Base64 where it stands in data_base64"
+        raise ValueError(msg) from None
 
 
 _ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "correlationid", "traceparent")
@@ -161,55 +197,62 @@ _CHECKED = frozenset({"specversion", "id", "source", "type", "subject", "time"})
 
 
 def _filled(envelope: Envelope, attributes: Mapping[str, JsonValue]) -> Envelope:
-    told = {fault.field for fault in envelope.faults}
-
-    def text(attribute: str, wanted: str, *, good: re.Pattern[str] | None = None, needed: bool = True) -> str | None:
+    def text(attribute: str, wanted: str, good: Callable[[str], object], *, needed: bool = True) -> str | None:
         value = attributes.get(attribute)
         if value is None and not needed:
             return None
-        if isinstance(value, str) and value and "\0" not in value and (good is None or good.fullmatch(value)):
+        if isinstance(value, str) and value and "\0" not in value and good(value):
             return value
-        if attribute not in told:
-            envelope.faults.append(Fault(attribute, "is missing" if value is None else wanted))
+        if not envelope.faults.concerns(attribute):
+            envelope.faults.add(attribute, "is missing" if value is None else wanted)
         return None
 
-    if text("specversion", "must be 1.0") not in (None, "1.0"):
-        envelope.faults.append(Fault("specversion", "must be 1.0"))
-    envelope.id = text("id", f"must be a string of 1 to {LONGEST_ID} characters", good=_ID)
-    envelope.source = text("source", "must be a URI reference", good=_URI_REFERENCE)
-    envelope.type = text("type", "must be a string")
-    envelope.subject = text("subject", "must be a string", needed=False)
-    text("time", "must be an RFC 3339 time", good=_TIME, needed=False)
-    envelope.correlation = _passed_on(attributes.get("correlationid"))
-    trace = _passed_on(attributes.get("traceparent"))
-    envelope.traceparent = trace if trace and _TRACEPARENT.fullmatch(trace) else None
+    text("specversion", "must be 1.0", "1.0".__eq__)
+    envelope.id = text("id", f"must be 1 to {LONGEST_ID} characters, no control characters", _ID.fullmatch)
+    envelope.source = text("source", f"must be a URI reference {_AT_MOST}", is_source)
+    envelope.type = text("type", f"must be a string {_AT_MOST}", _is_short) or _echoed(attributes.get("type"))
+    envelope.subject = text("subject", f"must be a string {_AT_MOST}", _is_short, needed=False)
+    text("time", "must be an RFC 3339 time with an offset", _is_time, needed=False)
+    envelope.correlation = _correlation(envelope, attributes.get("correlationid"))
+    envelope.traceparent = traceparent_of(attributes.get("traceparent"))
     return envelope
 
 
-_ID = re.compile(rf".{{1,{LONGEST_ID}}}", re.DOTALL)
+_AT_MOST = f"of at most {LONGEST_ATTRIBUTE} characters"
 
 
-def _passed_on(value: JsonValue) -> str | None:
-    """Return an attribute that is only passed on; a bad one is left out, since nothing depends on it."""
-    return value if isinstance(value, str) and value and "\0" not in value else None
+def is_source(text: str) -> bool:
+    """Say whether a text may be the source of a command."""
+    return _is_short(text) and _URI_REFERENCE.fullmatch(text) is not None
 
 
-def parse(text: bytes) -> JsonValue:
-    """Parse JSON strictly: UTF-8, no NaN or Infinity, no lone surrogates, bounded depth.
-
-    Raises: ValueError.
-    """
-    return cast("JsonValue", from_json(text, allow_inf_nan=False))
+def traceparent_of(value: JsonValue) -> str | None:
+    """Return a W3C trace context as it is; anything else is left out, since nothing depends on it."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-def canonical(value: JsonValue) -> bytes:
-    """Write a JSON value so that equal values give equal bytes, whatever the order of keys was.
-
-    Raises: ValueError for a number too long to write.
-    """
-    return _CANONICAL.encode(value).encode()
+def _is_short(text: str) -> bool:
+    return len(text) <= LONGEST_ATTRIBUTE
 
 
-def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
-    """Return pydantic's errors as faults, with the path into the body as the field."""
-    return [Fault(".".join(str(step) for step in error["loc"]) or "data", str(error["msg"])) for error in errors]
+def _is_time(text: str) -> bool:
+    try:
+        _TIME.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _echoed(ce_type: JsonValue) -> str | None:
+    """Return the beginning of a type that is no good, for the reply to name it."""
+    return ce_type[:MAX_ECHOED_CHARACTERS].replace("\0", "") or None if isinstance(ce_type, str) else None
+
+
+def _correlation(envelope: Envelope, value: JsonValue) -> str | None:
+    """Return what is only passed on; one that is no text is left out, since nothing depends on it."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    if not _is_short(value):
+        envelope.faults.add("correlationid", f"must be a string {_AT_MOST}")
+        return None
+    return value

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from events.topics import Channel
@@ -18,6 +18,7 @@ from events.values import (
     ChargeId,
     CreditNoteNumber,
     Day,
+    FreeObject,
     InvoiceNumber,
     Kind,
     Money,
@@ -137,7 +138,7 @@ class AmendInvoice(Command):
     CHANNEL = Channel.CUSTOMER
 
     account_id: AccountId
-    changes: dict[str, JsonValue]
+    changes: FreeObject
 
 
 class RecordPostingStatus(Command):

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, GetPydanticSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetPydanticSchema, JsonValue
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -149,6 +149,38 @@ ReturnReason = Literal[
 ]
 StatusCode = Literal["issued", "return_in_progress", "reversed_with_credit_note", "returned"]
 Phase = Literal["verifying_form", "opening_form", "issuing_credit_note", "verifying_reversal", "complete", "refused"]
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in sorted(value.items()) if item is not None}
+        case list():
+            return [_plain(item) for item in value]
+        case bool() | str() | None:
+            return value
+        case _:
+            return _plain_number(value)
+
+
+_EXACT = 2**53
+"""Up to here a float holds every whole number."""
+
+
+def _plain_number(number: float) -> float:
+    """Return equal numbers in one form: whole ones as integers, and beyond 2^53 as floats where they are equal."""
+    if isinstance(number, float):
+        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+    if abs(number) <= _EXACT:
+        return number
+    try:
+        return near if (near := float(number)) == number else number
+    except OverflowError:
+        return number
+
+
+FreeObject = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
+"""A JSON object with any members, in the form that equal objects share: names in order, no nulls, 1 for 1.0."""
 
 
 class Record(BaseModel):

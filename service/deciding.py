@@ -14,6 +14,7 @@ from eventsourcing.persistence import StoredEvent
 from pydantic import JsonValue
 
 from events.catalogue import REPLIES, name_of, type_of, write
+from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
 from service.inbox import Received, Unreadable
@@ -38,6 +39,9 @@ VERSIONLESS = frozenset(
     {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"}
 )
 """Refusals that do not tell the invoice's version."""
+
+LARGEST_ERROR = 4 * 1024
+"""Bytes of a dead letter's ``dl_error``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Batch:
         envelope = unreadable.envelope
         answered = envelope.id is not None and envelope.source is not None
         self.entries.append(
-            self._dead_letter(unreadable.record, unreadable.reason, unreadable.error, answered=answered)
+            self._dead_letter(unreadable.record, unreadable.reason, _told(unreadable.faults), answered=answered)
         )
         if envelope.id is None or envelope.source is None:
             return
@@ -170,7 +174,7 @@ class Batch:
             command_type=envelope.type or "",
             invoice_number=unreadable.invoice_number,
             code="MALFORMED_COMMAND",
-            message=f"This is no readable command: {unreadable.error}. Mend it and send it again.",
+            message=f"This is no readable command: {unreadable.faults.sum_up()}. Mend it and send it again.",
             details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
         )
         correlation, traceparent = envelope.correlation or envelope.id, envelope.traceparent
@@ -203,12 +207,17 @@ class Batch:
             partition=record.partition,
             offset=record.offset,
             reason=reason,
-            error=error.replace("\0", "\\0"),
+            error=cut_bytes(error.replace("\0", "\\0"), LARGEST_ERROR),
             buried_at=self.moment().time,
             record_key=None if bare else record.key,
             value=None if bare else record.value,
             headers=() if bare else [(name.encode(), value) for name, value in record.headers],
         )
+
+
+def _told(faults: Faults) -> str:
+    """Return the faults in one line, for the dead letter's header."""
+    return "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)
 
 
 def log_dead_letter(row: DeadLetterRow) -> None:

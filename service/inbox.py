@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from events import bodies, cloudevents
-from events.catalogue import COMMANDS, PREFIX, named
-from events.cloudevents import Envelope, Fault
+from events import bodies, cloudevents, strict_json
+from events.catalogue import COMMANDS, PREFIX, name_of, named, write
+from events.cloudevents import Envelope
 from events.commands import AnyCommand
+from events.faults import Fault, Faults
 from transport.stepping import ConsumerRecord, Record, Undecodable
 
 LARGEST_COMMAND = 256 * 1024
@@ -39,33 +40,28 @@ class Unreadable:
 
     record: Record
     reason: str
-    faults: tuple[Fault, ...]
+    faults: Faults
     envelope: Envelope
     invoice_number: str | None = None
-
-    @property
-    def error(self) -> str:
-        """Every fault in one line, for the dead letter's header."""
-        return "; ".join(f"{fault.field}: {fault.message}" for fault in self.faults)
 
 
 def read(record: Record) -> Received | Unreadable:
     """Read one record. Never raises for anything that a publisher can send."""
     if isinstance(record, Undecodable):
-        return Unreadable(record, "UNDECODABLE_RECORD", (Fault("headers", record.error),), Envelope())
+        return Unreadable(record, "UNDECODABLE_RECORD", Faults(Fault("headers", record.error)), Envelope())
     envelope = cloudevents.read(record.headers, record.value)
     faults = envelope.faults
     body, number = _body(record, envelope)
-    if isinstance(body, list):
-        faults = [*faults, *body]
+    if isinstance(body, Faults):
+        faults.join(body)
     if number is not None:
-        faults = [*faults, *_address_faults(record, envelope, number)]
-    if faults or isinstance(body, list):
-        return Unreadable(record, "MALFORMED_COMMAND", tuple(faults), envelope, number)
-    return _received(record, envelope, *body)
+        faults.add_all(_address_faults(record, envelope, number))
+    if faults or isinstance(body, Faults):
+        return Unreadable(record, "MALFORMED_COMMAND", faults, envelope, number)
+    return _received(record, envelope, body)
 
 
-def _received(record: ConsumerRecord, envelope: Envelope, command: AnyCommand, digest: bytes) -> Received:
+def _received(record: ConsumerRecord, envelope: Envelope, command: AnyCommand) -> Received:
     command_id, source, ce_type = cast("tuple[str, str, str]", (envelope.id, envelope.source, envelope.type))
     return Received(
         record,
@@ -75,7 +71,7 @@ def _received(record: ConsumerRecord, envelope: Envelope, command: AnyCommand, d
         ce_type,
         envelope.correlation or command_id,
         envelope.traceparent,
-        digest,
+        _digest(command),
         _idempotency_key(record.topic, source, command_id),
     )
 
@@ -85,31 +81,33 @@ def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
     return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
-def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[tuple[AnyCommand, bytes] | list[Fault], str | None]:
-    """Return the command and the digest of its body, or the faults; and the invoice number where it can be read."""
+def _digest(command: AnyCommand) -> bytes:
+    """Return what tells one command from another as both were read, however they were written."""
+    return blake2b(write(command), digest_size=32, key=name_of(type(command)).encode()).digest()
+
+
+def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[AnyCommand | Faults, str | None]:
+    """Return the command or the faults of its body; and the invoice number where it can be read."""
     if len(record.value or b"") > LARGEST_COMMAND:
-        return [Fault("data", f"is larger than {LARGEST_COMMAND} bytes")], None
-    data = envelope.data
-    if data is None:
-        return [], None
+        return Faults(Fault("data", f"is larger than {LARGEST_COMMAND} bytes")), None
+    if envelope.data is None:
+        return Faults(), None
     try:
-        value = cloudevents.parse(data)
-        canonical = cloudevents.canonical(value)
+        value = strict_json.parse(envelope.data)
     except ValueError as error:
-        return [Fault("data", f"is not JSON: {error}")], None
+        return Faults(Fault("data", str(error))), None
     number = _number(value)
     name = named(envelope.type or "")
     command_class = COMMANDS.get(name)
     if command_class is None or envelope.type != PREFIX + name:
-        return _unknown_type(envelope.type), number
-    command = bodies.read(command_class, value, canonical)
-    if isinstance(command, list):
-        return command, number
-    return (command, blake2b(canonical, digest_size=32, key=name.encode()).digest()), number
+        return _unknown_type(envelope), number
+    return bodies.read(command_class, value, envelope.data), number
 
 
-def _unknown_type(ce_type: str | None) -> list[Fault]:
-    return [] if ce_type is None else [Fault("type", f"{ce_type} is no command of this service")]
+def _unknown_type(envelope: Envelope) -> Faults:
+    if envelope.type is None or envelope.faults.concerns("type"):
+        return Faults()
+    return Faults(Fault("type", f"{envelope.type} is no command of this service"))
 
 
 def _number(value: JsonValue) -> str | None:

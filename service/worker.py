@@ -8,7 +8,8 @@ from uuid import uuid4
 import structlog
 from aiokafka import TopicPartition
 
-from events.cloudevents import Envelope, Fault
+from events.cloudevents import Envelope
+from events.faults import Fault, Faults
 from events.topics import Channel
 from rules.calendar import MAINLAND_CHINA
 from service.deciding import Batch, fold, log_dead_letter, log_decision
@@ -126,4 +127,4 @@ def _read(record: Record) -> Received | Unreadable:
         return read(record)
     except Exception as fault:
         log.exception("fault in reading a record", topic=record.topic, partition=record.partition, offset=record.offset)
-        return Unreadable(record, "FAULT", (Fault("data", repr(fault)),), Envelope())
+        return Unreadable(record, "FAULT", Faults(Fault("data", repr(fault))), Envelope())

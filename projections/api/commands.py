@@ -1,7 +1,7 @@
 """The gateway: a customer's return or reissue over HTTP. A double click is one command: the key is the command's id."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
@@ -10,12 +10,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
+from pydantic_core import to_json
 
 from events import bodies, cloudevents
 from events.catalogue import COMMANDS, name_of, write
-from events.cloudevents import LONGEST_ID, Fault, canonical, parse
+from events.cloudevents import LONGEST_ID, traceparent_of
 from events.commands import RequestReissue, RequestReturn
+from events.faults import Fault, Faults
 from events.replies import CommandAccepted
+from events.strict_json import parse
 from projections.api import examples
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.publishing import Publisher, Reply, Unavailable
@@ -103,41 +106,44 @@ async def body_of(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_BODY:
-            raise _malformed([Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")])
+            raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
     return body
 
 
 def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
     """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
-    faults: list[Fault] = []
+    faults = Faults()
     if key is None or not _KEY.fullmatch(key):
         wanted = f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"
-        faults.append(Fault("Idempotency-Key", wanted))
+        faults.add("Idempotency-Key", wanted)
     try:
         told = parse(body)
     except ValueError as error:
-        raise _malformed([*faults, Fault("data", f"is not JSON: {error}")]) from None
+        faults.add("data", str(error))
+        raise _malformed(faults) from None
     if not isinstance(told, dict):
-        raise _malformed([*faults, Fault("data", "must be a JSON object")])
+        faults.add("data", "must be a JSON object")
+        raise _malformed(faults)
     if "invoice_number" in told:
-        faults.append(Fault("invoice_number", "stands in the path, and nowhere else"))
+        faults.add("invoice_number", "stands in the path, and nowhere else")
     whole: dict[str, JsonValue] = {**told, "invoice_number": number}
-    command = bodies.read(kind, whole, canonical(whole))
-    if isinstance(command, list):
-        raise _malformed([*faults, *command])
+    command = bodies.read(kind, whole, to_json(whole))
+    if isinstance(command, Faults):
+        faults.join(command)
+        raise _malformed(faults)
     if faults:
         raise _malformed(faults)
     return command
 
 
-def _malformed(faults: Sequence[Fault]) -> Problem:
+def _malformed(faults: Faults) -> Problem:
     told: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
     detail = "This is no readable command; nothing was published. Mend it and send it again."
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
 
 
 def _trace(request: Request) -> str | None:
-    return request.headers.get("traceparent")
+    return traceparent_of(request.headers.get("traceparent"))
 
 
 async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of

@@ -154,7 +154,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
         RequestReissue, OWN | {"charge_ids": ("charge-1",)}, {"kind": "general", "buyer": ANYBODY, "remarks": "soon"}
     ),
     "CancelReturn.v1": _two(CancelReturn, OWN),
-    "AmendInvoice.v1": _two(AmendInvoice, OWN | {"changes": {"remarks": "more", "lines": [1, None, {"a": True}]}}),
+    "AmendInvoice.v1": _two(AmendInvoice, OWN | {"changes": {"lines": [1, None, {"a": True}], "remarks": "more"}}),
     "RecordPostingStatus.v1": _two(
         RecordPostingStatus, {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": AT}
     ),
