@@ -417,4 +417,4 @@ def _run(role: str) -> None:
 
     settings = _settings()
     logs.configure(settings.log_level)
-    roles.run(role, _addresses(settings), settings)
+    raise typer.Exit(roles.run(role, _addresses(settings), settings))

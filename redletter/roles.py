@@ -8,10 +8,10 @@ import gc
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGINT, SIGTERM
 
 import structlog
 
+from redletter import stopping
 from redletter.settings import Settings
 from transport.addresses import Addresses
 
@@ -94,12 +94,16 @@ ROLES: dict[str, Callable[[Addresses, Settings], Work]] = {
 }
 
 
-def run(role: str, addresses: Addresses, settings: Settings) -> None:
-    """Run a role until SIGTERM or SIGINT; return once it has cleaned up. Raises whatever ends it otherwise."""
+def run(role: str, addresses: Addresses, settings: Settings) -> int:
+    """Run a role until SIGTERM or SIGINT, and return the exit code: 1 when it ended without being asked to."""
     structlog.contextvars.bind_contextvars(role=role)
-    work = ROLES[role](addresses, settings)
-    _spare_the_collector()
-    asyncio.run(_until_stopped(role, work, settings.alive_file))
+
+    def prepare() -> Work:
+        work = ROLES[role](addresses, settings)
+        _spare_the_collector()
+        return _with_signs_of_life(work, settings.alive_file) if settings.alive_file else work
+
+    return stopping.run(prepare)
 
 
 def _spare_the_collector() -> None:
@@ -113,27 +117,20 @@ def _spare_the_collector() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _show_life(file: Path) -> None:
-    """Touch a file again and again: its age tells whoever looks from outside a frozen role from a living one."""
-    while True:
-        await asyncio.to_thread(file.touch)
-        await asyncio.sleep(ALIVE_EVERY)
-
-
-async def _until_stopped(role: str, work: Work, alive_file: Path | None) -> None:
-    task = asyncio.ensure_future(work)
-    alive = asyncio.create_task(_show_life(alive_file)) if alive_file else None
-    loop = asyncio.get_running_loop()
-    for number in (SIGTERM, SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    log.info("role started")
+async def _with_signs_of_life(work: Work, file: Path) -> None:
+    await asyncio.to_thread(file.touch)  # one that cannot be touched at all stops the start
+    signs = asyncio.create_task(_show_life(file))
     try:
-        await task
-    except asyncio.CancelledError:
-        log.info("role stopped")
-    else:
-        msg = f"{role} ended without being asked to"
-        raise RuntimeError(msg)
+        await work
     finally:
-        if alive:
-            alive.cancel()
+        signs.cancel()
+
+
+async def _show_life(file: Path) -> None:
+    """Touch a file again and again: its age shows from outside whether the role is frozen."""
+    while True:
+        await asyncio.sleep(ALIVE_EVERY)
+        try:
+            await asyncio.to_thread(file.touch)
+        except OSError as error:
+            log.warning("sign_of_life_failed", file=str(file), error=repr(error))

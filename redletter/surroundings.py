@@ -1,0 +1,55 @@
+"""What can go wrong around the program: servers that are away, frozen or refuse, files and ports that cannot be had."""
+
+import re
+from functools import lru_cache
+
+import psycopg
+import psycopg_pool
+from aiokafka.errors import KafkaError
+
+_KINDS = (OSError, KafkaError, psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
+_OF_A_CLASS = re.compile(r"(\w+)\(")
+"""The beginning of an exception's ``repr``."""
+
+
+def is_one(error: BaseException) -> bool:
+    """Tell whether an exception, or what it was raised from, speaks of the surroundings; of a group, whether all do."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_one(each) for each in error.exceptions)
+    return isinstance(error, _KINDS) or (error.__cause__ is not None and is_one(error.__cause__))
+
+
+def is_told(text: str) -> bool:
+    """Tell whether a text begins as the ``repr`` of such an exception does, as in `error=repr(error)`."""
+    found = _OF_A_CLASS.match(text)
+    return found is not None and _is_name(found[1])
+
+
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
+    classes = list[type](_KINDS)
+    while classes:
+        each = classes.pop()
+        if each.__name__ == name:
+            return True
+        classes += each.__subclasses__()
+    return False
+
+
+def sentence(error: BaseException) -> str:
+    """Say what is wrong in one line; a reason on further lines is left out."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(sentence(each) for each in error.exceptions))
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"{_server(error)}{_first_line(error)}"
+
+
+def _server(error: BaseException) -> str:
+    package = type(error).__module__.partition(".")[0]
+    return {"aiokafka": "Kafka: ", "psycopg": "PostgreSQL: ", "psycopg_pool": "PostgreSQL: "}.get(package, "")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,133 @@
+"""Logs during an outage, and with text from outside."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from structlog import DropEvent
+from structlog.typing import EventDict
+
+from redletter.repeats import AT_MOST, Repeats
+
+EVIL = r"a\x1b]0;owned\x07\x9b\u202eb\nc\u2028"
+LOGGING = """
+import logging, psycopg, structlog
+from redletter import logs
+logs.configure("info")
+log = structlog.get_logger("here")
+"""
+
+
+def logged(program: str) -> str:
+    """Return what a program writes to its log."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING + program], capture_output=True, text=True, check=False, timeout=30
+    )
+    return done.stderr
+
+
+def test_text_from_outside_is_visible_on_one_line_and_cut() -> None:
+    written = logged(f"log.info('{EVIL}', id='{EVIL}', long='x' * 600_000, nested={{'a': '{EVIL}'}})")
+    assert len(written.splitlines()) == 1
+    assert not set("\x1b\x07\x9b\u202e\u2028") & set(written)
+    assert len(written) < 2000
+
+
+def test_libraries_are_treated_alike() -> None:
+    written = logged(f"logging.getLogger('aiokafka').warning('%s', '{EVIL}' + 'x' * 600_000)")
+    assert len(written.splitlines()) == 1
+    assert not set("\x1b\x07\x9b\u202e\u2028") & set(written)
+    assert len(written) < 2000
+
+
+@pytest.mark.parametrize("logger", ["log", "logging.getLogger('asyncio')"])
+def test_an_outage_is_told_without_stacks(logger: str) -> None:
+    written = logged(f"""
+try:
+    psycopg.connect("postgresql://127.0.0.1:1/x", connect_timeout=2)
+except psycopg.Error:
+    {logger}.exception("batch failed")
+""")
+    assert len(written.splitlines()) == 1
+    assert "Traceback" not in written
+    assert "OperationalError" in written and "batch failed" in written
+
+
+@pytest.mark.parametrize("logger", ["log", "logging.getLogger('asyncio')"])
+def test_a_fault_of_our_own_keeps_its_stack(logger: str) -> None:
+    written = logged(f"""
+try:
+    {{}}["missing"]
+except KeyError:
+    {logger}.exception("a query failed")
+""")
+    assert len(written.splitlines()) == 1
+    assert "Traceback" in written and "KeyError" in written
+
+
+class Clock:
+    """Time that goes on when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def written(repeats: Repeats, **record: object) -> EventDict | None:
+    """Return the record as it is written, or None when it is not."""
+    try:
+        return repeats(None, "", {"level": "warning", "timestamp": "now", **record})
+    except DropEvent:
+        return None
+
+
+def test_an_outage_takes_less_than_a_line_a_second_and_each_kind_is_told() -> None:
+    clock = Clock()
+    repeats = Repeats(clock)
+    lines: list[tuple[float, EventDict]] = []
+    for tenth in range(400):
+        clock.now = tenth / 10
+        for event in ("batch failed", "retry_scheduled", "not ready"):
+            told = written(repeats, event=event, error="OperationalError('no')", waited=tenth, group=f"g{tenth % 7}")
+            lines += [(clock.now, told)] if told else []
+    times = [at for at, _ in lines]
+    assert all(later - earlier >= 1 for earlier, later in pairwise(times))
+    assert {told["event"] for _, told in lines} == {"batch failed", "retry_scheduled", "not ready"}
+    assert 1200 > sum(told.get("repeated", 0) for _, told in lines) + len(lines) > 500
+
+
+def test_another_error_is_told_in_the_midst_of_an_outage() -> None:
+    repeats = Repeats(Clock())
+    assert written(repeats, event="batch failed", error="OperationalError('no')")
+    assert written(repeats, event="a query failed", error="KeyError('x')")
+
+
+def test_records_about_different_things_are_all_told() -> None:
+    repeats = Repeats(Clock())
+    assert written(repeats, event="somebody must look", invoice="1", offset=1)
+    assert written(repeats, event="somebody must look", invoice="2", offset=1)
+    assert not written(repeats, event="somebody must look", invoice="2", offset=2)
+
+
+def test_what_is_only_information_is_never_kept_back() -> None:
+    repeats = Repeats(Clock())
+    assert all(written(repeats, level="info", event="accepted") for _ in range(3))
+
+
+def test_after_a_minute_of_silence_a_kind_is_told_at_once() -> None:
+    clock = Clock()
+    repeats = Repeats(clock)
+    for second in range(30):
+        clock.now = second
+        written(repeats, event="e", error="x")
+    clock.now += AT_MOST
+    assert written(repeats, event="e", error="x")
+
+
+def test_kinds_without_end_do_not_fill_the_memory() -> None:
+    repeats = Repeats(Clock())
+    for letters in range(5000):
+        written(repeats, event="dead letter", reason=f"{letters:b}".replace("0", "a").replace("1", "b"))
+    assert len(repeats._kinds) <= 1000
