@@ -6,6 +6,7 @@ and what comes of it is written by the store.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import cast
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from events.catalogue import REPLIES, name_of, type_of, write
 from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
-from service.inbox import Received, Unreadable
+from service.inbox import LARGEST_RECORD, Received, Unreadable, is_too_large
 from service.invoice.claims import Overlay, changes
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
@@ -200,7 +201,7 @@ class Batch:
         self.decisions.append((reply, record.correlation))
 
     def _dead_letter(self, record: Record, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
-        bare = isinstance(record, Undecodable)
+        value, headers = _kept(record)
         return DeadLetterRow(
             answered=answered,
             topic=record.topic,
@@ -209,10 +210,27 @@ class Batch:
             reason=reason,
             error=cut_bytes(error.replace("\0", "\\0"), LARGEST_ERROR),
             buried_at=self.moment().time,
-            record_key=None if bare else record.key,
-            value=None if bare else record.value,
-            headers=() if bare else [(name.encode(), value) for name, value in record.headers],
+            record_key=_key(record),
+            value=value,
+            headers=headers,
         )
+
+
+def _kept(record: Record) -> tuple[bytes | None, Sequence[tuple[bytes, bytes | None]]]:
+    """Return value and headers of a record, byte for byte; of one that is too large, what tells it from others."""
+    if isinstance(record, Undecodable):
+        return None, ()
+    if is_too_large(record):
+        value = record.value or b""
+        digest = sha256(value).hexdigest()
+        return None, ((b"dl_size", str(len(value)).encode()), (b"dl_sha256", digest.encode()))
+    return record.value, [(name.encode(), value) for name, value in record.headers]
+
+
+def _key(record: Record) -> bytes | None:
+    """Return the record's key, unless that alone is too large."""
+    key = None if isinstance(record, Undecodable) else record.key
+    return None if key is not None and len(key) > LARGEST_RECORD else key
 
 
 def _told(faults: Faults) -> str:
@@ -263,7 +281,7 @@ def _reply_row(  # noqa: PLR0913 - the columns of a row
         digest=digest,
         id=reply_id(record.topic, record.partition, record.offset),  # the same when the batch is decided again
         name=name_of(type(reply)),
-        record_key=None if isinstance(record, Undecodable) else record.key,
+        record_key=_key(record),
         subject=reply.invoice_number,
         value=write(reply),
         sent_at=moment.time,

@@ -16,6 +16,8 @@ from transport.stepping import ConsumerRecord, Record, Undecodable
 
 LARGEST_COMMAND = 256 * 1024
 """Bytes of a record's value; more is malformed."""
+LARGEST_RECORD = 1024 * 1024
+"""Bytes of a record's key, value and headers. More, which compression hides from Kafka, is not kept or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ def read(record: Record) -> Received | Unreadable:
     """Read one record. Never raises for anything that a publisher can send."""
     if isinstance(record, Undecodable):
         return Unreadable(record, "UNDECODABLE_RECORD", Faults(Fault("headers", record.error)), Envelope())
+    if is_too_large(record):
+        return _too_large(record)
     envelope = cloudevents.read(record.headers, record.value)
     faults = envelope.faults
     body, number = _body(record, envelope)
@@ -59,6 +63,18 @@ def read(record: Record) -> Received | Unreadable:
     if faults or isinstance(body, Faults):
         return Unreadable(record, "MALFORMED_COMMAND", faults, envelope, number)
     return _received(record, envelope, body)
+
+
+def is_too_large(record: ConsumerRecord) -> bool:
+    """Say whether a record is larger than any that is kept."""
+    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers > LARGEST_RECORD
+
+
+def _too_large(record: ConsumerRecord) -> Unreadable:
+    """Read the headers alone: whoever sent the record gets an answer where they say who it was."""
+    faults = Faults(Fault("data", f"the record is larger than {LARGEST_RECORD} bytes"))
+    return Unreadable(record, "TOO_LARGE", faults, cloudevents.read(record.headers, b""))
 
 
 def _received(record: ConsumerRecord, envelope: Envelope, command: AnyCommand) -> Received:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from rules.calendar import MAINLAND_CHINA
 from service import deciding
 from service.deciding import Batch, fold
-from service.inbox import read
+from service.inbox import LARGEST_RECORD, read
 from service.invoice.claims import Change, Claim, Holder, Overlay
 from service.invoice.holding import WrongHolder
 from service.invoice.moment import Moment, Policy
@@ -139,6 +140,74 @@ def test_an_unreadable_record_is_buried_with_every_byte_and_answered_with_every_
     )
     assert dict(dead.headers) == {name.encode(): value for name, value in wrong.headers}
     assert {fault["field"] for fault in replies(on)[0]["details"]["faults"]} == {"invoice_number", "account_id", "x"}
+
+
+@pytest.mark.parametrize(
+    ("more", "value"),
+    [
+        ({}, b"{" + b" " * 1024 * 1024),
+        ({"x": b"x" * 1024 * 1024}, b"{}"),
+        ({"content-type": b"application/cloudevents+json"}, b"[" * 2 * 1024 * 1024),
+    ],
+)
+def test_of_a_record_larger_than_any_the_topic_takes_only_size_and_digest_are_kept(
+    more: dict[str, bytes], value: bytes
+) -> None:
+    on = decided(raw(value, headers("CancelReturn", **more)))
+    buried = on.entries[0]
+    assert isinstance(buried, DeadLetterRow)
+    assert (buried.reason, buried.record_key, buried.value) == ("TOO_LARGE", NUMBER.encode(), None)
+    assert dict(buried.headers) == {
+        b"dl_size": str(len(value)).encode(),
+        b"dl_sha256": sha256(value).hexdigest().encode(),
+    }
+    if "content-type" in more:
+        assert not buried.answered
+    else:
+        (reply,) = replies(on)
+        assert (reply["code"], reply["command_id"]) == ("MALFORMED_COMMAND", "id-1")
+        assert [fault["field"] for fault in reply["details"]["faults"]] == ["data"]
+
+
+def test_a_key_that_is_too_large_is_not_kept_either() -> None:
+    on = decided(raw(b"{}", headers("CancelReturn"), key=b"k" * 2 * 1024 * 1024))
+    buried, reply = on.entries
+    assert isinstance(buried, DeadLetterRow)
+    assert isinstance(reply, ReplyRow)
+    assert (buried.reason, buried.record_key, reply.record_key) == ("TOO_LARGE", None, None)
+
+
+def test_a_record_of_exactly_the_size_that_is_kept_is_kept() -> None:
+    own = headers("CancelReturn")
+    room = LARGEST_RECORD - len(NUMBER) - sum(len(name) + len(value or b"") for name, value in own)
+    on = decided(raw(b" " * room, own))
+    buried = on.entries[0]
+    assert isinstance(buried, DeadLetterRow)
+    assert (buried.reason, len(buried.value or b"")) == ("MALFORMED_COMMAND", room)
+
+
+def test_the_reply_names_three_faults_and_tells_a_hundred() -> None:
+    on = decided(binary("CancelReturn", CANCEL | {f"field-{number}": 1 for number in range(150)}))
+    (reply,) = replies(on)
+    assert reply["message"].count("field-") == 3
+    assert "; and 147 more. " in reply["message"]
+    assert len(reply["details"]["faults"]) == 101
+    assert reply["details"]["faults"][-1] == {"field": "", "message": "and 50 more"}
+
+
+def test_an_error_has_at_most_four_kibibytes() -> None:
+    on = decided(binary("CancelReturn", CANCEL | {"字" * 190 + str(number): 1 for number in range(150)}))
+    buried = on.entries[0]
+    assert isinstance(buried, DeadLetterRow)
+    assert 4000 < len(buried.error.encode()) <= 4096
+
+
+def test_a_fault_of_ours_is_told_in_bounds_too() -> None:
+    on = batch()
+    on.bury(read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000))
+    buried = on.entries[0]
+    assert isinstance(buried, DeadLetterRow)
+    assert len(buried.error) <= 4096
 
 
 def test_an_unreadable_record_without_an_id_gets_no_reply() -> None:
