@@ -23,8 +23,9 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from transport.addresses import Addresses
+from transport.framework_log import FrameworkLog
 from transport.positions import Move, PositionLost
-from transport.stepping import Record, SteppingConsumer
+from transport.stepping import FETCH_MAX_BYTES, Record, SteppingConsumer, next_offset
 from transport.threads import OwnThread
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ SESSION_TIMEOUT = 10.0
 """Seconds without a heartbeat after which Kafka gives the partitions to another member."""
 LET_GO_WITHIN = 8.0
 """Seconds that a batch in hand may hold up a rebalance; after that the positions decide whose it is."""
+IDLE_WAIT_MS = 1000
+"""Milliseconds to wait for records before asking again."""
 COMMIT_EVERY = 1.0
 """Seconds between two commits of advisory offsets."""
 TRY_AGAIN_AFTER = 5.0
@@ -61,7 +64,7 @@ class Batch:
         """Split the batch in two that follow each other, so that a fault can be narrowed down."""
         middle = len(self.records) // 2
         first, second = self.records[:middle], self.records[middle:]
-        reached = {(record.topic, record.partition): record.offset + 1 for record in first}
+        reached = {(record.topic, record.partition): next_offset(record) for record in first}
         left = {(record.topic, record.partition) for record in second}
         ends = {
             (move.topic, move.partition): reached[move.topic, move.partition]
@@ -132,12 +135,13 @@ class _Reading(ConsumerRebalanceListener):
         self, assigned: set[TopicPartition]
     ) -> None:
         self._assignment += 1
+        assignment = self._assignment
         if self._assigned:
             # The client would swallow an exception and hand out records all the same.
             async for attempt in _for_ever():
                 with attempt:
                     await self._assigned(frozenset(partition.partition for partition in assigned))
-        await self._rewind(assigned)
+        await self._rewind(assigned, assignment)
         log.info("partitions assigned", group=self._group, partitions=len(assigned))
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
@@ -168,11 +172,22 @@ class _Reading(ConsumerRebalanceListener):
             partition = TopicPartition(record.topic, record.partition)
             if record.offset >= starts.get(partition, record.offset + 1):
                 kept.append(record)
-                reached[partition] = record.offset + 1
+                reached[partition] = next_offset(record)
+        self._complain({TopicPartition(record.topic, record.partition) for record in records} - starts.keys())
         if not kept:
             return None
         moves = [Move(p.topic, p.partition, was=starts[p], next=offset) for p, offset in reached.items()]
         return Batch(kept, moves)
+
+    def _complain(self, strange: Collection[TopicPartition]) -> None:
+        """Say that records came of partitions that are ours, and that nobody knows the position of: a fault of ours."""
+        consumer = self.consumer()
+        if consumer and (dropped := consumer.assignment().intersection(strange)):
+            log.error(
+                "records dropped: the position of their partition is not known",
+                group=self._group,
+                partitions=sorted(f"{topic}[{partition}]" for topic, partition in dropped),
+            )
 
     async def _until_done(self, batch: Batch) -> None:
         assignment = self._assignment
@@ -181,7 +196,7 @@ class _Reading(ConsumerRebalanceListener):
                 await self._handling.run(self._work.handle, batch)
             except PositionLost:
                 log.warning("batch dropped: another worker owns a partition", group=self._group)
-                return await self._rewind(list(self.positions))
+                return await self._rewind(list(self.positions), assignment)
             except PartitionsStopped as stopped:
                 await self._done(batch.of(set(batch.partitions()) - stopped.partitions), assignment)
                 return self._leave(stopped.partitions, assignment)
@@ -227,13 +242,19 @@ class _Reading(ConsumerRebalanceListener):
             consumer.seek(partition, offset)
         consumer.resume(*stored)
 
-    async def _rewind(self, partitions: Collection[TopicPartition]) -> None:
-        """Go on from the stored positions of the partitions still ours; until these are known, take nothing."""
+    async def _rewind(self, partitions: Collection[TopicPartition], assignment: int) -> None:
+        """Go on from the stored positions; until these are known, take nothing.
+
+        assignment: the one that the partitions belong to. After the next rebalance it is too late, and changes nothing.
+        """
         self.positions = {}
         async for attempt in _for_ever():
             with attempt:
+                if assignment != self._assignment:
+                    return
                 stored = await self._positioning.run(self._work.positions, partitions)
-                self._go_on_from(stored)
+                if assignment == self._assignment:
+                    self._go_on_from(stored)
 
     def _go_on_from(self, stored: Mapping[TopicPartition, int]) -> None:
         consumer = self.consumer()
@@ -295,14 +316,19 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
 def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int) -> KafkaBroker:
     """Return a broker with the one batch subscriber that reads ``topics``; nothing is connected yet."""
     broker = KafkaBroker(
-        addresses.kafka.split(","), consumer_only=True, allow_auto_create_topics=False, logger=None, apply_types=False
+        addresses.kafka.split(","),
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        logger=FrameworkLog(group),
+        apply_types=False,
     )
     subscriber = broker.subscriber(
         *topics,
         group_id=group,
         batch=True,
         max_records=most,
-        batch_timeout_ms=1,
+        batch_timeout_ms=1,  # after an empty call the framework sleeps as long again
+        fetch_max_bytes=FETCH_MAX_BYTES,
         ack_policy=AckPolicy.MANUAL,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
@@ -323,7 +349,7 @@ async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.connect()
     config = broker.config.broker_config
     options = cast("partial[Any]", config.builder).keywords
-    config.builder = partial(SteppingConsumer, lambda: reading.positions, **options)
+    config.builder = partial(SteppingConsumer, lambda: reading.positions, least_wait_ms=IDLE_WAIT_MS, **options)
     await broker.start()
 
 

@@ -1,0 +1,43 @@
+"""What FastStream has to say goes through our log."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+SAY_AGAIN_AFTER = 1.0
+"""Seconds in which the same line is not said twice."""
+
+
+class FrameworkLog:
+    """FastStream's logger for one consumer group: troubles as they are, and what it tells of every batch as debug."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._said: dict[str, float] = {}
+
+    def log(
+        self,
+        level: int,
+        msg: Any,  # noqa: ANN401 - the framework's signature
+        /,
+        *,
+        exc_info: Any = None,  # noqa: ANN401 - the framework's signature
+        extra: Mapping[str, Any] | None = None,  # noqa: ARG002 - nothing of it is ours
+    ) -> None:
+        """Log a line. A trouble of Kafka comes without its stack, which is all inside of the client."""
+        line = str(msg)
+        if level < logging.WARNING:
+            log.debug(line, group=self._group)
+        elif self._new(line):
+            reason = {"error": repr(exc_info)} if isinstance(exc_info, BaseException) else {"exc_info": exc_info}
+            log.log(level, line, group=self._group, **reason)
+
+    def _new(self, line: str) -> bool:
+        now = time.monotonic()
+        self._said = {said: at for said, at in self._said.items() if now - at < SAY_AGAIN_AFTER}
+        return now == self._said.setdefault(line, now)
