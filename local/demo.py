@@ -6,7 +6,6 @@ Every status is printed as it changes, and every reply and end state is checked.
 import asyncio
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events import cloudevents, topics
 from events.catalogue import COMMANDS
+from local import terminal
 from local.embedded import ServerFailed
 from local.running import AlreadyRunning
 from local.supervision import SupervisionFailed
@@ -274,17 +274,12 @@ def play(role_command: Callable[[str], Sequence[str]]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="redletter-demo-"))
     try:
         with system(Plan(folder=folder, command=role_command, api_port=0, show_logs=False)) as found:
-            asyncio.run(journeys(found.running.kafka, found.running.api, _out))
-            _out("All journeys ended as they should. Stopping.")
+            asyncio.run(journeys(found.running.kafka, found.running.api, terminal.say))
+            terminal.say("All journeys ended as they should. Stopping.")
     except (Differs, Failed, ServerFailed, SupervisionFailed, AlreadyRunning) as failure:
-        sys.stderr.write(f"redletter demo: {failure}\n")
+        terminal.tell(f"redletter demo: {failure}")
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _out("The demo went as it should.")
+    terminal.say("The demo went as it should.")
     return 0
-
-
-def _out(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -4,7 +4,9 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
+
+from local import terminal
 
 EVERY = 0.2
 """Seconds between two looks."""
@@ -54,13 +56,12 @@ class LogFile:
 
 
 class Following:
-    """Copies logs to a stream until it is ended; what was written before that is still shown."""
+    """Copies logs to standard error until it is ended; what was written before that is still shown."""
 
-    def __init__(self, logs: Mapping[str, Path], out: TextIO) -> None:
-        """Say which logs, by their programs' names, and where to."""
+    def __init__(self, logs: Mapping[str, Path]) -> None:
+        """Say which logs, by their programs' names."""
         self._files = {name: LogFile(path) for name, path in logs.items()}
         self._width = max(map(len, logs), default=0)
-        self._out = out
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -81,5 +82,4 @@ class Following:
             ended = self._ended.wait(EVERY)
             for name, file in self._files.items():
                 for line in file.lines():
-                    self._out.write(f"{name:<{self._width}} | {line}\n")
-            self._out.flush()
+                    terminal.tell(f"{name:<{self._width}} | {terminal.plain(line)}")

@@ -8,7 +8,6 @@ the pins anew, for a new version.
 import fcntl
 import hashlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ import jgo
 import stamina
 from jgo.maven import MavenContext
 from platformdirs import user_cache_path
+
+from local import terminal
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
 LOGGING = "org.slf4j:slf4j-simple:1.7.36"
@@ -126,4 +127,4 @@ def pin_anew() -> Iterable[str]:
 
 if __name__ == "__main__":
     PINS.write_text("".join(f"{line}\n" for line in sorted(pin_anew(), key=lambda line: line.split()[1])))
-    sys.stderr.write(f"pinned {len(pins())} jars in {PINS}\n")
+    terminal.tell(f"pinned {len(pins())} jars in {PINS}")

@@ -5,14 +5,13 @@ SIGTERM, Ctrl-C and a closed terminal stop everything within 10 s, and the exit 
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from local import ports, running
+from local import ports, running, terminal
 from local.embedded import Server, ServerFailed, last_lines
 from local.following import Following
 from local.kafka_server import KafkaServer
@@ -45,11 +44,6 @@ class _Asked(BaseException):
     """Somebody asked for the system to stop."""
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to run.
@@ -73,7 +67,7 @@ class Plan:
     partitions: int = 8
     without: Collection[str] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    say: Callable[[str], None] = _to_stderr
+    say: Callable[[str], None] = terminal.tell
     show_logs: bool = True
 
     @property
@@ -88,10 +82,10 @@ def up(plan: Plan) -> int:
         signal.signal(number, _ask)
     try:
         with system(plan) as found:
-            print(f"kafka_bootstrap_servers={found.running.kafka}")  # noqa: T201 - it is the output
-            print(f"database_url={found.running.database}")  # noqa: T201
-            print(f"api_url={found.running.api}")  # noqa: T201
-            print("ready", flush=True)  # noqa: T201
+            terminal.say(f"kafka_bootstrap_servers={found.running.kafka}")
+            terminal.say(f"database_url={found.running.database}")
+            terminal.say(f"api_url={found.running.api}")
+            terminal.say("ready")
             found.keep_running()
     except _Asked:
         plan.say("stopped")
@@ -243,4 +237,4 @@ def _environment(plan: Plan, found: Running, folder: Path) -> Mapping[str, str]:
 def _following(tree: Tree, plan: Plan) -> AbstractContextManager[object]:
     if not (plan.roles and plan.show_logs):
         return nullcontext()
-    return Following({role: tree.log(role) for role in plan.roles}, sys.stderr)
+    return Following({role: tree.log(role) for role in plan.roles})

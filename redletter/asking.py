@@ -1,20 +1,13 @@
 """`status` and `history`: ask the api, and say the answer to a person."""
 
 import json
-import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
-
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 WITHIN = 10.0
 """Seconds for an answer."""
@@ -109,27 +102,6 @@ def _yes_or_no(value: object) -> str:
 
 def _overdue(latest: Mapping[str, Any]) -> str:
     return ", overdue" if latest.get("overdue") else ""
-
-
-def show(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table on standard output, as wide as its terminal; where there is none, one row a line."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=10_000)
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))  # as it is: brackets are no markup
-    with console.capture() as captured:
-        console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-
-
-@contextmanager
-def reading() -> Generator[Callable[[int, int], None]]:
-    """Show how far the reading of topics is, on standard error."""
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("reading the topics", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def short_time(told_at: str) -> str:

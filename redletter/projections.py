@@ -1,13 +1,20 @@
 """`projections`: list, rebuild and verify the read models."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import psycopg
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
+from local import terminal
 from projections.models import MODELS, REBUILT, Entry
 from projections.operations import lag
 from projections.rebuild.code import fingerprint
@@ -64,14 +71,13 @@ def run(work: Work, addresses: Addresses, entries: Sequence[Entry]) -> dict[str,
 
 
 async def _run(work: Work, addresses: Addresses, entries: Sequence[Entry]) -> dict[str, Outcome]:
-    with _bars() as bars:
+    with terminal.progress(*_columns()) as bars:
         outcomes = await asyncio.gather(*(work(addresses, entry, _told(bars, entry)) for entry in entries))
     return dict(zip((entry.name for entry in entries), outcomes, strict=True))
 
 
-@contextmanager
-def _bars() -> Generator[Progress]:
-    columns = (
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(show_speed=True),
@@ -79,8 +85,6 @@ def _bars() -> Generator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield bars
 
 
 def _told(bars: Progress, entry: Entry) -> Told:
@@ -91,7 +95,7 @@ def _told(bars: Progress, entry: Entry) -> Told:
         speed = bars.tasks[task].speed
         bars.update(task, rate=f"{speed:,.0f} events/s" if speed else "")
 
-    return Told(progress, lambda sentence: bars.console.print(f"{entry.name}: {sentence}"))
+    return Told(progress, lambda sentence: terminal.tell(f"{entry.name}: {sentence}"))
 
 
 WORK: dict[str, Work] = {"rebuild": rebuild, "verify": verify}

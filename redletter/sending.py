@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 from events import cloudevents
 from events.catalogue import COMMANDS, named
 from events.topics import REPLIES
+from local import terminal
 
 SOURCE = "urn:redletter:cli"
 REFUSED, NO_REPLY = 1, 3
@@ -97,9 +97,9 @@ def send(bootstrap: str, commands: Iterable[Outgoing], wait: float) -> int:
     try:
         return asyncio.run(_send(bootstrap, commands, wait))
     except NoReply as error:
-        sys.stderr.write(f"{error}\n")
+        terminal.tell(str(error))
     except KafkaError as error:
-        sys.stderr.write(f"Kafka at {bootstrap} did not take the command: {error}\n")
+        terminal.tell(f"Kafka at {bootstrap} did not take the command: {error}")
     return NO_REPLY
 
 
@@ -110,7 +110,7 @@ async def _send(bootstrap: str, commands: Iterable[Outgoing], wait: float) -> in
             await _publish(producer, command)
             if wait:
                 reply = await _reply(replies, command, wait)
-                print(json.dumps(reply), flush=True)  # noqa: T201 - it is the output
+                terminal.say_json(reply)
                 code = REFUSED if "code" in reply else code
     return code
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from pathlib import Path
 
 import psutil
@@ -71,24 +70,34 @@ def test_a_program_that_supervisord_gave_up_is_started_again(tree: Tree) -> None
     assert wait_until(lambda: deaths.read_text().count("cannot go on") > before, within=10)
 
 
-def test_logs_are_shown_line_by_line_under_the_program_s_name(tmp_path: Path) -> None:
+def test_logs_are_shown_line_by_line_under_the_program_s_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What was there before is not shown again."""
-    log, out = tmp_path / "worker.log", StringIO()
+    log = tmp_path / "worker.log"
     log.write_text("of yesterday\n")
-    with Following({"worker": log}, out), log.open("a") as file:
+    with Following({"worker": log}), log.open("a") as file:
         file.write("one\ntwo\n")
-    assert out.getvalue() == "worker | one\nworker | two\n"
+    assert capsys.readouterr().err == "worker | one\nworker | two\n"
 
 
-def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path) -> None:
+def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the new one from its beginning."""
-    log, out = tmp_path / "worker.log", StringIO()
+    log = tmp_path / "worker.log"
     log.write_text("")
-    with Following({"worker": log}, out):
+    with Following({"worker": log}):
         log.write_text("old\n")
         log.rename(tmp_path / "worker.log.1")
         log.write_text("new\n")
-    assert out.getvalue() == "worker | old\nworker | new\n"
+    assert capsys.readouterr().err == "worker | old\nworker | new\n"
+
+
+def test_a_log_cannot_steer_the_terminal_it_is_shown_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a program wrote into it."""
+    log = tmp_path / "worker.log"
+    with Following({"worker": log}), log.open("ab") as file:
+        file.write("\x1b]0;owned\x07\u202e\x9b\r\n".encode())
+    assert capsys.readouterr().err == "worker | \\x1b]0;owned\\x07\\u202e\\x9b\\r\n"
 
 
 def test_a_folder_serves_one_at_a_time(tmp_path: Path) -> None:
