@@ -25,7 +25,7 @@ def read(kind: type[AnyKind], value: JsonValue, text: bytes) -> AnyKind | Faults
         faults.add_all(Fault(name, f"must have at most {MOST_CHARGES} items") for name in long)
         text = to_json({**cast("dict[str, JsonValue]", value), **long})
     try:
-        command = kind.model_validate_json(text)
+        command = kind.model_validate_json(text, extra="forbid")
     except ValidationError as error:
         faults.join(_of(error))
         return faults

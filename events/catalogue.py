@@ -129,6 +129,14 @@ def read_event(name: str, body: bytes) -> AnyInvoiceEvent:
     return _STORED.read(name, body)
 
 
+def read_written(name: str, body: bytes) -> Record:
+    """Read a reply, a tax request or a status document; unknown fields are ignored.
+
+    Raises: KeyError for another name, pydantic's ValidationError for other bytes.
+    """
+    return {**REPLIES, **TAX_REQUESTS, **STATUS}[name].model_validate_json(body)
+
+
 def write(message: Record) -> bytes:
     """Write a message's body as it is published and stored: JSON, snake_case, absent fields left out."""
     return message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True)

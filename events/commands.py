@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from events.topics import Channel
@@ -18,16 +18,22 @@ from events.values import (
     ChargeId,
     CreditNoteNumber,
     Day,
+    Detail,
+    Documents,
+    FailureCode,
     FreeObject,
     InvoiceNumber,
     Kind,
     Money,
+    NonNegativeMoney,
+    PositiveMoney,
     PostingStatus,
     Record,
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
     Replaces,
+    RequestedBy,
     ReturnId,
     ReturnReason,
     SeenPostingStatus,
@@ -46,12 +52,10 @@ def _no_repeats(charge_ids: Iterable[str]) -> None:
         )
 
 
-PositiveMoney = Annotated[Money, Field(gt=0)]
-NonNegativeMoney = Annotated[Money, Field(ge=0)]
-
-
 class Command(Record):
     """An order about one invoice, which may be refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     CHANNEL: ClassVar[Channel]
 
@@ -74,6 +78,7 @@ class RegisterInvoice(Command):
     charges: Annotated[tuple[Charge, ...], Field(min_length=1, max_length=MOST_CHARGES, strict=False)]
     remarks: str | None = None
     replaces: Replaces | None = None
+    documents: Documents | None = None
 
     @field_validator("charges")
     @classmethod
@@ -104,6 +109,7 @@ class RequestReturn(Command):
     red_font_form_number: str | None = None
     reason: ReturnReason | None = None
     remarks: str | None = None
+    requested_by: RequestedBy | None = None
 
 
 class RequestReissue(Command):
@@ -116,6 +122,7 @@ class RequestReissue(Command):
     kind: Kind | None = None
     buyer: Buyer | None = None
     remarks: str | None = None
+    requested_by: RequestedBy | None = None
 
     @field_validator("charge_ids")
     @classmethod
@@ -130,6 +137,7 @@ class CancelReturn(Command):
     CHANNEL = Channel.CUSTOMER
 
     account_id: AccountId
+    requested_by: RequestedBy | None = None
 
 
 class AmendInvoice(Command):
@@ -139,6 +147,7 @@ class AmendInvoice(Command):
 
     account_id: AccountId
     changes: FreeObject
+    requested_by: RequestedBy | None = None
 
 
 class RecordPostingStatus(Command):
@@ -179,6 +188,7 @@ class RecordCreditNote(Command):
     form_number: RedFontFormNumber
     net_amount: Money
     tax_amount: Money
+    documents: Documents | None = None
 
 
 class CompleteReturn(Command):
@@ -196,8 +206,8 @@ class ReportReversalFailure(Command):
 
     return_id: ReturnId
     permanent: bool
-    code: str
-    detail: str | None = None
+    code: FailureCode
+    detail: Detail | None = None
 
 
 class MarkReturnOverdue(Command):

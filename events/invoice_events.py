@@ -6,7 +6,7 @@ new version with an upcaster. Readers must ignore unknown fields.
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field
 
 from events.values import (
     AccountId,
@@ -16,6 +16,8 @@ from events.values import (
     ChargeId,
     CreditNoteNumber,
     Day,
+    Documents,
+    Facts,
     InvoiceNumber,
     Kind,
     Money,
@@ -25,6 +27,7 @@ from events.values import (
     RedFontFormNumber,
     ReissueId,
     Replaces,
+    RequestedBy,
     ReturnId,
     ReturnReason,
     Route,
@@ -37,9 +40,7 @@ ChargeIds = Annotated[tuple[ChargeId, ...], Field(strict=False)]
 
 
 class InvoiceEvent(Record):
-    """A fact about one invoice. occurred_at is the worker's clock when it decided."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    """A fact about one invoice. occurred_at is when the broker took the command that led to it."""
 
     invoice_number: InvoiceNumber
     account_id: AccountId
@@ -59,6 +60,7 @@ class InvoiceIssued(InvoiceEvent):
     charges: Annotated[tuple[Charge, ...], Field(strict=False)]
     remarks: str | None = None
     replaces: Replaces | None = None
+    documents: Documents | None = None
 
 
 class PostingStatusChanged(InvoiceEvent):
@@ -81,6 +83,7 @@ class ReturnRequested(InvoiceEvent):
     due_earliest: Time
     due_latest: Time
     calendar: Calendar
+    requested_by: RequestedBy | None = None
 
 
 class RedFontFormConfirmed(InvoiceEvent):
@@ -110,6 +113,7 @@ class CreditNoteIssued(InvoiceEvent):
     net_amount: Money
     tax_amount: Money
     released_charge_ids: ChargeIds
+    documents: Documents | None = None
 
 
 class InvoiceReturned(InvoiceEvent):
@@ -121,11 +125,12 @@ class InvoiceReturned(InvoiceEvent):
 
 
 class ReturnRefused(InvoiceEvent):
-    """The tax side refused the return; the invoice is as issued and may be returned again."""
+    """The tax side refused the return; the invoice is as issued and may be returned again. message says what to do."""
 
     return_id: ReturnId
     code: str
-    details: dict[str, JsonValue]
+    message: str
+    details: Facts
     form_number: RedFontFormNumber | None = None
     form_state: str | None = None
 
@@ -146,6 +151,7 @@ class ReissueRequested(InvoiceEvent):
     kind: Kind
     buyer: Buyer
     remarks: str | None = None
+    requested_by: RequestedBy | None = None
 
 
 class ReissueRefused(InvoiceEvent):

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from events.values import InvoiceNumber, Record, StatusCode
+from events.values import Facts, InvoiceNumber, Record, StatusCode
 
 
 class EventReference(Record):
@@ -40,7 +40,7 @@ class CommandRefused(Record):
     invoice_version: int | None = None
     code: str
     message: str
-    details: dict[str, JsonValue]
+    details: Facts
     replayed: bool = False
 
 

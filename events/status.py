@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from events.values import (
     AccountId,
     CreditNoteNumber,
+    Facts,
     InvoiceNumber,
     Phase,
     Record,
@@ -58,7 +59,7 @@ class LastRefusal(Record):
     """Why the tax side refused the latest return; gone once a new one is requested."""
 
     code: str
-    details: dict[str, JsonValue]
+    details: Facts
     form_number: RedFontFormNumber | None = None
     at: Time
 

@@ -49,7 +49,7 @@ class StoredEvents(Generic[Event]):
         """
         if name in self.upcasters:
             name, body = self._upcast(name, body)
-        return self.types[name].model_validate_json(body, extra="ignore")
+        return self.types[name].model_validate_json(body)
 
     def _upcast(self, name: str, body: bytes) -> tuple[str, bytes]:
         value: Body = from_json(body)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetPydanticSchema, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, JsonValue
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -42,6 +42,8 @@ def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str
 
 
 _MONEY = r"^(-?[1-9][0-9]{0,15}\.[0-9]{2}|0\.[0-9]{2}|-0\.(0[1-9]|[1-9][0-9]))$"
+_POSITIVE_MONEY = r"^([1-9][0-9]{0,15}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$"
+_NON_NEGATIVE_MONEY = r"^(0|[1-9][0-9]{0,15})\.[0-9]{2}$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
@@ -74,20 +76,38 @@ _INSTANT = core_schema.union_schema(
     mode="left_to_right",
 )
 
-_AMOUNT = core_schema.no_info_after_validator_function(Decimal, core_schema.str_schema(pattern=_MONEY, strict=True))
-_MONEY_SCHEMA = _said(
-    core_schema.json_or_python_schema(
-        json_schema=_AMOUNT,
-        python_schema=core_schema.union_schema(
-            [core_schema.is_instance_schema(Decimal), _AMOUNT], mode="left_to_right"
+
+def _money(pattern: str, sentence: str) -> Any:  # noqa: ANN401 - the same
+    amount = core_schema.no_info_after_validator_function(Decimal, core_schema.str_schema(pattern=pattern, strict=True))
+    either = core_schema.union_schema([core_schema.is_instance_schema(Decimal), amount], mode="left_to_right")
+    schema = _said(
+        core_schema.json_or_python_schema(
+            json_schema=amount, python_schema=either, serialization=core_schema.to_string_ser_schema()
         ),
-        serialization=core_schema.to_string_ser_schema(),
-    ),
-    "money",
-    'must be a decimal string with exactly two digits after the point, such as "106.00"',
-)
-Money = Annotated[Decimal, GetPydanticSchema(lambda _source, _handler: _MONEY_SCHEMA)]
+        "money",
+        sentence,
+    )
+    return GetPydanticSchema(lambda _source, _handler: schema)
+
+
+Money = Annotated[
+    Decimal, _money(_MONEY, 'must be a decimal string with exactly two digits after the point, such as "106.00"')
+]
 """An amount in CNY. Written as a string with exactly two digits after the point, at most 16 before."""
+PositiveMoney = Annotated[
+    Decimal,
+    _money(
+        _POSITIVE_MONEY,
+        'must be a decimal string of more than zero with exactly two digits after the point, such as "106.00"',
+    ),
+]
+NonNegativeMoney = Annotated[
+    Decimal,
+    _money(
+        _NON_NEGATIVE_MONEY,
+        'must be a decimal string of zero or more with exactly two digits after the point, such as "106.00"',
+    ),
+]
 
 Day = Annotated[
     date, _written("date", _DATE, core_schema.date_schema(strict=False), date, "must be a date written YYYY-MM-DD")
@@ -183,10 +203,27 @@ FreeObject = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 """A JSON object with any members, in the form that equal objects share: names in order, no nulls, 1 for 1.0."""
 
 
-class Record(BaseModel):
-    """Base of everything published: frozen, strict, and closed against unknown fields."""
+def _without_nulls(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+def _facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: _without_nulls(fact) for name, fact in facts.items() if fact is not None}
+
+
+Facts = Annotated[dict[str, JsonValue], AfterValidator(_facts)]
+"""The facts behind a code, by name; what is absent is left out."""
+
+
+class Record(BaseModel):
+    """Base of everything published: frozen and strict. Unknown fields are ignored: a newer release may write more.
+
+    Commands are closed instead (`events.commands.Command`), with everything in them (`events.bodies`).
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
 class Seller(Record):
@@ -209,6 +246,17 @@ class Charge(Record):
     charge_id: ChargeId
     amount: Money
     description: str | None = None
+
+
+class Document(Record):
+    """A file of an invoice or a credit note, kept elsewhere: where it is and, where known, its digest."""
+
+    format: Literal["pdf", "ofd", "xml"]
+    url: HttpsUrl
+    sha256: Sha256 | None = None
+
+
+Documents = Annotated[tuple[Document, ...], Field(max_length=10, strict=False)]
 
 
 class Replaces(Record):

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from events import schemas
 from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, schema_of, type_of
 from events.topics import DEAD_LETTERS, RELAY, TOPICS, Channel, Topic
 from events.topics import EVENTS as EVENTS_TOPIC
@@ -160,10 +161,12 @@ def _message(name: str, kind: type[BaseModel]) -> dict[str, Any]:
 
 def _schemas(by_topic: Mapping[str, Mapping[str, type[BaseModel]]]) -> dict[str, Any]:
     """Return the schema of every body, and of what they have in common."""
-    schemas: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for messages in by_topic.values():
         for name, kind in messages.items():
-            schema = kind.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {})
-            schemas[_title(name)] = schema
-    return schemas
+            # The parts of commands are closed, those of everything else open: they cannot go by the same name.
+            within = "InCommand" if name in COMMANDS else ""
+            schema = schemas.of(kind, ref_template=f"#/components/schemas/{{model}}{within}")
+            found |= {f"{part}{within}": of for part, of in schema.pop("$defs", {}).items()}
+            found[_title(name)] = schema
+    return found

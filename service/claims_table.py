@@ -29,10 +29,10 @@ def load(cur: Cursor[TupleRow], claims: Collection[Claim], holds: Collection[tup
 
 
 _CLAIMS: LiteralString = """
-    select kind, key, invoice_number, account_id, reissue_id from redletter.claims
+    select kind, key, invoice_number, account_id, reissue_id, released from redletter.claims
     join unnest(%s::text[], %s::text[]) as wanted (kind, key) using (kind, key)
     union
-    select kind, key, c.invoice_number, account_id, c.reissue_id from redletter.claims as c
+    select kind, key, c.invoice_number, account_id, c.reissue_id, released from redletter.claims as c
     join unnest(%s::text[], %s::text[]) as held (invoice_number, reissue_id)
       on c.invoice_number = held.invoice_number and c.reissue_id = held.reissue_id
 """
@@ -55,7 +55,7 @@ def apply(cur: Cursor[TupleRow], changes: Sequence[Change]) -> None:
                 raise ClaimLost(msg)
 
 
-def _claim_columns(changes: Sequence[Change]) -> dict[str, list[str | None]]:
+def _claim_columns(changes: Sequence[Change]) -> dict[str, list[str | None] | list[bool]]:
     nobody = Holder("", "")
     was = [change.was or nobody for change in changes]
     now = [change.now or nobody for change in changes]
@@ -64,33 +64,37 @@ def _claim_columns(changes: Sequence[Change]) -> dict[str, list[str | None]]:
         "keys": [change.claim.key for change in changes],
         "was_invoices": [holder.invoice_number for holder in was],
         "was_reissues": [holder.reissue_id for holder in was],
+        "was_released": [holder.released for holder in was],
         "now_invoices": [holder.invoice_number for holder in now],
         "now_accounts": [holder.account_id for holder in now],
         "now_reissues": [holder.reissue_id for holder in now],
+        "now_released": [holder.released for holder in now],
     }
 
 
 _TAKE: LiteralString = """
-    insert into redletter.claims (kind, key, invoice_number, account_id, reissue_id)
+    insert into redletter.claims (kind, key, invoice_number, account_id, reissue_id, released)
     select * from unnest(%(kinds)s::text[], %(keys)s::text[], %(now_invoices)s::text[], %(now_accounts)s::text[],
-        %(now_reissues)s::text[])
+        %(now_reissues)s::text[], %(now_released)s::bool[])
     on conflict do nothing returning 1
 """
 _FREE: LiteralString = """
     delete from redletter.claims as c
-    using unnest(%(kinds)s::text[], %(keys)s::text[], %(was_invoices)s::text[], %(was_reissues)s::text[])
-        as f (kind, key, invoice_number, reissue_id)
+    using unnest(%(kinds)s::text[], %(keys)s::text[], %(was_invoices)s::text[], %(was_reissues)s::text[],
+        %(was_released)s::bool[]) as f (kind, key, invoice_number, reissue_id, released)
     where c.kind = f.kind and c.key = f.key and c.invoice_number = f.invoice_number
-      and c.reissue_id is not distinct from f.reissue_id
+      and c.reissue_id is not distinct from f.reissue_id and c.released = f.released
     returning 1
 """
 _HAND_OVER: LiteralString = """
     update redletter.claims as c
-    set invoice_number = p.now_invoice, account_id = p.now_account, reissue_id = p.now_reissue
+    set invoice_number = p.now_invoice, account_id = p.now_account, reissue_id = p.now_reissue,
+        released = p.now_released
     from unnest(%(kinds)s::text[], %(keys)s::text[], %(was_invoices)s::text[], %(was_reissues)s::text[],
-        %(now_invoices)s::text[], %(now_accounts)s::text[], %(now_reissues)s::text[])
-        as p (kind, key, was_invoice, was_reissue, now_invoice, now_account, now_reissue)
+        %(was_released)s::bool[], %(now_invoices)s::text[], %(now_accounts)s::text[], %(now_reissues)s::text[],
+        %(now_released)s::bool[])
+        as p (kind, key, was_invoice, was_reissue, was_released, now_invoice, now_account, now_reissue, now_released)
     where c.kind = p.kind and c.key = p.key and c.invoice_number = p.was_invoice
-      and c.reissue_id is not distinct from p.was_reissue
+      and c.reissue_id is not distinct from p.was_reissue and c.released = p.was_released
     returning 1
 """

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm
 from events.values import CreditNoteNumber, Day, Kind, RedFontForm
 from local.tax_simulator.patterns import STATES, pattern
+from rules.calendar import day_of
 
 CENT = Decimal("0.01")
 OTHER_KIND: dict[Kind, Kind] = {"general": "special", "special": "general"}
@@ -65,7 +66,7 @@ class Books:
 def document_number(of: str, now: datetime) -> str:
     """Return a 20-digit number that follows from what it is for, and begins with the year."""
     digits = int.from_bytes(blake2b(of.encode(), digest_size=8).digest())
-    return f"{now.year % 100:02d}{digits % 10**18:018d}"
+    return f"{day_of(now).year % 100:02d}{digits % 10**18:018d}"
 
 
 def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> Filed:
@@ -78,8 +79,6 @@ def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> Filed:
     opened = next((filed for filed in books.of(request.invoice_number) if filed.opened_for == request.request_id), None)
     if opened:
         return opened
-    for earlier in books.of(request.invoice_number):
-        _withdraw(earlier)
     return _file(books, request, document_number(request.request_id, now), now)
 
 
@@ -87,11 +86,13 @@ def credit_note_on(books: Books, request: IssueCreditNote, now: datetime) -> Cre
     """Issue the credit note on a form, once."""
     filed = books.forms.get(request.form_number) or _file_confirmed(books, request, now)
     if filed.credit_note is None:
-        filed.credit_note = CreditNote(number=document_number(request.form_number, now), issued_on=now.date())
+        filed.credit_note = CreditNote(number=document_number(request.form_number, now), issued_on=day_of(now))
     return filed.credit_note
 
 
 def _file(books: Books, request: OpenRedFontForm, number: str, now: datetime) -> Filed:
+    for earlier in books.of(request.invoice_number):
+        _withdraw(earlier)
     asked = None if books.of(request.invoice_number) else pattern(request.invoice_number)
     buyers = isinstance(request, VerifyRedFontForm)
     form = RedFontForm(

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 from pydantic_core import to_json
 
-from events import bodies, cloudevents
+from events import bodies, cloudevents, schemas
 from events.catalogue import COMMANDS, name_of, write
 from events.cloudevents import LONGEST_ID, traceparent_of
 from events.commands import RequestReissue, RequestReturn
@@ -83,7 +83,7 @@ def router(publisher: Publisher) -> APIRouter:
 
 def _schema(kind: type[Customers]) -> dict[str, Any]:
     """Return what the body looks like: the command's without the number, which is in the path."""
-    schema = kind.model_json_schema()
+    schema = schemas.of(kind)
     schema["properties"].pop("invoice_number")
     schema["required"] = [name for name in schema["required"] if name != "invoice_number"]
     defs: Mapping[str, Any] = schema.pop("$defs", {})

@@ -104,6 +104,7 @@ REFUSAL: Mapping[str, str] = {
     "NO_CHARGES_SELECTED": _("Select at least one charge."),
     "CHARGE_NOT_ON_ORIGINAL": _("Some of the charges are not on this invoice."),
     "CHARGE_ALREADY_REINVOICED": _("Some of the charges are on a new invoice, or asked for already."),
+    "NOTHING_TO_INVOICE": _("The selected charges come to nothing. Select charges that come to more."),
     "IDEMPOTENCY_KEY_REUSED": _("This form was sent before with other contents. Open it again."),
     "MALFORMED_COMMAND": _("Something that was entered cannot be read."),
     "NOT_ANSWERED_YET": _(

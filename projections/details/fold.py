@@ -78,7 +78,7 @@ def _changes(  # noqa: PLR0911 - one case per event
 
 def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
     form = NamedForm(number=event.red_font_form_number) if event.red_font_form_number else None
-    told = {"reason": event.reason, "remarks": event.remarks, "form": form}
+    told = {"reason": event.reason, "remarks": event.remarks, "requested_by": event.requested_by, "form": form}
     return ReturnDetails.model_validate(dict(now.return_ or ()) | told)
 
 
@@ -103,6 +103,7 @@ def _credit_note(event: CreditNoteIssued) -> CreditNote:
         form_number=event.form_number,
         net_amount=event.net_amount,
         tax_amount=event.tax_amount,
+        documents=event.documents,
     )
 
 
@@ -115,6 +116,7 @@ def _reissue(event: ReissueRequested) -> Reissue:
         kind=event.kind,
         buyer=event.buyer,
         remarks=event.remarks,
+        requested_by=event.requested_by,
         requested_at=event.occurred_at,
     )
 

@@ -15,6 +15,7 @@ from events.values import (
     Buyer,
     CreditNoteNumber,
     Day,
+    Documents,
     InvoiceNumber,
     Kind,
     Money,
@@ -22,6 +23,7 @@ from events.values import (
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
+    RequestedBy,
     ReturnReason,
     Time,
 )
@@ -39,6 +41,7 @@ class ReturnDetails(ReturnProgress):
 
     reason: ReturnReason | None = None
     remarks: str | None = None
+    requested_by: RequestedBy | None = None
     form: RedFontForm | NamedForm | None = None
 
 
@@ -50,6 +53,7 @@ class CreditNote(Record):
     form_number: RedFontFormNumber
     net_amount: Money
     tax_amount: Money
+    documents: Documents | None = None
 
 
 class Reissue(Record):
@@ -62,6 +66,7 @@ class Reissue(Record):
     kind: Kind
     buyer: Buyer
     remarks: str | None = None
+    requested_by: RequestedBy | None = None
     requested_at: Time
     reason: str | None = None
     replacement_number: InvoiceNumber | None = None

@@ -5,7 +5,7 @@ from typing import cast
 
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from events.status import InvoiceStatus
-from events.values import Day, Kind, Money, Record
+from events.values import Day, Documents, Kind, Money, Record
 from projections.status import fold as status
 
 
@@ -17,6 +17,7 @@ class Issued(Record):
     net_amount: Money
     tax_amount: Money
     total_amount: Money
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +47,5 @@ def _issued(event: InvoiceIssued) -> Issued:
         net_amount=event.net_amount,
         tax_amount=event.tax_amount,
         total_amount=event.total_amount,
+        documents=event.documents,
     )

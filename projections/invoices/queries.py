@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Composed
 
 from events.status import Action, InvoiceStatus, LastRefusal, Status
-from events.values import AccountId, Day, InvoiceNumber, Kind, Money, Record, SeenPostingStatus, StatusCode
+from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Money, Record, SeenPostingStatus, StatusCode
 from projections.invoices.fold import Issued, Line
 
 WHOLE = 20
@@ -35,6 +35,7 @@ class InvoiceLine(Record):
     tax_amount: Money
     total_amount: Money
     actions: tuple[Action, ...]
+    documents: Documents | None = None
     last_refusal: LastRefusal | None = None
 
 
@@ -123,5 +124,6 @@ def told(line: Line) -> InvoiceLine:
         tax_amount=issued.tax_amount,
         total_amount=issued.total_amount,
         actions=status.actions,
+        documents=issued.documents,
         last_refusal=status.last_refusal,
     )

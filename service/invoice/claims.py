@@ -4,7 +4,6 @@ They are the one thing that crosses invoices. An event's changes of claims follo
 it alone; the store writes them in the transaction of the events, each from the holder that was seen.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
@@ -41,12 +40,11 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
+from service.invoice import form_numbers
 from service.invoice.holding import Change, Claim, Claims, Holder, Overlay
 from service.invoice.state import FormOpen, Invoice, Returned, Reversed, claimed_form
 
 __all__ = ["Change", "Claim", "Claims", "Holder", "Named", "Overlay", "changes", "held", "named"]
-
-FORM_NUMBER = re.compile(r"[0-9]{20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,9 @@ def named(command: AnyCommand) -> Named:  # noqa: PLR0911 - one case per command
             )
         case RefuseReissue():
             return Named(holds=frozenset({(command.invoice_number, command.reissue_id)}))
-        case RequestReturn(red_font_form_number=number):
-            return Named(frozenset({form(number)})) if number and FORM_NUMBER.fullmatch(number) else Named()
+        case RequestReturn():
+            number = form_numbers.folded(command.red_font_form_number)
+            return Named(frozenset({form(number)})) if form_numbers.is_well_formed(number) else Named()
         case RequestReissue():
             return Named(charges(command.charge_ids))
         case ConfirmRedFontForm():

@@ -8,12 +8,18 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from events.commands import ConfirmRedFontForm, RejectRedFontForm
-from events.invoice_events import InvoiceIssued, RedFontFormConfirmed, ReturnRefused
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    InvoiceIssued,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReturnRefused,
+)
 from events.values import RedFontForm, Route
 from service.invoice.claims import Claims, form, used
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
-from service.invoice.refusals import refuse
+from service.invoice.refusals import ending, refuse
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
 
 Misfit = tuple[str, dict[str, JsonValue]]
@@ -86,7 +92,11 @@ def _judge(invoice: FormOpen, claims: Claims, command: ConfirmRedFontForm, momen
         or _misfit_state(told, invoice.latest.route)
         or _misfit_claim(invoice, told, claims)
     )
-    return (_unfit(invoice, told, misfit, moment) if misfit else _confirmed(invoice, told, moment),)
+    if misfit is None:
+        return (_confirmed(invoice, told, moment),)
+    code, details = misfit
+    observed = _recorded(invoice, told, moment) if code == "POSTING_STATUS_CHANGED" else NOTHING
+    return (*observed, _unfit(invoice, told, code, details, moment))
 
 
 def _misfit_content(body: InvoiceIssued, told: RedFontForm) -> Misfit | None:
@@ -96,7 +106,7 @@ def _misfit_content(body: InvoiceIssued, told: RedFontForm) -> Misfit | None:
         return "RED_FONT_FORM_FOR_OTHER_INVOICE", {"expected": body.invoice_number}
     if told.kind != body.kind:
         return "RED_FONT_FORM_KIND_MISMATCH", {"expected": body.kind, "kind": told.kind}
-    if (told.seller_tax_id, told.buyer_tax_id) != (body.seller.tax_id, body.buyer.tax_id):
+    if not _is_same(told.seller_tax_id, body.seller.tax_id) or not _is_same(told.buyer_tax_id, body.buyer.tax_id):
         return "RED_FONT_FORM_PARTY_MISMATCH", _parties(body, told)
     if (told.net_amount, told.tax_amount) != (-body.net_amount, -body.tax_amount):
         return "RED_FONT_FORM_AMOUNT_MISMATCH", _amounts(body, told)
@@ -106,6 +116,11 @@ def _misfit_content(body: InvoiceIssued, told: RedFontForm) -> Misfit | None:
             "reason_code": told.reason_code,
         }
     return None
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    """Compare tax ids, which people write in upper and in lower case; absence is a value too."""
+    return (one and one.upper()) == (other and other.upper())
 
 
 def _misfit_state(told: RedFontForm, route: Route) -> Misfit | None:
@@ -124,12 +139,13 @@ def _misfit_claim(invoice: FormOpen, told: RedFontForm, claims: Claims) -> Misfi
 
 
 def _parties(body: InvoiceIssued, told: RedFontForm) -> dict[str, JsonValue]:
-    return {
+    parties = {
         "expected_seller_tax_id": body.seller.tax_id,
         "seller_tax_id": told.seller_tax_id,
         "expected_buyer_tax_id": body.buyer.tax_id,
         "buyer_tax_id": told.buyer_tax_id,
     }
+    return {name: tax_id for name, tax_id in parties.items() if tax_id is not None}
 
 
 def _amounts(body: InvoiceIssued, told: RedFontForm) -> dict[str, JsonValue]:
@@ -151,14 +167,31 @@ def _confirmed(invoice: FormOpen, told: RedFontForm, moment: Moment) -> RedFontF
     )
 
 
-def _unfit(invoice: FormOpen, told: RedFontForm, misfit: Misfit, moment: Moment) -> ReturnRefused:
-    code, details = misfit
+def _recorded(invoice: FormOpen, told: RedFontForm, moment: Moment) -> tuple[AnyInvoiceEvent, ...]:
+    """Record what the form shows, so that the next return takes the form route; nothing when it is known already."""
+    if invoice.posting.status == "recorded":
+        return NOTHING
+    changed = PostingStatusChanged(
+        invoice_number=invoice.body.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        previous=invoice.posting.status,
+        posting_status="recorded",
+        observed_at=told.entered_at,
+    )
+    return (changed,)
+
+
+def _unfit(
+    invoice: FormOpen, told: RedFontForm, code: str, details: dict[str, JsonValue], moment: Moment
+) -> ReturnRefused:
     return ReturnRefused(
         invoice_number=invoice.body.invoice_number,
         account_id=invoice.account_id,
         occurred_at=moment.time,
         return_id=invoice.latest.return_id,
         code=code,
+        message=ending(code),
         details=details,
         form_number=told.number,
         form_state=told.state,
@@ -172,6 +205,7 @@ def _rejected(invoice: FormOpen, number: str | None, moment: Moment) -> ReturnRe
         occurred_at=moment.time,
         return_id=invoice.latest.return_id,
         code="RED_FONT_FORM_NOT_FOUND",
+        message=ending("RED_FONT_FORM_NOT_FOUND"),
         details={"form_number": number} if number else {},
         form_number=number,
     )

@@ -15,16 +15,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Holder:
-    """The invoice that has a claim; with a reissue_id it is a hold on a charge, for a replacement to take over."""
+    """The invoice that has a claim; with a reissue_id it is a hold on a charge, for a replacement to take over.
+
+    released: a charge that is free, as this invoice left it; it goes back to no other account.
+    """
 
     invoice_number: str
     account_id: str
     reissue_id: str | None = None
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None."""
+    """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None.
+
+    Of what a batch changes (``net``), both are as on record: a charge that nobody holds keeps who released it.
+    """
 
     claim: Claim
     was: Holder | None
@@ -36,6 +43,10 @@ class Claims(Protocol):
 
     def holder(self, claim: Claim) -> Holder | None:
         """Return who holds a claim."""
+        ...
+
+    def released_by(self, claim: Claim) -> Holder | None:
+        """Return the invoice that let a charge go which nobody holds since."""
         ...
 
     def held_by(self, holder: Holder) -> frozenset[str]:
@@ -62,7 +73,13 @@ class Overlay(Claims):
 
     def holder(self, claim: Claim) -> Holder | None:
         """Return who holds a claim now."""
-        return self._touched[claim] if claim in self._touched else self._loaded.get(claim)
+        row = self._row(claim)
+        return None if row is None or row.released else row
+
+    def released_by(self, claim: Claim) -> Holder | None:
+        """Return the invoice that let a charge go which nobody holds now."""
+        row = self._row(claim)
+        return row if row is not None and row.released else None
 
     def held_by(self, holder: Holder) -> frozenset[str]:
         """Return the charge ids of a hold as it is now."""
@@ -78,12 +95,15 @@ class Overlay(Claims):
             if self.holder(change.claim) != change.was:
                 raise WrongHolder(change, self.holder(change.claim))
         for change in changes:
-            self._touched[change.claim] = change.now
+            self._touched[change.claim] = change.now or _left(change)
             self._index(change.claim, change.was, change.now)
 
     def net(self) -> list[Change]:
         """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
         return sorted(self._net(), key=lambda change: change.claim)
+
+    def _row(self, claim: Claim) -> Holder | None:
+        return self._touched[claim] if claim in self._touched else self._loaded.get(claim)
 
     def _net(self) -> Iterator[Change]:
         for claim, now in self._touched.items():
@@ -96,3 +116,10 @@ class Overlay(Claims):
             self._holds[was].discard(claim.key)
         if now is not None and now.reissue_id is not None:
             self._holds.setdefault(now, set()).add(claim.key)
+
+
+def _left(change: Change) -> Holder | None:
+    """Return what stays on record of a claim that was let go: of a charge, whose it was."""
+    if change.claim.kind != "charge" or change.was is None:
+        return None
+    return Holder(change.was.invoice_number, change.was.account_id, released=True)

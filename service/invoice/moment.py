@@ -1,10 +1,10 @@
 """What a decision may not find out for itself: the time, a fresh id, the calendar, and the rules that are settings."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from events.values import Route
-from rules.calendar import MainlandChina
+from rules.calendar import MainlandChina, day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,8 @@ class Moment:
     calendar: MainlandChina
     id: str
     policy: Policy
+
+    @property
+    def tomorrow(self) -> date:
+        """The day after the one that it is in Shanghai: the last that a document may plausibly be dated."""
+        return day_of(self.time) + timedelta(days=1)

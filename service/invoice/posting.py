@@ -1,5 +1,7 @@
 """The buyer books the invoice or takes the booking back; the tax side sees it, now and then late."""
 
+from datetime import timedelta
+
 from events.commands import RecordPostingStatus
 from events.invoice_events import PostingStatusChanged
 from service.invoice.decision import NOTHING, Decision
@@ -7,12 +9,18 @@ from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
 from service.invoice.state import Invoice
 
+MAX_AHEAD = timedelta(minutes=5)
+"""How far an observer's clock may be ahead of the broker's."""
+
 
 def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment: Moment) -> Decision:
     """Record what was seen; it never changes a return under way.
 
-    Refusals: STALE_OBSERVATION.
+    Refusals: OBSERVATION_IN_FUTURE, also of the status on record, then STALE_OBSERVATION.
     """
+    latest = moment.time + MAX_AHEAD
+    if command.observed_at > latest:
+        return refuse("OBSERVATION_IN_FUTURE", observed_at=command.observed_at.isoformat(), latest=latest.isoformat())
     known = invoice.posting
     if command.posting_status == known.status:
         return NOTHING

@@ -10,10 +10,14 @@ Code = Literal[
     "INVOICE_NOT_FOUND",
     "INVOICE_ALREADY_REGISTERED",
     "NUMBER_YEAR_MISMATCH",
+    "ISSUED_ON_IMPLAUSIBLE",
+    "BUYER_TAX_ID_REQUIRED",
     "AMOUNTS_DO_NOT_ADD_UP",
     "REISSUE_NOT_FOUND",
     "REISSUE_CHARGES_MISMATCH",
     "CHARGE_ALREADY_INVOICED",
+    "CHARGE_OF_ANOTHER_ACCOUNT",
+    "OBSERVATION_IN_FUTURE",
     "STALE_OBSERVATION",
     "RETURN_ALREADY_IN_PROGRESS",
     "INVOICE_ALREADY_REVERSED",
@@ -33,6 +37,7 @@ Code = Literal[
     "RED_FONT_FORM_NUMBER_MISMATCH",
     "CREDIT_NOTE_BEFORE_CONFIRMATION",
     "CREDIT_NOTE_NUMBER_MISMATCH",
+    "CREDIT_NOTE_DATE_IMPLAUSIBLE",
     "CREDIT_NOTE_AMOUNT_MISMATCH",
     "RETURN_NOT_REVERSED",
     "RETURN_NOT_OVERDUE",
@@ -41,6 +46,7 @@ Code = Literal[
     "NO_CHARGES_SELECTED",
     "CHARGE_NOT_ON_ORIGINAL",
     "CHARGE_ALREADY_REINVOICED",
+    "NOTHING_TO_INVOICE",
 ]
 
 _SENTENCES: Mapping[Code, str] = {
@@ -49,6 +55,9 @@ _SENTENCES: Mapping[Code, str] = {
     "under a number of its own.",
     "NUMBER_YEAR_MISMATCH": "The invoice number begins with {number_year}, but the invoice was issued on {issued_on}. "
     "Its first two digits are the year of issue: correct one of them.",
+    "ISSUED_ON_IMPLAUSIBLE": "An invoice is issued between {earliest}, when digital invoices began, and {latest}, "
+    "not on {issued_on}. Correct the date.",
+    "BUYER_TAX_ID_REQUIRED": "A special invoice names the buyer's tax id. Add it, or register a general invoice.",
     "AMOUNTS_DO_NOT_ADD_UP": "Net and tax make {net_and_tax}, the charges make {charges}, and the total says {total}. "
     "All three must be the same: correct the amounts.",
     "REISSUE_NOT_FOUND": "The invoice {original_number} has no open reissue {reissue_id} for this account. It was "
@@ -57,6 +66,10 @@ _SENTENCES: Mapping[Code, str] = {
     "its amounts, kind and buyer may differ. Correct the charges.",
     "CHARGE_ALREADY_INVOICED": "The charge {charge_id} already belongs to {said}. Leave it out, or return that "
     "invoice first; name the reissue in replaces if this invoice is the replacement.",
+    "CHARGE_OF_ANOTHER_ACCOUNT": "The charge {charge_id} was released from an invoice of another account. Invoice it "
+    "to that account, or leave it out.",
+    "OBSERVATION_IN_FUTURE": "The posting status cannot have been observed at {observed_at}: it is not yet {latest}. "
+    "Set the observer's clock right and observe it again.",
     "STALE_OBSERVATION": "The posting status on record was observed later, at {last_observed_at}. Observe it again "
     "and send what is seen then.",
     "RETURN_ALREADY_IN_PROGRESS": "A return of this invoice is in progress. Wait for it to complete; it takes "
@@ -89,8 +102,10 @@ _SENTENCES: Mapping[Code, str] = {
     "that form.",
     "CREDIT_NOTE_BEFORE_CONFIRMATION": "The form of this return is not confirmed yet. Confirm it, then record the "
     "credit note again.",
-    "CREDIT_NOTE_NUMBER_MISMATCH": "The credit note number {credit_note_number} cannot be this return's: it is on "
-    "record otherwise. Check the number in the tax system.",
+    "CREDIT_NOTE_NUMBER_MISMATCH": "The credit note number {credit_note_number} cannot be this return's: {said}. "
+    "Check the number in the tax system.",
+    "CREDIT_NOTE_DATE_IMPLAUSIBLE": "A credit note of this invoice is dated between {earliest} and {latest}, not "
+    "{issued_on}. Check the date in the tax system.",
     "CREDIT_NOTE_AMOUNT_MISMATCH": "A credit note must reverse the full amount: {expected_net} net and {expected_tax} "
     "tax, not {net} and {tax}. Check it in the tax system; somebody must look.",
     "RETURN_NOT_REVERSED": "No credit note is recorded for this return yet. Record it, then complete the return again.",
@@ -103,7 +118,41 @@ _SENTENCES: Mapping[Code, str] = {
     "CHARGE_NOT_ON_ORIGINAL": "Some of the charges are not on this invoice. Select from its own charges only.",
     "CHARGE_ALREADY_REINVOICED": "Some of the charges are on a new invoice, or asked for already. Leave them out; a "
     "charge of a replacement that was returned is reissued from that replacement.",
+    "NOTHING_TO_INVOICE": "The selected charges come to {amount}; a new invoice needs more than nothing. Select "
+    "charges that come to more.",
 }
+
+_ENDINGS: Mapping[str, str] = {
+    "RED_FONT_FORM_FOR_OTHER_INVOICE": "The form was made for another invoice. Ask your finance department for a form "
+    "for this one, and return the invoice again.",
+    "RED_FONT_FORM_KIND_MISMATCH": "The form was made for another kind of invoice. Ask your finance department for a "
+    "form that fits, and return the invoice again.",
+    "RED_FONT_FORM_PARTY_MISMATCH": "The form names another seller or buyer than the invoice. Ask your finance "
+    "department for a form that fits, and return the invoice again.",
+    "RED_FONT_FORM_AMOUNT_MISMATCH": "The form does not reverse the full amount of the invoice. Ask your finance "
+    "department for a form over the full amount, and return the invoice again.",
+    "RED_FONT_FORM_REASON_NOT_ALLOWED": "The form's reason is none that cloud services allow. Ask your finance "
+    "department for a form with another reason, and return the invoice again.",
+    "RED_FONT_FORM_AWAITING_BUYER": "The buyer has not confirmed the form. Ask your finance department to confirm it, "
+    "and return the invoice again.",
+    "POSTING_STATUS_CHANGED": "The buyer recorded the invoice meanwhile. Ask your finance department for a Red-font "
+    "Invoice Information Confirmation Form, and return the invoice again with its number.",
+    "RED_FONT_FORM_AWAITING_SELLER": "The seller has not confirmed the form. Return the invoice again.",
+    "RED_FONT_FORM_REJECTED": "The form was rejected. Ask your finance department for a new one, and return the "
+    "invoice again.",
+    "RED_FONT_FORM_EXPIRED": "The form expired before both sides had confirmed it. Ask your finance department for a "
+    "new one, and return the invoice again.",
+    "RED_FONT_FORM_REVOKED": "The form was revoked. Ask your finance department for a new one, and return the invoice "
+    "again.",
+    "RED_FONT_FORM_VOID": "The form is void. Ask your finance department for the reason, and return the invoice again.",
+    "RED_FONT_FORM_STATE_UNKNOWN": "The form is in a state that is not known here. Ask your finance department to look "
+    "at it in the e-tax system, and return the invoice again.",
+    "RED_FONT_FORM_ALREADY_USED": "The form serves another invoice. Return the invoice again.",
+    "RED_FONT_FORM_NOT_FOUND": "The tax system knows no such form. Check its number with your finance department, and "
+    "return the invoice again.",
+}
+"""Why the tax side ended a return, and what to do then."""
+_ENDED_OTHERWISE = "The tax system refused the return. Ask for help with the code {code}, or return the invoice again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +181,12 @@ class FieldFault:
 def refuse(code: Code, /, *, said: str = "", **facts: JsonValue) -> Refusal:
     """Refuse with a code and its facts; ``said`` is the part of the sentence that is no fact of its own."""
     return Refusal(code, _SENTENCES[code].format_map({"said": said, **facts}), facts)
+
+
+def ending(code: str, *, said: str = "") -> str:
+    """Say why a return ended and what to do; ``said`` is what the tax side told about a code of its own."""
+    sentence = _ENDINGS.get(code) or _ENDED_OTHERWISE.format(code=code)
+    return f"{sentence} It said: {said}" if said else sentence
 
 
 def fault(code: Code, field: str, /, *, said: str = "", **facts: JsonValue) -> FieldFault:

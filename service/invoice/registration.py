@@ -1,5 +1,6 @@
 """Invoices come on record: each number once, each charge on one invoice, every amount adding up."""
 
+from datetime import date
 from decimal import Decimal
 
 from events.commands import RegisterInvoice
@@ -10,17 +11,25 @@ from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import Invoice
 
+FIRST_DIGITAL = date(2021, 1, 1)
+"""When digital invoices began."""
+
 
 def register_invoice(state: Invoice | None, claims: Claims, command: RegisterInvoice, moment: Moment) -> Decision:
     """Put billing's invoice on record, as a replacement where it names the hold that it takes over.
 
     Refusals, in this order: INVOICE_ALREADY_REGISTERED (also for an exact repeat), NUMBER_YEAR_MISMATCH,
-    AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND, REISSUE_CHARGES_MISMATCH, CHARGE_ALREADY_INVOICED.
+    ISSUED_ON_IMPLAUSIBLE, BUYER_TAX_ID_REQUIRED, AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND, REISSUE_CHARGES_MISMATCH,
+    CHARGE_ALREADY_INVOICED, CHARGE_OF_ANOTHER_ACCOUNT.
     """
     if state is not None or claims.holder(document(command.invoice_number)) is not None:
         return refuse("INVOICE_ALREADY_REGISTERED", invoice_number=command.invoice_number)
-    refusal = _wrong_year(command) or _wrong_sums(command) or _wrong_hold(command, claims) or _taken(command, claims)
+    refusal = _wrong_body(command, moment) or _wrong_hold(command, claims) or _wrong_charges(command, claims)
     return refusal or (_issued(command, moment),)
+
+
+def _wrong_body(command: RegisterInvoice, moment: Moment) -> Refusal | None:
+    return _wrong_year(command) or _wrong_day(command, moment) or _wrong_buyer(command) or _wrong_sums(command)
 
 
 def _wrong_year(command: RegisterInvoice) -> Refusal | None:
@@ -29,6 +38,22 @@ def _wrong_year(command: RegisterInvoice) -> Refusal | None:
     if year == f"{command.issued_on.year % 100:02}":
         return None
     return refuse("NUMBER_YEAR_MISMATCH", number_year=year, issued_on=command.issued_on.isoformat())
+
+
+def _wrong_day(command: RegisterInvoice, moment: Moment) -> Refusal | None:
+    if FIRST_DIGITAL <= command.issued_on <= moment.tomorrow:
+        return None
+    return refuse(
+        "ISSUED_ON_IMPLAUSIBLE",
+        issued_on=command.issued_on.isoformat(),
+        earliest=FIRST_DIGITAL.isoformat(),
+        latest=moment.tomorrow.isoformat(),
+    )
+
+
+def _wrong_buyer(command: RegisterInvoice) -> Refusal | None:
+    nameless = command.kind == "special" and command.buyer.tax_id is None
+    return refuse("BUYER_TAX_ID_REQUIRED") if nameless else None
 
 
 def _wrong_sums(command: RegisterInvoice) -> Refusal | None:
@@ -56,6 +81,18 @@ def _wrong_hold(command: RegisterInvoice, claims: Claims) -> Refusal | None:
         return refuse("REISSUE_NOT_FOUND", original_number=hold.invoice_number, reissue_id=hold.reissue_id)
     if held != frozenset(charge.charge_id for charge in command.charges):
         return refuse("REISSUE_CHARGES_MISMATCH", reissue_id=hold.reissue_id, held_charge_ids=[*sorted(held)])
+    return None
+
+
+def _wrong_charges(command: RegisterInvoice, claims: Claims) -> Refusal | None:
+    return _taken(command, claims) or _of_another_account(command, claims)
+
+
+def _of_another_account(command: RegisterInvoice, claims: Claims) -> Refusal | None:
+    for charge in command.charges:
+        released = claims.released_by(Claim("charge", charge.charge_id))
+        if released is not None and released.account_id != command.account_id:
+            return refuse("CHARGE_OF_ANOTHER_ACCOUNT", charge_id=charge.charge_id)
     return None
 
 
@@ -95,4 +132,5 @@ def _issued(command: RegisterInvoice, moment: Moment) -> InvoiceIssued:
         charges=command.charges,
         remarks=command.remarks,
         replaces=command.replaces,
+        documents=command.documents or None,
     )

@@ -17,7 +17,8 @@ def request_reissue(invoice: Invoice, claims: Claims, command: RequestReissue, m
     """Hold charges of the returned invoice for a new one.
 
     Refusals: ORIGINAL_NOT_RETURNED, ORIGINAL_RETURN_NOT_COMPLETE, NO_CHARGES_SELECTED, CHARGE_NOT_ON_ORIGINAL,
-    CHARGE_ALREADY_REINVOICED, in this order. Source: seed, "How soon can I request a new invoice after a return?"
+    CHARGE_ALREADY_REINVOICED, NOTHING_TO_INVOICE, in this order.
+    Source: seed, "How soon can I request a new invoice after a return?"
     """
     match invoice:
         case Issued():
@@ -75,7 +76,8 @@ def _wrong_charges(invoice: Void, claims: Claims, command: RequestReissue) -> Re
     reissued = {charge_id for reissue in invoice.reissues for charge_id in reissue.charge_ids}
     if taken := [charge_id for charge_id in selected if charge_id in reissued or _is_claimed(claims, charge_id)]:
         return refuse("CHARGE_ALREADY_REINVOICED", charge_ids=list(taken))
-    return None
+    amount = _amount(invoice, selected)
+    return None if amount > 0 else refuse("NOTHING_TO_INVOICE", amount=str(amount))
 
 
 def _is_claimed(claims: Claims, charge_id: str) -> bool:
@@ -93,6 +95,7 @@ def _requested(invoice: Void, command: RequestReissue, moment: Moment) -> Reissu
         kind=command.kind or invoice.body.kind,
         buyer=command.buyer or invoice.body.buyer,
         remarks=command.remarks or None,
+        requested_by=command.requested_by,
     )
 
 

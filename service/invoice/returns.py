@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from events.commands import RequestReturn
 from events.invoice_events import ReturnRequested
 from events.values import Route
-from service.invoice.claims import FORM_NUMBER, Claims, form, used
+from service.invoice import form_numbers
+from service.invoice.claims import Claims, form, used
 from service.invoice.decision import Decision
 from service.invoice.moment import Moment, Policy
 from service.invoice.refusals import FieldFault, Refusal, fault, refuse, refuse_fields
@@ -54,14 +55,13 @@ def cancel_return(invoice: Invoice) -> Refusal:
 def _request_return(invoice: Issued, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
     if refusal := _wrong_posting(invoice, command):
         return refusal
-    route = _route(invoice, moment.policy)
-    if faults := list(_faults(invoice, command, route)):
+    number = form_numbers.folded(command.red_font_form_number)
+    route = _route(invoice, number, moment.policy)
+    if faults := list(_faults(invoice, command, number, route)):
         return refuse_fields(faults)
-    number = command.red_font_form_number or None
-    holder = claims.holder(form(number)) if number else None
-    if number and holder:
+    if holder := claims.holder(form(number)):
         return refuse("RED_FONT_FORM_ALREADY_USED", **used(number, holder, invoice.account_id))
-    return (_requested(invoice, command, route, moment),)
+    return (_requested(invoice, command, number, route, moment),)
 
 
 def _wrong_posting(invoice: Issued, command: RequestReturn) -> Refusal | None:
@@ -73,49 +73,50 @@ def _wrong_posting(invoice: Issued, command: RequestReturn) -> Refusal | None:
     return refuse("POSTING_STATUS_MISMATCH", expected=known, posting_status=seen)
 
 
-def _route(invoice: Issued, policy: Policy) -> Route:
-    """Choose the route. Source: seed; for recorded general invoices the policy."""
+def _route(invoice: Issued, number: str, policy: Policy) -> Route:
+    """Choose the route. Source: seed; a recorded general invoice takes a form by choice, or by policy always."""
     if invoice.posting.status != "recorded":
         return "simple"
-    return "form" if invoice.body.kind == "special" else policy.general_recorded_route
+    return "form" if invoice.body.kind == "special" or number else policy.general_recorded_route
 
 
-def _why(invoice: Issued, route: Route) -> tuple[str, dict[str, JsonValue]]:
+def _why(invoice: Issued, number: str, route: Route) -> tuple[str, dict[str, JsonValue]]:
     """Say why the invoice takes its route, and name the policy switch where that decides."""
     kind, status = invoice.body.kind, invoice.posting.status
     takes = "needs a red-font form" if route == "form" else "is returned without a red-font form"
-    if kind == "general" and status == "recorded":
-        policy = f"REDLETTER_GENERAL_RECORDED_ROUTE={route}"
-        return f"A recorded general invoice {takes} here ({policy}).", {"policy": policy}
-    return f"A {kind} invoice whose posting status is {status} {takes}.", {}
+    if kind == "special" or status != "recorded":
+        return f"A {kind} invoice whose posting status is {status} {takes}.", {}
+    if number:
+        return "A return by a red-font form was chosen by giving its number.", {}
+    policy = f"REDLETTER_GENERAL_RECORDED_ROUTE={route}"
+    return f"A recorded general invoice {takes} here ({policy}).", {"policy": policy}
 
 
-def _faults(invoice: Issued, command: RequestReturn, route: Route) -> Iterator[FieldFault]:
+def _faults(invoice: Issued, command: RequestReturn, number: str, route: Route) -> Iterator[FieldFault]:
     """Find all faults of the fields, in the order of the contract's table."""
+    why, facts = _why(invoice, number, route)
     if route == "form":
-        yield from _form_faults(invoice, command)
-    elif command.red_font_form_number:
-        why, facts = _why(invoice, route)
+        yield from _form_faults(command, number, why, facts)
+    elif number:
         yield fault("RED_FONT_FORM_NOT_EXPECTED", "red_font_form_number", said=why, **facts)
     length = len(command.remarks or "")
     if length > LONGEST_REMARKS:
         yield fault("REMARKS_TOO_LONG", "remarks", most=LONGEST_REMARKS, length=length)
 
 
-def _form_faults(invoice: Issued, command: RequestReturn) -> Iterator[FieldFault]:
-    why, facts = _why(invoice, "form")
-    if not command.red_font_form_number:
+def _form_faults(command: RequestReturn, number: str, why: str, facts: Mapping[str, JsonValue]) -> Iterator[FieldFault]:
+    if not number:
         yield fault("RED_FONT_FORM_NUMBER_REQUIRED", "red_font_form_number", said=why, **facts)
-    elif not FORM_NUMBER.fullmatch(command.red_font_form_number):
+    elif not form_numbers.is_well_formed(number):
         yield fault("RED_FONT_FORM_NUMBER_MALFORMED", "red_font_form_number")
     if command.reason is None:
         yield fault("RETURN_REASON_REQUIRED", "reason", said=why, **facts)
-    number = command.invoice_number
-    if number not in _DIGITS.findall(unicodedata.normalize("NFKC", command.remarks or "")):
-        yield fault("REMARKS_MISSING_ORIGINAL_NUMBER", "remarks", said=why, expected=number, **facts)
+    original = command.invoice_number
+    if original not in _DIGITS.findall(unicodedata.normalize("NFKC", command.remarks or "")):
+        yield fault("REMARKS_MISSING_ORIGINAL_NUMBER", "remarks", said=why, expected=original, **facts)
 
 
-def _requested(invoice: Issued, command: RequestReturn, route: Route, moment: Moment) -> ReturnRequested:
+def _requested(invoice: Issued, command: RequestReturn, number: str, route: Route, moment: Moment) -> ReturnRequested:
     due = moment.calendar.due(moment.time)
     return ReturnRequested(
         invoice_number=command.invoice_number,
@@ -126,8 +127,9 @@ def _requested(invoice: Issued, command: RequestReturn, route: Route, moment: Mo
         posting_status=invoice.posting.status,
         reason=command.reason,
         remarks=command.remarks or None,
-        red_font_form_number=command.red_font_form_number or None,
+        red_font_form_number=number or None,
         due_earliest=due.earliest,
         due_latest=due.latest,
         calendar=due.calendar,
+        requested_by=command.requested_by,
     )

@@ -13,7 +13,7 @@ from events.invoice_events import (
 from service.invoice.claims import Claims, document
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
-from service.invoice.refusals import Refusal, refuse
+from service.invoice.refusals import Refusal, ending, refuse
 from service.invoice.state import (
     CreditNote,
     FormConfirmed,
@@ -31,11 +31,11 @@ def record_credit_note(invoice: Invoice, claims: Claims, command: RecordCreditNo
     """Reverse the invoice in full.
 
     Refusals: NO_RETURN_IN_PROGRESS, CREDIT_NOTE_BEFORE_CONFIRMATION, RED_FONT_FORM_NUMBER_MISMATCH,
-    CREDIT_NOTE_NUMBER_MISMATCH, CREDIT_NOTE_AMOUNT_MISMATCH, INVOICE_ALREADY_REVERSED.
+    CREDIT_NOTE_NUMBER_MISMATCH, CREDIT_NOTE_DATE_IMPLAUSIBLE, CREDIT_NOTE_AMOUNT_MISMATCH, INVOICE_ALREADY_REVERSED.
     """
     match invoice:
         case FormConfirmed():
-            return _wrong_credit_note(invoice, claims, command) or (_reversed(invoice, command, moment),)
+            return _wrong_credit_note(invoice, claims, command, moment) or (_reversed(invoice, command, moment),)
         case FormOpen():
             return refuse("CREDIT_NOTE_BEFORE_CONFIRMATION")
         case Reversed() | Returned():
@@ -55,7 +55,9 @@ def complete_return(invoice: Invoice, command: CompleteReturn, moment: Moment) -
     match invoice:
         case Reversed() | Returned():
             if command.credit_note_number != invoice.credit_note.number:
-                return refuse("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=command.credit_note_number)
+                said = "its credit note has another"
+                number = command.credit_note_number
+                return refuse("CREDIT_NOTE_NUMBER_MISMATCH", said=said, credit_note_number=number)
             return (_returned(invoice, moment),) if isinstance(invoice, Reversed) else NOTHING
         case FormOpen() | FormConfirmed():
             return refuse("RETURN_NOT_REVERSED")
@@ -97,12 +99,43 @@ def mark_overdue(invoice: Invoice, command: MarkReturnOverdue, moment: Moment) -
             assert_never(invoice)
 
 
-def _wrong_credit_note(invoice: FormConfirmed, claims: Claims, command: RecordCreditNote) -> Refusal | None:
-    body, expected = invoice.body, invoice.confirmed_form
+def _wrong_credit_note(
+    invoice: FormConfirmed, claims: Claims, command: RecordCreditNote, moment: Moment
+) -> Refusal | None:
+    expected = invoice.confirmed_form
     if command.form_number != expected:
         return refuse("RED_FONT_FORM_NUMBER_MISMATCH", expected=expected, form_number=command.form_number)
-    if claims.holder(document(command.credit_note_number)) is not None:
-        return refuse("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=command.credit_note_number)
+    return (
+        _wrong_note_number(claims, command)
+        or _wrong_note_day(invoice, command, moment)
+        or _wrong_note_sums(invoice, command)
+    )
+
+
+def _wrong_note_number(claims: Claims, command: RecordCreditNote) -> Refusal | None:
+    number, issued_on = command.credit_note_number, command.issued_on
+    if claims.holder(document(number)) is not None:
+        said = "it is on record otherwise"
+        return refuse("CREDIT_NOTE_NUMBER_MISMATCH", said=said, credit_note_number=number)
+    if number[:2] == f"{issued_on.year % 100:02}":
+        return None
+    said = f"its first two digits are not the year of its issue, {issued_on}"
+    return refuse("CREDIT_NOTE_NUMBER_MISMATCH", said=said, credit_note_number=number, issued_on=issued_on.isoformat())
+
+
+def _wrong_note_day(invoice: FormConfirmed, command: RecordCreditNote, moment: Moment) -> Refusal | None:
+    if invoice.body.issued_on <= command.issued_on <= moment.tomorrow:
+        return None
+    return refuse(
+        "CREDIT_NOTE_DATE_IMPLAUSIBLE",
+        issued_on=command.issued_on.isoformat(),
+        earliest=invoice.body.issued_on.isoformat(),
+        latest=moment.tomorrow.isoformat(),
+    )
+
+
+def _wrong_note_sums(invoice: FormConfirmed, command: RecordCreditNote) -> Refusal | None:
+    body = invoice.body
     if (command.net_amount, command.tax_amount) == (-body.net_amount, -body.tax_amount):
         return None
     return refuse(
@@ -126,6 +159,7 @@ def _reversed(invoice: FormConfirmed, command: RecordCreditNote, moment: Moment)
         net_amount=command.net_amount,
         tax_amount=command.tax_amount,
         released_charge_ids=tuple(charge.charge_id for charge in invoice.body.charges),
+        documents=command.documents or None,
     )
 
 
@@ -147,6 +181,7 @@ def _refused(invoice: InProgress, command: ReportReversalFailure, moment: Moment
         occurred_at=moment.time,
         return_id=invoice.latest.return_id,
         code=command.code,
+        message=ending(command.code, said=command.detail or ""),
         details={} if command.detail is None else {"detail": command.detail},
         form_number=claimed_form(invoice),
     )

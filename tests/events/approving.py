@@ -10,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, schema_of, write
+from events import schemas
+from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, write
 from events.values import Record
 from tests.events.messages import MESSAGES
 
@@ -23,7 +24,7 @@ TYPES: dict[str, type[Record]] = {**COMMANDS, **EVENTS, **REPLIES, **TAX_REQUEST
 
 def schema(name: str) -> dict[str, Any]:
     """Return a message's JSON Schema, without the words that explain it."""
-    return _bare(TYPES[name].model_json_schema(by_alias=True)) | {"$id": schema_of(name)}
+    return _bare(schemas.schema(name))
 
 
 def _bare(node: Any) -> Any:

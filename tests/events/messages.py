@@ -36,7 +36,7 @@ from events.invoice_events import (
 from events.replies import CommandAccepted, CommandRefused, EventReference
 from events.status import InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
-from events.values import Buyer, Calendar, Charge, Record, RedFontForm, Replaces, Seller
+from events.values import Buyer, Calendar, Charge, Document, Record, RedFontForm, Replaces, Seller
 
 NUMBER = "26312000000000000001"
 REPLACEMENT = "26312000000000000002"
@@ -63,7 +63,15 @@ ISSUED = {
         Charge(charge_id="charge-2", amount=Decimal("-4.00")),
     ),
 }
-ISSUED_MORE = {"remarks": "合同 A-1", "replaces": Replaces(invoice_number=REPLACEMENT, reissue_id="reissue-1")}
+DOCUMENTS = (
+    Document(format="pdf", url="https://files.example/1.pdf", sha256="0" * 64),
+    Document(format="ofd", url="https://files.example/1.ofd"),
+)
+ISSUED_MORE = {
+    "remarks": "合同 A-1",
+    "replaces": Replaces(invoice_number=REPLACEMENT, reissue_id="reissue-1"),
+    "documents": DOCUMENTS,
+}
 FORM_LEAST = {
     "number": FORM,
     "state": "01",
@@ -148,13 +156,20 @@ MESSAGES: dict[str, dict[str, Record]] = {
             "red_font_form_number": FORM,
             "reason": "wrong_title_or_tax_id",
             "remarks": f"请冲红 {NUMBER}",
+            "requested_by": "clerk-7",
         },
     ),
     "RequestReissue.v1": _two(
-        RequestReissue, OWN | {"charge_ids": ("charge-1",)}, {"kind": "general", "buyer": ANYBODY, "remarks": "soon"}
+        RequestReissue,
+        OWN | {"charge_ids": ("charge-1",)},
+        {"kind": "general", "buyer": ANYBODY, "remarks": "soon", "requested_by": "clerk-7"},
     ),
-    "CancelReturn.v1": _two(CancelReturn, OWN),
-    "AmendInvoice.v1": _two(AmendInvoice, OWN | {"changes": {"lines": [1, None, {"a": True}], "remarks": "more"}}),
+    "CancelReturn.v1": _two(CancelReturn, OWN, {"requested_by": "clerk-7"}),
+    "AmendInvoice.v1": _two(
+        AmendInvoice,
+        OWN | {"changes": {"lines": [1, None, {"a": True}], "remarks": "more"}},
+        {"requested_by": "clerk-7"},
+    ),
     "RecordPostingStatus.v1": _two(
         RecordPostingStatus, {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": AT}
     ),
@@ -166,7 +181,11 @@ MESSAGES: dict[str, dict[str, Record]] = {
     "RejectRedFontForm.v1": _two(
         RejectRedFontForm, {"invoice_number": NUMBER}, {"return_id": "return-1", "form_number": FORM}
     ),
-    "RecordCreditNote.v1": _two(RecordCreditNote, {"invoice_number": NUMBER} | CREDIT, {"return_id": "return-1"}),
+    "RecordCreditNote.v1": _two(
+        RecordCreditNote,
+        {"invoice_number": NUMBER} | CREDIT,
+        {"return_id": "return-1", "documents": DOCUMENTS},
+    ),
     "CompleteReturn.v1": _two(CompleteReturn, {"invoice_number": NUMBER, "credit_note_number": CREDIT_NOTE}),
     "ReportReversalFailure.v1": _two(
         ReportReversalFailure,
@@ -181,7 +200,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
     "PostingStatusChanged.v1": _two(
         PostingStatusChanged, HAPPENED | {"previous": "unknown", "posting_status": "recorded", "observed_at": DUE[0]}
     ),
-    "ReturnRequested.v1": _two(ReturnRequested, HAPPENED | REQUESTED, FORM_ROUTE),
+    "ReturnRequested.v1": _two(ReturnRequested, HAPPENED | REQUESTED, FORM_ROUTE | {"requested_by": "clerk-7"}),
     "RedFontFormConfirmed.v1": _two(
         RedFontFormConfirmed, HAPPENED | {"return_id": "return-1", "form": LEAST_FORM}, {"form": FULL_FORM}
     ),
@@ -193,6 +212,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
     "CreditNoteIssued.v1": _two(
         CreditNoteIssued,
         HAPPENED | CREDIT | {"return_id": "return-1", "released_charge_ids": ("charge-1", "charge-2")},
+        {"documents": DOCUMENTS},
     ),
     "InvoiceReturned.v1": _two(
         InvoiceReturned,
@@ -200,8 +220,8 @@ MESSAGES: dict[str, dict[str, Record]] = {
     ),
     "ReturnRefused.v1": _two(
         ReturnRefused,
-        HAPPENED | {"return_id": "return-1", "code": "PLATFORM_REFUSED", "details": {}},
-        {"details": {"state": "07", "entered_at": None}, "form_number": FORM, "form_state": "07"},
+        HAPPENED | {"return_id": "return-1", "code": "PLATFORM_REFUSED", "message": "Ask.", "details": {}},
+        {"details": {"state": "07"}, "form_number": FORM, "form_state": "07"},
     ),
     "ReturnOverdue.v1": _two(ReturnOverdue, HAPPENED | {"return_id": "return-1", "due_latest": DUE[1]}),
     "ReissueRequested.v1": _two(
@@ -214,7 +234,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
             "kind": "special",
             "buyer": BUYER,
         },
-        {"buyer": ANYBODY, "remarks": "soon"},
+        {"buyer": ANYBODY, "remarks": "soon", "requested_by": "clerk-7"},
     ),
     "ReissueRefused.v1": _two(
         ReissueRefused, HAPPENED | {"reissue_id": "reissue-1", "reason": "closed", "charge_ids": ("charge-1",)}

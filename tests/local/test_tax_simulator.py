@@ -44,7 +44,6 @@ class Play:
 
     def __init__(self, invoice_number: str, route: str) -> None:
         self.number = invoice_number
-        self.route = route
         self.scenario = Scenario()
         self.books = Books()
         self.open: dict[str, AnyTaxRequest] = {}
@@ -54,8 +53,9 @@ class Play:
         )
 
     def ask(self, form: str = FORM) -> "Play":
-        asked = ask_return(self.number, red_font_form_number=form)
-        self.tell(asked if self.route == "form" else ask_simply(self.number))
+        state = self.scenario.state(self.number)
+        recorded = state is not None and state.posting.status == "recorded"
+        self.tell(ask_return(self.number, red_font_form_number=form) if recorded else ask_simply(self.number))
         for _ in range(ROUNDS):
             told = [answer for request in list(self.open.values()) for answer in self.answers(request)]
             for answer in sorted(told, key=lambda answer: answer.after):

@@ -109,7 +109,7 @@ def test_a_refusal_stays_visible_until_the_next_request_which_begins_afresh() ->
     )
     assert json.loads(write(folded(*first)))["last_refusal"] == {
         "code": "RED_FONT_FORM_EXPIRED",
-        "details": {"seen": None},
+        "details": {},
         "form_number": told.FORM,
         "at": "2026-02-13T09:30:00Z",
     }

@@ -118,7 +118,9 @@ def returned(**but: object) -> InvoiceReturned:
 
 
 def refused(code: str = "RED_FONT_FORM_EXPIRED", **but: object) -> ReturnRefused:
-    return ReturnRefused.model_validate(common() | {"return_id": "r1", "code": code, "details": {"seen": None}} | but)
+    return ReturnRefused.model_validate(
+        common() | {"return_id": "r1", "code": code, "message": "Ask.", "details": {}} | but
+    )
 
 
 def overdue(**but: object) -> ReturnOverdue:

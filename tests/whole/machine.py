@@ -14,11 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent, ReturnRefused
+from events.values import Buyer
 from tests.service.invoice.orders import (
     amend,
     ask_return,
     ask_simply,
     cancel,
+    charge,
     complete,
     confirm,
     credit,
@@ -50,7 +52,7 @@ WRONG: list[dict[str, Any]] = [
 
 
 class Outcome(NamedTuple):
-    """What came of a command: a refusal's code or the event's name or nothing, and the event."""
+    """What came of a command: a refusal's code or the events' names or nothing, and the last event."""
 
     answer: str
     event: AnyInvoiceEvent | None
@@ -165,7 +167,17 @@ class Machine(RuleBasedStateMachine):
             charges += ["on no invoice"] if step.c < 4 else []
             account = {"account_id": "another"} if step.c == 5 else {}
             return register(number, charges=charges, replaces=replaces(original, reissue_id), **account)
-        wrong = {17: {"total_amount": Decimal("1.00")}, 18: {"issued_on": "2025-01-01"}}.get(step.c, {})
+        wrong: dict[str, Any] = {
+            16: {"account_id": "another"},
+            17: {"total_amount": Decimal("1.00")},
+            18: {"issued_on": "2025-01-01"},
+            19: {"issued_on": "2126-02-01"},
+            20: {"buyer": Buyer(name="王")},
+        }.get(step.c, {})
+        if step.c in {6, 7, 8}:
+            discounted = (charge(f"{number}-1", "212.00"), charge(f"{number}-2", "-106.00"))
+            sums = {"net_amount": Decimal("100.00"), "tax_amount": Decimal("6.00"), "total_amount": Decimal("106.00")}
+            return register(number, charges=discounted, **sums)
         charges = pick([self.charges[:1], self.charges[:2], self.charges[1:2], self.charges[2:]], step.a)
         return register(number, charges=charges, kind=pick(("special", "special", "general"), step.b), **wrong)
 
@@ -178,7 +190,12 @@ class Machine(RuleBasedStateMachine):
         if paper.status == "return_in_progress" and not paper.confirmed:
             return self.form(paper, step, pick(WRONG, step.c) if step.b < 4 else {})
         if paper.status == "return_in_progress":
-            return self.credit(paper, step, **({"tax_amount": Decimal("-6.01")} if step.c < 2 else {}))
+            wrong = {
+                0: {"tax_amount": Decimal("-6.01")},
+                1: {"issued_on": "2026-01-31"},
+                2: {"issued_on": "2025-02-14"},
+            }
+            return self.credit(paper, step, **wrong.get(step.c, {}))
         return self.after(paper, step)
 
     def ask(self, paper: Paper, step: Step) -> AnyCommand:
@@ -186,7 +203,7 @@ class Machine(RuleBasedStateMachine):
             return observe(pick(("recorded", "recorded", "not_recorded"), step.b), paper.number)
         if paper.posting == "recorded" and paper.body.kind == "special" and step.b < 4:
             return self.anything(paper, step)["ask"]()
-        if paper.posting == "recorded" and paper.body.kind == "special":
+        if paper.posting == "recorded" and (paper.body.kind == "special" or step.b % 2):
             return ask_return(paper.number, red_font_form_number=pick(self.forms, step.a))
         return ask_simply(paper.number)
 
@@ -194,6 +211,7 @@ class Machine(RuleBasedStateMachine):
         told = {
             "number": paper.form or pick(self.forms, step.a),
             "kind": paper.body.kind,
+            "buyer_tax_id": paper.body.buyer.tax_id,
             "net_amount": -paper.body.net_amount,
             "tax_amount": -paper.body.tax_amount,
         }
@@ -221,14 +239,15 @@ class Machine(RuleBasedStateMachine):
             if asked["linked"] is None:
                 free = next((other for other in self.numbers if other not in self.seed.papers), paper.number)
                 return self.new(free, step)
-        return reissue(*paper.charges[: 1 + step.b % 2], number=paper.number)
+        selected = pick([paper.charges[:1], paper.charges[:2], paper.charges[1:2]], step.b)
+        return reissue(*selected, number=paper.number)
 
     def anything(self, paper: Paper, step: Step) -> dict[str, Callable[[], AnyCommand]]:
         """Return what may or may not fit."""
         number, return_id = paper.number, paper.return_id or "none"
         seen = self.world.now + timedelta(hours=step.a - 10)
         asked = {
-            "red_font_form_number": pick([*self.forms, None, "", "33", "３" * 20], step.a),
+            "red_font_form_number": pick([*self.forms, None, "", "33", "３" * 20, f" {self.forms[0]}-"], step.a),
             "posting_status": pick([None, None, "recorded", "not_recorded", "unknown"], step.b),
             "reason": pick(["wrong_amount", "wrong_amount", None], step.c),
             "remarks": pick([number, number, f"{number}0", None, number + " " * 363, f"No.{number}."], step.a + step.c),

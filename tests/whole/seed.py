@@ -6,7 +6,7 @@ invoices, every time.
 
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 LABELS = {
@@ -60,22 +60,26 @@ class Seed:
         name = type(command).__name__
         paper = self.papers.get(command.invoice_number)
         if name == "RegisterInvoice":
-            return self._register(command)
+            return self._register(command, now)
         if paper is None or getattr(command, "account_id", paper.body.account_id) != paper.body.account_id:
             return "INVOICE_NOT_FOUND"
         told = getattr(command, "return_id", None)
         if told is not None and told != paper.return_id:
             return NONE
-        if name == "MarkReturnOverdue":
-            return self._overdue(paper, now)
+        if name in ("MarkReturnOverdue", "RecordPostingStatus", "RecordCreditNote"):
+            return getattr(self, f"_{name}")(paper, command, now)
         return getattr(self, f"_{name}")(paper, command)
 
-    def _register(self, command: Any) -> str:
+    def _register(self, command: Any, now: datetime) -> str:  # noqa: PLR0911 - one rule a line
         number, amount = command.invoice_number, sum(charge.amount for charge in command.charges)
         if number in self.papers or any(paper.note and paper.note[0] == number for paper in self.papers.values()):
             return "INVOICE_ALREADY_REGISTERED"
         if number[:2] != f"{command.issued_on:%y}":
             return "NUMBER_YEAR_MISMATCH"
+        if not date(2021, 1, 1) <= command.issued_on <= _tomorrow(now):
+            return "ISSUED_ON_IMPLAUSIBLE"
+        if command.kind == "special" and not command.buyer.tax_id:
+            return "BUYER_TAX_ID_REQUIRED"
         if command.net_amount + command.tax_amount != command.total_amount or amount != command.total_amount:
             return "AMOUNTS_DO_NOT_ADD_UP"
         wanted = {charge.charge_id for charge in command.charges}
@@ -84,8 +88,10 @@ class Seed:
             if not held or self.papers[command.replaces.invoice_number].body.account_id != command.account_id:
                 return "REISSUE_NOT_FOUND"
             return "InvoiceIssued" if wanted == held else "REISSUE_CHARGES_MISMATCH"
-        taken = any(self._place(charge) for charge in wanted)
-        return "CHARGE_ALREADY_INVOICED" if taken else "InvoiceIssued"
+        if any(self._place(charge) for charge in wanted):
+            return "CHARGE_ALREADY_INVOICED"
+        owners = {paper.body.account_id for paper in self.papers.values() if wanted & set(paper.charges)}
+        return "InvoiceIssued" if owners <= {command.account_id} else "CHARGE_OF_ANOTHER_ACCOUNT"
 
     def _held(self, number: str, reissue_id: str) -> set[str]:
         """Return the charges that a reissue holds: until it is refused or an invoice takes them over."""
@@ -124,8 +130,8 @@ class Seed:
             return "POSTING_STATUS_UNKNOWN"
         if command.posting_status not in (None, paper.posting) and paper.posting != "unknown":
             return "POSTING_STATUS_MISMATCH"
-        number, remarks = command.red_font_form_number or "", command.remarks or ""
-        if special and paper.posting == "recorded":
+        number, remarks = _form_number(command), command.remarks or ""
+        if paper.posting == "recorded" and (special or number):
             if not number:
                 return "RED_FONT_FORM_NUMBER_REQUIRED"
             if len(number) != 20 or not (number.isascii() and number.isdigit()):
@@ -146,7 +152,9 @@ class Seed:
     def _AmendInvoice(self, *_: Any) -> str:  # noqa: N802
         return "ISSUED_INVOICE_IMMUTABLE"
 
-    def _RecordPostingStatus(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _RecordPostingStatus(self, paper: Paper, command: Any, now: datetime) -> str:  # noqa: N802
+        if command.observed_at > now + timedelta(minutes=5):
+            return "OBSERVATION_IN_FUTURE"
         if command.posting_status == paper.posting:
             return NOTHING
         late = paper.posting_seen is not None and command.observed_at < paper.posting_seen
@@ -162,7 +170,10 @@ class Seed:
             return NOTHING if same else "RED_FONT_FORM_ALREADY_CONFIRMED"
         if paper.route == "form" and not same:
             return "RED_FONT_FORM_NUMBER_MISMATCH"
-        return "ReturnRefused" if self._misfit(paper, command.form) else "RedFontFormConfirmed"
+        misfit = self._misfit(paper, command.form)
+        if misfit == "POSTING_STATUS_CHANGED" and paper.posting != "recorded":
+            return "PostingStatusChanged+ReturnRefused"
+        return "ReturnRefused" if misfit else "RedFontFormConfirmed"
 
     def _misfit(self, paper: Paper, form: Any) -> str | None:  # noqa: C901, PLR0911 - one rule a line
         body = paper.body
@@ -170,7 +181,8 @@ class Seed:
             return "RED_FONT_FORM_FOR_OTHER_INVOICE"
         if form.kind != body.kind:
             return "RED_FONT_FORM_KIND_MISMATCH"
-        if form.seller_tax_id != body.seller.tax_id or form.buyer_tax_id != body.buyer.tax_id:
+        ours, theirs = (body.seller.tax_id, body.buyer.tax_id), (form.seller_tax_id, form.buyer_tax_id)
+        if [(one or "").lower() for one in ours] != [(one or "").lower() for one in theirs]:
             return "RED_FONT_FORM_PARTY_MISMATCH"
         if form.net_amount + body.net_amount or form.tax_amount + body.tax_amount:
             return "RED_FONT_FORM_AMOUNT_MISMATCH"
@@ -199,7 +211,7 @@ class Seed:
             return "RED_FONT_FORM_NUMBER_MISMATCH"
         return "ReturnRefused"
 
-    def _RecordCreditNote(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _RecordCreditNote(self, paper: Paper, command: Any, now: datetime) -> str:  # noqa: N802, PLR0911 - one rule a line
         number, figures = command.credit_note_number, (command.net_amount, command.tax_amount)
         if paper.status == "issued":
             return NONE
@@ -211,6 +223,10 @@ class Seed:
             return "RED_FONT_FORM_NUMBER_MISMATCH"
         if number in self.papers or any(one.note and one.note[0] == number for one in self.papers.values()):
             return "CREDIT_NOTE_NUMBER_MISMATCH"
+        if number[:2] != f"{command.issued_on:%y}":
+            return "CREDIT_NOTE_NUMBER_MISMATCH"
+        if not paper.body.issued_on <= command.issued_on <= _tomorrow(now):
+            return "CREDIT_NOTE_DATE_IMPLAUSIBLE"
         full = (-paper.body.net_amount, -paper.body.tax_amount)
         return "CreditNoteIssued" if figures == full else "CREDIT_NOTE_AMOUNT_MISMATCH"
 
@@ -228,7 +244,7 @@ class Seed:
             return NONE
         return "ReturnRefused" if command.permanent else "ReversalAttemptFailed"
 
-    def _overdue(self, paper: Paper, now: datetime) -> str:
+    def _MarkReturnOverdue(self, paper: Paper, _: Any, now: datetime) -> str:  # noqa: N802
         if paper.status != "return_in_progress":
             return NONE
         if paper.overdue:
@@ -246,7 +262,10 @@ class Seed:
         if not set(command.charge_ids) <= set(paper.charges):
             return "CHARGE_NOT_ON_ORIGINAL"
         again = any(self._place(charge) or self._replaced(paper, charge) for charge in command.charge_ids)
-        return "CHARGE_ALREADY_REINVOICED" if again else "ReissueRequested"
+        if again:
+            return "CHARGE_ALREADY_REINVOICED"
+        worth = sum(charge.amount for charge in paper.body.charges if charge.charge_id in command.charge_ids)
+        return "ReissueRequested" if worth > 0 else "NOTHING_TO_INVOICE"
 
     def _replaced(self, paper: Paper, charge: str) -> bool:
         """Tell whether a charge went on to a replacement, whatever became of that since."""
@@ -273,13 +292,10 @@ class Seed:
         if name == "PostingStatusChanged":
             paper.posting, paper.posting_seen = command.posting_status, command.observed_at
         if name == "ReturnRequested":
-            by_form = paper.body.kind == "special" and paper.posting == "recorded"
+            number = _form_number(command)
+            by_form = paper.posting == "recorded" and (paper.body.kind == "special" or number)
             paper.status, paper.route = "return_in_progress", "form" if by_form else "simple"
-            paper.return_id, paper.due, paper.form = (
-                event.return_id,
-                event.due_latest,
-                command.red_font_form_number or None,
-            )
+            paper.return_id, paper.due, paper.form = event.return_id, event.due_latest, number or None
             paper.confirmed, paper.overdue, paper.attempts, paper.refusal = False, False, 0, None
         if name == "RedFontFormConfirmed":
             paper.form, paper.confirmed = command.form.number, True
@@ -287,6 +303,10 @@ class Seed:
             paper.attempts += 1
         if name == "ReturnOverdue":
             paper.overdue = True
+        if name == "PostingStatusChanged+ReturnRefused":
+            paper.version += 1
+            paper.posting, paper.posting_seen = "recorded", command.form.entered_at
+            paper.refusal, paper.status, paper.form = "POSTING_STATUS_CHANGED", "issued", None
         if name == "ReturnRefused":
             paper.refusal = self._why(paper, command)
             paper.status, paper.form, paper.confirmed = "issued", None, False
@@ -342,3 +362,13 @@ class Seed:
 def _runs_of_digits(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text)
     return "".join(letter if letter.isdecimal() else " " for letter in folded).split()
+
+
+def _form_number(command: Any) -> str:
+    """Return the number of the form as it is meant, however it is grouped and typed."""
+    folded = unicodedata.normalize("NFKC", command.red_font_form_number or "")
+    return "".join(sign for sign in folded if not sign.isspace() and sign != "-")
+
+
+def _tomorrow(now: datetime) -> date:
+    return now.astimezone(timezone(timedelta(hours=8))).date() + timedelta(days=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from events.catalogue import COMMANDS, name_of, write
 from events.commands import AnyCommand
+from events.values import Buyer
 from tests.service.invoice.orders import (
     NUMBER,
     OTHER_FORM,
@@ -15,6 +16,7 @@ from tests.service.invoice.orders import (
     ask_return,
     ask_simply,
     cancel,
+    charge,
     complete,
     confirm,
     credit,
@@ -75,12 +77,16 @@ REFUSALS: dict[str, Story] = {
     "INVOICE_NOT_FOUND": Story(ISSUED, ask_return(account_id="another")),
     "INVOICE_ALREADY_REGISTERED": Story(ISSUED, register()),
     "NUMBER_YEAR_MISMATCH": Story((), register(issued_on="2025-12-31")),
+    "ISSUED_ON_IMPLAUSIBLE": Story((), register(issued_on="2126-02-01")),
+    "BUYER_TAX_ID_REQUIRED": Story((), register(buyer=Buyer(name="王"))),
     "AMOUNTS_DO_NOT_ADD_UP": Story((), register(total_amount=Decimal("106.01"))),
     "REISSUE_NOT_FOUND": Story(REVERSED, register(OTHER_NUMBER, replaces=replaces(NUMBER, "never asked for"))),
     "REISSUE_CHARGES_MISMATCH": Story(
         HELD, register(OTHER_NUMBER, charges=("c1", "c2"), replaces=replaces(NUMBER, REISSUE))
     ),
     "CHARGE_ALREADY_INVOICED": Story(ISSUED, register(OTHER_NUMBER)),
+    "CHARGE_OF_ANOTHER_ACCOUNT": Story(REVERSED, register(OTHER_NUMBER, account_id="another")),
+    "OBSERVATION_IN_FUTURE": Story(ISSUED, observe("not_recorded", observed_at="2999-01-01T00:00:00Z")),
     "STALE_OBSERVATION": Story(ISSUED, observe("not_recorded", observed_at="2026-02-12T00:00:00Z")),
     "RETURN_ALREADY_IN_PROGRESS": Story(OPEN, ask_return()),
     "INVOICE_ALREADY_REVERSED": Story(REVERSED, ask_return()),
@@ -100,6 +106,7 @@ REFUSALS: dict[str, Story] = {
     "RED_FONT_FORM_NUMBER_MISMATCH": Story(OPEN, confirm(number=OTHER_FORM)),
     "CREDIT_NOTE_BEFORE_CONFIRMATION": Story(OPEN, credit()),
     "CREDIT_NOTE_NUMBER_MISMATCH": Story(CONFIRMED, credit(credit_note_number=NUMBER)),
+    "CREDIT_NOTE_DATE_IMPLAUSIBLE": Story(CONFIRMED, credit(issued_on="2026-01-31")),
     "CREDIT_NOTE_AMOUNT_MISMATCH": Story(CONFIRMED, credit(**TWO_CENTS)),
     "RETURN_NOT_REVERSED": Story(CONFIRMED, complete()),
     "RETURN_NOT_OVERDUE": Story(OPEN, overdue(RETURN)),
@@ -108,6 +115,18 @@ REFUSALS: dict[str, Story] = {
     "NO_CHARGES_SELECTED": Story(REVERSED, reissue()),
     "CHARGE_NOT_ON_ORIGINAL": Story(REVERSED, reissue("c1", "c2")),
     "CHARGE_ALREADY_REINVOICED": Story(HELD, reissue("c1")),
+    "NOTHING_TO_INVOICE": Story(
+        (
+            register(
+                charges=(charge("c1", "212.00"), charge("c2", "-106.00")),
+                net_amount=Decimal("100.00"),
+                tax_amount=Decimal("6.00"),
+                total_amount=Decimal("106.00"),
+            ),
+            *REVERSED[1:],
+        ),
+        reissue("c2"),
+    ),
 }
 """The last command is refused with the code."""
 
@@ -139,7 +158,7 @@ ENDS: dict[str, Story] = {
 
 ACCEPTED: dict[str, Story] = {
     "InvoiceIssued": Story((*HELD,), register(OTHER_NUMBER, replaces=replaces(NUMBER, REISSUE))),
-    "PostingStatusChanged": Story(ISSUED, observe("not_recorded", observed_at="2026-02-14T00:00:00Z")),
+    "PostingStatusChanged": Story(ISSUED, observe("not_recorded", observed_at="2026-02-13T01:30:00Z")),
     "ReturnRequested": Story(ISSUED, ask_return()),
     "RedFontFormConfirmed": Story(OPEN, confirm(return_id=RETURN)),
     "ReversalAttemptFailed": Story(OPEN, fail(RETURN)),

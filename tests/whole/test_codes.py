@@ -37,8 +37,8 @@ def ids_of(events: tuple[AnyInvoiceEvent, ...]) -> dict[str, str]:
 
 
 def outcome(events: tuple[AnyInvoiceEvent, ...]) -> str:
-    """Return the code that a return ended with, or the name of the event."""
-    (event,) = events
+    """Return the code that a return ended with, or the name of the last event."""
+    event = events[-1]
     return event.code if isinstance(event, ReturnRefused) else type(event).__name__
 
 

@@ -61,7 +61,7 @@ class Rules(World):
             return Outcome(decision.code, None, None)
         state = self.scenario.state(command.invoice_number)
         assert state is not None
-        event = decision[0] if decision else None
+        event = decision[-1] if decision else None
         return Outcome("+".join(type(one).__name__ for one in decision), event, status_of(state))
 
     def document(self, number: str, version: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Running(World):
 
     def tell(self, command: AnyCommand) -> Outcome:
         told = self._runner.run(self._client.tell(command))
-        return Outcome(told.answer, told.events[0] if told.events else None, told.reply.get("status"))
+        return Outcome(told.answer, told.events[-1] if told.events else None, told.reply.get("status"))
 
     def document(self, number: str, version: int) -> dict[str, Any]:
         answer = self._http.get(f"/invoices/{number}/status", params={"min_version": version, "wait": 30})

@@ -99,7 +99,7 @@ def returned() -> InvoiceReturned:
 
 def refused() -> ReturnRefused:
     """The tax side refused."""
-    return ReturnRefused(**HEAD, return_id=RETURN, code="RED_FONT_FORM_EXPIRED", details={})
+    return ReturnRefused(**HEAD, return_id=RETURN, code="RED_FONT_FORM_EXPIRED", message="Ask.", details={})
 
 
 def overdue() -> ReturnOverdue:

@@ -38,6 +38,7 @@ from tests.service.invoice.scenario import Scenario
 FORM_CLAIM, C1 = Claim("form", FORM), Claim("charge", "c1")
 OWN, OTHER = Holder(NUMBER, ACCOUNT), Holder(OTHER_NUMBER, ACCOUNT)
 HOLD = Holder(NUMBER, ACCOUNT, "id-6")
+FREED = Holder(NUMBER, ACCOUNT, released=True)
 CONFIRMED = (register(), observe(), ask_return(), confirm())
 REVERSED = (*CONFIRMED, credit())
 
@@ -89,11 +90,11 @@ def test_who_holds_what_follows_the_life_of_a_charge(scenario: Scenario) -> None
     scenario.given(*CONFIRMED)
     assert holder() == OWN
     scenario.given(credit())
-    assert holder() is None
+    assert holder() == FREED
     scenario.given(reissue("c1"))
     assert holder() == HOLD
     scenario.given(refuse_reissue("id-6"))
-    assert holder() is None
+    assert holder() == FREED
     scenario.given(reissue("c1"), register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-8")))
     assert holder() == OTHER
     assert scenario.claims[FORM_CLAIM] == scenario.claims[Claim("document", CREDIT_NOTE)] == OWN
@@ -123,13 +124,22 @@ def test_in_one_batch_a_hold_is_made_and_taken_over(scenario: Scenario) -> None:
     replacement = register(OTHER_NUMBER, replaces=replaces(NUMBER, "batch-0"))
     codes, net = batch(scenario, reissue("c1"), replacement, replacement, refuse_reissue("batch-0"))
     assert codes == [None, None, "INVOICE_ALREADY_REGISTERED", "REISSUE_NOT_FOUND"]
-    assert net == [Change(C1, None, OTHER), Change(Claim("document", OTHER_NUMBER), None, OTHER)]
+    assert net == [Change(C1, FREED, OTHER), Change(Claim("document", OTHER_NUMBER), None, OTHER)]
 
 
 def test_what_comes_back_in_one_batch_is_no_change(scenario: Scenario) -> None:
     scenario.given(*REVERSED)
     codes, net = batch(scenario, reissue("c1"), refuse_reissue("batch-0"))
     assert (codes, net) == ([None, None], [])
+
+
+def test_a_charge_taken_and_freed_in_one_batch_is_remembered_with_its_account() -> None:
+    overlay = Overlay({})
+    overlay.apply([Change(C1, None, OWN), Change(FORM_CLAIM, None, OWN)])
+    overlay.apply([Change(C1, OWN, None), Change(FORM_CLAIM, OWN, None)])
+    assert (overlay.holder(C1), overlay.released_by(C1)) == (None, FREED)
+    assert overlay.released_by(FORM_CLAIM) is None
+    assert overlay.net() == [Change(C1, None, FREED)]
 
 
 def test_a_change_from_a_holder_that_is_not_on_record_changes_nothing_at_all() -> None:

@@ -1,12 +1,19 @@
 """The red-font form: what fits goes on, what does not ends the return and says why."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from events.invoice_events import CreditNoteIssued, RedFontFormConfirmed, ReturnRefused, ReturnRequested
+from events.invoice_events import (
+    AnyInvoiceEvent,
+    CreditNoteIssued,
+    PostingStatusChanged,
+    RedFontFormConfirmed,
+    ReturnRefused,
+    ReturnRequested,
+)
 from events.values import Buyer
 from tests.service.invoice.orders import (
     FORM,
@@ -59,7 +66,6 @@ MISFITS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
             "expected_seller_tax_id": SELLER,
             "seller_tax_id": SELLER,
             "expected_buyer_tax_id": BUYER,
-            "buyer_tax_id": None,
         },
     ),
     (
@@ -114,6 +120,11 @@ def test_a_form_that_does_not_fit_ends_the_return(
         form_number=FORM,
         form_state=but.get("state", "04"),
     )
+    (refused,) = accepted(scenario)
+    assert isinstance(refused, ReturnRefused)
+    assert refused.message
+    assert "{" not in refused.message
+    scenario.when(confirm(**but)).then_refused("NO_RETURN_IN_PROGRESS")
     scenario.when(ask_return() if given is FORM_ROUTE else ask_simply()).then(ReturnRequested)
 
 
@@ -122,9 +133,41 @@ def test_a_form_that_waits_for_the_buyer_ends_the_return(scenario: Scenario) -> 
     scenario.then(ReturnRefused, code="RED_FONT_FORM_AWAITING_BUYER", details={"state": "02"})
 
 
-def test_the_sellers_own_form_that_waits_for_the_buyer_shows_that_the_posting_changed(scenario: Scenario) -> None:
-    scenario.given(*SIMPLE_ROUTE).when(confirm(state="02"))
-    scenario.then(ReturnRefused, code="POSTING_STATUS_CHANGED", details={"state": "02"}, form_number=FORM)
+ENTERED = datetime(2026, 2, 13, 1, 20, tzinfo=UTC)
+
+
+def test_the_sellers_own_form_that_waits_for_the_buyer_shows_that_the_buyer_recorded_the_invoice(
+    scenario: Scenario,
+) -> None:
+    scenario.given(*SIMPLE_ROUTE).when(confirm(state="02", entered_at=ENTERED))
+    changed, refused = accepted(scenario)
+    assert isinstance(changed, PostingStatusChanged)
+    assert (changed.previous, changed.posting_status, changed.observed_at) == ("not_recorded", "recorded", ENTERED)
+    assert isinstance(refused, ReturnRefused)
+    assert (refused.code, refused.details, refused.form_number) == ("POSTING_STATUS_CHANGED", {"state": "02"}, FORM)
+    assert "with its number" in refused.message
+    scenario.when(confirm(state="02")).then_refused("NO_RETURN_IN_PROGRESS")
+    scenario.when(ask_simply())
+    scenario.then_refused_fields(
+        "RED_FONT_FORM_NUMBER_REQUIRED", "RETURN_REASON_REQUIRED", "REMARKS_MISSING_ORIGINAL_NUMBER"
+    )
+    scenario.when(ask_return()).then(ReturnRequested, route="form")
+    scenario.given(reject()).when(observe("not_recorded", observed_at=ENTERED - timedelta(seconds=1)))
+    scenario.then_refused("STALE_OBSERVATION", expected="recorded", last_observed_at=ENTERED.isoformat())
+
+
+def test_what_is_on_record_already_did_not_change_and_the_next_return_may_choose_the_form_route(
+    scenario: Scenario,
+) -> None:
+    scenario.given(register(kind="general"), observe(), ask_simply())
+    scenario.when(confirm(kind="general", state="02"))
+    scenario.then(ReturnRefused, code="POSTING_STATUS_CHANGED")
+    scenario.when(ask_return()).then(ReturnRequested, route="form")
+
+
+def accepted(scenario: Scenario) -> tuple[AnyInvoiceEvent, ...]:
+    assert isinstance(scenario.decision, tuple), scenario.decision
+    return scenario.decision
 
 
 def test_the_first_thing_that_does_not_fit_is_told(scenario: Scenario) -> None:
@@ -154,9 +197,14 @@ def test_the_first_thing_that_does_not_fit_is_told(scenario: Scenario) -> None:
 
 
 def test_a_private_buyer_has_no_tax_id_on_the_form_either(scenario: Scenario) -> None:
-    given = (register(buyer=Buyer(name="王")), observe(), ask_return())
-    scenario.given(*given).when(confirm()).then(ReturnRefused, code="RED_FONT_FORM_PARTY_MISMATCH")
-    scenario.given(ask_return()).when(confirm(buyer_tax_id=None)).then(RedFontFormConfirmed)
+    given = (register(kind="general", buyer=Buyer(name="王")), observe(), ask_return())
+    scenario.given(*given).when(confirm(kind="general")).then(ReturnRefused, code="RED_FONT_FORM_PARTY_MISMATCH")
+    scenario.given(ask_return()).when(confirm(kind="general", buyer_tax_id=None)).then(RedFontFormConfirmed)
+
+
+def test_tax_ids_are_the_same_in_upper_and_lower_case(scenario: Scenario) -> None:
+    scenario.given(*FORM_ROUTE).when(confirm(seller_tax_id=SELLER.lower(), buyer_tax_id=BUYER.lower()))
+    scenario.then(RedFontFormConfirmed)
 
 
 def test_an_invoice_without_tax_is_reversed_without_tax(scenario: Scenario) -> None:

@@ -1,12 +1,13 @@
 """Invoices come on record, and so does their posting status."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from events.invoice_events import InvoiceIssued, PostingStatusChanged
+from events.values import Buyer
 from tests.service.invoice.orders import (
     CREDIT_NOTE,
     NUMBER,
@@ -17,6 +18,7 @@ from tests.service.invoice.orders import (
     confirm,
     credit,
     observe,
+    refuse_reissue,
     register,
     reissue,
     replaces,
@@ -52,6 +54,39 @@ def test_a_credit_notes_number_is_no_invoices(scenario: Scenario) -> None:
 def test_the_number_begins_with_the_year_of_issue(scenario: Scenario) -> None:
     scenario.when(register(issued_on=date(2025, 12, 31)))
     scenario.then_refused("NUMBER_YEAR_MISMATCH", number_year="26", issued_on="2025-12-31")
+
+
+@pytest.mark.parametrize(
+    ("number", "issued_on"),
+    [
+        ("20000000000000000001", "2020-12-31"),
+        ("26000000000000000001", "1926-02-01"),
+        ("26000000000000000001", "2026-02-15"),
+    ],
+)
+def test_an_invoice_is_issued_between_the_first_digital_ones_and_tomorrow(
+    scenario: Scenario, number: str, issued_on: str
+) -> None:
+    """It is 13 February in Shanghai."""
+    scenario.when(register(number, issued_on=issued_on))
+    scenario.then_refused("ISSUED_ON_IMPLAUSIBLE", issued_on=issued_on, earliest="2021-01-01", latest="2026-02-14")
+
+
+@pytest.mark.parametrize(
+    ("number", "issued_on"), [("21000000000000000001", date(2021, 1, 1)), (NUMBER, date(2026, 2, 14))]
+)
+def test_the_first_and_the_last_plausible_day_of_issue_pass(scenario: Scenario, number: str, issued_on: date) -> None:
+    scenario.when(register(number, issued_on=issued_on)).then(InvoiceIssued, issued_on=issued_on)
+
+
+def test_tomorrow_is_shanghais(scenario: Scenario) -> None:
+    scenario.now = datetime.fromisoformat("2026-02-13T16:00:00+00:00")  # the 14th begins in Shanghai
+    scenario.when(register(issued_on=date(2026, 2, 15))).then(InvoiceIssued)
+
+
+def test_a_special_invoice_names_its_buyers_tax_id(scenario: Scenario) -> None:
+    scenario.when(register(buyer=Buyer(name="王"))).then_refused("BUYER_TAX_ID_REQUIRED")
+    scenario.when(register(buyer=Buyer(name="王"), kind="general")).then(InvoiceIssued)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +129,23 @@ def test_a_released_charge_may_be_invoiced_again(scenario: Scenario) -> None:
     scenario.then(InvoiceIssued)
 
 
+def test_a_released_charge_goes_back_to_the_account_it_was_released_from(scenario: Scenario) -> None:
+    scenario.given(*REVERSED)
+    for _ in range(2):
+        scenario.when(register(OTHER_NUMBER, account_id="another"))
+        scenario.then_refused("CHARGE_OF_ANOTHER_ACCOUNT", charge_id="c1")
+    scenario.given(reissue("c1"), refuse_reissue("id-8"))
+    scenario.when(register(OTHER_NUMBER, account_id="another"))
+    scenario.then_refused("CHARGE_OF_ANOTHER_ACCOUNT", charge_id="c1")
+    scenario.when(register(OTHER_NUMBER)).then(InvoiceIssued)
+
+
+def test_a_charge_that_is_taken_is_told_before_one_of_another_account(scenario: Scenario) -> None:
+    scenario.given(*REVERSED, register(OTHER_NUMBER, charges=("c2",)))
+    scenario.when(register("26000000000000000003", charges=("c1", "c2"), account_id="another"))
+    scenario.then_refused("CHARGE_ALREADY_INVOICED", charge_id="c2", invoice_number=OTHER_NUMBER)
+
+
 def test_a_replacement_takes_over_what_was_held_for_it(scenario: Scenario) -> None:
     scenario.given(*HELD).when(register(OTHER_NUMBER, kind="general", replaces=replaces(NUMBER, REISSUE)))
     scenario.then(InvoiceIssued, replaces=replaces(NUMBER, REISSUE))
@@ -126,11 +178,17 @@ def test_a_replacement_has_exactly_the_held_charges(scenario: Scenario, charges:
 def test_what_is_wrong_with_a_new_invoice_is_told_in_order(scenario: Scenario) -> None:
     scenario.given(register())
     wrong = register(
-        OTHER_NUMBER, issued_on=date(2025, 1, 1), total_amount=Decimal("1.00"), replaces=replaces(NUMBER, "none")
+        OTHER_NUMBER,
+        issued_on=date(2025, 1, 1),
+        buyer=Buyer(name="王"),
+        total_amount=Decimal("1.00"),
+        replaces=replaces(NUMBER, "none"),
     )
     for mended, code in (
         ({}, "NUMBER_YEAR_MISMATCH"),
-        ({"issued_on": date(2026, 1, 1)}, "AMOUNTS_DO_NOT_ADD_UP"),
+        ({"issued_on": date(2026, 3, 1)}, "ISSUED_ON_IMPLAUSIBLE"),
+        ({"issued_on": date(2026, 1, 1)}, "BUYER_TAX_ID_REQUIRED"),
+        ({"kind": "general"}, "AMOUNTS_DO_NOT_ADD_UP"),
         ({"total_amount": Decimal("106.00")}, "REISSUE_NOT_FOUND"),
         ({"replaces": None}, "CHARGE_ALREADY_INVOICED"),
     ):
@@ -149,6 +207,20 @@ def test_the_same_posting_again_appends_nothing_however_old_it_is(scenario: Scen
     scenario.then_nothing()
 
 
+def test_an_observation_is_at_most_five_minutes_ahead_of_its_command(scenario: Scenario) -> None:
+    """Whatever it says: a wrong clock must not freeze the posting status."""
+    ahead = NOW + timedelta(minutes=5)
+    scenario.given(register(), observe())
+    for status in ("recorded", "not_recorded"):
+        scenario.when(observe(status, observed_at=ahead + timedelta(microseconds=1)))
+        scenario.then_refused(
+            "OBSERVATION_IN_FUTURE",
+            observed_at="2026-02-13T01:35:00.000001+00:00",
+            latest="2026-02-13T01:35:00+00:00",
+        )
+    scenario.when(observe("not_recorded", observed_at=ahead)).then(PostingStatusChanged, observed_at=ahead)
+
+
 def test_an_older_observation_does_not_undo_a_newer_one(scenario: Scenario) -> None:
     scenario.given(register(), observe()).when(observe("not_recorded", observed_at=SEEN - timedelta(microseconds=1)))
     scenario.then_refused("STALE_OBSERVATION", expected="recorded", last_observed_at=SEEN.isoformat())
@@ -160,6 +232,6 @@ def test_an_observation_of_the_same_instant_counts(scenario: Scenario) -> None:
 
 
 def test_only_a_change_counts_as_last_observed(scenario: Scenario) -> None:
-    scenario.given(register(), observe(), observe(observed_at=SEEN + timedelta(days=1)))
-    scenario.when(observe("not_recorded", observed_at=SEEN + timedelta(hours=1)))
+    scenario.given(register(), observe(), observe(observed_at=SEEN + timedelta(minutes=30)))
+    scenario.when(observe("not_recorded", observed_at=SEEN + timedelta(minutes=10)))
     scenario.then(PostingStatusChanged)

@@ -1,6 +1,6 @@
 """A customer asks for a return: on which route, with what, and until when."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -77,10 +77,27 @@ def test_a_refusal_that_the_policy_causes_names_it(by_the_law: Scenario) -> None
     assert fault["policy"] in fault["message"]
 
 
-def test_a_form_that_the_policy_makes_needless_is_refused_in_its_name(scenario: Scenario) -> None:
-    scenario.given(GENERAL, observe()).when(ask_return())
-    fault = scenario.then_refused_fields("RED_FONT_FORM_NOT_EXPECTED")
-    assert fault["policy"] == "REDLETTER_GENERAL_RECORDED_ROUTE=simple"
+def test_a_form_number_chooses_the_form_route_for_a_recorded_general_invoice(scenario: Scenario) -> None:
+    """The law wants a form there, and the seed's simple route would end in the buyer's confirmation."""
+    scenario.given(GENERAL, observe())
+    scenario.when(ask_return(reason=None))
+    assert "policy" not in scenario.then_refused_fields("RETURN_REASON_REQUIRED")
+    scenario.when(ask_return()).then(ReturnRequested, route="form", red_font_form_number=FORM)
+    scenario.when(ask_return()).then_refused("RETURN_ALREADY_IN_PROGRESS", return_id="id-4")
+
+
+@pytest.mark.parametrize("absent", [None, "", " \u00a0-"])
+def test_without_a_form_number_a_recorded_general_invoice_goes_the_simple_route(
+    scenario: Scenario, absent: str | None
+) -> None:
+    scenario.given(GENERAL, observe()).when(ask_simply(red_font_form_number=absent))
+    scenario.then(ReturnRequested, route="simple", red_font_form_number=None)
+
+
+@pytest.mark.parametrize("posting", ["not_recorded", None])
+def test_a_general_invoice_that_is_not_recorded_takes_no_form(scenario: Scenario, posting: str | None) -> None:
+    scenario.given(GENERAL, *([observe(posting)] if posting else [])).when(ask_return())
+    assert "policy" not in scenario.then_refused_fields("RED_FONT_FORM_NOT_EXPECTED")
 
 
 def test_an_unobserved_special_invoice_sends_the_customer_to_the_finance_department(scenario: Scenario) -> None:
@@ -122,11 +139,31 @@ def test_empty_number_and_remarks_are_absent_on_the_simple_route_too(scenario: S
 
 
 @pytest.mark.parametrize(
-    "number", ["1", "a" * 20, FORM + "0", f" {FORM}", f"{FORM}\n", "３３０１００２６０２００００００００１", "٣" * 20]
+    "number",
+    ["1", "a" * 20, FORM + "0", "３３０１００２６０２００００００００１", "٣" * 20, f"{FORM}.", f"{FORM[:-1]}²"],
 )
 def test_a_form_number_is_exactly_20_ascii_digits(scenario: Scenario, number: str) -> None:
     scenario.given(*RECORDED).when(ask_return(red_font_form_number=number))
     assert scenario.then_refused_fields("RED_FONT_FORM_NUMBER_MALFORMED")["field"] == "red_font_form_number"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f" {FORM}\n",
+        "3301 0026 0200 0000 0001",
+        "33010026-0200-00000001",
+        "33010026\u00a00200\u202f0000\u30000001",
+        "33010026\u20110200\uff0d00000001",
+        "".join(chr(ord(digit) + 0xFEE0) for digit in FORM),
+    ],
+)
+def test_blanks_hyphens_and_wide_digits_in_a_form_number_are_folded(scenario: Scenario, written: str) -> None:
+    scenario.given(*RECORDED).when(ask_return(red_font_form_number=written))
+    scenario.then(ReturnRequested, red_font_form_number=FORM)
+    scenario.given(register(OTHER_NUMBER, charges=("c2",)), observe(number=OTHER_NUMBER))
+    scenario.when(ask_return(OTHER_NUMBER, red_font_form_number=written))
+    scenario.then_refused("RED_FONT_FORM_ALREADY_USED", form_number=FORM, invoice_number=NUMBER)
 
 
 def test_a_form_is_not_expected_on_the_simple_route(scenario: Scenario) -> None:
@@ -232,11 +269,11 @@ def test_a_return_asked_for_twice_is_refused_the_second_time(scenario: Scenario)
     scenario.then_refused("RETURN_ALREADY_IN_PROGRESS", return_id="id-3")
 
 
-def test_due_times_are_counted_in_shanghai_days(scenario: Scenario) -> None:
-    scenario.now = datetime.fromisoformat("2026-02-12T16:00:00+00:00")  # Friday the 13th begins in Shanghai
+@pytest.mark.parametrize(
+    ("now", "due"), [("2026-02-13T15:59:59Z", "2026-02-14"), ("2026-02-13T16:00:00Z", "2026-02-24")]
+)
+def test_due_times_are_counted_in_shanghai_days(scenario: Scenario, now: str, due: str) -> None:
+    """Saturday the 14th is worked, and then the Spring Festival begins."""
+    scenario.now = datetime.fromisoformat(now)
     scenario.given(*RECORDED).when(ask_return())
-    scenario.then(ReturnRequested, due_earliest=datetime.fromisoformat("2026-02-14T00:00:00+08:00"))
-    scenario.given(reject())
-    scenario.now -= timedelta(seconds=1)
-    scenario.when(ask_return())
-    scenario.then(ReturnRequested, due_earliest=datetime.fromisoformat("2026-02-13T00:00:00+08:00"))
+    scenario.then(ReturnRequested, due_earliest=datetime.fromisoformat(f"{due}T00:00:00+08:00"))

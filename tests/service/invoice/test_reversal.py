@@ -80,12 +80,39 @@ def test_a_credit_note_has_a_number_of_its_own(scenario: Scenario, taken: str) -
     scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=taken)
 
 
+def test_a_credit_notes_number_begins_with_the_year_of_its_issue(scenario: Scenario) -> None:
+    scenario.given(*CONFIRMED).when(credit(credit_note_number="25000000000000000091", **IN_FULL))
+    scenario.then_refused(
+        "CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number="25000000000000000091", issued_on="2026-02-14"
+    )
+
+
+@pytest.mark.parametrize("issued_on", ["2026-01-31", "2026-02-15"])
+def test_a_credit_note_is_issued_between_the_original_and_tomorrow(scenario: Scenario, issued_on: str) -> None:
+    for _ in range(2):
+        scenario.given(*(CONFIRMED if not scenario.streams else ())).when(credit(issued_on=issued_on, **IN_FULL))
+        scenario.then_refused(
+            "CREDIT_NOTE_DATE_IMPLAUSIBLE", issued_on=issued_on, earliest="2026-02-01", latest="2026-02-14"
+        )
+
+
+@pytest.mark.parametrize("issued_on", ["2026-02-01", "2026-02-14"])
+def test_the_first_and_the_last_plausible_day_of_a_credit_note_pass(scenario: Scenario, issued_on: str) -> None:
+    scenario.given(*CONFIRMED).when(credit(issued_on=issued_on, **IN_FULL)).then(CreditNoteIssued)
+
+
 def test_what_is_wrong_with_a_credit_note_is_told_in_order(scenario: Scenario) -> None:
     scenario.given(*OPEN).when(credit()).then_refused("CREDIT_NOTE_BEFORE_CONFIRMATION")
     scenario.given(confirm(**IN_FULL)).when(credit(form_number=OTHER_FORM, credit_note_number=NUMBER))
     scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
     scenario.when(credit(credit_note_number=NUMBER))
     scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=NUMBER)
+    scenario.when(credit(issued_on="2026-01-01"))
+    scenario.then_refused(
+        "CREDIT_NOTE_DATE_IMPLAUSIBLE", issued_on="2026-01-01", earliest="2026-02-01", latest="2026-02-14"
+    )
+    scenario.when(credit())
+    assert getattr(scenario.decision, "code", None) == "CREDIT_NOTE_AMOUNT_MISMATCH"
 
 
 def test_the_same_credit_note_again_appends_nothing_and_another_is_refused(scenario: Scenario) -> None:

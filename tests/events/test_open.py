@@ -1,0 +1,104 @@
+"""What Redletter writes may grow: its schemas are open, its readers ignore what they do not know, nothing is null."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from events import bodies
+from events.catalogue import COMMANDS, EVENTS, read_event, read_written, write
+from events.faults import Faults
+from events.schemas import schema
+from tests.events.messages import MESSAGES
+
+WRITTEN = [name for name in MESSAGES if name not in COMMANDS]
+CASES = [(name, which) for name in WRITTEN for which in MESSAGES[name]]
+FREE = ("details", "changes")
+"""Objects that hold whatever fits the occasion."""
+
+
+def grown(node: Any) -> Any:
+    """Add an unknown field to every object."""
+    if isinstance(node, list):
+        return [grown(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: value if key in FREE else grown(value) for key, value in node.items()} | {"unknown": {"more": [1]}}
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for one in node.values():
+            yield from objects(one)
+    if isinstance(node, list):
+        for one in node:
+            yield from objects(one)
+
+
+@pytest.mark.parametrize(("name", "which"), CASES)
+def test_an_unknown_field_at_any_level_of_what_redletter_writes_is_ignored(name: str, which: str) -> None:
+    message = MESSAGES[name][which]
+    more = json.dumps(grown(json.loads(write(message)))).encode()
+    assert (read_event(name, more) if name in EVENTS else read_written(name, more)) == message
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_schemas_of_what_redletter_writes_are_open_and_know_no_null(name: str) -> None:
+    for node in objects(schema(name)):
+        assert node.get("additionalProperties", True) is not False
+        assert node.get("type") != "null"
+        assert "default" not in node or node["default"] is not None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_field_at_any_level_of_a_command_is_a_fault(name: str) -> None:
+    for message in MESSAGES[name].values():
+        body = grown(json.loads(write(message)))
+        faults = bodies.read(COMMANDS[name], body, json.dumps(body).encode())
+        assert isinstance(faults, Faults)
+        wanted = sum("unknown" in node for node in objects(body))
+        assert len([fault for fault in faults if fault.field.endswith("unknown")]) == wanted
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_schemas_of_commands_are_closed(name: str) -> None:
+    closed = [node for node in objects(schema(name)) if "properties" in node and node.get("type") == "object"]
+    assert closed
+    assert all(node["additionalProperties"] is False for node in closed)
+
+
+KEYWORDS = {
+    *("$id", "$ref", "$defs", "type", "properties", "required", "additionalProperties", "items", "anyOf", "const"),
+    *("enum", "default", "pattern", "format", "title", "description"),
+    *("minLength", "maxLength", "minItems", "maxItems", "minimum"),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_schema_has_only_keywords_of_json_schema(name: str) -> None:
+    def check(node: Any) -> None:
+        if isinstance(node, list):
+            for one in node:
+                check(one)
+        if isinstance(node, dict):
+            assert set(node) <= KEYWORDS
+            for key, value in node.items():
+                for one in value.values() if key in {"properties", "$defs"} else [value]:
+                    if key not in {"default", "enum", "const", "required"}:
+                        check(one)
+
+    check(schema(name))
+
+
+@pytest.mark.parametrize(("name", "which"), CASES)
+def test_no_null_is_published(name: str, which: str) -> None:
+    assert b"null" not in write(MESSAGES[name][which])
+
+
+def test_no_null_is_published_in_details_either() -> None:
+    refused = MESSAGES["ReturnRefused.v1"]["least"]
+    told = {"details": {"a": None, "b": [{"c": None, "d": 1}, None], "e": {"f": None}}}
+    again = type(refused).model_validate(dict(refused) | told)
+    assert json.loads(write(again))["details"] == {"b": [{"d": 1}], "e": {}}
