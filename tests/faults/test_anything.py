@@ -1,0 +1,141 @@
+"""Whatever is sent ends as exactly one reply, one dead letter, or both; and its neighbours are decided as ever."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import psutil
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from events.catalogue import read_event
+from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
+from rules.calendar import MAINLAND_CHINA
+from service.deciding import Batch
+from service.inbox import Received, read
+from service.invoice.claims import Overlay
+from service.invoice.moment import Moment, Policy
+from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow
+from tests.faults.anything import CODECS, Anything, Hurt
+from tests.faults.evidence import answer_of
+from tests.faults.load import Answer, Sent, scripts
+
+SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
+SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
+DECODED = 20_000 * SCALE if SCALE > 1 else 10_000
+MOST_MEMORY = 400 * 1024 * 1024
+"""Bytes that a role may have resident."""
+ENVELOPE_BYTES = 64 * 1024
+"""More than the headers and the framing of any message of ours."""
+MOST_REPLIES = 2000
+"""Replies that are kept for a command that comes again."""
+LARGEST = {topic.name: topic.largest for topic in TOPICS}
+NOW = datetime(2026, 2, 14, 1, 30, tzinfo=UTC)
+POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
+
+
+def decoded(record: Hurt, offset: int) -> ConsumerRecord[bytes | None, bytes | None]:
+    """Write a record as a producer does, in a batch of its own, and read it as the Kafka client does."""
+    writing = DefaultRecordBatchBuilder(2, CODECS.index(record.codec), 0, -1, -1, -1, 1 << 26)
+    assert writing.append(0, 1, record.key, record.value, list(record.headers))
+    batch = MemoryRecords(bytes(writing.build()))
+    partition = TopicPartition(record.topic, 0)
+    (read_back,) = PartitionRecords(partition, batch, [], 0, None, None, check_crcs=True, isolation_level=0)
+    read_back.offset = offset
+    return read_back
+
+
+class Deciding:
+    """The worker's decisions, without its servers."""
+
+    def __init__(self) -> None:
+        self._batch = Batch({}, {}, Overlay({}), self._moment)
+        self._taken = 0
+
+    def take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> list[Entry]:
+        """Decide one record, check what is written, and return it."""
+        self._taken += 1
+        self._forget()
+        received = read(record)
+        self._batch.take(received)
+        entries, self._batch.entries = self._batch.entries, []
+        self._batch.decisions.clear()
+        replies = [entry for entry in entries if isinstance(entry, ReplyRow)]
+        dead = [entry for entry in entries if isinstance(entry, DeadLetterRow)]
+        if isinstance(received, Received):
+            assert (len(replies), dead) == (1, []), (record, entries)
+        else:
+            assert [entry.reason for entry in dead] == [received.reason]
+            assert received.reason in {"MALFORMED_COMMAND", "TOO_LARGE"}
+            known = received.envelope.id is not None and received.envelope.source is not None
+            assert (len(replies), dead[0].answered) == (int(known), known)
+        for entry in entries:
+            assert_publishable(entry)
+        return entries
+
+    def _forget(self) -> None:
+        """Forget the oldest replies, which would grow without end."""
+        if len(self._batch.earlier) > 2 * MOST_REPLIES:
+            newest = islice(reversed(self._batch.earlier.items()), MOST_REPLIES)
+            self._batch.earlier = dict(reversed([*newest]))
+
+    def _moment(self) -> Moment:
+        return Moment(NOW, MAINLAND_CHINA, f"id-{self._taken}", POLICY)
+
+
+def assert_publishable(entry: Entry) -> None:
+    """Check that Kafka takes an entry for its size, and PostgreSQL for its text."""
+    match entry:
+        case EventRow():
+            topic, parts = EVENTS, [entry.stored.state]
+            texts = [entry.causation, entry.correlation, entry.traceparent]
+            assert read_event(entry.stored.topic, entry.stored.state).invoice_number == entry.stored.originator_id
+        case ReplyRow():
+            topic, parts = REPLIES, [entry.record_key, entry.value]
+            texts = [entry.subject, entry.causation, entry.correlation, entry.traceparent]
+        case DeadLetterRow():
+            topic, parts = (
+                DEAD_LETTERS,
+                [entry.record_key, entry.value, *(part for pair in entry.headers for part in pair)],
+            )
+            texts = [entry.error, entry.reason]
+            assert len(entry.error.encode()) <= 4096
+    written = [text.encode() for text in texts if text is not None]
+    assert not any(b"\0" in text for text in written)
+    assert max(map(len, written), default=0) <= 4096
+    assert sum(len(part or b"") for part in parts) + ENVELOPE_BYTES < LARGEST[topic]
+
+
+def neighbours() -> Iterator[Sent]:
+    """Yield valid commands without end, of invoices of their own, each with the answer that it must get."""
+    first = 1
+    while True:
+        for script in scripts(50, first=first):
+            yield from script.steps
+        first += 50
+
+
+def test_whatever_is_decoded_ends_as_a_reply_or_a_dead_letter_and_harms_no_neighbour() -> None:
+    deciding, valid, before = Deciding(), neighbours(), psutil.Process().memory_info().rss
+    accepted = 0
+    for offset, record in enumerate(Anything(SEED).records(DECODED)):
+        deciding.take(decoded(record, offset))
+        if offset % 5 == 0:
+            sent = next(valid)
+            neighbour = Hurt(sent.topic, sent.key, sent.value, sent.headers, record.codec)
+            assert answered(deciding.take(decoded(neighbour, DECODED + offset))) == sent.answer
+            accepted += sent.answer is not None and sent.answer.code is None
+    assert accepted > DECODED / 20
+    assert psutil.Process().memory_info().rss - before < MOST_MEMORY
+
+
+def answered(entries: list[Entry]) -> Answer:
+    """Return what the one reply says."""
+    (reply,) = (entry for entry in entries if isinstance(entry, ReplyRow))
+    body: dict[str, Any] = json.loads(reply.value)
+    return answer_of(body)
