@@ -146,7 +146,7 @@ def form_number(number: str) -> str:
 
 def _reversal(script: Script) -> None:
     credit_note = {
-        "credit_note_number": f"27{script.number[2:]}",
+        "credit_note_number": f"269{script.number[3:]}",
         "issued_on": "2026-02-14",
         "form_number": form_number(script.number),
         "net_amount": "-100.00",
@@ -174,7 +174,7 @@ def simple(number: str) -> Script:
     script.refused(
         "RecordCreditNote",
         "CREDIT_NOTE_BEFORE_CONFIRMATION",
-        credit_note_number=f"27{number[2:]}",
+        credit_note_number=f"269{number[3:]}",
         issued_on="2026-02-14",
         form_number=form_number(number),
         net_amount="-100.00",
