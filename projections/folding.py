@@ -66,7 +66,10 @@ def read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
         raise NotAnEvent(record)
     headers = dict(record.headers)
     try:
-        event = read_event(named(headers["ce_type"].decode()), record.value)
-        return record, event, int(headers["ce_invoiceversion"])
+        event = read_event(named((headers["ce_type"] or b"").decode()), record.value)
+        version = int(headers["ce_invoiceversion"] or b"")
     except (KeyError, ValueError) as error:
         raise NotAnEvent(record) from error
+    if event.invoice_number.encode() != record.key:
+        raise NotAnEvent(record)
+    return record, event, version

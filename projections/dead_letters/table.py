@@ -1,8 +1,13 @@
 """A row for each dead letter: its place and its reason, and nothing of what it says."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
+from events.topics import TOPICS
+from projections.foreign import UNKNOWN, report_foreign
 from projections.read_model import Cur, about
 from transport.stepping import Record, Undecodable
 
@@ -22,7 +27,10 @@ _WRITE = """
     select * from unnest(%b::text[], %b::int[], %b::bigint[], %b::text[], %b::text[], %b::timestamptz[])
     on conflict do nothing
 """
-_HEADERS = ("dl_topic", "dl_partition", "dl_offset", "dl_reason", "dl_error", "dl_time")
+MAX_ERROR_BYTES = 4096
+_TOPICS = frozenset(topic.name for topic in TOPICS)
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
+_MAX_PARTITION, _MAX_OFFSET = 2**31 - 1, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,44 @@ class DeadLetters:
         cur.execute(about(self.name, "create index on {table} (buried_at desc)"))
 
     def project(self, cur: Cur, records: Sequence[Record]) -> None:
-        """Note the dead letters. A record may bring headers of the same names: the relay's own stand last."""
-        rows = [_row(record) for record in records]
-        cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
+        """Note the dead letters. What is none is left out: a foreign writer must not stop the list."""
+        rows = [(record, _row(record)) for record in records]
+        report_foreign([record for record, row in rows if row is None])
+        noted = [row for _, row in rows if row]
+        if noted:
+            cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*noted, strict=True)])
 
 
-def _row(record: Record) -> tuple[object, ...]:
-    headers: dict[str, bytes | None] = {} if isinstance(record, Undecodable) else dict(record.headers)
-    topic, partition, offset, reason, error, at = ((headers.get(name) or b"").decode() for name in _HEADERS)
-    return topic, int(partition), int(offset), reason, error, at
+class _Row(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    error: str
+    buried_at: datetime
+
+
+def _row(record: Record) -> _Row | None:
+    """Return what is noted. A record may bring headers of the same names: the relay's own stand last."""
+    if isinstance(record, Undecodable):
+        return None
+    headers = {name: value or b"" for name, value in record.headers}
+    try:
+        row = _read(headers)
+    except (KeyError, ValueError):
+        return None
+    fits = row.topic in _TOPICS and 0 <= row.partition <= _MAX_PARTITION and 0 <= row.offset <= _MAX_OFFSET
+    return row if fits and row.buried_at.tzinfo else None
+
+
+def _read(headers: Mapping[str, bytes]) -> _Row:
+    reason = headers["dl_reason"].decode()
+    return _Row(
+        headers["dl_topic"].decode(),
+        int(headers["dl_partition"]),
+        int(headers["dl_offset"]),
+        reason if _REASON.fullmatch(reason) else UNKNOWN,
+        # PostgreSQL keeps no U+0000.
+        headers["dl_error"][:MAX_ERROR_BYTES].decode(errors="ignore").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        datetime.fromisoformat(headers["dl_time"].decode()),
+    )
