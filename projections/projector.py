@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from projections.health import Health
+from projections.live import LiveProjection
 from projections.models import MODELS, Entry
 from projections.projection import Projection
 from projections.status.publisher import Publisher
@@ -40,15 +41,16 @@ async def _follow(addresses: Addresses, entry: Entry, _: Publisher) -> None:
     await _consume(addresses, entry, _projection(addresses, entry))
 
 
-def _projection(addresses: Addresses, entry: Entry, committed: Callable[[], None] = lambda: None) -> Projection:
+def _projection(addresses: Addresses, entry: Entry, committed: Callable[[], None] = lambda: None) -> LiveProjection:
     health = Health(addresses.database, entry.name)
-    return Projection(
-        addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, health=health
+    projection = Projection(
+        addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, guard=health
     )
+    return LiveProjection(projection, health)
 
 
 async def _consume(
-    addresses: Addresses, entry: Entry, projection: Projection, publisher: Publisher | None = None
+    addresses: Addresses, entry: Entry, projection: LiveProjection, publisher: Publisher | None = None
 ) -> None:
     """Read the topic until cancelled; the last batch in hand is finished before the connection goes."""
     try:

@@ -2,6 +2,7 @@
 
 import psycopg
 
+from projections import health
 from projections.models import MODELS
 from projections.read_model import is_there
 from projections.rebuild import tables
@@ -23,6 +24,7 @@ def ensure(database_url: str) -> None:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")
         cur.execute(tables.CREATE)
+        cur.execute(health.CREATE)
         for entry in MODELS.values():
             if not is_there(cur, entry.make().names()[0]):
                 entry.make().create(cur)

@@ -236,32 +236,72 @@ def rebuild(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="
     """Fill read models anew from the first event on, and switch to them. Queries are answered all the way through.
 
     Interrupted, it goes on where it was when it is given again. Where the same code built the tables that are
-    replaced, their rows are compared. Exit code 1 when it failed.
+    replaced, their rows are compared. Exit code 1 when it failed, or when the read model has stopped all the same.
     """
+    stopped = False
     for name, outcome in _on_models("rebuild", names).items():
         alike = {True: "the same as before", False: "other than before", None: "built by other code before"}
         terminal.say(f"{name}: rebuilt, {outcome.rows:,} rows, {alike[outcome.same]}")
         for difference in outcome.differences:
             terminal.say(f"  {difference[:300]}")
+        stopped |= _tell_stopped(name, outcome)
+    raise typer.Exit(1 if stopped else 0)
 
 
 @read_models.command("verify")
 def verify(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]) -> None:
-    """Compare live read models with a fresh fold of all events. Exit code 1 when rows differ."""
+    """Compare live read models with a fresh fold of all events. Exit code 1 when rows differ, or one has stopped."""
     differ = False
     for name, outcome in _on_models("verify", names).items():
-        differ |= outcome.same is not True
+        differ |= outcome.same is not True or bool(outcome.stopped)
         alike = {True: "as they should be", False: "WRONG: rebuild it", None: "built by other code: rebuild it"}
         terminal.say(f"{name}: {outcome.rows:,} rows, {alike[outcome.same]}")
         for difference in outcome.differences:
             terminal.say(f"  {difference[:300]}")
+        _tell_stopped(name, outcome)
     raise typer.Exit(1 if differ else 0)
+
+
+def _tell_stopped(name: str, outcome: "Outcome") -> bool:
+    for why in outcome.stopped:
+        terminal.tell(f"redletter: {name} has stopped: {why}")
+    return bool(outcome.stopped)
+
+
+@read_models.command()
+def resume(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A read model that has stopped.")],
+    *,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Step over the record that it stands at; the read model then lacks it.")
+    ] = False,
+) -> None:
+    """Let the running projector try a stopped read model again, after a fix. Exit code 1 when it does not go on."""
+    import psycopg
+
+    from projections.resuming import NotTried
+    from redletter import projections
+    from transport.positions import PositionLost
+
+    settings = _settings()
+    try:
+        sentences, goes_on = projections.resume(_addresses(settings), name, skip=skip)
+    except projections.UnknownModel as error:
+        _end(str(error), UNUSABLE)
+    except PositionLost:
+        _end(f"{name} has moved on by itself meanwhile; nothing was skipped", 1)
+    except (NotTried, psycopg.Error) as error:
+        _end(str(error), 1)
+    for sentence in sentences:
+        terminal.say(sentence)
+    raise typer.Exit(0 if goes_on else 1)
 
 
 def _on_models(what: str, names: Sequence[str]) -> "dict[str, Outcome]":
     import psycopg
     from aiokafka.errors import KafkaError
 
+    from projections.rebuild.filling import CannotFold, Stalled
     from projections.rebuild.rebuilding import Busy
     from redletter import projections
 
@@ -272,7 +312,7 @@ def _on_models(what: str, names: Sequence[str]) -> "dict[str, Outcome]":
         _end(str(error), UNUSABLE)
     try:
         return projections.run(projections.WORK[what], _addresses(settings), entries)
-    except (Busy, KafkaError, psycopg.Error) as error:
+    except (Busy, CannotFold, Stalled, KafkaError, psycopg.Error) as error:
         _end(f"{what} failed: {error}", 1)
     except KeyboardInterrupt:
         _end("interrupted; give the same command again to go on", 1)

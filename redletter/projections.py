@@ -15,13 +15,16 @@ from rich.progress import (
 )
 
 from local import terminal
+from projections import resuming
 from projections.models import MODELS, REBUILT, Entry
 from projections.operations import lag
+from projections.rebuild import tables
 from projections.rebuild.code import fingerprint
 from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
 from transport.addresses import Addresses
 
-_BUILT = "select model, code, being_built_by is not null, stopped from projections.built"
+_BUILT = "select model, code, being_built_by is not null from projections.built"
+_SKIPPED = "select model, count(*) from projections.skipped group by model"
 
 Work = Callable[[Addresses, Entry, Told], Awaitable[Outcome]]
 
@@ -43,21 +46,45 @@ def chosen(names: Sequence[str]) -> list[Entry]:
 def told(addresses: Addresses) -> Iterator[tuple[str, ...]]:
     """Yield a row for each read model: name, lag in messages, lag in seconds, state."""
     behind = {one.consumer: one for one in asyncio.run(_lags(addresses))}
-    with psycopg.connect(addresses.database) as connection:
-        built = {model: (code, building, why) for model, code, building, why in connection.execute(_BUILT)}
+    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+        built = {model: (code, building) for model, code, building in connection.execute(_BUILT)}
+        skipped = {model: count for model, count in connection.execute(_SKIPPED)}  # noqa: C416 - as dict() of untyped rows is unknown
+        old = {name: tables.left_over(cur, entry) for name, entry in REBUILT.items()}
     for name, entry in MODELS.items():
         own = behind.get(entry.consumer)
         messages, seconds = (str(own.messages), f"{own.seconds:.1f}") if own else ("-", "-")
-        yield name, messages, seconds, _state(*built.get(name, ("", False, None)))
+        code, building = built.get(name, ("", False))
+        words = [
+            "; ".join(f"stopped: {stop.why}" for stop in resuming.standing(addresses.database, entry)) or "going on",
+            "" if code == fingerprint() else "built by other code",
+            "a rebuild is under way, or was interrupted" if building else "",
+            f"lacks {skipped[name]} skipped records: rebuild it" if name in skipped else "",
+            f"{', '.join(old[name])} is left of a rebuild: the next one drops it" if old.get(name) else "",
+        ]
+        yield name, messages, seconds, "; ".join(word for word in words if word)
 
 
-def _state(code: str, building: bool, stopped: str | None) -> str:  # noqa: FBT001 - columns of a row
-    words = [
-        f"stopped: {stopped}" if stopped else "going on",
-        "" if code == fingerprint() else "built by other code",
-        "a rebuild is under way, or was interrupted" if building else "",
+def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], bool]:
+    """Take up a stopped read model; return what there is to say, and whether it goes on.
+
+    Raises: UnknownModel, NotTried, PositionLost, psycopg.Error.
+    """
+    if name not in MODELS:
+        msg = f"{name} is no read model; there are {', '.join(MODELS)}"
+        raise UnknownModel(msg)
+    entry = MODELS[name]
+    if not resuming.standing(addresses.database, entry):
+        return [f"{name} has not stopped"], True
+    skipped = resuming.step_over(addresses.database, entry) if skip else []
+    cure = f"rebuild it once its code can read that: redletter projections rebuild {name}"
+    told = [
+        f"{name}: stepped over {one.topic}[{one.partition}] offset {one.record_offset}, which it lacks now ({one.why})"
+        + (f"; {cure}" if name in REBUILT else "")
+        for one in skipped
     ]
-    return "; ".join(word for word in words if word)
+    if left := resuming.tried_again(addresses.database, entry):
+        return [*told, *(f"{name} has stopped again: {one.why}" for one in left)], False
+    return [*told, f"{name} goes on"], True
 
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:

@@ -1,26 +1,44 @@
 """New tables filled from the beginning of the topic, in batches, each with its positions in one transaction."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from projections.folding import NotAnEvent
+from projections.health import reason
 from projections.models import Entry
 from projections.projection import Projection
 from projections.rebuild.tables import NEW, rebuilding
+from projections.versions import VersionGap
 from transport.addresses import Addresses
 from transport.consumer import Batch
-from transport.positions import Move
+from transport.positions import Move, PositionLost
 from transport.stepping import ConsumerRecord
 
 MOST = 5000
 """Records in one transaction."""
 
+STALLED_AFTER = 30.0
+"""Seconds without any record after which those that are missing are not waited for."""
+STALLED_WHILE_PAUSED = 10.0
+"""The same while the live read model is paused."""
+
 Positions = dict[TopicPartition, int]
 Progress = Callable[[int, int], None]
 """Told (records done, records in all), both counted as offsets."""
+
+
+class CannotFold(Exception):
+    """A record cannot be folded by this code; the message says which and why."""
+
+
+class Stalled(Exception):
+    """Records that the live read model has read do not come."""
 
 
 class Filling:
@@ -43,14 +61,22 @@ class Filling:
         """Return where the new tables are, whoever filled them."""
         return await asyncio.to_thread(self._projection.positions, partitions)
 
-    async def reach(self, targets: Mapping[TopicPartition, int]) -> None:
-        """Fill until exactly these positions are reached; none may lie before where the tables are."""
+    async def reach(self, targets: Mapping[TopicPartition, int], stalled_after: float | None = None) -> None:
+        """Fill until exactly these positions are reached; none may lie before where the tables are.
+
+        stalled_after: seconds, `STALLED_AFTER` by default. Raises: CannotFold, Stalled, KafkaError, psycopg.Error.
+        """
         total = sum(targets.values())
         fetched = dict(self.at)
         writing: asyncio.Task[None] | None = None
+        came_at = time.monotonic()
         try:
-            while any(fetched[partition] < target for partition, target in targets.items()):
+            while missing := [one for one, target in targets.items() if fetched[one] < target]:
                 batch = await self._fetch(fetched, targets)
+                if batch:
+                    came_at = time.monotonic()
+                elif time.monotonic() - came_at > (STALLED_AFTER if stalled_after is None else stalled_after):
+                    raise _stalled(missing[0], fetched[missing[0]], targets[missing[0]])
                 if writing:
                     await writing  # the next batch was fetched meanwhile
                 writing = asyncio.create_task(self._write(batch, total)) if batch else None
@@ -65,7 +91,12 @@ class Filling:
     async def _fetch(self, fetched: Positions, targets: Mapping[TopicPartition, int]) -> Batch | None:
         records: list[ConsumerRecord] = []
         moves: list[Move] = []
-        for partition, found in (await self._consumer.getmany(timeout_ms=500, max_records=MOST)).items():
+        try:
+            came = await self._consumer.getmany(timeout_ms=500, max_records=MOST)
+        except UnicodeDecodeError as error:
+            msg = f"a record cannot be read at all: {error}"
+            raise CannotFold(msg) from error
+        for partition, found in came.items():
             wanted = [record for record in found if record.offset < targets.get(partition, 0)]
             if len(wanted) < len(found):
                 self._consumer.seek(partition, targets[partition])
@@ -77,9 +108,22 @@ class Filling:
         return Batch(records, moves) if records else None
 
     async def _write(self, batch: Batch, total: int) -> None:
-        await asyncio.to_thread(self._projection.handle, batch)
+        try:
+            await asyncio.to_thread(self._projection.handle, batch)
+        except (psycopg.Error, PositionLost):
+            raise
+        except Exception as error:
+            told = isinstance(error, (NotAnEvent, VersionGap))
+            raise CannotFold(str(error) if told else reason(error)) from error
         self.at |= {TopicPartition(move.topic, move.partition): move.next for move in batch.moves}
         self._progress(sum(self.at.values()), total)
+
+
+def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:
+    topic, number = partition
+    return Stalled(
+        f"{topic}[{number}] has nothing more from offset {at} on, but the live read model stands at {target}"
+    )
 
 
 @asynccontextmanager

@@ -4,26 +4,31 @@ import asyncio
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import stamina
 from aiokafka import TopicPartition
 from psycopg.errors import LockNotAvailable
 
+from projections import resuming
 from projections.models import Entry
 from projections.read_model import Cur
 from projections.rebuild import shares, tables
 from projections.rebuild.code import fingerprint
-from projections.rebuild.filling import Filling, Progress, filling
+from projections.rebuild.filling import STALLED_WHILE_PAUSED, CannotFold, Filling, Progress, filling
 from projections.rebuild.tables import NEW, OLD
 from transport.addresses import Addresses
+from transport.database import connect
 from transport.topics import partition_counts
 
 GRACE = 10.0
 """Seconds that the old tables stay after a switch."""
 NEAR = 2000
 """Messages behind the live one at which the rest is done with the live one paused."""
+ROLE = "rebuild"
+FROZEN_AFTER = "20s"
+"""A frozen rebuild that has paused the live read model would hold its positions locked for ever."""
 _LOCK = "select pg_try_advisory_lock(hashtext('redletter rebuild'), hashtext(%s))"
 
 
@@ -37,11 +42,16 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. same: whether live and fresh rows are alike; None when other code had made the live ones."""
+    """What came of it.
+
+    same: whether live and fresh rows are alike; None when other code had made the live ones. stopped: why the live read
+    model does not go on all the same.
+    """
 
     rows: int
     same: bool | None
     differences: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +65,11 @@ class Told:
 async def rebuild(addresses: Addresses, entry: Entry, told: Told, grace: float = GRACE) -> Outcome:
     """Fill new tables and put them in the place of the live ones. Queries are answered all the way through.
 
-    Goes on where an interrupted one by the same code was. Raises: Busy, KafkaError, psycopg.Error.
+    Goes on where an interrupted one by the same code was.
+    Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
     code = fingerprint()
-    with _alone(addresses, entry):
+    with _alone(addresses, entry), _without_ruins(addresses, entry):
         async with filling(addresses, entry, told.progress) as fill:
             await _catch_up(addresses, entry, fill, told, code)
             outcome = await _compared(addresses, entry, fill, code)
@@ -67,19 +78,43 @@ async def rebuild(addresses: Addresses, entry: Entry, told: Told, grace: float =
         await asyncio.sleep(grace)
         with _transaction(addresses) as cur:
             tables.drop(cur, entry, OLD)
-    return outcome
+    return replace(outcome, stopped=await _stopped_still(addresses, entry))
 
 
 async def verify(addresses: Addresses, entry: Entry, told: Told) -> Outcome:
-    """Compare the live tables with a fresh fold, which is dropped again. Raises: Busy, KafkaError, psycopg.Error."""
+    """Compare the live tables with a fresh fold, which is dropped again.
+
+    Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
+    """
     code = fingerprint()
-    with _alone(addresses, entry):
+    with _alone(addresses, entry), _without_ruins(addresses, entry):
         async with filling(addresses, entry, told.progress) as fill:
             await _catch_up(addresses, entry, fill, told, code)
             outcome = await _compared(addresses, entry, fill, code)
         with _transaction(addresses) as cur:
             tables.give_up(cur, entry)
-    return outcome
+    stops = await asyncio.to_thread(resuming.standing, addresses.database, entry)
+    return replace(outcome, stopped=tuple(stop.why for stop in stops))
+
+
+@contextmanager
+def _without_ruins(addresses: Addresses, entry: Entry) -> Generator[None]:
+    """Drop new tables that this code cannot fill: given again, it would only fail there once more."""
+    try:
+        yield
+    except CannotFold:
+        with _transaction(addresses) as cur:
+            tables.give_up(cur, entry)
+        raise
+
+
+async def _stopped_still(addresses: Addresses, entry: Entry) -> tuple[str, ...]:
+    """Return why the live read model does not go on in its new tables, once a projector has tried."""
+    try:
+        stops = await asyncio.to_thread(resuming.tried_again, addresses.database, entry)
+    except resuming.NotTried as error:
+        return (str(error),)
+    return tuple(stop.why for stop in stops)
 
 
 async def _catch_up(addresses: Addresses, entry: Entry, fill: Filling, told: Told, code: str) -> None:
@@ -115,7 +150,7 @@ def _indexed(addresses: Addresses, entry: Entry) -> bool:
 
 async def _compared(addresses: Addresses, entry: Entry, fill: Filling, code: str) -> Outcome:
     """Compare with the live tables as they are at one moment; they go on meanwhile."""
-    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+    with connect(addresses.database, ROLE, autocommit=False) as connection, connection.cursor() as cur:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         at = tables.positions(cur, entry.consumer, entry)
         live = await asyncio.to_thread(tables.contents, cur, entry)
@@ -133,7 +168,7 @@ async def _compared(addresses: Addresses, entry: Entry, fill: Filling, code: str
 
 async def _differences(addresses: Addresses, entry: Entry, fill: Filling) -> list[str]:
     with _transaction(addresses) as cur:
-        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True))
+        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), STALLED_WHILE_PAUSED)
         return await asyncio.to_thread(tables.differences, cur, entry)
 
 
@@ -142,7 +177,7 @@ async def _switch(addresses: Addresses, entry: Entry, fill: Filling, code: str) 
     partitions = len(fill.at)
     async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
         with attempt, _transaction(addresses) as cur:
-            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True))
+            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), STALLED_WHILE_PAUSED)
             tables.switch(cur, entry, code, partitions)
 
 
@@ -162,7 +197,11 @@ def _behind(fill: Filling, targets: dict[TopicPartition, int]) -> int:
 
 @contextmanager
 def _transaction(addresses: Addresses) -> Generator[Cur]:
-    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+    settings = {"idle_in_transaction_session_timeout": FROZEN_AFTER}
+    with (
+        connect(addresses.database, ROLE, autocommit=False, **settings) as connection,
+        connection.cursor() as cur,
+    ):
         yield cur
 
 
@@ -179,7 +218,7 @@ def _soon(condition: Callable[[], bool]) -> bool:
 @contextmanager
 def _alone(addresses: Addresses, entry: Entry) -> Generator[None]:
     """Hold the right to rebuild a read model; a killed process loses it with its connection."""
-    with psycopg.connect(addresses.database, autocommit=True) as connection:
+    with connect(addresses.database, ROLE) as connection:
         if not _soon(lambda: connection.execute(_LOCK, (entry.name,)).fetchone() == (True,)):
             msg = f"another process is rebuilding or verifying {entry.name}; wait for it to end"
             raise Busy(msg)

@@ -19,13 +19,19 @@ CREATE = """
     create table if not exists projections.built (
         model text primary key,
         code text not null, -- of the live tables
-        being_built_by text, -- of the tables beside them, while there are any
-        stopped text, -- why the live one cannot go on
-        stopped_at timestamptz
+        being_built_by text -- of the tables beside them, while there are any
     )
 """
 _POSITIONS = "select partition, next from redletter.positions where consumer = %s and topic = %s"
 _PAUSE = f"{_POSITIONS} for update"
+_RETIRE_OTHERS = """
+    with own as (
+        insert into projections.writers (model, code) values (%(model)s, %(code)s)
+        on conflict (model, code) do update set retired = false
+    )
+    update projections.writers set retired = true where model = %(model)s and code <> %(code)s
+"""
+_SKIPPED_NO_MORE = "delete from projections.skipped where model = %s"
 _FORGET = "delete from redletter.positions where consumer = %s"
 _HASH = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {table} as t"
 _ONLY = "(select t::text from {table} as t except select t::text from {other} as t) limit 3"
@@ -44,7 +50,11 @@ def rebuilding(entry: Entry) -> str:
 
 
 def begin(cur: Cur, entry: Entry, code: str) -> bool:
-    """Make the new tables, or keep those that an interrupted rebuild by the same code has left; tell which."""
+    """Make the new tables, or keep those that an interrupted rebuild by the same code has left; tell which.
+
+    Tables of before an earlier switch, left by a rebuild that was killed before it dropped them, are dropped.
+    """
+    drop(cur, entry, OLD)
     cur.execute("select being_built_by from projections.built where model = %s", (entry.name,))
     left_by = (cur.fetchone() or (None,))[0]
     if left_by == code and is_there(cur, entry.build(NEW).names()[0]):
@@ -54,6 +64,11 @@ def begin(cur: Cur, entry: Entry, code: str) -> bool:
     cur.execute(_FORGET, (rebuilding(entry),))
     cur.execute("update projections.built set being_built_by = %s where model = %s", (code, entry.name))
     return False
+
+
+def left_over(cur: Cur, entry: Entry) -> list[str]:
+    """Return the names of tables of before a switch that are still there."""
+    return [name for name in entry.build(OLD).names() if is_there(cur, name)]
 
 
 def drop(cur: Cur, entry: Entry, suffix: str) -> None:
@@ -112,6 +127,8 @@ def switch(cur: Cur, entry: Entry, code: str, partitions: int) -> None:
     cur.execute(_FORGET, (rebuilding(entry),))
     done = "update projections.built set code = %s, being_built_by = null where model = %s"
     cur.execute(done, (code, entry.name))
+    cur.execute(_RETIRE_OTHERS, {"model": entry.name, "code": code})
+    cur.execute(_SKIPPED_NO_MORE, (entry.name,))
 
 
 def _rename(cur: Cur, names: Sequence[str], to: Sequence[str]) -> None:

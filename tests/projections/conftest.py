@@ -15,7 +15,8 @@ from transport.addresses import Addresses
 
 _LEFT = """
     drop table if exists projections.status_2;
-    truncate projections.status_outbox, redletter.positions
+    truncate projections.status_outbox, projections.stopped, projections.skipped, projections.writers,
+        redletter.positions
 """
 _TABLES = [name for entry in MODELS.values() for name in entry.make().names()]
 

@@ -13,14 +13,16 @@ import httpx
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import murmur2
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import STATUS
-from projections import api, models, projector
-from projections.models import REBUILT
+from events.topics import EVENTS, STATUS
+from projections import api, models, projector, resuming
+from projections.models import MODELS, REBUILT
 from projections.status import outbox, publisher
 from projections.status.publisher import Publisher
+from redletter import projections as command
 from tests.projections import naive, told
 from tests.projections.published import TRACE, event_id, messages
 from transport.addresses import Addresses
@@ -55,7 +57,7 @@ async def publish(addresses: Addresses, events: Sequence[Message]) -> None:
     """Publish events in order, each to the partition of its key."""
     writer: Any = AIOKafkaProducer(bootstrap_servers=addresses.kafka, enable_idempotence=True)
     async with writer as producer:
-        sent = [await producer.send(e.topic, key=e.key, value=e.value, headers=e.headers) for e in events]
+        sent = [await producer.send(e.topic, e.value, e.key, e.partition, headers=e.headers) for e in events]
         await asyncio.gather(*sent)
 
 
@@ -268,8 +270,55 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
         await until(lambda: degraded(http))
         assert found["answered"] == 200
         status = next(one for one in found["stopped"] if one["model"] == "status")
-        assert status["why"] == f"invoice {told.NUMBER}: version 3 came after 1"
+        (partition,) = status["partitions"]
+        gap = f"invoice {told.NUMBER}: version 3 came after 1"
+        assert status["why"] == f"invoice.events[{partition}] offset 1: {gap}"
         assert (await http.get(f"/invoices/{told.NUMBER}/status")).json()["version"] == 1
+
+
+async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_over_it(addresses: Addresses) -> None:
+    bad = Message(EVENTS, told.NUMBER.encode(), b"{}", [], partition=0)
+    numbers = [number(count) for count in range(40)]
+
+    async def stands(model: str, at: int, partition: int = 0) -> bool:
+        consumer = MODELS[model].consumer
+        query = "select next from redletter.positions where consumer = %s and topic = %s and partition = %s"
+        async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+            return await (await connection.execute(query, (consumer, EVENTS, partition))).fetchone() == (at,)
+
+    async def listed(model: str) -> str:
+        return next(row[-1] for row in await asyncio.to_thread(list, command.told(addresses)) if row[0] == model)
+
+    async def standing() -> bool:
+        return len(await asyncio.to_thread(resuming.standing, addresses.database, MODELS["details"])) == 1
+
+    async with running(projector.run(addresses)):
+        await publish(addresses, [bad])
+        await until(standing)
+        await publish(addresses, [one for each in numbers for one in messages(story(each))])
+        elsewhere = [each for each in numbers if (murmur2(each.encode()) & 0x7FFFFFFF) % 8 != 0]
+
+        async def the_others_go_on() -> bool:
+            return await versions(addresses, "details") == dict.fromkeys(elsewhere, len(STORY))
+
+        await until(the_others_go_on)
+        assert await stands("details", 0)
+        assert await listed("details") == "stopped: invoice.events[0] offset 0 is no known event"
+        sentences, goes_on = await asyncio.to_thread(command.resume, addresses, "details", skip=False)
+        assert (sentences, goes_on) == (
+            ["details has stopped again: invoice.events[0] offset 0 is no known event"],
+            False,
+        )
+        sentences, goes_on = await asyncio.to_thread(command.resume, addresses, "details", skip=True)
+        assert goes_on
+        assert sentences[0].startswith("details: stepped over invoice.events[0] offset 0, which it lacks now")
+
+        async def all_go_on() -> bool:
+            return await versions(addresses, "details") == dict.fromkeys(numbers, len(STORY))
+
+        await until(all_go_on)
+        assert await listed("details") == "going on; lacks 1 skipped records: rebuild it"
+        assert (await listed("history")).startswith("stopped")
 
 
 async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
@@ -14,14 +14,19 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
-from projections import projector
+from events.topics import EVENTS as EVENTS_TOPIC
+from projections import projector, resuming
 from projections.models import MODELS, REBUILT
 from projections.rebuild import filling, rebuilding, shares
+from projections.rebuild import tables as rebuilt
+from projections.rebuild.filling import CannotFold, Stalled
 from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
+from redletter import projections as command
 from tests.projections import told
 from tests.projections.published import messages
 from tests.projections.test_projector import asking, publish, running, until
 from transport.addresses import Addresses
+from transport.message import Message
 
 pytestmark = pytest.mark.integration
 
@@ -249,6 +254,88 @@ async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
         assert [outcome.same for outcome in outcomes] == [True] * 3
         with rebuilding._alone(addresses, MODELS["status"]), pytest.raises(Busy):
             await verify(addresses, MODELS["status"], quietly())
+
+
+def bad_event() -> Message:
+    return Message(EVENTS_TOPIC, number(0).encode(), b"{}", [], partition=0)
+
+
+async def test_a_rebuild_and_a_verification_say_that_the_live_model_has_stopped(addresses: Addresses) -> None:
+    async with projected(addresses, 5):
+        await publish(addresses, [bad_event()])
+        await until(lambda: _stopped(addresses))
+        for work in (verify, rebuild):
+            outcome = await work(addresses, MODELS["forms"], quietly())
+            assert outcome.same is True
+            (why,) = outcome.stopped
+            assert why.startswith("invoice.events[0] offset ")
+    assert tables_left(addresses) == []
+
+
+@pytest.mark.parametrize("worth_it", [0, 1_000_000], ids=["in several processes", "in one process"])
+async def test_a_rebuild_that_meets_an_event_it_cannot_fold_ends_and_leaves_nothing(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch, worth_it: int
+) -> None:
+    monkeypatch.setattr(shares, "WORTH_IT", worth_it)
+    monkeypatch.setattr(rebuilding, "NEAR", -1 if worth_it == 0 else 0)
+    async with projected(addresses, 5):
+        await publish(addresses, [bad_event()])
+        await until(lambda: _stopped(addresses))
+        await asyncio.to_thread(resuming.step_over, addresses.database, MODELS["forms"])
+        await publish(addresses, messages(story(999)))
+        before = contents(addresses, "forms")
+        with pytest.raises(CannotFold, match=r"^invoice.events\[0\] offset \d+ is no known event$"):
+            await rebuild(addresses, MODELS["forms"], quietly())
+        assert set(before) <= set(contents(addresses, "forms"))
+    assert tables_left(addresses) == []
+
+
+async def test_a_rebuild_does_not_wait_for_events_that_never_come(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "STALLED_AFTER", 1.0)
+    async with projected(addresses, 5):
+        pass
+    change(addresses, "update redletter.positions set next = next + 5 where consumer = %s", MODELS["forms"].consumer)
+    with pytest.raises(Stalled, match="has nothing more from offset"):
+        await rebuild(addresses, MODELS["forms"], quietly())
+
+
+async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_the_next(addresses: Addresses) -> None:
+    async with projected(addresses, 3):
+        # Killed between the switch and the end of its grace.
+        killed = asyncio.create_task(rebuild(addresses, MODELS["forms"], quietly(), grace=3600))
+        await until(lambda: _left(addresses))
+        killed.cancel()
+        with suppress(asyncio.CancelledError):
+            await killed
+        listed = {row[0]: row[-1] for row in await asyncio.to_thread(list, command.told(addresses))}
+        assert "forms__old, forms__old_invoices is left of a rebuild: the next one drops it" in listed["forms"]
+        await verify(addresses, MODELS["forms"], quietly())
+    assert tables_left(addresses) == []
+
+
+async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_go_on(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "FROZEN_AFTER", "500ms")
+    async with projected(addresses, 3):
+        frozen = rebuilding._transaction(addresses)
+        rebuilt.positions(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)
+        await publish(addresses, messages(story(999)))
+        await until(lambda: seen(addresses, 4))
+        with pytest.raises(psycopg.OperationalError):
+            frozen.__exit__(None, None, None)
+
+
+async def _stopped(addresses: Addresses) -> bool:
+    return bool(rows(addresses, "select 1 from projections.stopped where model = 'forms'"))
+
+
+async def _left(addresses: Addresses) -> bool:
+    return bool(tables_left(addresses)) and not rows(
+        addresses, "select 1 from projections.built where being_built_by is not null"
+    )
 
 
 async def test_documents_that_a_rebuild_changes_are_published_anew(addresses: Addresses) -> None:

@@ -1,0 +1,90 @@
+"""Take up a read model that has stopped: let the projector try again, or step over the record that it stands at."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+
+import structlog
+from psycopg.rows import class_row
+
+from projections.models import Entry
+from projections.read_model import Cur
+from transport import positions
+from transport.database import connect
+from transport.positions import Move
+
+log = structlog.get_logger(__name__)
+
+TRIED_WITHIN = 20.0
+"""Seconds within which a projector that runs tries again."""
+_LOOK_EVERY = 0.2
+
+_STOPS: LiteralString = """
+    select topic, partition, next, record_offset, why, tried_at, now() as now from projections.stopped
+    where model = %s order by topic, partition
+"""
+_SKIP = "insert into projections.skipped (model, topic, partition, record_offset, why) values (%s, %s, %s, %s, %s)"
+_GOES_ON = "delete from projections.stopped where model = %s and topic = %s and partition = %s"
+
+
+class Standing(NamedTuple):
+    """Where a read model stands and why. record_offset: None where no record is to blame. now: of the database."""
+
+    topic: str
+    partition: int
+    next: int
+    record_offset: int | None
+    why: str
+    tried_at: datetime
+    now: datetime
+
+
+class NotTried(Exception):
+    """No projector has tried again: none seems to run."""
+
+
+def standing(database: str, entry: Entry) -> list[Standing]:
+    """Return the partitions on which a read model has stopped. Raises: psycopg.Error."""
+    with connect(database, "projections") as connection, connection.cursor(row_factory=class_row(Standing)) as cur:
+        return cur.execute(_STOPS, (entry.name,)).fetchall()
+
+
+def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Sequence[Standing]:
+    """Wait until every partition has been tried since now; return those that have not gone on.
+
+    Raises: NotTried, psycopg.Error.
+    """
+    left = standing(database, entry)
+    since = left[0].now if left else None
+    end = time.monotonic() + within
+    while since and any(one.tried_at <= since for one in left):
+        if time.monotonic() > end:
+            msg = (
+                f"no projector has tried {entry.name} again within {within:.0f} s; one that is started does so at once"
+            )
+            raise NotTried(msg)
+        time.sleep(_LOOK_EVERY)
+        left = standing(database, entry)
+    return left
+
+
+def step_over(database: str, entry: Entry) -> list[Standing]:
+    """Move past the record that each stopped partition stands at, and keep a note of it; return where that was.
+
+    Raises: PositionLost when a projector has moved on meanwhile; psycopg.Error.
+    """
+    skipped = [one for one in standing(database, entry) if one.record_offset is not None]
+    with connect(database, "projections") as connection, connection.transaction(), connection.cursor() as cur:
+        for one in skipped:
+            _step_over(cur, entry, one, one.record_offset or 0)
+    for one in skipped:
+        place = {"topic": one.topic, "partition": one.partition, "offset": one.record_offset}
+        log.warning("record_skipped_on_purpose", model=entry.name, **place, why=one.why)
+    return skipped
+
+
+def _step_over(cur: Cur, entry: Entry, at: Standing, offset: int) -> None:
+    positions.advance(cur, entry.consumer, [Move(at.topic, at.partition, was=at.next, next=offset + 1)])
+    cur.execute(_SKIP, (entry.name, at.topic, at.partition, offset, at.why))
+    cur.execute(_GOES_ON, (entry.name, at.topic, at.partition))
