@@ -21,27 +21,30 @@ from events.replies import CommandAccepted
 from events.strict_json import parse
 from projections.api import examples
 from projections.api.problems import Problem, ProblemDocument
-from projections.api.publishing import Publisher, Reply, Unavailable
-from projections.api.waiting import not_found
+from projections.api.publishing import Pending, Publisher, Reply, Unavailable
+from projections.api.waiting import check_number
 
 LONGEST_BODY = 256 * 1024
 """Bytes of a command at most. Source: contract, section 4."""
 _KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
-_INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
 
 Customers = RequestReturn | RequestReissue
 
 
-class Published(BaseModel):
-    """The command is on its way."""
+class Underway(BaseModel):
+    """The command is on its way.
 
-    status: Literal["published"]
+    published: Kafka has it, and it will be answered. unconfirmed: it was handed to Kafka, which has not confirmed it
+    yet; sending it again under the same key does no harm.
+    """
+
+    status: Literal["published", "unconfirmed"]
     command_id: str
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": CommandAccepted, "description": "Accepted: the reply"},
-    202: {"model": Published, "description": "Published, and no reply yet: Location tells where to look"},
+    202: {"model": Underway, "description": "No reply yet: Location tells where to look"},
     404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
     409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
     422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused for faults of its fields"},
@@ -70,10 +73,10 @@ def router(publisher: Publisher) -> APIRouter:
         ) -> Response:
             """Publish the command, wait for its reply, and answer with that."""
             told = await give(publisher, kind, number, await body_of(request), idempotency_key, _trace(request))
-            if told is None:
+            if isinstance(told, Pending):
+                status = "published" if told.published else "unconfirmed"
                 location = {"Location": f"/invoices/{number}/status"}
-                published = {"status": "published", "command_id": idempotency_key}
-                return JSONResponse(published, HTTPStatus.ACCEPTED, location)
+                return JSONResponse({"status": status, "command_id": idempotency_key}, HTTPStatus.ACCEPTED, location)
             return JSONResponse(told)
 
     route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
@@ -102,12 +105,12 @@ def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JS
 
 async def body_of(request: Request) -> bytes:
     """Read the body, up to its bound."""
-    body = b""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_BODY:
             raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
-    return body
+    return bytes(body)
 
 
 def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
@@ -148,21 +151,20 @@ def _trace(request: Request) -> str | None:
 
 async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
     publisher: Publisher, kind: type[Customers], number: str, body: bytes, key: str | None, traceparent: str | None
-) -> Reply | None:
-    """Publish a customer's command, and return the reply that accepts it, or None when it takes long.
+) -> Reply | Pending:
+    """Publish a customer's command, and return the reply that accepts it, or what is known when it takes long.
 
     body: JSON, without the number. Raises: Problem with the code of the refusal, or of what cannot be read.
     """
-    if not _INVOICE_NUMBER.fullmatch(number):
-        raise not_found()
+    check_number(number)
     command = _read(kind, number, body, key)
     reply = await _tell(publisher, command, key or "", traceparent)
-    if reply is not None and "code" in reply:
+    if not isinstance(reply, Pending) and "code" in reply:
         raise _refused(reply)
     return reply
 
 
-async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | None:
+async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | Pending:
     number, name = command.invoice_number, name_of(type(command))
     headers = cloudevents.headers(
         id=key,
@@ -175,7 +177,7 @@ async def _tell(publisher: Publisher, command: Customers, key: str, traceparent:
         traceparent=traceparent,
     )
     try:
-        return await publisher.tell(COMMANDS[name].CHANNEL.value, number.encode(), write(command), headers)
+        return await publisher.tell(COMMANDS[name].CHANNEL.value, key, number.encode(), write(command), headers)
     except Unavailable:
         detail = "Commands cannot be taken now. Send it again, under the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None

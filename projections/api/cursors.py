@@ -1,11 +1,11 @@
 """Where a page ended, as a string that callers pass back and need not understand."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from projections.api.problems import malformed_query
+from projections.api.problems import Problem, malformed_query
 
 Place = TypeVar("Place")
 
@@ -16,10 +16,19 @@ def write(place: object) -> str:
 
 
 def read(cursor: str, kind: TypeAdapter[Place]) -> Place:
-    """Read a place back. Raises: Problem MALFORMED_QUERY."""
+    """Read a place back, from nothing but what `write` returned. Raises: Problem MALFORMED_QUERY."""
     try:
-        return kind.validate_json(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        place = kind.validate_json(_decoded(cursor))
     except (ValueError, ValidationError):
-        raise malformed_query(
-            [{"field": "cursor", "message": "must be the next_cursor of an earlier page, unchanged"}]
-        ) from None
+        raise _malformed() from None
+    if write(place) != cursor:
+        raise _malformed()
+    return place
+
+
+def _decoded(cursor: str) -> bytes:
+    return b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+
+
+def _malformed() -> Problem:
+    return malformed_query([{"field": "cursor", "message": "must be the next_cursor of an earlier page, unchanged"}])

@@ -1,21 +1,21 @@
 """Queries on invoices: the list, and all there is to tell of one."""
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from events.status import InvoiceStatus
-from events.values import AccountId, StatusCode
+from events.values import AccountId, InvoiceNumber, StatusCode, Time
 from projections.answers import Answer
 from projections.api import cursors
+from projections.api.parameters import QueryRoute
 from projections.api.problems import ProblemDocument
 from projections.api.reading import Connection, Reader, answer, written
-from projections.api.waiting import LONGEST_WAIT, found, not_found
+from projections.api.waiting import LONGEST_WAIT, check_number, found, not_issued_yet
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.history import queries as history
@@ -27,8 +27,7 @@ from projections.status import queries as status
 MOST_LINES = 200
 """Lines of a page at most."""
 
-_INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
-PLACE = TypeAdapter[tuple[date, str]](tuple[date, str])
+PLACE = TypeAdapter[tuple[date, InvoiceNumber]](tuple[date, InvoiceNumber])
 
 Find = Callable[[Connection, str], Awaitable[Answer | None]]
 
@@ -68,7 +67,7 @@ class InvoiceQuery(BaseModel):
 class PastQuery(InvoiceQuery):
     """The same, and perhaps as it was. as_of: RFC 3339, with an offset."""
 
-    as_of: AwareDatetime | None = None
+    as_of: Time | None = None
 
 
 _MALFORMED: dict[int | str, dict[str, Any]] = {
@@ -85,7 +84,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def router(reader: Reader) -> APIRouter:
     """Return the queries on invoices."""
-    routes = APIRouter(tags=["invoices"])
+    routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
 
     @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_MALFORMED}, response_class=Response)
     async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
@@ -123,8 +122,7 @@ def router(reader: Reader) -> APIRouter:
 
 
 async def _of_one(reader: Reader, request: Request, find: Find, number: str, query: InvoiceQuery) -> Response:
-    if not _INVOICE_NUMBER.fullmatch(number):
-        raise not_found()
+    check_number(number)
     told = await found(
         lambda: reader.read(lambda connection: find(connection, number)),
         account_id=query.account_id,
@@ -132,5 +130,5 @@ async def _of_one(reader: Reader, request: Request, find: Find, number: str, que
         wait=query.wait,
     )
     if told.body is None:
-        raise not_found()
+        raise not_issued_yet()
     return answer(request, told.body)

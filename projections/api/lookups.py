@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from events.values import AccountId
+from events.values import AccountId, ChargeId
 from projections.api import cursors
+from projections.api.parameters import QueryRoute
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.reading import Reader, answer, written
 from projections.charges import queries as charges
@@ -18,7 +19,7 @@ from projections.forms.queries import FormAnswer
 MOST_CHARGES = 500
 """Charges of a page at most."""
 
-_PLACE = TypeAdapter[str](str)
+PLACE = TypeAdapter[str](ChargeId)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
     503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
@@ -53,12 +54,12 @@ class FormQuery(BaseModel):
 
 def router(reader: Reader) -> APIRouter:
     """Return the queries on charges and forms."""
-    routes = APIRouter(responses=_PROBLEMS)
+    routes = APIRouter(responses=_PROBLEMS, route_class=QueryRoute)
 
     @routes.get("/charges", tags=["charges"], responses={200: {"model": ChargesPage}}, response_class=Response)
     async def charge_list(request: Request, query: Annotated[ChargesQuery, Query()]) -> Response:
         """Charges by id: which invoice each is on, and which may be invoiced anew."""
-        after = cursors.read(query.cursor, _PLACE) if query.cursor else None
+        after = cursors.read(query.cursor, PLACE) if query.cursor else None
         wanted = Wanted(query.account_id, query.state, after, query.limit)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None

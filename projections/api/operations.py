@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from events.values import Record, Time
 from projections.api.bounded import within
+from projections.api.parameters import QueryRoute
 from projections.api.problems import ProblemDocument
 from projections.api.reading import Reader, written
 from projections.operations import lag, queries
@@ -73,7 +74,7 @@ class NoParameters(BaseModel):
 
 def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
     """Return the board and the metrics."""
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
     async def look() -> tuple[Board, list[Lag] | None, datetime]:
         now = datetime.now(UTC) + clock_shift

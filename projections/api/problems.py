@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
 from psycopg.errors import InvalidSchemaName, UndefinedTable
 from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.exceptions import HTTPException
@@ -58,6 +58,12 @@ def malformed_query(faults: list[JsonValue]) -> Problem:
     )
 
 
+def impossible_value(error: DataError) -> Problem:
+    """Return the answer to a parameter that passed every check and that PostgreSQL cannot take all the same."""
+    log.warning("the database does not take a query parameter", error=repr(error))
+    return malformed_query([{"field": "", "message": "holds a value that cannot be looked for"}])
+
+
 def of_http(error: HTTPException) -> JSONResponse:
     """Return the answer to what no route answers: a path or a method that there is not."""
     status = HTTPStatus(error.status_code)
@@ -80,6 +86,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
         return of_http(error)
+
+    @app.exception_handler(DataError)
+    async def impossible(_request: Request, error: DataError) -> JSONResponse:
+        return impossible_value(error).response()
 
     @app.exception_handler(TimeoutError)
     @app.exception_handler(OperationalError)

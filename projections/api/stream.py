@@ -18,6 +18,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from events.topics import STATUS
 from events.values import AccountId
+from projections.api.parameters import QueryRoute
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.tail import Record, Tail
 
@@ -204,7 +205,7 @@ def _positions(id_: str) -> dict[int, int] | None:
 
 def router(hub: Hub) -> APIRouter:
     """Return the stream."""
-    routes = APIRouter(tags=["stream"])
+    routes = APIRouter(tags=["stream"], route_class=QueryRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/event-stream": {}}, "description": "Events of type status; data is a status document"},
         422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},

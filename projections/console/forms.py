@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from projections.api.commands import Customers, body_of, give
 from projections.api.problems import Problem
-from projections.api.publishing import Publisher
+from projections.api.publishing import Pending, Publisher
 from projections.invoices.fold import Line
 
 KEY = "key"
@@ -69,7 +69,7 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **told})
     reply = await give(publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent"))
-    if reply is None:
+    if isinstance(reply, Pending):
         raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
     version = reply["invoice_version"]
     if "x-fragment" in request.headers:

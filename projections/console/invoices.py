@@ -1,16 +1,17 @@
 """The list "Invoice Download and Refund", and "Invoicing Record Details"."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError, field_validator
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from projections.answers import Answer
 from projections.api import cursors
 from projections.api.invoices import PLACE, ListQuery
 from projections.api.problems import Problem
 from projections.api.reading import Reader
-from projections.api.waiting import Look, found, not_found
+from projections.api.waiting import Look, check_number, found, not_found
 from projections.charges import queries as charges
 from projections.console.rendering import Pages
 from projections.console.trouble import told_as_pages
@@ -33,13 +34,13 @@ class Shown(ListQuery):
 
     lang: str | None = None
 
-    @field_validator("account_id", "status", "q", "cursor", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _nothing(cls, value: str | None) -> str | None:
-        return (value or "").strip() or None
+    def _filled_in(cls, given: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: value.strip() for name, value in given.items() if value.strip()}
 
 
-MinVersion = Annotated[int, Query(ge=0, le=2**31 - 1)]
+MinVersion = Annotated[int, Query(ge=0, le=2**31 - 1), BeforeValidator(lambda given: given or 0)]
 """The version of an invoice that the reader has heard of."""
 
 
@@ -66,6 +67,7 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
 
     @routes.get("/details/{number}")
     async def invoice_details(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+        check_number(number)
         told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), min_version)
         past = await reader.read(lambda connection: history.of(connection, number))
         held = await reader.read(lambda connection: charges.of(connection, number))
@@ -82,6 +84,7 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
 
 async def line_of(reader: Reader, number: str, min_version: int = 0) -> Line:
     """Return the line of an invoice, at the version that the reader knows of if that comes soon. Raises: Problem."""
+    check_number(number)
     seen: list[Line] = []
 
     async def look() -> Answer | None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import TypeAdapter
 
 from events.commands import RequestReissue
 from projections.api import cursors
+from projections.api.lookups import PLACE
 from projections.api.problems import Problem
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader
@@ -23,7 +23,6 @@ from projections.invoices.fold import Line
 
 CHARGES = 100
 """Released charges shown at a time."""
-_PLACE = TypeAdapter[str](str)
 
 
 def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
@@ -43,7 +42,7 @@ def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
     async def released(
         request: Request, account_id: Annotated[str, Query(max_length=64)] = "", cursor: str = ""
     ) -> Response:
-        after = cursors.read(cursor, _PLACE) if cursor else None
+        after = cursors.read(cursor, PLACE) if cursor else None
         wanted = charges.Wanted(account_id.strip() or None, "released", after, CHARGES)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         by_invoice: dict[str, list[charges.ChargeLine]] = {}

@@ -1,30 +1,29 @@
 """What a page says when something is wrong: a sentence and what to do, and never a bare JSON document."""
 
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
 from psycopg.errors import InvalidSchemaName, UndefinedTable
 from starlette.exceptions import HTTPException
 
 from projections.api import problems
+from projections.api.parameters import Handler, QueryRoute
 from projections.api.problems import Problem
 from projections.console.rendering import Pages
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-def told_as_pages(pages: Pages) -> type[APIRoute]:
+def told_as_pages(pages: Pages) -> type[QueryRoute]:
     """Return the kind of route whose errors are pages."""
 
-    class PageRoute(APIRoute):
+    class PageRoute(QueryRoute):
+        REPEATABLE = frozenset({"charge_ids"})
+        EMPTY_IS_ABSENT = False  # a field of a dialog may have been emptied
+
         def get_route_handler(self) -> Handler:
             handler = super().get_route_handler()
 
@@ -33,7 +32,7 @@ def told_as_pages(pages: Pages) -> type[APIRoute]:
                     return await handler(request)
                 except Problem as problem:
                     return pages.show(request, "trouble.html", problem.status, code=problem.code)
-                except RequestValidationError:
+                except (RequestValidationError, DataError):
                     return pages.show(request, "trouble.html", HTTPStatus.UNPROCESSABLE_ENTITY, code="MALFORMED_QUERY")
                 except (TimeoutError, OperationalError, UndefinedTable, InvalidSchemaName) as error:
                     log.warning("the read tables cannot be read", path=request.url.path, error=repr(error))
