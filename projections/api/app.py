@@ -17,11 +17,12 @@ from pydantic import BaseModel
 from events.values import Route
 from projections import asyncapi, console
 from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
+from projections.api.connections import LONGEST_HEADERS, PatientProtocol
 from projections.api.head import HeadAsGet
 from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader, pool_of
-from projections.api.stream import Hub
+from projections.api.stream import MOST_CLIENTS, Hub
 from projections.console.sampling import Sampler
 from projections.health import Stopped
 from transport.addresses import Addresses
@@ -149,7 +150,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def _serve(app: FastAPI, listening: socket.socket) -> None:
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_WITHIN, timeout_keep_alive=IDLE
+        app,
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        limit_concurrency=2 * MOST_CLIENTS,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_WITHIN,
+        timeout_keep_alive=IDLE,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

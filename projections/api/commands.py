@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 
 from events import bodies, cloudevents, schemas
 from events.catalogue import COMMANDS, name_of, write
@@ -106,10 +107,13 @@ def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JS
 async def body_of(request: Request) -> bytes:
     """Read the body, up to its bound."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
+    except ClientDisconnect:
+        raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request ended within its body.") from None
     return bytes(body)
 
 

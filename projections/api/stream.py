@@ -3,18 +3,19 @@
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from typing import Annotated, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from events.topics import STATUS
 from events.values import AccountId
@@ -23,13 +24,17 @@ from projections.api.problems import Problem, ProblemDocument
 from projections.api.tail import Record, Tail
 
 PATH = "/stream"
-KEPT = 20_000
-"""Documents kept for those who come back."""
+KEPT_BYTES = 32 << 20
+"""Bytes of documents kept for those who come back, and for clients that are slow: nothing else holds a document."""
+EACH = 600
+"""Bytes that a kept document takes beside its own."""
 KEPT_FOR = timedelta(minutes=10)
 """How far back the newest documents are read when the api starts."""
 WAITING = 1000
 """Documents that may wait for a slow client before it is dropped; it comes back with the id of the last it got."""
 MOST_CLIENTS = 2000
+MOST_OF_ONE_ADDRESS = 500
+"""Clients of one address: whoever opens them without end leaves places to others."""
 HEARTBEAT = 15
 """Seconds between two comments that keep a connection alive."""
 SEND_WITHIN = 10
@@ -57,27 +62,36 @@ class Change:
     partition: int
     offset: int
     account_id: str
-    document: str
+    document: bytes
     id: str
     heard: float
     """Seconds, of a clock that only this process knows."""
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.document) + len(self.id) + EACH
+
 
 @dataclass(eq=False)
 class Client:
-    """One listener. lost: it missed more than can be told. dropped: it was too slow, or the api stops."""
+    """One listener. lost: it missed more than can be told. dropped: it was too slow, or the api stops.
+
+    changes: the numbers under which the hub keeps what concerns it.
+    """
 
     account_id: str | None
+    address: str
     lost: bool = False
-    changes: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(WAITING))
+    changes: asyncio.Queue[int | None] = field(default_factory=lambda: asyncio.Queue(WAITING))
     dropped: bool = False
 
-    def offer(self, change: Change) -> None:
+    def offer(self, number: int, change: Change) -> None:
         """Give it a change that concerns it; drop it when it has too many unsent."""
         if self.account_id not in (None, change.account_id) or self.dropped:
             return
         try:
-            self.changes.put_nowait(change)
+            self.changes.put_nowait(number)
         except asyncio.QueueFull:
             self.drop()
 
@@ -93,32 +107,42 @@ class Hub:
     """Reads the topic of status documents once, and hands each to all who listen."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._tail = Tail(bootstrap, STATUS, self._take, self._begin)
-        self._kept: deque[Change] = deque()
+        self.tail = Tail(bootstrap, STATUS, self._take, self._begin)
+        self._kept: dict[int, Change] = {}  # in the order in which they came
+        self._bytes = 0
+        self._count = 0
         self._since: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._clients: set[Client] = set()
 
     async def run(self) -> None:
         """Read until cancelled."""
-        await self._tail.run()
+        await self.tail.run()
 
     def close(self) -> None:
         """Send every client away."""
         for client in self._clients:
             client.drop()
 
-    def join(self, account_id: str | None, last_id: str | None) -> Client:
+    def join(self, account_id: str | None, last_id: str | None, address: str) -> Client:
         """Add a client, with what it missed since the id it has. Raises: Problem."""
-        if len(self._clients) >= MOST_CLIENTS:
-            detail = "There are as many listeners as this process serves; try again later."
+        of_one = sum(client.address == address for client in self._clients)
+        if len(self._clients) >= MOST_CLIENTS or of_one >= MOST_OF_ONE_ADDRESS:
+            detail = "There are as many listeners as this process serves, or as it serves of one address; try later."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)
         missed = self._missed(account_id, last_id) if last_id else ()
-        client = Client(account_id, lost=missed is None)
-        for change in missed or ():
-            client.offer(change)
+        client = Client(account_id, address, lost=missed is None)
+        for number in missed or ():
+            client.offer(number, self._kept[number])
         self._clients.add(client)
         return client
+
+    async def changes(self, client: Client) -> AsyncIterator[Change]:
+        """Yield what concerns a client as it comes, until it is dropped or has fallen behind what is kept."""
+        while (number := await client.changes.get()) is not None and not client.dropped:
+            if (change := self._kept.get(number)) is None:
+                return
+            yield change
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
@@ -129,14 +153,14 @@ class Hub:
         told = _positions(last_id)
         return told is not None and all(self._since.get(partition, 0) <= offset for partition, offset in told.items())
 
-    def _missed(self, account_id: str | None, last_id: str) -> list[Change] | None:
+    def _missed(self, account_id: str | None, last_id: str) -> list[int] | None:
         """Return what a client has not had; None when that is forgotten, or more than may wait for it."""
         if not self.knows_all_since(last_id):
             return None
         told = _positions(last_id) or {}
         missed = [
-            change
-            for change in self._kept
+            number
+            for number, change in self._kept.items()
             if change.offset >= told.get(change.partition, 0) and account_id in (None, change.account_id)
         ]
         return missed if len(missed) <= WAITING else None
@@ -153,7 +177,7 @@ class Hub:
         The page passes over what it shows already. Within `A_MOMENT`, and not more than half of what may wait.
         """
         since, positions = time.monotonic() - A_MOMENT, dict(self._next)
-        for change in islice(reversed(self._kept), WAITING // 2):
+        for change in islice(reversed(self._kept.values()), WAITING // 2):
             if change.heard < since:
                 break
             positions[change.partition] = change.offset
@@ -177,16 +201,22 @@ class Hub:
             record.partition,
             record.offset,
             json.loads(record.value)["account_id"],
-            record.value.decode(),
+            record.value,
             _id(self._next),
             time.monotonic(),
         )
-        self._kept.append(change)
-        if len(self._kept) > KEPT:
-            forgotten = self._kept.popleft()
-            self._since[forgotten.partition] = forgotten.offset + 1
+        self._keep(change)
         for client in list(self._clients):
-            client.offer(change)
+            client.offer(self._count, change)
+
+    def _keep(self, change: Change) -> None:
+        self._count += 1
+        self._kept[self._count] = change
+        self._bytes += change.size
+        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+            forgotten = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= forgotten.size
+            self._since[forgotten.partition] = forgotten.offset + 1
 
 
 def _id(positions: dict[int, int]) -> str:
@@ -214,7 +244,7 @@ def router(hub: Hub) -> APIRouter:
 
     @routes.get(PATH, responses=responses, response_class=EventSourceResponse)
     async def stream(
-        query: Annotated[StreamQuery, Query()], last_event_id: Annotated[str | None, Header()] = None
+        request: Request, query: Annotated[StreamQuery, Query()], last_event_id: Annotated[str | None, Header()] = None
     ) -> EventSourceResponse:
         """Push status documents as they change. With Last-Event-ID it goes on after that one.
 
@@ -222,18 +252,29 @@ def router(hub: Hub) -> APIRouter:
         """
         last_id = last_event_id or query.last_event_id
         here = None if last_id else hub.here
-        client = hub.join(query.account_id, last_id)
-        return EventSourceResponse(_events(hub, client, here), ping=HEARTBEAT, send_timeout=SEND_WITHIN)
+        client = hub.join(query.account_id, last_id, request.client.host if request.client else "")
+        return _Stream(hub, client, here)
 
     return routes
 
 
+class _Stream(EventSourceResponse):
+    """What a client is sent. Its place is free again when it is gone, also if it went before the first event."""
+
+    def __init__(self, hub: Hub, client: Client, here: str | None) -> None:
+        super().__init__(_events(hub, client, here), ping=HEARTBEAT, send_timeout=SEND_WITHIN)
+        self._leave = partial(hub.leave, client)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
 async def _events(hub: Hub, client: Client, here: str | None) -> AsyncIterator[ServerSentEvent]:
-    try:
-        yield ServerSentEvent(comment="listening", id=here, retry=RETRY)
-        if client.lost:
-            yield ServerSentEvent(event="reset", data="{}")
-        while (change := await client.changes.get()) is not None and not client.dropped:
-            yield ServerSentEvent(event="status", id=change.id, data=change.document)
-    finally:
-        hub.leave(client)
+    yield ServerSentEvent(comment="listening", id=here, retry=RETRY)
+    if client.lost:
+        yield ServerSentEvent(event="reset", data="{}")
+    async for change in hub.changes(client):
+        yield ServerSentEvent(event="status", id=change.id, data=change.document.decode())

@@ -131,7 +131,7 @@ async def test_who_was_away_too_long_is_told_to_look_anew(
 
 
 async def _forgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "KEPT", 2)
+    monkeypatch.setattr(stream, "KEPT_BYTES", 2 * (stream.EACH + 50))
     hub = stream.Hub("127.0.0.1:1")
     for offset in range(4):
         hub._take(_record(offset))
@@ -146,7 +146,7 @@ def _record(offset: int) -> stream.Record:
 
 async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
     hub = stream.Hub("127.0.0.1:1")
-    slow, quick = hub.join(None, None), hub.join(None, None)
+    slow, quick = hub.join(None, None, "192.0.2.1"), hub.join(None, None, "192.0.2.1")
     for offset in range(stream.WAITING + 1):
         hub._take(_record(offset))
         assert (await quick.changes.get()) is not None
