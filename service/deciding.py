@@ -4,8 +4,9 @@ Order of checks: readable, channel, idempotency, rules. Pure but for the log of 
 and what comes of it is written by the store.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import cast
 from uuid import UUID
@@ -23,10 +24,10 @@ from service.invoice.claims import Overlay, changes
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
 from service.invoice.holding import WrongHolder
-from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
+from service.moments import Moments
 from service.store import Conflict, Earlier
 from transport.stepping import Record, Undecodable
 
@@ -78,7 +79,7 @@ class Batch:
     streams: dict[str, Stream]
     earlier: dict[UUID, Earlier]
     claims: Overlay
-    moment: Callable[[], Moment]
+    moments: Moments
     decisions: list[tuple[AnyReply, str]] = field(default_factory=list[tuple[AnyReply, str]])
     entries: list[Entry] = field(default_factory=list[Entry])
 
@@ -110,16 +111,16 @@ class Batch:
         return self._refuse(record, _internal_fault())
 
     def _decide(self, record: Received) -> None:
-        command, moment = record.command, self.moment()
+        command = record.command
         stream = self.streams.get(command.invoice_number, NEVER_SEEN)
         if stream.broken:
             raise stream.broken
-        decision = decide(stream.state, self.claims, command, moment)
+        decision = decide(stream.state, self.claims, command, self.moments.of(record))
         if isinstance(decision, Refusal):
             return self._refuse(record, decision, stream)
-        return self._append(record, stream, decision, moment)
+        return self._append(record, stream, decision)
 
-    def _append(self, record: Received, stream: Stream, events: Sequence[AnyInvoiceEvent], moment: Moment) -> None:
+    def _append(self, record: Received, stream: Stream, events: Sequence[AnyInvoiceEvent]) -> None:
         state, version = stream.state, stream.version
         rows: list[EventRow] = []
         taken = []
@@ -140,7 +141,7 @@ class Batch:
         self.claims.apply(taken)
         self.streams[record.command.invoice_number] = Stream(state, version)
         self.entries += rows
-        self._reply(record, reply, final=True, moment=moment)
+        self._reply(record, reply, final=True)
 
     def _refuse(self, record: Received, refusal: Refusal, stream: Stream = NEVER_SEEN) -> None:
         reply = CommandRefused(
@@ -180,16 +181,22 @@ class Batch:
         )
         correlation, traceparent = envelope.correlation or envelope.id, envelope.traceparent
         self.entries.append(
-            _reply_row(unreadable.record, reply, self.moment(), correlation=correlation, traceparent=traceparent)
+            _reply_row(
+                unreadable.record,
+                reply,
+                self.moments.time(unreadable.record),
+                correlation=correlation,
+                traceparent=traceparent,
+            )
         )
         self.decisions.append((reply, correlation))
 
-    def _reply(self, record: Received, reply: AnyReply, *, final: bool, moment: Moment | None = None) -> None:
+    def _reply(self, record: Received, reply: AnyReply, *, final: bool) -> None:
         key, digest = (record.key, record.digest) if final else (None, None)
         row = _reply_row(
             record.record,
             reply,
-            moment or self.moment(),
+            self.moments.time(record.record),
             correlation=record.correlation,
             traceparent=record.traceparent,
             key=key,
@@ -209,7 +216,7 @@ class Batch:
             offset=record.offset,
             reason=reason,
             error=cut_bytes(error.replace("\0", "\\0"), LARGEST_ERROR),
-            buried_at=self.moment().time,
+            buried_at=self.moments.time(record),
             record_key=_key(record),
             value=value,
             headers=headers,
@@ -269,7 +276,7 @@ def _reference(stored: StoredEvent) -> EventReference:
 def _reply_row(  # noqa: PLR0913 - the columns of a row
     record: Record,
     reply: AnyReply,
-    moment: Moment,
+    sent_at: datetime,
     *,
     correlation: str,
     traceparent: str | None,
@@ -284,7 +291,7 @@ def _reply_row(  # noqa: PLR0913 - the columns of a row
         record_key=_key(record),
         subject=reply.invoice_number,
         value=write(reply),
-        sent_at=moment.time,
+        sent_at=sent_at,
         causation=reply.command_id,
         correlation=correlation,
         traceparent=traceparent,

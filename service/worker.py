@@ -1,9 +1,8 @@
 """The worker: reads the four command topics, decides batch by batch, and writes each batch in one transaction."""
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from itertools import chain
-from uuid import uuid4
 
 import structlog
 from aiokafka import TopicPartition
@@ -15,8 +14,9 @@ from rules.calendar import MAINLAND_CHINA
 from service.deciding import Batch, fold, log_dead_letter, log_decision
 from service.inbox import Received, Unreadable, read
 from service.invoice.claims import Overlay, held, named
-from service.invoice.moment import Moment, Policy
+from service.invoice.moment import Policy
 from service.log_tables import DeadLetterRow
+from service.moments import Moments
 from service.store import CONSUMER, Conflict, Store, Write, read_stream
 from transport import consumer
 from transport.addresses import Addresses
@@ -32,17 +32,12 @@ MOST = 500
 """Records decided in one transaction."""
 
 
-def clock(shift: timedelta, policy: Policy) -> Callable[[], Moment]:
-    """Return what tells each decision its time, its fresh id and its rules."""
-    return lambda: Moment(datetime.now(UTC) + shift, MAINLAND_CHINA, str(uuid4()), policy)
-
-
 class Deciding:
     """The worker's work on one batch: read, load, decide, write."""
 
-    def __init__(self, store: Store, moment: Callable[[], Moment]) -> None:
+    def __init__(self, store: Store, moments: Moments) -> None:
         self._store = store
-        self._moment = moment
+        self._moments = moments
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where the worker stands."""
@@ -84,7 +79,7 @@ class Deciding:
             log_decision(reply, correlation)
 
     def _bury(self, batch: consumer.Batch, fault: Exception) -> None:
-        decided = Batch({}, {}, Overlay({}), self._moment)
+        decided = Batch({}, {}, Overlay({}), self._moments)
         for record in batch.records:
             decided.bury(_read(record), fault)
         self._save(decided, batch.moves)
@@ -104,7 +99,7 @@ class Deciding:
         own = [held(stream.state) for stream in streams.values() if stream.state is not None]
         claims = set(chain.from_iterable(chain((name.claims for name in wanted), own)))
         holds = set(chain.from_iterable(name.holds for name in wanted))
-        return Batch(streams, earlier, Overlay(self._store.claims(claims, holds)), self._moment)
+        return Batch(streams, earlier, Overlay(self._store.claims(claims, holds)), self._moments)
 
 
 async def run(addresses: Addresses, *, clock_shift: timedelta, policy: Policy) -> None:
@@ -115,7 +110,7 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, policy: Policy) -
             addresses,
             group=CONSUMER,
             topics=[channel.value for channel in Channel],
-            work=Deciding(store, clock(clock_shift, policy)),
+            work=Deciding(store, Moments(clock_shift, MAINLAND_CHINA, policy)),
             most=MOST,
         )
     finally:

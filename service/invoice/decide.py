@@ -46,7 +46,7 @@ def decide(state: Invoice | None, claims: Claims, command: AnyCommand, moment: M
         return refuse("INVOICE_NOT_FOUND", invoice_number=command.invoice_number)
     if refusal := _refuse_another_return(state, command):
         return refusal
-    return _decide(state, claims, command, moment)
+    return _decide(state, claims, command, moment.not_before(state.last_at))
 
 
 _Later = (

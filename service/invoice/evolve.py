@@ -49,8 +49,13 @@ def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:
     """
     if state is None:
         if isinstance(event, InvoiceIssued):
-            return Issued(event, NEVER_OBSERVED)
+            return Issued(event, NEVER_OBSERVED, event.occurred_at)
         raise NotBegun(event)
+    after = _on_record(state, event)
+    return state if after is state else replace(after, last_at=max(state.last_at, event.occurred_at))
+
+
+def _on_record(state: Invoice, event: AnyInvoiceEvent) -> Invoice:
     if isinstance(state, Issued):
         return _issued(state, event)
     if isinstance(state, FormOpen | FormConfirmed):
@@ -61,9 +66,9 @@ def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:
 def _issued(state: Issued, event: AnyInvoiceEvent) -> Invoice:
     match event:
         case PostingStatusChanged():
-            return Issued(state.body, Posting(event.posting_status, event.observed_at))
+            return Issued(state.body, Posting(event.posting_status, event.observed_at), state.last_at)
         case ReturnRequested():
-            return FormOpen(state.body, state.posting, _requested(event))
+            return FormOpen(state.body, state.posting, state.last_at, _requested(event))
         case (
             InvoiceIssued()
             | RedFontFormConfirmed()
@@ -88,16 +93,16 @@ def _in_progress(  # noqa: PLR0911 - one case per event
         case PostingStatusChanged():
             return replace(state, posting=Posting(event.posting_status, event.observed_at))
         case RedFontFormConfirmed():
-            return FormConfirmed(state.body, state.posting, state.latest, event.form.number)
+            return FormConfirmed(state.body, state.posting, state.last_at, state.latest, event.form.number)
         case ReversalAttemptFailed():
             return replace(state, latest=replace(state.latest, attempts=event.attempt))
         case ReturnOverdue():
             return replace(state, latest=replace(state.latest, overdue=True))
         case ReturnRefused():
-            return Issued(state.body, state.posting)
+            return Issued(state.body, state.posting, state.last_at)
         case CreditNoteIssued():
             credit_note = CreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
-            return Reversed(state.body, state.posting, state.latest, event.form_number, credit_note)
+            return Reversed(state.body, state.posting, state.last_at, state.latest, event.form_number, credit_note)
         case (
             InvoiceIssued()
             | ReturnRequested()
@@ -117,7 +122,13 @@ def _void(state: Void, event: AnyInvoiceEvent) -> Invoice:
             return replace(state, posting=Posting(event.posting_status, event.observed_at))
         case InvoiceReturned():
             return Returned(
-                state.body, state.posting, state.latest, state.confirmed_form, state.credit_note, state.reissues
+                state.body,
+                state.posting,
+                state.last_at,
+                state.latest,
+                state.confirmed_form,
+                state.credit_note,
+                state.reissues,
             )
         case ReissueRequested():
             return replace(state, reissues=(*state.reissues, Reissue(event.reissue_id, event.charge_ids)))

@@ -1,6 +1,6 @@
-"""What a decision may not find out for itself: the time, a fresh id, the calendar, and the rules that are settings."""
+"""What a decision may not find out for itself: the time, an id, the calendar, and the rules that are settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from events.values import Route
@@ -30,7 +30,9 @@ class Policy:
 class Moment:
     """The moment of one decision.
 
-    time: aware, UTC. id: fresh; becomes the return_id or reissue_id, should the command lead to one.
+    time: when the broker took the command; aware, UTC.
+    id: the command's alone, the same whenever it is decided; becomes the return_id or reissue_id, should the command
+        lead to one.
     """
 
     time: datetime
@@ -42,3 +44,7 @@ class Moment:
     def tomorrow(self) -> date:
         """The day after the one that it is in Shanghai: the last that a document may plausibly be dated."""
         return day_of(self.time) + timedelta(days=1)
+
+    def not_before(self, time: datetime) -> "Moment":
+        """Return the same moment, but not before a time: within an invoice time never goes back."""
+        return self if time <= self.time else replace(self, time=time)

@@ -53,10 +53,11 @@ class Reissue:
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What every invoice has: what was issued, and how the buyer has booked it."""
+    """What every invoice has: what was issued, how the buyer has booked it, and when it last went on."""
 
     body: InvoiceIssued
     posting: Posting
+    last_at: datetime
 
     @property
     def account_id(self) -> str:

@@ -1,6 +1,7 @@
 """Raw Kafka records, as a publisher may send them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -9,6 +10,8 @@ from events.catalogue import COMMANDS
 from transport.stepping import ConsumerRecord as Record
 
 NUMBER = "26000000000000000001"
+TAKEN = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
+"""When the broker takes a record, unless a test says otherwise."""
 Headers = tuple[tuple[str, bytes | None], ...]
 REGISTER: dict[str, Any] = {
     "invoice_number": NUMBER,
@@ -25,16 +28,20 @@ REGISTER: dict[str, Any] = {
 CANCEL: dict[str, Any] = {"invoice_number": NUMBER, "account_id": "account"}
 
 
-def raw(
+def raw(  # noqa: PLR0913 - a record has many parts
     value: bytes | None,
     headers: Headers = (),
     *,
     key: bytes | None = NUMBER.encode(),
     topic: str = "invoice.commands.customer",
     offset: int = 0,
+    at: datetime = TAKEN,
 ) -> Record:
-    """Build a record from its bytes."""
-    return ConsumerRecord(topic, 0, offset, 0, 0, key, value, None, len(key or b""), len(value or b""), headers)
+    """Build a record from its bytes. at: when the broker took it."""
+    milliseconds = int(at.timestamp() * 1000)
+    return ConsumerRecord(
+        topic, 0, offset, milliseconds, 1, key, value, None, len(key or b""), len(value or b""), headers
+    )
 
 
 def headers(name: str, **attributes: bytes | None) -> Headers:
@@ -50,11 +57,17 @@ def headers(name: str, **attributes: bytes | None) -> Headers:
 
 
 def binary(
-    name: str, body: dict[str, Any], *, offset: int = 0, topic: str | None = None, **attributes: bytes | None
+    name: str,
+    body: dict[str, Any],
+    *,
+    offset: int = 0,
+    topic: str | None = None,
+    at: datetime = TAKEN,
+    **attributes: bytes | None,
 ) -> Record:
     """Build a command in binary mode, on the topic it belongs to."""
     topic = topic or COMMANDS[f"{name}.v1"].CHANNEL.value
-    return raw(json.dumps(body).encode(), headers(name, **attributes), topic=topic, offset=offset)
+    return raw(json.dumps(body).encode(), headers(name, **attributes), topic=topic, offset=offset, at=at)
 
 
 def structured(name: str, body: object, **attributes: object) -> Record:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -14,19 +15,19 @@ from service.deciding import Batch, fold
 from service.inbox import LARGEST_RECORD, read
 from service.invoice.claims import Change, Claim, Holder, Overlay
 from service.invoice.holding import WrongHolder
-from service.invoice.moment import Moment, Policy
+from service.invoice.moment import Policy
 from service.log_tables import DeadLetterRow, EventRow, ReplyRow
-from service.store import Conflict
-from tests.service.records import CANCEL, NUMBER, REGISTER, binary, headers, raw
+from service.moments import Moments
+from service.store import Conflict, read_stream
+from tests.service.records import CANCEL, NUMBER, REGISTER, TAKEN, binary, headers, raw
 from transport.stepping import Record, Undecodable
 
-NOW = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 RETURN = {"invoice_number": NUMBER, "account_id": "account"}
 
 
 def batch() -> Batch:
-    return Batch({}, {}, Overlay({}), lambda: Moment(NOW, MAINLAND_CHINA, "fresh-id", POLICY))
+    return Batch({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
 
 
 def decided(*records: Record, on: Batch | None = None) -> Batch:
@@ -285,3 +286,78 @@ def test_claims_that_do_not_fit_the_invoice_are_a_conflict_and_no_fault(monkeypa
     monkeypatch.setattr(Overlay, "apply", rival)
     with pytest.raises(Conflict):
         decided(command("RegisterInvoice", REGISTER, "1"))
+
+
+def facts(on: Batch) -> list[tuple[Any, ...]]:
+    return [
+        (entry.stored.originator_id, entry.stored.originator_version, entry.stored.topic, entry.stored.state)
+        for entry in on.entries
+        if isinstance(entry, EventRow)
+    ]
+
+
+def test_a_batch_decided_again_after_a_disaster_makes_the_same_facts_and_replies() -> None:
+    records = [
+        command("RegisterInvoice", REGISTER, "1"),
+        command("RequestReturn", RETURN, "2", offset=1),
+        command("RequestReturn", RETURN, "3", offset=2),
+        raw(b"{}", headers("CancelReturn"), offset=3),
+    ]
+    first, again = decided(*records), decided(*records)
+    assert len(facts(first)) == 2
+    assert first.entries == again.entries
+
+
+def test_the_moment_of_a_command_is_when_the_broker_took_it() -> None:
+    """Not when a worker got round to it: a worker that was down over night changes nothing."""
+    friday, night = TAKEN, timedelta(hours=12)
+    on = decided(
+        command("RegisterInvoice", REGISTER, "1", at=friday),
+        command("RequestReturn", RETURN, "2", at=friday + night),
+    )
+    issued, requested = (json.loads(state) for *_, state in facts(on))
+    assert issued["occurred_at"] == "2026-02-13T01:30:00Z"
+    assert requested["occurred_at"] == "2026-02-13T13:30:00Z"
+    assert requested["due_earliest"] == "2026-02-14T00:00:00+08:00"
+    assert [entry.sent_at for entry in on.entries if isinstance(entry, ReplyRow)] == [friday, friday + night]
+
+
+def test_a_dead_letter_is_dated_by_the_broker_too() -> None:
+    (dead, reply) = decided(raw(b"{}", headers("CancelReturn"), at=TAKEN)).entries
+    assert isinstance(dead, DeadLetterRow)
+    assert isinstance(reply, ReplyRow)
+    assert dead.buried_at == reply.sent_at == TAKEN
+
+
+def test_within_an_invoice_time_never_goes_back() -> None:
+    """Partitions have leaders with clocks of their own."""
+    before = TAKEN - timedelta(seconds=3)
+    observed = {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": "2026-02-13T01:00:00Z"}
+    on = decided(
+        command("RegisterInvoice", REGISTER, "1", at=TAKEN),
+        command("RecordPostingStatus", observed, "2", at=before),
+        command("RequestReturn", RETURN, "3", at=before + timedelta(seconds=1)),
+    )
+    assert [json.loads(state)["occurred_at"] for *_, state in facts(on)] == ["2026-02-13T01:30:00Z"] * 3
+    assert fold(read_stream((name, state) for _, _, name, state in facts(on))) == on.streams[NUMBER]
+
+
+def test_the_shift_moves_the_clock_of_every_decision() -> None:
+    on = Batch({}, {}, Overlay({}), Moments(timedelta(days=-1), MAINLAND_CHINA, POLICY))
+    on = decided(command("RegisterInvoice", REGISTER, "1"), on=on)
+    assert json.loads(facts(on)[0][-1])["occurred_at"] == "2026-02-12T01:30:00Z"
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 1 << 62])
+def test_a_time_that_no_broker_gives_stops_nothing(milliseconds: int) -> None:
+    record = replace(command("RegisterInvoice", REGISTER, "1"), timestamp=milliseconds)
+    assert len(replies(decided(record))) == 1
+
+
+def test_return_ids_follow_from_the_idempotency_key() -> None:
+    def return_id(id_: str, source: bytes = b"urn:test") -> str:
+        asked = command("RequestReturn", RETURN, id_, ce_source=source)
+        return json.loads(facts(decided(command("RegisterInvoice", REGISTER, "1"), asked))[1][-1])["return_id"]
+
+    assert return_id("2") == return_id("2")
+    assert len({return_id("2"), return_id("3"), return_id("2", b"urn:other")}) == 3

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.calendar import MAINLAND_CHINA
-from service.invoice.moment import Moment, Policy
+from service.invoice.moment import Policy
 from service.log_tables import ReplyRow
+from service.moments import Moments
 from service.store import Store, Write
 from service.worker import Deciding
 from tests.service.records import REGISTER, headers, raw
@@ -26,8 +27,7 @@ TOPIC = "invoice.commands.billing"
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 
 
-def moment() -> Moment:
-    return Moment(datetime(2026, 2, 13, 1, 30, tzinfo=UTC), MAINLAND_CHINA, "fresh-id", POLICY)
+MOMENTS = Moments(timedelta(), MAINLAND_CHINA, POLICY)
 
 
 def register(index: int, charge: str | None = None, offset: int = 0) -> ConsumerRecord:
@@ -68,14 +68,14 @@ def buried(database: str) -> list[tuple[str, int]]:
 
 @pytest.mark.integration
 def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, database: str) -> None:
-    Deciding(store, moment).handle(batch(register(1), register(2), register(3)))
+    Deciding(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
     assert codes(database) == ["accepted"] * 3
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 3}
 
 
 @pytest.mark.integration
 def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: str) -> None:
-    deciding = Deciding(store, moment)
+    deciding = Deciding(store, MOMENTS)
     deciding.handle(batch(register(1)))
     with pytest.raises(PositionLost):
         deciding.handle(batch(register(1)))
@@ -84,7 +84,7 @@ def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: s
 
 @pytest.mark.integration
 def test_the_same_command_in_a_later_batch_gets_the_first_reply_again(store: Store, database: str) -> None:
-    deciding = Deciding(store, moment)
+    deciding = Deciding(store, MOMENTS)
     deciding.handle(batch(register(1)))
     deciding.handle(batch(register(1), was=1))
     with psycopg.connect(database) as connection:
@@ -102,11 +102,11 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
 
     def save_after_the_rival(write: Write) -> None:
         store.save = save  # type: ignore[method-assign]
-        Deciding(rival, moment).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
+        Deciding(rival, MOMENTS).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
         save(write)
 
     store.save = save_after_the_rival  # type: ignore[method-assign]
-    Deciding(store, moment).handle(batch(register(1, "shared")))
+    Deciding(store, MOMENTS).handle(batch(register(1, "shared")))
     rival.close()
     assert codes(database) == ["accepted", "CHARGE_ALREADY_INVOICED"]
 
@@ -122,7 +122,7 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
         save(write)
 
     store.save = refuse_the_fourth  # type: ignore[method-assign]
-    Deciding(store, moment).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
+    Deciding(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
     assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
     assert buried(database) == [("FAULT", 3)]
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}
