@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from events import bodies, cloudevents, schemas
 from events.catalogue import COMMANDS, name_of, write
-from events.cloudevents import LONGEST_ID, traceparent_of
+from events.cloudevents import LONGEST_ID, is_source, traceparent_of
 from events.commands import RequestReissue, RequestReturn
 from events.faults import Fault, Faults
 from events.replies import CommandAccepted
@@ -168,11 +169,18 @@ async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command 
     return reply
 
 
+def source_of(account_id: str) -> str:
+    """Return the source of an account's commands; the digest of an id stands for one that is too long as a URI."""
+    if is_source(source := f"urn:redletter:api:{quote(account_id, safe='')}"):
+        return source
+    return f"urn:redletter:api:{sha256(account_id.encode()).hexdigest()}"
+
+
 async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | Pending:
     number, name = command.invoice_number, name_of(type(command))
     headers = cloudevents.headers(
         id=key,
-        source=f"urn:redletter:api:{quote(command.account_id, safe='')}",
+        source=source_of(command.account_id),
         name=name,
         subject=number,
         time=datetime.now(UTC),
