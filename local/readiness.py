@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
-from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.admin import DescribeGroupsRequest_v2
-from aiokafka.protocol.api import Request
 
 from local.running import Running
 from projections.models import MODELS
+from transport.groups import Group, describe
 
 GROUPS: Mapping[str, Collection[str]] = {
     "worker": ("redletter.worker",),
@@ -30,32 +29,6 @@ _LOCK_HELD = """
         and database = (select oid from pg_database where datname = current_database())
         and classid::bigint = %(lock)s::bigint >> 32 and objid::bigint = %(lock)s::bigint & 4294967295
 """
-
-
-class Group(NamedTuple):
-    """A consumer group: its state in Kafka's words, and the ids of its members."""
-
-    state: str
-    members: frozenset[str]
-
-
-class _DescribeGroup(Request[DescribeGroupsRequest_v2]):
-    """Version 2 of the request: the library reads the answer to version 3, its newest, as if it were version 2."""
-
-    API_KEY = DescribeGroupsRequest_v2.API_KEY
-
-    def __init__(self, group: str) -> None:
-        self._group = group
-
-    def build(self, request_struct_class: type[DescribeGroupsRequest_v2]) -> DescribeGroupsRequest_v2:
-        return request_struct_class([self._group])
-
-
-async def _describe(client: AIOKafkaClient, name: str) -> Group:
-    coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
-    answer = await client.send(coordinator, _DescribeGroup(name))
-    ((_, _, state, _, _, members),) = answer.groups
-    return Group(state, frozenset(member[0] for member in members))
 
 
 @dataclass
@@ -93,8 +66,7 @@ class Readiness:
         client = AIOKafkaClient(bootstrap_servers=cast("Any", self.running.kafka.split(",")))
         try:
             await client.bootstrap()
-            for name in found:
-                found[name] = await _describe(client, name)
+            found.update(await describe(client, found))
         except KafkaError:  # the coordinator starts when it is first asked for
             pass
         finally:

@@ -2,29 +2,26 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel
 
 from events.values import Route
 from projections import asyncapi, console
-from projections.api import commands, description, invoices, lookups, operations, problems, readiness, stream
+from projections.api import commands, description, health, invoices, lookups, operations, problems, stream
 from projections.api.connections import LONGEST_HEADERS, PatientProtocol
 from projections.api.head import HeadAsGet
-from projections.api.problems import ProblemDocument
 from projections.api.publishing import Publisher
 from projections.api.reading import Reader, pool_of
 from projections.api.stream import MOST_CLIENTS, Hub
 from projections.console.sampling import Sampler
-from projections.health import Stopped
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
@@ -44,11 +41,13 @@ def build(
     pool, publisher, hub = pool_of(addresses.database), Publisher(addresses.kafka), Hub(addresses.kafka)
     reader = Reader(pool)
     sampler = Sampler(reader, addresses.kafka)
+    ended = asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await pool.open(wait=False)
-        listening = [asyncio.create_task(work.run()) for work in (publisher, hub, sampler)]
+        parts = {"replies": publisher, "status documents": hub, "samples": sampler}
+        listening = [_watched(part.run(), name, ended) for name, part in parts.items()]
         try:
             yield
         finally:
@@ -58,13 +57,16 @@ def build(
 
     app = FastAPIOffline(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
     app.state.send_away = hub.close
+    app.state.ended = ended
     app.add_middleware(HeadAsGet)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
     app.include_router(operations.router(reader, addresses.kafka, clock_shift))
-    app.include_router(_health(reader, addresses.kafka))
+    listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
+    app.include_router(health.router(reader, addresses.kafka, clock_shift, listens))
+    app.include_router(_description())
     console.install(
         app,
         reader=reader,
@@ -79,13 +81,6 @@ def build(
     return app
 
 
-class Ready(BaseModel):
-    """Whether questions can be answered. stopped: the read models that cannot go on."""
-
-    status: Literal["ready", "degraded"]
-    stopped: list[Stopped]
-
-
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks until they have ended: the Kafka client swallows a cancellation that comes while it starts."""
     left = set(tasks)
@@ -95,27 +90,26 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=0.2)
 
 
-def _health(reader: Reader, kafka: str) -> APIRouter:
-    router = APIRouter(tags=["health"])
+def _watched(work: Coroutine[None, None, None], name: str, ended: asyncio.Event) -> asyncio.Task[None]:
+    """Run work that goes on as long as the api does; its end, unless asked for, is the end of the api."""
 
-    @router.get("/livez")
-    async def livez() -> dict[str, str]:
-        """Say that the process answers."""
-        return {"status": "live"}
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("a part of the api has ended", part=name, exc_info=task.exception())
+            ended.set()
 
-    @router.get("/asyncapi", tags=["description"])
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(note)
+    return task
+
+
+def _description() -> APIRouter:
+    router = APIRouter(tags=["description"])
+
+    @router.get("/asyncapi")
     async def topics_and_messages() -> dict[str, Any]:
         """Describe the topics and their messages (AsyncAPI 3.0)."""
         return asyncapi.document(VERSION)
-
-    @router.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
-    async def readyz() -> Ready:
-        """Say whether the read tables and Kafka can be reached, and whether every read model goes on.
-
-        One that has stopped takes nothing away from the others: the answer stays 200, and says which and why.
-        """
-        stopped = await readiness.check(reader, kafka)
-        return Ready(status="degraded" if stopped else "ready", stopped=stopped)
 
     return router
 
@@ -133,7 +127,7 @@ async def run(
 ) -> None:
     """Serve until cancelled. port: 0 takes any free one; the log tells which.
 
-    Raises: OSError when the port is taken.
+    Raises: OSError when the port is taken, RuntimeError when a part of the api has ended.
     """
     with listen(host, port) as listening:
         log.info("answering queries", host=host, port=listening.getsockname()[1])
@@ -161,9 +155,15 @@ async def _serve(app: FastAPI, listening: socket.socket) -> None:
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
+    ended = asyncio.create_task(app.state.ended.wait())
     try:
-        await asyncio.shield(serving)
+        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            msg = "a part of the api has ended without being asked to"
+            raise RuntimeError(msg)
+        serving.result()
     finally:
+        ended.cancel()
         app.state.send_away()  # or the server would wait for listeners that never leave
         server.should_exit = True
         await asyncio.wait({serving})

@@ -1,23 +1,25 @@
 """The operations board, and the same for machines: Prometheus metrics."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST
+from psycopg import Error
 from pydantic import BaseModel, ConfigDict
 
 from events.values import Record, Time
+from projections.api import metrics
 from projections.api.bounded import within
 from projections.api.parameters import QueryRoute
 from projections.api.problems import ProblemDocument
 from projections.api.reading import Reader, written
 from projections.operations import lag, queries
+from projections.operations.condition import Condition, Reason, condition, reasons
 from projections.operations.lag import Lag
 from projections.operations.queries import Board, DeadLetter, OpenReturn
 
@@ -25,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 LAG_WITHIN = 4.0
 """Seconds to look at Kafka; the board tells the rest when that takes longer."""
+TABLES_WITHIN = 2.5
+"""Seconds to look at the tables for the metrics, which leave out what takes longer."""
+Result = TypeVar("Result")
 
 
 class ConsumerLag(Record):
@@ -52,10 +57,19 @@ class Alarm(Record):
     last_at: Time
 
 
+class Unpublished(Record):
+    """Entries of the log that are not published yet, and the age of the oldest of them in seconds."""
+
+    entries: int
+    seconds: float
+
+
 class OperationsBoard(Record):
-    """What somebody should look at. lag is absent while Kafka cannot be asked."""
+    """What somebody should look at. reasons: what does not go on. lag is absent while Kafka cannot be asked."""
 
     at: Time
+    reasons: list[Reason]
+    unpublished: Unpublished
     lag: list[ConsumerLag] | None
     returns: list[Returns]
     overdue: list[OpenReturn]
@@ -76,14 +90,15 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
     """Return the board and the metrics."""
     routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
-    async def look() -> tuple[Board, list[Lag] | None, datetime]:
-        now = datetime.now(UTC) + clock_shift
-        board = await reader.read(lambda connection: queries.board(connection, now))
-        try:
-            return board, await within(LAG_WITHIN, lag.lags(kafka, lambda: reader.read(lag.positions))), now
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("the lag cannot be told now", error=repr(error))
-            return board, None, now
+    async def board() -> Board:
+        return await reader.read(lambda connection: queries.board(connection, datetime.now(UTC) + clock_shift))
+
+    async def known() -> Condition:
+        return await reader.read(condition)
+
+    async def behind() -> list[Lag] | None:
+        lags = lag.lags(kafka, lambda: reader.read(lag.positions))
+        return await _if_it_can_be_told("lag", LAG_WITHIN, lags)
 
     @routes.get(
         "/operations",
@@ -96,31 +111,51 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
     )
     async def operations(_: Annotated[NoParameters, Query()]) -> Response:
         """Show what is overdue, near due, failing, unreadable or behind."""
-        board, behind, now = await look()
-        return Response(written(_told(board, behind, now)), media_type="application/json")
+        told = _told(await board(), await known(), await behind(), datetime.now(UTC) + clock_shift)
+        return Response(written(told), media_type="application/json")
 
     @routes.get(
         "/metrics",
-        responses={
-            200: {"content": {"text/plain": {}}},
-            503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
-        },
+        responses={200: {"content": {"text/plain": {}}}},
         response_class=Response,
     )
-    async def metrics() -> Response:
-        """Tell the same to Prometheus."""
-        board, behind, _ = await look()
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Metrics(_metrics(board, behind)))
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    async def prometheus() -> Response:
+        """Tell the same to Prometheus, within 5 s. What cannot be known while a server is down is left out."""
+        seen, state, lags = await asyncio.gather(
+            _if_it_can_be_told("board", TABLES_WITHIN, board()),
+            _if_it_can_be_told("condition", TABLES_WITHIN, known()),
+            behind(),
+        )
+        told = [metrics.of_reach(_reached(state, lags))]
+        told += [metrics.of_board(seen)] if seen else []
+        told += [metrics.of_condition(state)] if state else []
+        told += [metrics.of_lag(lags)] if lags is not None else []
+        return Response(metrics.written(*told), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
 
-def _told(board: Board, behind: Sequence[Lag] | None, now: datetime) -> OperationsBoard:
+async def _if_it_can_be_told(what: str, seconds: float, work: Coroutine[None, None, Result]) -> Result | None:
+    try:
+        return await within(seconds, work)
+    except (KafkaError, OSError, TimeoutError, Error) as error:
+        log.warning("this cannot be told now", what=what, error=repr(error))
+        return None
+
+
+def _reached(known: Condition | None, lags: Sequence[Lag] | None) -> Mapping[str, bool]:
+    """Return which servers answered. Kafka is only asked for the lag of positions, which the database has."""
+    if known is None:
+        return {"database": False}
+    return {"database": True, "kafka": lags is not None}
+
+
+def _told(board: Board, known: Condition, behind: Sequence[Lag] | None, now: datetime) -> OperationsBoard:
     alarms = [one for one in board.answers if one.alarming]
     return OperationsBoard(
         at=now,
+        reasons=list(reasons(known, now)),
+        unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
         lag=None if behind is None else [ConsumerLag(**one._asdict()) for one in behind],
         returns=[Returns(**one._asdict()) for one in board.phases],
         overdue=board.overdue,
@@ -130,48 +165,3 @@ def _told(board: Board, behind: Sequence[Lag] | None, now: datetime) -> Operatio
         dead_letters=board.dead_letters,
         dead_letters_by_reason=board.dead_letters_by_reason,
     )
-
-
-class _Metrics(Collector):
-    """Metrics that were collected already."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Sequence[Metric]:
-        return self._metrics
-
-
-def _metrics(board: Board, behind: Sequence[Lag] | None) -> list[Metric]:
-    answers = CounterMetricFamily(
-        "redletter_answers", "Commands answered, by type and answer (ACCEPTED or a code)", labels=["command", "answer"]
-    )
-    alarms = CounterMetricFamily(
-        "redletter_alarms", "Refusals that somebody must look at", labels=["command", "answer"]
-    )
-    for one in board.answers:
-        answers.add_metric([one.command_type, one.answer], one.times)
-        if one.alarming:
-            alarms.add_metric([one.command_type, one.answer], one.times)
-    returns = GaugeMetricFamily("redletter_open_returns", "Open returns by phase", labels=["phase"])
-    overdue = GaugeMetricFamily(
-        "redletter_overdue_returns", "Open returns that are overdue, by phase", labels=["phase"]
-    )
-    for phase in board.phases:
-        returns.add_metric([phase.phase], phase.returns)
-        overdue.add_metric([phase.phase], phase.overdue)
-    letters = GaugeMetricFamily("redletter_dead_letters", "Unreadable records by reason", labels=["reason"])
-    for reason, count in board.dead_letters_by_reason.items():
-        letters.add_metric([reason], count)
-    return [answers, alarms, returns, overdue, letters, *_lag_metrics(behind or ())]
-
-
-def _lag_metrics(behind: Sequence[Lag]) -> list[Metric]:
-    messages = GaugeMetricFamily("redletter_lag_messages", "Messages not done yet, by consumer", labels=["consumer"])
-    seconds = GaugeMetricFamily(
-        "redletter_lag_seconds", "Age of the oldest message not done yet, by consumer", labels=["consumer"]
-    )
-    for one in behind:
-        messages.add_metric([one.consumer], one.messages)
-        seconds.add_metric([one.consumer], one.seconds)
-    return [messages, seconds]

@@ -1,58 +1,73 @@
 """Whether the api can do its work now: every check is bounded, and none hangs while a server is down or frozen."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
 import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
-from projections import health
 from projections.api.bounded import within
 from projections.api.problems import Problem
-from projections.api.reading import Reader
-from projections.health import Stopped
+from projections.api.reading import Connection, Reader
+from projections.operations import condition
+from projections.operations.condition import GROUPS, Condition
+from transport import groups
+from transport.groups import Group
 
 log = structlog.get_logger(__name__)
 
 CHECK_WITHIN = 2.0
 """Seconds within which each server must have answered."""
+GROUPS_WITHIN = 1.0
+"""Seconds more for the consumer groups."""
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
+Result = TypeVar("Result")
 
-async def check(reader: Reader, kafka: str) -> list[Stopped]:
-    """Return the read models that have stopped, when both servers answered.
+
+async def check(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
+    """Return what both servers tell, when both answered.
 
     Raises: Problem that names what is down.
     """
-    reached = await asyncio.gather(_reached("database", _database(reader)), _reached("kafka", _kafka(kafka)))
-    down = [name for name in reached if name is not None]
-    if down:
+    known, present = await asyncio.gather(
+        _reached("database", CHECK_WITHIN, reader.read(_database)),
+        _reached("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
+    )
+    if known is None or present is None:
+        down: Sequence[str] = [name for name, told in (("database", known), ("kafka", present)) if told is None]
         detail = f"Not reachable or not ready: {', '.join(down)}."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
-    return await within(CHECK_WITHIN, reader.read(health.stopped))
+    return known, present
 
 
-async def _reached(name: str, work: Coroutine[None, None, None]) -> str | None:
-    """Return None, or the name of what did not answer."""
+async def _reached(name: str, seconds: float, work: Coroutine[None, None, Result]) -> Result | None:
+    """Return what a server tells, or None where it does not answer."""
     try:
-        await within(CHECK_WITHIN, work)
+        return await within(seconds, work)
     except (TimeoutError, OSError, Error, KafkaError) as error:
         log.warning("not ready", server=name, error=repr(error))
-        return name
-    return None
+        return None
 
 
-async def _database(reader: Reader) -> None:
-    await reader.read(lambda connection: connection.execute(_TABLES))
+async def _database(connection: Connection) -> Condition:
+    await connection.execute(_TABLES)
+    return await condition.condition(connection)
 
 
-async def _kafka(bootstrap: str) -> None:
-    """Ask for the cluster's metadata over a new connection; an old one would only say that Kafka was there once."""
+async def _kafka(bootstrap: str) -> Mapping[str, Group]:
+    """Ask over a new connection; an old one would only say that Kafka was there once."""
     client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(CHECK_WITHIN * 1000))
     try:
-        await client.bootstrap()
+        await within(CHECK_WITHIN, client.bootstrap())
+        names = [name for names in GROUPS.values() for name in names]
+        try:
+            return await within(GROUPS_WITHIN, groups.describe(client, names))
+        except TimeoutError:
+            return {}
     finally:
         await client.close()

@@ -9,6 +9,7 @@ from projections.console.sampling import Sampler
 from projections.console.trouble import told_as_pages
 from projections.console.viewer import viewer_of
 from projections.operations import queries
+from projections.operations.condition import condition, reasons
 
 
 def router(pages: Pages, reader: Reader, sampler: Sampler) -> APIRouter:
@@ -20,11 +21,13 @@ def router(pages: Pages, reader: Reader, sampler: Sampler) -> APIRouter:
         now = pages.now()
         told = await reader.read(lambda connection: queries.board(connection, now))
         ages = await reader.read(lambda connection: queries.ages(connection, now))
+        known = await reader.read(condition)
         rates = list(sampler.throughput())
         return pages.show(
             request,
             "board.html",
             board=told,
+            reasons=list(reasons(known, now)),
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,
             rate=rates[-1] if rates else None,
