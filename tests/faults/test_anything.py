@@ -19,8 +19,9 @@ from rules.calendar import MAINLAND_CHINA
 from service.deciding import Batch
 from service.inbox import Received, read
 from service.invoice.claims import Overlay
-from service.invoice.moment import Moment, Policy
+from service.invoice.moment import Policy
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow
+from service.moments import Moments
 from tests.faults.anything import CODECS, Anything, Hurt
 from tests.faults.evidence import answer_of
 from tests.faults.load import Answer, Sent, scripts
@@ -35,14 +36,15 @@ ENVELOPE_BYTES = 64 * 1024
 MOST_REPLIES = 2000
 """Replies that are kept for a command that comes again."""
 LARGEST = {topic.name: topic.largest for topic in TOPICS}
-NOW = datetime(2026, 2, 14, 1, 30, tzinfo=UTC)
+NOW = int(datetime(2026, 2, 14, 1, 30, tzinfo=UTC).timestamp() * 1000)
+"""Milliseconds since 1970: when the broker took every record."""
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 
 
 def decoded(record: Hurt, offset: int) -> ConsumerRecord[bytes | None, bytes | None]:
     """Write a record as a producer does, in a batch of its own, and read it as the Kafka client does."""
     writing = DefaultRecordBatchBuilder(2, CODECS.index(record.codec), 0, -1, -1, -1, 1 << 26)
-    assert writing.append(0, 1, record.key, record.value, list(record.headers))
+    assert writing.append(0, NOW, record.key, record.value, list(record.headers))
     batch = MemoryRecords(bytes(writing.build()))
     partition = TopicPartition(record.topic, 0)
     (read_back,) = PartitionRecords(partition, batch, [], 0, None, None, check_crcs=True, isolation_level=0)
@@ -54,12 +56,10 @@ class Deciding:
     """The worker's decisions, without its servers."""
 
     def __init__(self) -> None:
-        self._batch = Batch({}, {}, Overlay({}), self._moment)
-        self._taken = 0
+        self._batch = Batch({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
 
     def take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> list[Entry]:
         """Decide one record, check what is written, and return it."""
-        self._taken += 1
         self._forget()
         received = read(record)
         self._batch.take(received)
@@ -83,9 +83,6 @@ class Deciding:
         if len(self._batch.earlier) > 2 * MOST_REPLIES:
             newest = islice(reversed(self._batch.earlier.items()), MOST_REPLIES)
             self._batch.earlier = dict(reversed([*newest]))
-
-    def _moment(self) -> Moment:
-        return Moment(NOW, MAINLAND_CHINA, f"id-{self._taken}", POLICY)
 
 
 def assert_publishable(entry: Entry) -> None:
