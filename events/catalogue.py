@@ -19,6 +19,7 @@ from events.commands import (
     ReportReversalFailure,
     RequestReissue,
     RequestReturn,
+    ReviseDeadline,
 )
 from events.invoice_events import (
     AnyInvoiceEvent,
@@ -30,6 +31,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -63,6 +65,7 @@ COMMANDS: dict[str, type[AnyCommand]] = {
     "CompleteReturn.v1": CompleteReturn,
     "ReportReversalFailure.v1": ReportReversalFailure,
     "MarkReturnOverdue.v1": MarkReturnOverdue,
+    "ReviseDeadline.v1": ReviseDeadline,
     "LinkReplacement.v1": LinkReplacement,
 }
 EVENTS: dict[str, type[AnyInvoiceEvent]] = {
@@ -74,6 +77,7 @@ EVENTS: dict[str, type[AnyInvoiceEvent]] = {
     "CreditNoteIssued.v1": CreditNoteIssued,
     "InvoiceReturned.v1": InvoiceReturned,
     "ReturnRefused.v1": ReturnRefused,
+    "ReturnDeadlineRevised.v1": ReturnDeadlineRevised,
     "ReturnOverdue.v1": ReturnOverdue,
     "ReissueRequested.v1": ReissueRequested,
     "ReissueRefused.v1": ReissueRefused,

@@ -14,6 +14,7 @@ from events.topics import Channel
 from events.values import (
     AccountId,
     Buyer,
+    Calendar,
     Charge,
     ChargeId,
     CreditNoteNumber,
@@ -218,6 +219,17 @@ class MarkReturnOverdue(Command):
     return_id: ReturnId
 
 
+class ReviseDeadline(Command):
+    """The clock works out other due dates of an open return, since its days are decreed by now."""
+
+    CHANNEL = Channel.INTERNAL
+
+    return_id: ReturnId
+    due_earliest: Time
+    due_latest: Time
+    calendar: Calendar
+
+
 class LinkReplacement(Command):
     """The clock saw the invoice that replaces a returned one."""
 
@@ -241,5 +253,6 @@ AnyCommand = (
     | CompleteReturn
     | ReportReversalFailure
     | MarkReturnOverdue
+    | ReviseDeadline
     | LinkReplacement
 )

@@ -135,6 +135,15 @@ class ReturnRefused(InvoiceEvent):
     form_state: str | None = None
 
 
+class ReturnDeadlineRevised(InvoiceEvent):
+    """The return is due at other times than it was told before, since its days are decreed by now."""
+
+    return_id: ReturnId
+    due_earliest: Time
+    due_latest: Time
+    calendar: Calendar
+
+
 class ReturnOverdue(InvoiceEvent):
     """The return is not complete at its last due time. Work goes on."""
 
@@ -179,6 +188,7 @@ AnyInvoiceEvent = (
     | CreditNoteIssued
     | InvoiceReturned
     | ReturnRefused
+    | ReturnDeadlineRevised
     | ReturnOverdue
     | ReissueRequested
     | ReissueRefused

@@ -14,6 +14,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -61,6 +62,7 @@ def changes(charges: Charges, event: AnyInvoiceEvent) -> Charges:
             | ReversalAttemptFailed()
             | InvoiceReturned()
             | ReturnRefused()
+            | ReturnDeadlineRevised()
             | ReturnOverdue()
         ):
             return {}

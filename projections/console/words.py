@@ -61,6 +61,7 @@ EVENT: Mapping[str, str] = {
     "CreditNoteIssued": _("Credit note issued"),
     "InvoiceReturned": _("Return complete"),
     "ReturnRefused": _("Return refused"),
+    "ReturnDeadlineRevised": _("Due dates revised"),
     "ReturnOverdue": _("Return overdue"),
     "ReissueRequested": _("New invoice requested"),
     "ReissueRefused": _("New invoice refused"),

@@ -13,6 +13,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -61,7 +62,7 @@ def _changes(  # noqa: PLR0911 - one case per event
             return _return(sequel, now, form=_refused_form(sequel.return_ and sequel.return_.form, event))
         case CreditNoteIssued():
             return _return(sequel, now) | {"credit_note": _credit_note(event)}
-        case ReversalAttemptFailed() | ReturnOverdue() | InvoiceReturned():
+        case ReversalAttemptFailed() | ReturnDeadlineRevised() | ReturnOverdue() | InvoiceReturned():
             return _return(sequel, now)
         case ReissueRequested():
             return {"reissues": (*sequel.reissues, _reissue(event))}

@@ -14,6 +14,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -62,6 +63,7 @@ def changes(returns: Returns, event: AnyInvoiceEvent) -> Returns:
             | CreditNoteIssued()
             | InvoiceReturned()
             | ReturnRefused()
+            | ReturnDeadlineRevised()
             | ReturnOverdue()
         ):
             return {event.return_id: returns[event.return_id]._replace(**_told(event))}
@@ -71,12 +73,13 @@ def changes(returns: Returns, event: AnyInvoiceEvent) -> Returns:
             assert_never(event)
 
 
-def _told(
+def _told(  # noqa: PLR0911 - one case per event
     event: RedFontFormConfirmed
     | ReversalAttemptFailed
     | CreditNoteIssued
     | InvoiceReturned
     | ReturnRefused
+    | ReturnDeadlineRevised
     | ReturnOverdue,
 ) -> Mapping[str, object]:
     now = event.occurred_at
@@ -92,6 +95,8 @@ def _told(
             return {**over, "phase": "complete", "ended_at": now, "business_days_used": event.business_days_used}
         case ReturnRefused():
             return {**over, "phase": "refused", "ended_at": now, "refusal": event.code}
+        case ReturnDeadlineRevised():
+            return {"due_earliest": event.due_earliest, "due_latest": event.due_latest}
         case ReturnOverdue():
             return {"overdue": True}
         case _:

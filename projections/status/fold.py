@@ -12,6 +12,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -68,6 +69,8 @@ def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> Changes:  # noqa: C9
             return _progress(row, phase="issuing_credit_note")
         case ReversalAttemptFailed():
             return _progress(row, attempts=event.attempt)
+        case ReturnDeadlineRevised():
+            return _progress(row, due_earliest=event.due_earliest, due_latest=event.due_latest)
         case ReturnOverdue():
             return _progress(row, overdue=True)
         case ReturnRefused():

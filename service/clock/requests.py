@@ -13,6 +13,7 @@ from events.invoice_events import (
     InvoiceReturned,
     RedFontFormConfirmed,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -60,7 +61,9 @@ def id_of(return_id: str, kind: type[Record]) -> str:
     return f"{return_id}-{name_of(kind).removesuffix('.v1')}"
 
 
-def actions(event: AnyInvoiceEvent, invoice: InvoiceIssued) -> Iterator[Action]:
+def actions(  # noqa: C901 - one case per event
+    event: AnyInvoiceEvent, invoice: InvoiceIssued
+) -> Iterator[Action]:
     """Yield what an event opens, closes and delays. invoice is what the event is about, as it was issued.
 
     Source: contract, "Tax requests and their answers".
@@ -84,6 +87,8 @@ def actions(event: AnyInvoiceEvent, invoice: InvoiceIssued) -> Iterator[Action]:
                 yield Delay(id_of(event.return_id, kind), event.retry_at)
         case InvoiceReturned() | ReturnRefused():
             yield from _closed(event.return_id, *TAX_REQUESTS, MarkReturnOverdue)
+        case ReturnDeadlineRevised():
+            yield Delay(id_of(event.return_id, MarkReturnOverdue), event.due_latest)
         case ReturnOverdue():
             yield from _closed(event.return_id, MarkReturnOverdue)
         case _:

@@ -75,10 +75,10 @@ def change(
         cur.execute(_ADD_INVOICES, (list(issued), list(issued.values())))
     if closed:
         cur.execute(_CLOSE, (sorted(closed),))
-    if delayed:
-        cur.execute(_DELAY, (list(delayed), list(delayed.values())))
     if opened:
         cur.execute(_OPEN, [list(column) for column in zip(*map(_row, opened), strict=True)])
+    if delayed:
+        cur.execute(_DELAY, (list(delayed), list(delayed.values())))
 
 
 def _row(timer: Timer) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from events.commands import (
     ReportReversalFailure,
     RequestReissue,
     RequestReturn,
+    ReviseDeadline,
 )
 from events.invoice_events import (
     AnyInvoiceEvent,
@@ -35,6 +36,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -104,6 +106,7 @@ def named(command: AnyCommand) -> Named:  # noqa: PLR0911 - one case per command
             | CompleteReturn()
             | ReportReversalFailure()
             | MarkReturnOverdue()
+            | ReviseDeadline()
             | LinkReplacement()
         ):
             return Named()
@@ -146,7 +149,12 @@ def changes(  # noqa: PLR0911 - one case per event
             was, now = (None, hold) if isinstance(event, ReissueRequested) else (hold, None)
             return [Change(Claim("charge", charge_id), was, now) for charge_id in event.charge_ids]
         case (
-            PostingStatusChanged() | ReversalAttemptFailed() | InvoiceReturned() | ReturnOverdue() | ReplacementIssued()
+            PostingStatusChanged()
+            | ReversalAttemptFailed()
+            | InvoiceReturned()
+            | ReturnDeadlineRevised()
+            | ReturnOverdue()
+            | ReplacementIssued()
         ):
             return []
         case _:

@@ -21,6 +21,7 @@ from events.commands import (
     ReportReversalFailure,
     RequestReissue,
     RequestReturn,
+    ReviseDeadline,
 )
 from service.invoice.claims import Claims
 from service.invoice.decision import Decision
@@ -31,7 +32,13 @@ from service.invoice.refusals import Refusal, refuse
 from service.invoice.registration import register_invoice
 from service.invoice.reissue import link_replacement, refuse_reissue, request_reissue
 from service.invoice.returns import cancel_return, request_return
-from service.invoice.reversal import complete_return, mark_overdue, record_credit_note, report_failure
+from service.invoice.reversal import (
+    complete_return,
+    mark_overdue,
+    record_credit_note,
+    report_failure,
+    revise_deadline,
+)
 from service.invoice.state import Invoice, Issued
 
 
@@ -62,6 +69,7 @@ _Later = (
     | CompleteReturn
     | ReportReversalFailure
     | MarkReturnOverdue
+    | ReviseDeadline
     | LinkReplacement
 )
 """Commands about an invoice that is on record."""
@@ -91,6 +99,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
             return report_failure(invoice, command, moment)
         case MarkReturnOverdue():
             return mark_overdue(invoice, command, moment)
+        case ReviseDeadline():
+            return revise_deadline(invoice, command, moment)
         case RequestReissue():
             return request_reissue(invoice, claims, command, moment)
         case RefuseReissue():
@@ -112,7 +122,12 @@ def _refuse_another_return(invoice: Invoice, command: _Later) -> Refusal | None:
     """Refuse what names another return than the latest. When that one was refused, none is in progress either."""
     if not isinstance(
         command,
-        ConfirmRedFontForm | RejectRedFontForm | RecordCreditNote | ReportReversalFailure | MarkReturnOverdue,
+        ConfirmRedFontForm
+        | RejectRedFontForm
+        | RecordCreditNote
+        | ReportReversalFailure
+        | MarkReturnOverdue
+        | ReviseDeadline,
     ):
         return None
     if command.return_id is None:

@@ -13,6 +13,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -76,6 +77,7 @@ def _issued(state: Issued, event: AnyInvoiceEvent) -> Invoice:
             | CreditNoteIssued()
             | InvoiceReturned()
             | ReturnRefused()
+            | ReturnDeadlineRevised()
             | ReturnOverdue()
             | ReissueRequested()
             | ReissueRefused()
@@ -96,6 +98,9 @@ def _in_progress(  # noqa: PLR0911 - one case per event
             return FormConfirmed(state.body, state.posting, state.last_at, state.latest, event.form.number)
         case ReversalAttemptFailed():
             return replace(state, latest=replace(state.latest, attempts=event.attempt))
+        case ReturnDeadlineRevised():
+            revised = replace(state.latest, due_earliest=event.due_earliest, due_latest=event.due_latest)
+            return replace(state, latest=revised)
         case ReturnOverdue():
             return replace(state, latest=replace(state.latest, overdue=True))
         case ReturnRefused():
@@ -144,6 +149,7 @@ def _void(state: Void, event: AnyInvoiceEvent) -> Invoice:
             | ReversalAttemptFailed()
             | CreditNoteIssued()
             | ReturnRefused()
+            | ReturnDeadlineRevised()
             | ReturnOverdue()
         ):
             return state
@@ -152,7 +158,14 @@ def _void(state: Void, event: AnyInvoiceEvent) -> Invoice:
 
 
 def _requested(event: ReturnRequested) -> Return:
-    return Return(event.return_id, event.route, event.red_font_form_number, event.occurred_at, event.due_latest)
+    return Return(
+        event.return_id,
+        event.route,
+        event.red_font_form_number,
+        event.occurred_at,
+        event.due_earliest,
+        event.due_latest,
+    )
 
 
 def _without(reissues: tuple[Reissue, ...], reissue_id: str) -> tuple[Reissue, ...]:

@@ -2,10 +2,17 @@
 
 from typing import assert_never
 
-from events.commands import CompleteReturn, MarkReturnOverdue, RecordCreditNote, ReportReversalFailure
+from events.commands import (
+    CompleteReturn,
+    MarkReturnOverdue,
+    RecordCreditNote,
+    ReportReversalFailure,
+    ReviseDeadline,
+)
 from events.invoice_events import (
     CreditNoteIssued,
     InvoiceReturned,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReversalAttemptFailed,
@@ -93,6 +100,21 @@ def mark_overdue(invoice: Invoice, command: MarkReturnOverdue, moment: Moment) -
             if moment.time < latest.due_latest:
                 return refuse("RETURN_NOT_OVERDUE", due_latest=latest.due_latest.isoformat())
             return (_overdue(invoice, command, moment),)
+        case Issued() | Reversed() | Returned():
+            return refuse("NO_RETURN_IN_PROGRESS")
+        case _:
+            assert_never(invoice)
+
+
+def revise_deadline(invoice: Invoice, command: ReviseDeadline, moment: Moment) -> Decision:
+    """Take over other due dates; a return that is marked overdue stays so.
+
+    Refusals: NO_RETURN_IN_PROGRESS.
+    """
+    match invoice:
+        case FormOpen(latest=latest) | FormConfirmed(latest=latest):
+            same = (latest.due_earliest, latest.due_latest) == (command.due_earliest, command.due_latest)
+            return NOTHING if same else (_revised(invoice, command, moment),)
         case Issued() | Reversed() | Returned():
             return refuse("NO_RETURN_IN_PROGRESS")
         case _:
@@ -208,4 +230,16 @@ def _overdue(invoice: InProgress, command: MarkReturnOverdue, moment: Moment) ->
         occurred_at=moment.time,
         return_id=invoice.latest.return_id,
         due_latest=invoice.latest.due_latest,
+    )
+
+
+def _revised(invoice: InProgress, command: ReviseDeadline, moment: Moment) -> ReturnDeadlineRevised:
+    return ReturnDeadlineRevised(
+        invoice_number=command.invoice_number,
+        account_id=invoice.account_id,
+        occurred_at=moment.time,
+        return_id=invoice.latest.return_id,
+        due_earliest=command.due_earliest,
+        due_latest=command.due_latest,
+        calendar=command.calendar,
     )

@@ -28,6 +28,7 @@ class Return:
     route: Route
     form_number: str | None
     requested_at: datetime
+    due_earliest: datetime
     due_latest: datetime
     attempts: int = 0
     overdue: bool = False

@@ -18,6 +18,7 @@ from events.commands import (
     ReportReversalFailure,
     RequestReissue,
     RequestReturn,
+    ReviseDeadline,
 )
 from events.invoice_events import (
     CreditNoteIssued,
@@ -28,6 +29,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -103,6 +105,11 @@ REQUESTED = {
     "due_earliest": DUE[0],
     "due_latest": DUE[1],
     "calendar": Calendar(version="chinesecalendar 1.11.0", provisional=False),
+}
+REVISED = {
+    "due_earliest": DUE[0],
+    "due_latest": DUE[1],
+    "calendar": Calendar(version="State Council 2026-11", provisional=False),
 }
 FORM_ROUTE = {
     "route": "form",
@@ -193,6 +200,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
         {"detail": "time-out after 30 s"},
     ),
     "MarkReturnOverdue.v1": _two(MarkReturnOverdue, {"invoice_number": NUMBER, "return_id": "return-1"}),
+    "ReviseDeadline.v1": _two(ReviseDeadline, {"invoice_number": NUMBER, "return_id": "return-1", **REVISED}),
     "LinkReplacement.v1": _two(
         LinkReplacement, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "replacement_number": REPLACEMENT}
     ),
@@ -223,6 +231,7 @@ MESSAGES: dict[str, dict[str, Record]] = {
         HAPPENED | {"return_id": "return-1", "code": "PLATFORM_REFUSED", "message": "Ask.", "details": {}},
         {"details": {"state": "07"}, "form_number": FORM, "form_state": "07"},
     ),
+    "ReturnDeadlineRevised.v1": _two(ReturnDeadlineRevised, HAPPENED | {"return_id": "return-1", **REVISED}),
     "ReturnOverdue.v1": _two(ReturnOverdue, HAPPENED | {"return_id": "return-1", "due_latest": DUE[1]}),
     "ReissueRequested.v1": _two(
         ReissueRequested,

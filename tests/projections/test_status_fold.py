@@ -153,6 +153,7 @@ def test_every_event_of_the_catalogue_can_be_folded() -> None:
         told.credited(),
         told.returned(),
         told.refused(),
+        told.revised(),
         told.overdue(),
         told.reissue_requested(),
         told.reissue_refused(),
@@ -167,3 +168,13 @@ def test_every_event_of_the_catalogue_can_be_folded() -> None:
 def test_the_fold_agrees_with_the_document_worked_out_from_all_events(events: Sequence[AnyInvoiceEvent]) -> None:
     for end in range(1, len(events) + 1):
         assert json.loads(write(folded(*events[:end]))) == naive.status_document(events[:end])
+
+
+def test_revised_due_dates_are_the_returns_own() -> None:
+    row = folded(told.issued(), told.requested(), told.revised())
+    assert row.return_ is not None
+    assert (row.return_.due_earliest.isoformat(), row.return_.due_latest.isoformat()) == (
+        "2026-02-24T00:00:00+08:00",
+        "2026-02-26T23:59:59+08:00",
+    )
+    assert row.return_.phase == "verifying_form"

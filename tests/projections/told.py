@@ -16,6 +16,7 @@ from events.invoice_events import (
     ReissueRefused,
     ReissueRequested,
     ReplacementIssued,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -121,6 +122,16 @@ def refused(code: str = "RED_FONT_FORM_EXPIRED", **but: object) -> ReturnRefused
     return ReturnRefused.model_validate(
         common() | {"return_id": "r1", "code": code, "message": "Ask.", "details": {}} | but
     )
+
+
+def revised(**but: object) -> ReturnDeadlineRevised:
+    filled = common() | {
+        "return_id": "r1",
+        "due_earliest": "2026-02-24T00:00:00+08:00",
+        "due_latest": "2026-02-26T23:59:59+08:00",
+        "calendar": Calendar(version="decreed", provisional=False),
+    }
+    return ReturnDeadlineRevised.model_validate(filled | but)
 
 
 def overdue(**but: object) -> ReturnOverdue:

@@ -33,6 +33,7 @@ from tests.service.invoice.orders import (
     reissue,
     reject,
     replaces,
+    revise,
 )
 from tests.whole.seed import Paper, Seed
 
@@ -259,6 +260,7 @@ class Machine(RuleBasedStateMachine):
             lambda: reject(number, form_number=pick(self.forms, step.b)),
             lambda: fail(return_id, number, permanent=step.b == 0),
             lambda: fail("another", number),
+            lambda: revise(return_id, number),
             lambda: complete(number, pick(self.notes, step.b)),
             lambda: ask_return(number, account_id="another"),
             lambda: refuse_reissue("none", number),

@@ -34,6 +34,7 @@ class Paper:
     confirmed: bool = False
     overdue: bool = False
     attempts: int = 0
+    due_first: datetime | None = None
     due: datetime | None = None
     refusal: str | None = None
     note: tuple[str, Any, Any] | None = None
@@ -252,6 +253,12 @@ class Seed:
         assert paper.due is not None
         return "ReturnOverdue" if now >= paper.due else "RETURN_NOT_OVERDUE"
 
+    def _ReviseDeadline(self, paper: Paper, command: Any) -> str:  # noqa: N802
+        if paper.status != "return_in_progress":
+            return NONE
+        dates = (command.due_earliest, command.due_latest)
+        return NOTHING if dates == (paper.due_first, paper.due) else "ReturnDeadlineRevised"
+
     def _RequestReissue(self, paper: Paper, command: Any) -> str:  # noqa: N802
         if paper.status == "issued":
             return "ORIGINAL_NOT_RETURNED"
@@ -285,7 +292,7 @@ class Seed:
             return "ReplacementIssued"
         return NOTHING if asked["linked"] == command.replacement_number else "REISSUE_NOT_FOUND"
 
-    def take(self, command: Any, name: str, event: Any) -> None:  # noqa: C901 - one line an event
+    def take(self, command: Any, name: str, event: Any) -> None:  # noqa: C901, PLR0912 - one line an event
         """Note down what has happened; of the event only the new ids, and the due date, are looked at."""
         paper = self.papers.setdefault(command.invoice_number, Paper(command.invoice_number, command))
         paper.version += 1
@@ -295,12 +302,15 @@ class Seed:
             number = _form_number(command)
             by_form = paper.posting == "recorded" and (paper.body.kind == "special" or number)
             paper.status, paper.route = "return_in_progress", "form" if by_form else "simple"
-            paper.return_id, paper.due, paper.form = event.return_id, event.due_latest, number or None
+            paper.return_id, paper.form = event.return_id, number or None
+            paper.due_first, paper.due = event.due_earliest, event.due_latest
             paper.confirmed, paper.overdue, paper.attempts, paper.refusal = False, False, 0, None
         if name == "RedFontFormConfirmed":
             paper.form, paper.confirmed = command.form.number, True
         if name == "ReversalAttemptFailed":
             paper.attempts += 1
+        if name == "ReturnDeadlineRevised":
+            paper.due_first, paper.due = command.due_earliest, command.due_latest
         if name == "ReturnOverdue":
             paper.overdue = True
         if name == "PostingStatusChanged+ReturnRefused":

@@ -29,6 +29,7 @@ from tests.service.invoice.orders import (
     reissue,
     reject,
     replaces,
+    revise,
 )
 
 RETURN, REISSUE = "$return", "$reissue"
@@ -162,6 +163,7 @@ ACCEPTED: dict[str, Story] = {
     "ReturnRequested": Story(ISSUED, ask_return()),
     "RedFontFormConfirmed": Story(OPEN, confirm(return_id=RETURN)),
     "ReversalAttemptFailed": Story(OPEN, fail(RETURN)),
+    "ReturnDeadlineRevised": Story(OPEN, revise(RETURN)),
     "CreditNoteIssued": Story(CONFIRMED, credit(return_id=RETURN)),
     "InvoiceReturned": Story(REVERSED, complete()),
     "ReissueRequested": Story((*REVERSED, complete()), reissue("c1")),

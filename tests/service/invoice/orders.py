@@ -20,8 +20,9 @@ from events.commands import (
     ReportReversalFailure,
     RequestReissue,
     RequestReturn,
+    ReviseDeadline,
 )
-from events.values import Buyer, Charge, RedFontForm, Replaces, Seller
+from events.values import Buyer, Calendar, Charge, RedFontForm, Replaces, Seller
 
 NUMBER = "26000000000000000001"
 OTHER_NUMBER = "26000000000000000002"
@@ -130,6 +131,18 @@ def fail(return_id: str, number: str = NUMBER, **but: Any) -> ReportReversalFail
 
 def overdue(return_id: str, number: str = NUMBER) -> MarkReturnOverdue:
     return MarkReturnOverdue(invoice_number=number, return_id=return_id)
+
+
+def revise(return_id: str, number: str = NUMBER, **but: Any) -> ReviseDeadline:
+    """Revise the due dates as a decree would that has the first of them off."""
+    filled = {
+        "invoice_number": number,
+        "return_id": return_id,
+        "due_earliest": "2026-02-24T00:00:00+08:00",
+        "due_latest": "2026-02-26T23:59:59+08:00",
+        "calendar": Calendar(version="decreed", provisional=False),
+    }
+    return ReviseDeadline.model_validate(filled | but)
 
 
 def cancel(number: str = NUMBER, account: str = ACCOUNT) -> CancelReturn:

@@ -14,6 +14,7 @@ from events.invoice_events import (
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRequested,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
@@ -41,6 +42,7 @@ from tests.service.invoice.orders import (
     register,
     reissue,
     reject,
+    revise,
 )
 from tests.service.invoice.scenario import Scenario
 
@@ -129,6 +131,7 @@ TABLE: dict[str, Row] = {
     "fail": Row(fail(RETURN), NONE, ReversalAttemptFailed, ReversalAttemptFailed, NONE, NONE),
     "fail for good": Row(fail(RETURN, permanent=True), NONE, ReturnRefused, ReturnRefused, NONE, NONE),
     "overdue": Row(overdue(RETURN), NONE, ReturnOverdue, ReturnOverdue, NONE, NONE),
+    "revise": Row(revise(RETURN), NONE, ReturnDeadlineRevised, ReturnDeadlineRevised, NONE, NONE),
     "reissue": Row(
         reissue("c1"),
         "ORIGINAL_NOT_RETURNED",
@@ -206,6 +209,7 @@ BY_RETURN: list[Callable[[str], AnyCommand]] = [
     lambda return_id: credit(return_id=return_id),
     fail,
     overdue,
+    revise,
 ]
 
 

@@ -32,6 +32,7 @@ from tests.service.invoice.orders import (
     reissue,
     reject,
     replaces,
+    revise,
 )
 from tests.service.invoice.scenario import Scenario
 
@@ -54,7 +55,17 @@ NAMED: list[tuple[AnyCommand, set[Claim], set[tuple[str, str]]]] = [
     (credit(), {Claim("document", CREDIT_NOTE)}, set()),
     *(
         (command, set[Claim](), set[tuple[str, str]]())
-        for command in (cancel(), amend(), observe(), reject(), complete(), fail("r"), overdue("r"), link("r"))
+        for command in (
+            cancel(),
+            amend(),
+            observe(),
+            reject(),
+            complete(),
+            fail("r"),
+            overdue("r"),
+            revise("r"),
+            link("r"),
+        )
     ),
 ]
 

@@ -25,6 +25,7 @@ from tests.service.invoice.orders import (
     reissue,
     reject,
     replaces,
+    revise,
 )
 from tests.service.invoice.scenario import Scenario
 
@@ -42,15 +43,16 @@ LIFE = history(
     observe(),
     ask_return(),
     fail("id-3"),
+    revise("id-3"),
     overdue("id-3"),
     confirm(),
     credit(),
     complete(),
     reissue("c1"),
-    refuse_reissue("id-9"),
+    refuse_reissue("id-10"),
     reissue("c1"),
-    register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-11")),
-    link("id-11"),
+    register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-12")),
+    link("id-12"),
 )
 REFUSED = history(register(), observe(), ask_return(), reject())[-1]
 ALL = [*LIFE, REFUSED]
@@ -71,6 +73,7 @@ FITTING = {
         "PostingStatusChanged",
         "RedFontFormConfirmed",
         "ReversalAttemptFailed",
+        "ReturnDeadlineRevised",
         "ReturnOverdue",
         "ReturnRefused",
         "CreditNoteIssued",

@@ -9,11 +9,13 @@ import pytest
 from events.invoice_events import (
     CreditNoteIssued,
     InvoiceReturned,
+    ReturnDeadlineRevised,
     ReturnOverdue,
     ReturnRefused,
     ReturnRequested,
     ReversalAttemptFailed,
 )
+from events.values import Calendar
 from service.invoice.moment import Policy
 from tests.service.invoice.orders import (
     CREDIT_NOTE,
@@ -31,6 +33,7 @@ from tests.service.invoice.orders import (
     observe,
     overdue,
     register,
+    revise,
 )
 from tests.service.invoice.scenario import NOW, Scenario
 
@@ -195,3 +198,30 @@ def test_an_overdue_return_is_worked_on(scenario: Scenario) -> None:
     scenario.now = DUE
     scenario.given(overdue(RETURN), fail(RETURN), confirm(**IN_FULL), credit(**IN_FULL), complete())
     scenario.when(complete()).then_nothing()
+
+
+REVISED = DUE + timedelta(days=1)
+
+
+@pytest.mark.parametrize("given", [OPEN, CONFIRMED], ids=["form open", "form confirmed"])
+def test_due_dates_are_revised_when_the_days_are_decreed_otherwise(scenario: Scenario, given: Any) -> None:
+    scenario.given(*given).when(revise(RETURN))
+    scenario.then(
+        ReturnDeadlineRevised,
+        return_id=RETURN,
+        due_earliest=datetime.fromisoformat("2026-02-24T00:00:00+08:00"),
+        due_latest=REVISED,
+        calendar=Calendar(version="decreed", provisional=False),
+    )
+    scenario.when(revise(RETURN)).then_nothing()
+    scenario.when(revise(RETURN, calendar=Calendar(version="another", provisional=True))).then_nothing()
+    scenario.now = DUE
+    scenario.when(overdue(RETURN)).then_refused("RETURN_NOT_OVERDUE", due_latest=REVISED.isoformat())
+    scenario.now = REVISED
+    scenario.when(overdue(RETURN)).then(ReturnOverdue, due_latest=REVISED)
+
+
+def test_the_dates_on_record_are_no_revision(scenario: Scenario) -> None:
+    scenario.given(*OPEN)
+    scenario.when(revise(RETURN, due_earliest="2026-02-14T00:00:00+08:00", due_latest=DUE)).then_nothing()
+    scenario.when(revise(RETURN, due_latest=DUE)).then(ReturnDeadlineRevised, due_latest=DUE)
