@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
             return self.anything(paper, step)["ask"]()
         if paper.posting == "recorded" and (paper.body.kind == "special" or step.b % 2):
             return ask_return(paper.number, red_font_form_number=pick(self.forms, step.a))
-        return ask_simply(paper.number)
+        return ask_simply(paper.number, remarks="x" * 383 if step.c == 9 else None)
 
     def form(self, paper: Paper, step: Step, wrong: dict[str, Any]) -> AnyCommand:
         told = {
