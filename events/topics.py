@@ -18,6 +18,7 @@ class Channel(StrEnum):
 EVENTS = "invoice.events"
 REPLIES = "invoice.replies"
 DEAD_LETTERS = "invoice.dead-letters"
+PARKED = "invoice.parked"
 STATUS = "invoice.status"
 RELAY = "redletter.relay"
 TAX_REQUESTS = "tax.requests"
@@ -42,7 +43,7 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Return the topic's settings in Kafka's own words."""
-        own = {"max.message.bytes": str(self.largest)}
+        own = {"max.message.bytes": str(self.largest), **self._timing_or_compression()}
         if self.keep == "compacted":
             # Small segments, soon rolled and cleaned, so that reading a compacted topic from its start stays short.
             return own | {
@@ -53,12 +54,20 @@ class Topic:
         milliseconds = -1 if self.keep is None else int(self.keep.total_seconds() * 1000)
         return own | {"cleanup.policy": "delete", "retention.ms": str(milliseconds), "retention.bytes": "-1"}
 
+    def _timing_or_compression(self) -> dict[str, str]:
+        """Return what others may not decide: when a command was taken, and how what we write is stored."""
+        if self.name in {channel.value for channel in Channel}:
+            # Kafka deletes by time: a publisher's clock must not make it delete a command.
+            return {"message.timestamp.type": "LogAppendTime"}
+        return {"compression.type": "producer"}
+
 
 TOPICS = (
     *(Topic(channel.value, keep=WEEK, largest=MIB) for channel in Channel),
     Topic(EVENTS, keep=None),
     Topic(REPLIES, keep=WEEK),
     Topic(DEAD_LETTERS, keep=timedelta(days=30)),
+    Topic(PARKED, keep=timedelta(days=30)),
     Topic(STATUS, keep="compacted"),
     Topic(RELAY, keep="compacted", partitions=1),
     Topic(TAX_REQUESTS, keep=WEEK),

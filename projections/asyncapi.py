@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from events import schemas
 from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, schema_of, type_of
-from events.topics import DEAD_LETTERS, RELAY, TOPICS, Channel, Topic
+from events.topics import DEAD_LETTERS, PARKED, RELAY, TOPICS, Channel, Topic
 from events.topics import EVENTS as EVENTS_TOPIC
 from events.topics import REPLIES as REPLIES_TOPIC
 from events.topics import STATUS as STATUS_TOPIC
@@ -80,7 +80,7 @@ def document(version: str) -> dict[str, Any]:
 
 
 def _public() -> list[Topic]:
-    return [topic for topic in TOPICS if topic.name != RELAY]
+    return [topic for topic in TOPICS if topic.name not in {RELAY, PARKED}]
 
 
 def _by_topic() -> dict[str, dict[str, type[BaseModel]]]:

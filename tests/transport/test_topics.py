@@ -1,12 +1,15 @@
 """Topics are created with their settings, and never silently differ from them."""
 
 import pytest
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
-from events.topics import EVENTS, RELAY, STATUS
+from events.topics import DEAD_LETTERS, EVENTS, PARKED, RELAY, REPLIES, STATUS, TAX_REQUESTS, Channel, Topic
 from transport import topics
 from transport.addresses import Addresses
+from transport.incremental import set_topic_settings
 from transport.topics import TopicMismatch
 
 pytestmark = pytest.mark.integration
@@ -32,6 +35,57 @@ async def test_a_wrong_partition_count_is_said_loudly_and_says_which(addresses: 
 async def test_events_are_kept_for_ever_and_status_is_compacted(addresses: Addresses) -> None:
     assert (await config(addresses, EVENTS))["retention.ms"] == "-1"
     assert (await config(addresses, STATUS))["cleanup.policy"] == "compact"
+
+
+@pytest.mark.parametrize("channel", Channel)
+async def test_kafka_keeps_commands_by_its_own_clock(addresses: Addresses, channel: Channel) -> None:
+    assert (await config(addresses, channel.value))["message.timestamp.type"] == "LogAppendTime"
+
+
+async def test_what_redletter_writes_is_stored_as_it_was_written(addresses: Addresses) -> None:
+    for name in (EVENTS, REPLIES, DEAD_LETTERS, PARKED, STATUS, RELAY, TAX_REQUESTS):
+        assert (await config(addresses, name))["compression.type"] == "producer"
+
+
+async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_back(addresses: Addresses) -> None:
+    theirs = {"min.insync.replicas": "2", "segment.ms": "88888888", "flush.messages": "1000"}
+    await change(addresses, EVENTS, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
+    with structlog.testing.capture_logs() as told:
+        await topics.ensure(addresses.kafka, 8)
+    now = await config(addresses, EVENTS)
+    assert {name: now[name] for name in theirs} == theirs
+    assert (now["compression.type"], now["retention.ms"]) == ("producer", "-1")
+    changed = {(line["topic"], line["setting"], line["was"], line["now"]) for line in told}
+    assert changed == {(EVENTS, "compression.type", "zstd", "producer"), (EVENTS, "retention.ms", "1000", "-1")}
+
+
+async def test_a_setting_that_the_broker_refuses_is_an_error(addresses: Addresses) -> None:
+    with pytest.raises(KafkaError, match=r"invoice\.events"):
+        await change(addresses, EVENTS, {"retention.ms": "soon"})
+
+
+@pytest.mark.parametrize(
+    ("replicas", "current", "wanted"),
+    [
+        (1, "1", None),  # one broker: it could not be written at all
+        (3, "1", "2"),
+        (3, "2", None),
+        (5, "3", None),
+    ],
+)
+def test_with_three_replicas_two_must_have_a_record(replicas: int, current: str, wanted: str | None) -> None:
+    topic = Topic(EVENTS, keep=None)
+    changed = topics._changes(topic, replicas, topic.config() | {"min.insync.replicas": current})
+    assert changed == ({"min.insync.replicas": wanted} if wanted else {})
+
+
+async def change(addresses: Addresses, topic: str, settings: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
+    await admin.start()
+    try:
+        await set_topic_settings(admin, {topic: settings})
+    finally:
+        await admin.close()
 
 
 async def config(addresses: Addresses, topic: str) -> dict[str, str]:
