@@ -125,6 +125,11 @@ def named(ce_type: str) -> str:
     return ce_type.removeprefix(PREFIX)
 
 
+def knows_event(name: str) -> bool:
+    """Tell whether this release knows an event's stored name; a newer release may have written others."""
+    return _STORED.knows(name)
+
+
 def read_event(name: str, body: bytes) -> AnyInvoiceEvent:
     """Read the bytes of a stored or published event; unknown fields are ignored.
 

@@ -42,6 +42,10 @@ class StoredEvents(Generic[Event]):
             name = self.upcasters[name].to
         return name in self.types and older.isdisjoint(self.types)
 
+    def knows(self, name: str) -> bool:
+        """Tell whether events of this name can be read."""
+        return name in self.types or name in self.upcasters
+
     def read(self, name: str, body: bytes) -> Event:
         """Read an event's bytes; fields that are not known yet are ignored, at any depth.
 

@@ -27,6 +27,7 @@ from local import ports
 from local.embedded import EmbeddedServer, ServerFailed
 from local.ports import HOST
 from local.program import Program
+from transport import database
 
 VERSION = 18
 NAME = "redletter"
@@ -90,7 +91,7 @@ class PostgresServer:
     def answers(self) -> bool:
         """Tell whether a session can be opened."""
         try:
-            with psycopg.connect(self.address, connect_timeout=2):
+            with database.connect(self.address, "up"):
                 return True
         except psycopg.OperationalError:
             return False

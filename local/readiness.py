@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from local.running import Running
 from projections.models import MODELS
+from transport import database
 from transport.groups import Group, describe
 
 GROUPS: Mapping[str, Collection[str]] = {
@@ -77,7 +78,7 @@ class Readiness:
         from service.relay import LOCK  # noqa: PLC0415 - the write side is only needed for this one number
 
         try:
-            with psycopg.connect(self.running.database, connect_timeout=2) as connection:
+            with database.connect(self.running.database, "up") as connection:
                 return connection.execute(_LOCK_HELD, {"lock": LOCK}).fetchone() is not None
         except psycopg.OperationalError:
             return False

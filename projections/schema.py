@@ -1,6 +1,7 @@
 """The read tables: all in the schema ``projections``, all derived, all of them may be dropped and filled again."""
 
-import psycopg
+import stamina
+from psycopg.errors import LockNotAvailable
 
 from projections import health
 from projections.models import MODELS
@@ -8,6 +9,8 @@ from projections.read_model import is_there
 from projections.rebuild import tables
 from projections.rebuild.code import fingerprint
 from projections.status import outbox
+from transport import database
+from transport.database import DDL_LOCK_WITHIN, DDL_TRIES
 
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections'))"
 """Two that create the same schema at once would make one of them fail."""
@@ -18,9 +21,18 @@ _BUILT = "insert into projections.built (model, code) values (%s, %s) on conflic
 def ensure(database_url: str) -> None:
     """Create the read tables that are missing.
 
+    A lock that it cannot have at once is given up, so that nobody queues up behind it, and asked for again.
+
     Raises: psycopg.OperationalError when the database cannot be reached.
     """
-    with psycopg.connect(database_url) as connection, connection.cursor() as cur:
+    for attempt in stamina.retry_context(on=LockNotAvailable, attempts=DDL_TRIES, timeout=None, wait_max=2.0):
+        with attempt:
+            _ensure(database_url)
+
+
+def _ensure(database_url: str) -> None:
+    session = database.connect(database_url, "migrate", lock_timeout=f"{DDL_LOCK_WITHIN}s")
+    with session, session.transaction(), session.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")
         cur.execute(tables.CREATE)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-import psycopg
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +20,7 @@ from projections.operations import lag
 from projections.rebuild import tables
 from projections.rebuild.code import fingerprint
 from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
+from transport import database
 from transport.addresses import Addresses
 
 _BUILT = "select model, code, being_built_by is not null from projections.built"
@@ -46,7 +46,10 @@ def chosen(names: Sequence[str]) -> list[Entry]:
 def told(addresses: Addresses) -> Iterator[tuple[str, ...]]:
     """Yield a row for each read model: name, lag in messages, lag in seconds, state."""
     behind = {one.consumer: one for one in asyncio.run(_lags(addresses))}
-    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+    with (
+        database.connect(addresses.database, "projections") as connection,
+        connection.cursor() as cur,
+    ):
         built = {model: (code, building) for model, code, building in connection.execute(_BUILT)}
         skipped = {model: count for model, count in connection.execute(_SKIPPED)}  # noqa: C416 - as dict() of untyped rows is unknown
         old = {name: tables.left_over(cur, entry) for name, entry in REBUILT.items()}
@@ -88,7 +91,7 @@ def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], b
 
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:
-    async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+    async with await database.connect_async(addresses.database, "projections") as connection:
         return await lag.lags(addresses.kafka, lambda: lag.positions(connection))
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from redletter import stopping
 from redletter.settings import Settings
+from transport import database
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,7 @@ ALIVE_EVERY = 5.0
 """Seconds between two signs of life."""
 
 Work = Coroutine[None, None, None]
+Start = Callable[[Addresses, Settings], Work]
 
 
 def worker(addresses: Addresses, settings: Settings) -> Work:
@@ -84,13 +86,23 @@ def tax_simulator(addresses: Addresses, settings: Settings) -> Work:
     return role.run(addresses, clock_shift=settings.clock_shift)
 
 
-ROLES: dict[str, Callable[[Addresses, Settings], Work]] = {
-    "worker": worker,
-    "relay": relay,
-    "projector": projector,
-    "clock": clock,
-    "api": api,
-    "tax-simulator": tax_simulator,
+def _on_a_suitable_database(role: str, start: Start) -> Start:
+    def started(addresses: Addresses, settings: Settings) -> Work:
+        return _until_found_unsuitable(start(addresses, settings), addresses.database, role)
+
+    return started
+
+
+ROLES: dict[str, Start] = {
+    role: _on_a_suitable_database(role, start)
+    for role, start in {
+        "worker": worker,
+        "relay": relay,
+        "projector": projector,
+        "clock": clock,
+        "api": api,
+        "tax-simulator": tax_simulator,
+    }.items()
 }
 
 
@@ -104,6 +116,21 @@ def run(role: str, addresses: Addresses, settings: Settings) -> int:
         return _with_signs_of_life(work, settings.alive_file) if settings.alive_file else work
 
     return stopping.run(prepare)
+
+
+async def _until_found_unsuitable(work: Work, url: str, role: str) -> None:
+    """Do the work unless the database is unsuitable; one that is away is waited for. Raises: UnsuitableDatabase."""
+    working = asyncio.ensure_future(work)
+    looking = asyncio.create_task(database.refuse_unsuitable(url, role))
+    try:
+        await asyncio.wait({working, looking}, return_when=asyncio.FIRST_COMPLETED)
+        if looking.done():
+            looking.result()
+        await working
+    finally:
+        looking.cancel()
+        working.cancel()
+        await asyncio.wait({working})
 
 
 def _spare_the_collector() -> None:

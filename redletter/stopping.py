@@ -11,6 +11,8 @@ from signal import SIGINT, SIGTERM
 
 import structlog
 
+from transport.unfit import Unfit
+
 log = structlog.get_logger(__name__)
 
 END_WITHIN = 4.0
@@ -67,7 +69,10 @@ def _ended(task: asyncio.Future[None], asked: threading.Event) -> int:
             log.info("role_stopped")
         return 0
     _force_end(1)
-    log.error("role_failed", reason="it ended without being asked to", exc_info=error)
+    if isinstance(error, Unfit):
+        log.error("role_failed", reason=str(error))
+    else:
+        log.error("role_failed", reason="it ended without being asked to", exc_info=error)
     return 1
 
 

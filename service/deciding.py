@@ -28,7 +28,7 @@ from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
 from service.moments import Moments
-from service.store import Conflict, Earlier
+from service.store import Conflict, Earlier, ProgramTooOld
 from transport.stepping import Record, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -59,11 +59,16 @@ NEVER_SEEN = Stream(None, 0)
 
 
 def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:
-    """Replay a stream. A stream that cannot be read faults its own commands, and no others."""
+    """Replay a stream. A stream that cannot be read faults its own commands, and no others.
+
+    Raises: ProgramTooOld.
+    """
     state, version = None, 0
     try:
         for event in events:
             state, version = evolve(state, event), version + 1
+    except ProgramTooOld:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, only this invoice's commands may suffer from it
         return Stream(state, version, error)
     return Stream(state, version)

@@ -22,6 +22,7 @@ from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
 from service.log_tables import event_id
 from transport.addresses import Addresses
+from transport.database import connect_async
 from transport.message import Message
 from transport.producer import TransactionalProducer
 from transport.topics import partition_counts
@@ -164,9 +165,7 @@ class _Log:
 @asynccontextmanager
 async def _locked_log(database: str) -> AsyncGenerator[_Log]:
     """Wait until this process is the active relay; it is as long as the session lives."""
-    connection = await psycopg.AsyncConnection[Any].connect(
-        database, autocommit=True, application_name="redletter relay"
-    )
+    connection = await connect_async(database, "relay")
     async with connection:
         while not await _try_lock(connection):  # noqa: ASYNC110 - the lock tells nobody when it is free
             await asyncio.sleep(STAND_BY)

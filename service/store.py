@@ -7,19 +7,21 @@ where the batch starts from: PositionLost, and the batch is dropped, as it shoul
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
+import psycopg
 from aiokafka import TopicPartition
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.errors import UniqueViolation
+from psycopg.errors import OutOfMemory, ProgramLimitExceeded, UniqueViolation
 from psycopg.rows import DictRow, TupleRow
 
-from events.catalogue import read_event
+from events.catalogue import knows_event, read_event
 from events.invoice_events import AnyInvoiceEvent
 from service import claims_table, log_tables
 from service.claims_table import ClaimLost
@@ -28,6 +30,7 @@ from service.log_tables import Entry, EventRow
 from transport import database, positions
 from transport.database import KeptSession
 from transport.positions import Move
+from transport.unfit import Unfit
 
 CONSUMER = "redletter.worker"
 """The name under which the worker's positions are kept; also its consumer group."""
@@ -37,6 +40,14 @@ LOCK_WITHIN = 5
 """Seconds to wait for the lock of the log; then the batch is tried again."""
 TRANSACTION_WITHIN = 10
 """Seconds; a worker frozen in its transaction holds the lock that others wait for, and the server takes it away."""
+
+
+class ProgramTooOld(Unfit):
+    """A newer release has written events that this one does not know; what it would decide on them would be wrong."""
+
+
+class TooMuchToWrite(Exception):
+    """A batch could not be written in its time, or its room; a part of it may be."""
 
 
 class Conflict(Exception):
@@ -54,11 +65,19 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Everything that one batch leads to. entries are in the order of the log: a command's reply comes last."""
+    """Everything that one batch leads to. entries are in the order of the log: a command's reply comes last.
+
+    rehearsed: it is only looked whether all of it would be taken.
+    """
 
     entries: Sequence[Entry]
     claims: Sequence[Change]
     moves: Sequence[Move]
+    rehearsed: bool = False
+
+
+class _RehearsalEnded(Exception):
+    """Everything was taken, and is rolled back."""
 
 
 class InvoiceRecorder(PostgresApplicationRecorder):
@@ -77,6 +96,8 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         positions.advance(tuples, CONSUMER, write.moves)
         claims_table.apply(tuples, write.claims)
         log_tables.append(tuples, write.entries)
+        if write.rehearsed:
+            raise _RehearsalEnded
 
     def _insert_stored_events(
         self,
@@ -155,18 +176,39 @@ class Store:
     def save(self, write: Write) -> None:
         """Write everything of a batch, or nothing.
 
-        Raises: PositionLost when another worker owns a partition, Conflict when an invoice or a claim has changed.
+        Raises: PositionLost when another worker owns a partition, Conflict when an invoice or a claim has changed,
+        TooMuchToWrite when it was not done in time; psycopg's errors.
         """
+        with suppress(_RehearsalEnded):
+            self._write(write)
+
+    def rehearse(self, write: Write) -> None:
+        """Write all of it and roll it back. Raises: what `save` would raise."""
+        self.save(replace(write, rehearsed=True))
+
+    def _write(self, write: Write) -> None:
         stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
+        begun = monotonic()
         try:
             self._recorder.insert_events(stored, write=write)
         except (UniqueViolation, ClaimLost) as error:
             raise Conflict(str(error)) from error
+        except (ProgramLimitExceeded, OutOfMemory) as error:
+            raise TooMuchToWrite from error
+        except psycopg.OperationalError as error:
+            # The server ends the session, and the pipeline tells that it is gone but not why.
+            if monotonic() - begun < TRANSACTION_WITHIN:
+                raise
+            raise TooMuchToWrite from error
 
 
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
-    """Read stored events through the catalogue."""
-    return (read_event(name, state) for name, state in stream)
+    """Read stored events through the catalogue. Raises: ProgramTooOld at an event that this release does not know."""
+    for name, state in stream:
+        if not knows_event(name):
+            msg = f"the log holds {name} of a newer release, which this program does not know: run the newer release"
+            raise ProgramTooOld(msg)
+        yield read_event(name, state)
 
 
 _EARLIER: LiteralString = """

@@ -348,8 +348,8 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
 async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.connect()
     config = broker.config.broker_config
-    options = cast("partial[Any]", config.builder).keywords
-    config.builder = partial(SteppingConsumer, lambda: reading.positions, least_wait_ms=IDLE_WAIT_MS, **options)
+    options = cast("partial[Any]", config.builder).keywords | {"least_wait_ms": IDLE_WAIT_MS}
+    config.builder = partial(SteppingConsumer, lambda: reading.positions, **options)
     await broker.start()
 
 

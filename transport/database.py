@@ -20,6 +20,9 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from transport.threads import OwnThread
+from transport.unfit import Unfit
+
 log = structlog.get_logger(__name__)
 
 CONNECT_WITHIN = 5
@@ -31,6 +34,10 @@ By default psycopg_pool tries for 300 s with pauses that double, and so comes ba
 """
 LEAST_VERSION = 170000
 """PostgreSQL 17, the first that knows transaction_timeout."""
+DDL_LOCK_WITHIN = 2
+"""Seconds that a change of tables may wait for its lock: whoever wants the table meanwhile queues up behind it."""
+DDL_TRIES = 30
+"""Times that a change of tables is tried."""
 LOOK_AGAIN = 1.0
 """Seconds between two tries to look at a server that is away."""
 
@@ -48,8 +55,8 @@ _CONFIGURE: LiteralString = (
 )
 
 
-class UnsuitableDatabase(Exception):
-    """The database answers, but Redletter cannot work with it; the message is one sentence for whoever runs it."""
+class UnsuitableDatabase(Unfit):
+    """The database answers, but Redletter cannot work with it."""
 
 
 def parameters(url: str, role: str) -> dict[str, Any]:
@@ -160,12 +167,16 @@ async def refuse_unsuitable(url: str, role: str) -> None:
 
     Raises: UnsuitableDatabase.
     """
-    while True:
-        try:
-            return await asyncio.to_thread(check, url, role)
-        except psycopg.OperationalError as error:
-            log.warning("the database cannot be reached; it is tried again", error=str(error).strip())
-        await asyncio.sleep(LOOK_AGAIN)
+    thread = OwnThread("database")
+    try:
+        while True:
+            try:
+                return await thread.run(check, url, role)
+            except psycopg.OperationalError as error:
+                log.warning("the database cannot be reached; it is tried again", error=str(error).strip())
+            await asyncio.sleep(LOOK_AGAIN)
+    finally:
+        thread.close()
 
 
 def check(url: str, role: str) -> None:

@@ -22,6 +22,7 @@ from local.tax_simulator import tables
 from local.tax_simulator.connector import Answer, answers
 from local.tax_simulator.tables import Pending
 from transport.addresses import Addresses
+from transport.database import connect_async
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ async def _connected(bootstrap: str) -> AsyncGenerator[tuple[AIOKafkaConsumer, A
 
 @asynccontextmanager
 async def _books(database: str) -> AsyncGenerator[psycopg.AsyncConnection]:
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+    async with await connect_async(database, "tax-simulator") as connection:
         async with connection.transaction(), connection.cursor() as cur:
             await tables.lay(cur)
         yield connection

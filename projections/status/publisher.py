@@ -20,6 +20,7 @@ from events.topics import STATUS
 from projections.status import outbox
 from projections.status.outbox import Unpublished
 from transport.addresses import Addresses
+from transport.database import connect_async
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers
 
@@ -78,9 +79,7 @@ class Publisher:
 
     async def _publish_with(self, producers: FencedProducers) -> None:
         """Publish until something fails."""
-        async with await psycopg.AsyncConnection.connect(
-            self._addresses.database, autocommit=True, connect_timeout=5
-        ) as connection:
+        async with await connect_async(self._addresses.database, "projector") as connection:
             while True:
                 self._changed.clear()
                 if not await self._publish_pending(connection, producers):

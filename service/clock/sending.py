@@ -13,7 +13,8 @@ from events.catalogue import COMMANDS, TAX_REQUESTS, write
 from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
 from service.clock import table
 from service.clock.table import Timer
-from service.clock.watching import END_OF_PATIENCE
+from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
+from transport.database import connect_async
 from transport.message import Message
 from transport.producer import FencedProducers
 
@@ -72,8 +73,8 @@ class Sender:
         """Send until cancelled."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._database, autocommit=True, options=END_OF_PATIENCE
+                async with await connect_async(
+                    self._database, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
                 ) as connection:
                     while True:
                         await self._send_due(connection)

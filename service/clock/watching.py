@@ -13,13 +13,15 @@ from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from service.clock import table
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.table import Timer
-from transport import positions
+from transport import database, positions
 from transport.consumer import Batch
+from transport.database import KeptSession
 from transport.stepping import ConsumerRecord, Undecodable
 
 CONSUMER = "redletter.clock"
 """The clock's consumer group, and the name its positions are kept under."""
-END_OF_PATIENCE = "-c transaction_timeout=20s"
+LOCK_WITHIN = "5s"
+TRANSACTION_WITHIN = "20s"
 """A clock frozen in its transaction holds rows that its successor waits for; the server takes them away."""
 
 
@@ -77,21 +79,23 @@ def _timer(action: Open, told: Told) -> Timer:
 class Watching:
     """The clock's work on one batch of events."""
 
-    def __init__(self, database: str, wake: Callable[[], None]) -> None:
-        self._database = database
+    def __init__(self, database_url: str, wake: Callable[[], None]) -> None:
+        self._database = database_url
         self._wake = wake
-        self._connection: psycopg.Connection | None = None
+        self._session = KeptSession(
+            database_url, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
+        )
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where the clock stands."""
-        with psycopg.connect(self._database) as connection, connection.cursor() as cur:
+        # Over a session of its own, since a batch may be in hand.
+        with database.connect(self._database, "clock") as connection, connection.cursor() as cur:
             return positions.stored(cur, CONSUMER, partitions)
 
     def handle(self, batch: Batch) -> None:
         """Change the timers as the events ask, in one transaction with the positions. Raises: PositionLost."""
         told = [_told(record) for record in batch.records]
-        connection = self._connected()
-        with connection.transaction(), connection.cursor() as cur:
+        with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
             positions.advance(cur, CONSUMER, batch.moves)
             self._change(cur, told)
         self._wake()
@@ -107,15 +111,9 @@ class Watching:
             cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
         )
 
-    def _connected(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.broken or self._connection.closed:
-            self._connection = psycopg.connect(self._database, autocommit=True, options=END_OF_PATIENCE)
-        return self._connection
-
     def close(self) -> None:
         """Close the connection."""
-        if self._connection:
-            self._connection.close()
+        self._session.close()
 
 
 def _issued(body: bytes) -> InvoiceIssued:

@@ -1,10 +1,20 @@
 """Runs the migrations on the database that `service.schema.migrate` names, one process at a time."""
 
-from alembic import context
-from sqlalchemy import create_engine, make_url, pool, text
+from functools import partial
 
-url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
-engine = create_engine(url, poolclass=pool.NullPool)
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+from transport import database
+
+connect = partial(
+    database.connect,
+    context.config.attributes["url"],
+    "migrate",
+    autocommit=False,
+    lock_timeout=context.config.attributes["lock_timeout"],
+)
+engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=pool.NullPool)
 
 with engine.connect() as connection:
     # Two starting at once wait for each other; the lock goes with the connection.

@@ -117,7 +117,7 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
 
     def refuse_the_fourth(write: Write) -> None:
         accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyRow)]
-        if any(reply["command_id"] == "id-4" and "code" not in reply for reply in accepted):
+        if any(reply.get("command_id") == "id-4" and "code" not in reply for reply in accepted):
             raise psycopg.DataError("what the store will never take")
         save(write)
 

@@ -5,7 +5,7 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,18 @@ def server_without_tls(heard: list[bytes]) -> Iterator[int]:
 
 
 @contextmanager
+def old_server(version: str, encoding: str = "UTF8") -> Iterator[int]:
+    """Greet as a server of this version with a database of this encoding does, and do nothing else; give the port."""
+
+    def handle(client: socket.socket) -> None:
+        _greet(client, {**PARAMETERS, "server_version": version, "server_encoding": encoding})
+        _request(client)
+
+    with listening(handle) as port:
+        yield port
+
+
+@contextmanager
 def pooler(url: str, *, whole_sessions: bool) -> Iterator[str]:
     """Stand between clients and the server as PgBouncer does, in session or in transaction mode; give the URL.
 
@@ -87,11 +99,11 @@ def pooler(url: str, *, whole_sessions: bool) -> Iterator[str]:
         connection.close()
 
 
-def _greet(client: socket.socket) -> None:
+def _greet(client: socket.socket, parameters: Mapping[str, str] = PARAMETERS) -> None:
     while (code := _exactly(client, struct.unpack("!i", _exactly(client, 4))[0] - 4)) == SSL_REQUEST[4:]:
         client.sendall(b"N")
     assert code
-    told = b"".join(_message(b"S", f"{name}\0{value}\0".encode()) for name, value in PARAMETERS.items())
+    told = b"".join(_message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items())
     key = _message(b"K", os.urandom(8))
     client.sendall(_message(b"R", struct.pack("!i", 0)) + told + key + _message(b"Z", b"I"))
 

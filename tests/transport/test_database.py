@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.transport.middlemen import SSL_REQUEST, pooler, server_without_tls
+from tests.transport.middlemen import SSL_REQUEST, old_server, pooler, server_without_tls
 from transport import database
 from transport.addresses import Addresses
 from transport.database import KeptSession, UnsuitableDatabase
@@ -153,13 +153,13 @@ def test_the_server_of_the_tests_is_suitable(servers: Addresses) -> None:
 @pytest.mark.parametrize(
     ("version", "encoding", "sentence"),
     [
-        (160002, "UTF8", "PostgreSQL 16 is too old: Redletter needs version 17 or newer"),
-        (180004, "LATIN1", "the database has the encoding LATIN1: Redletter needs one with UTF8"),
+        ("16.2", "UTF8", "PostgreSQL 16 is too old: Redletter needs version 17 or newer"),
+        ("18.4", "LATIN1", "the database has the encoding LATIN1: Redletter needs one with UTF8"),
     ],
 )
-def test_an_unsuitable_server_is_refused_with_one_sentence(version: int, encoding: str, sentence: str) -> None:
-    with pytest.raises(UnsuitableDatabase) as refused:
-        database._check_server(version, encoding)
+def test_an_unsuitable_server_is_refused_with_one_sentence(version: str, encoding: str, sentence: str) -> None:
+    with old_server(version, encoding) as port, pytest.raises(UnsuitableDatabase) as refused:
+        database.check(f"postgresql://me:secret@127.0.0.1:{port}/books", "worker")
     assert str(refused.value) == sentence
 
 
