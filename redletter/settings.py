@@ -2,13 +2,14 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,6 +19,58 @@ _TEN_YEARS = timedelta(days=3660)
 
 class ImpossibleSettings(Exception):
     """The environment says something that cannot be done; the message is one sentence for whoever set it."""
+
+
+def _written(pattern: str, wanted: str) -> BeforeValidator:
+    """Take nothing but what is written so; pydantic alone would guess what else may be meant."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            msg = f"must be {wanted}"
+            raise ValueError(msg)
+        return value
+
+    return BeforeValidator(check)
+
+
+_WHOLE = _written(r"-?[0-9]+", "a whole number")
+_DECIMAL = _written(r"-?[0-9]+(\.[0-9]+)?", "a number")
+_DURATION = _written(
+    r"[+-]?P(?=[0-9T])([0-9]+W|([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?)",
+    "an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as P35D, PT1H or -PT5M",
+)
+_SERVER = re.compile(r"[^\s,:/@]+:([0-9]{1,5})")
+_HOST = re.compile(r"[\w.:%-]+|/\S*|")
+_LAST_PORT = 65_535
+
+
+def _servers(value: str) -> str:
+    found = [_SERVER.fullmatch(server) for server in value.split(",")]
+    if not all(server and 0 < int(server[1]) <= _LAST_PORT for server in found):
+        msg = "must be host:port, several joined by commas"
+        raise ValueError(msg)
+    return value
+
+
+def _database(url: str) -> str:
+    """Refuse what libpq would not take for what was meant: its own errors repeat parts of a password."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - not every command needs it
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    msg = (
+        "must be a URL such as postgresql://user:password@host:5432/name, in which a special character of the password "
+        "is percent-encoded: @ as %40, : as %3A, / as %2F, % as %25"
+    )
+    if not re.fullmatch(r"postgres(ql)?://\S+", url):
+        raise ValueError(msg)
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise ValueError(msg) from None
+    hosts, ports = (str(parts.get(name, "")).split(",") for name in ("host", "port"))
+    if not all(map(_HOST.fullmatch, hosts)) or not all(port.isdecimal() or not port for port in ports):
+        raise ValueError(msg)
+    return url
 
 
 class Settings(BaseSettings):
@@ -37,15 +90,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
 
-    kafka_bootstrap_servers: Annotated[str, Field(pattern=r"^[^\s,:/]+:\d+(,[^\s,:/]+:\d+)*$")] | None = None
-    database_url: Annotated[str, Field(pattern=r"^postgres(ql)?://\S+$")] | None = None
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers)] | None = None
+    database_url: Annotated[str, AfterValidator(_database)] | None = None
     api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "127.0.0.1"
-    api_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535)] = 8080
     data_dir: Path = Field(default_factory=lambda: user_data_path("redletter"))
-    topic_partitions: Annotated[int, Field(ge=1, le=1000)] = 8
-    tax_repeat_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 300
-    tax_repeat_max_seconds: Annotated[float, Field(ge=0.1, le=604_800)] = 7200
-    clock_shift: Annotated[timedelta, Field(ge=-_TEN_YEARS, le=_TEN_YEARS)] = timedelta()
+    topic_partitions: Annotated[int, _WHOLE, Field(ge=1, le=1000)] = 8
+    tax_repeat_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=86_400)] = 300
+    tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800)] = 7200
+    clock_shift: Annotated[timedelta, _DURATION, Field(ge=-_TEN_YEARS, le=_TEN_YEARS)] = timedelta()
     general_recorded_route: Literal["simple", "form"] = "simple"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     alive_file: Path | None = None
@@ -83,4 +136,5 @@ def _sentence(told: ErrorDetails) -> str:
     name = variable(str(told["loc"][0]))
     # A database URL holds a password.
     value = "its value" if name == variable("database_url") else repr(told["input"])
-    return f"{name} cannot be {value}: {told['msg'][0].lower()}{told['msg'][1:]}"
+    reason = told["msg"].removeprefix("Value error, ")
+    return f"{name} cannot be {value}: {reason[0].lower()}{reason[1:]}"
