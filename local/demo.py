@@ -23,7 +23,7 @@ from events import cloudevents, topics
 from events.catalogue import COMMANDS
 from local import terminal
 from local.embedded import ServerFailed
-from local.running import AlreadyRunning
+from local.running import AlreadyRunning, FolderUnusable
 from local.supervision import SupervisionFailed
 from local.up import Failed, Plan, system
 
@@ -274,9 +274,9 @@ def play(role_command: Callable[[str], Sequence[str]]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="redletter-demo-"))
     try:
         with system(Plan(folder=folder, command=role_command, api_port=0, show_logs=False)) as found:
-            asyncio.run(journeys(found.running.kafka, found.running.api, terminal.say))
+            asyncio.run(journeys(found.running.kafka, str(found.running.api), terminal.say))
             terminal.say("All journeys ended as they should. Stopping.")
-    except (Differs, Failed, ServerFailed, SupervisionFailed, AlreadyRunning) as failure:
+    except (Differs, Failed, ServerFailed, SupervisionFailed, AlreadyRunning, FolderUnusable) as failure:
         terminal.tell(f"redletter demo: {failure}")
         return 1
     finally:

@@ -1,5 +1,6 @@
 """Ports chosen once and written down, so that clients find a server again after its restart."""
 
+import errno
 import random
 import socket
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ RANGE = range(15_000, 32_000)
 A client that keeps trying a port of that range on its own machine may in the end be given it as its own, and talk to
 itself while the server cannot come back.
 """
+
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
 def kept(file: Path, count: int) -> Sequence[int]:
@@ -34,13 +37,21 @@ def free(count: int) -> Sequence[int]:
     return found
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on the port of this machine now."""
-    with socket.socket() as trial:
+def is_free(port: int, host: str = HOST) -> bool:
+    """Tell whether a server could listen on the port of an address of this machine now. Raises: as `listen` does."""
+    try:
+        listen(host, port)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
+
+
+def listen(host: str, port: int) -> None:
+    """Try to take an address as a server does. Raises: OSError, also where this machine has no such address."""
+    family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    with socket.socket(family, kind) as trial:
         # As servers do it: connections that an earlier one left closing do not count.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+        trial.bind(address)

@@ -15,26 +15,37 @@ class AlreadyRunning(Exception):
     """Another `up` runs on the folder."""
 
 
+class FolderUnusable(Exception):
+    """The data folder cannot be made or written to; the message says why."""
+
+
 class NothingRuns(Exception):
-    """No `up` runs on the folder; the message says what to do."""
+    """No `up` runs on the folder; the message says what to do, and further advice may follow it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The addresses of a running system: bootstrap servers, a libpq URL, and the api's ``http://host:port``."""
+    """The addresses of a running system: bootstrap servers, a libpq URL, and the api's ``http://host:port``.
+
+    api: None where the system runs without it.
+    """
 
     kafka: str
     database: str
-    api: str
+    api: str | None
 
 
 def take(folder: Path) -> IO[str]:
     """Take the folder for this process; it is given back when the file returned is closed, or the process ends.
 
-    Raises: AlreadyRunning.
+    Raises: AlreadyRunning, FolderUnusable.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / _LOCK).open("a")
+    try:
+        # For this user alone: the servers' files hold every invoice.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("a")
+    except OSError as error:
+        raise FolderUnusable(_unusable(folder, error)) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,11 +72,12 @@ def find(folder: Path) -> Running:
             return Running(**json.loads((folder / _ADDRESSES).read_text()))
         msg = f"the `redletter up` on the folder {folder} is still starting; try again when it says `ready`"
         raise NothingRuns(msg)
-    msg = (
-        f"no `redletter up` runs on the folder {folder}; start one, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and "
-        "REDLETTER_DATABASE_URL"
-    )
+    msg = f"no `redletter up` runs on the folder {folder}; start one"
     raise NothingRuns(msg)
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    return f"the data folder {folder} cannot be used: {error.strerror}; set REDLETTER_DATA_DIR to another"
 
 
 def _taken(folder: Path) -> bool:
@@ -76,4 +88,6 @@ def _taken(folder: Path) -> bool:
         return True
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise NothingRuns(_unusable(folder, error)) from None
     return False

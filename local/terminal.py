@@ -73,6 +73,7 @@ def say_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     with console.capture() as captured:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    sys.stdout.flush()
 
 
 @contextmanager

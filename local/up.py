@@ -19,7 +19,7 @@ from local.migrating import migrate
 from local.postgres_server import PostgresServer
 from local.program import Program
 from local.readiness import Readiness
-from local.running import AlreadyRunning, Running
+from local.running import AlreadyRunning, FolderUnusable, Running
 from local.supervision import Group, SupervisionFailed, Tree, hold
 from local.waiting import wait_until
 from transport.addresses import Addresses
@@ -84,13 +84,14 @@ def up(plan: Plan) -> int:
         with system(plan) as found:
             terminal.say(f"kafka_bootstrap_servers={found.running.kafka}")
             terminal.say(f"database_url={found.running.database}")
-            terminal.say(f"api_url={found.running.api}")
+            if found.running.api:
+                terminal.say(f"api_url={found.running.api}")
             terminal.say("ready")
             found.keep_running()
     except _Asked:
         plan.say("stopped")
         return 0
-    except (Failed, AlreadyRunning, ServerFailed, SupervisionFailed) as error:
+    except (Failed, AlreadyRunning, FolderUnusable, ServerFailed, SupervisionFailed) as error:
         plan.say(f"redletter up: {error}")
     return 1
 
@@ -132,15 +133,16 @@ class System:
 def system(plan: Plan) -> Generator[System]:
     """Run the system for the length of a block, ready from its beginning, and stop everything at its end.
 
-    Raises: AlreadyRunning, Failed, ServerFailed, SupervisionFailed.
+    Raises: AlreadyRunning, Failed, FolderUnusable, ServerFailed, SupervisionFailed.
     """
     folder = plan.folder.resolve()
+    api = _api_url(plan)
     # Nothing is touched before the tree of an `up` that was killed has ended: its servers have their files and ports.
-    with running.take(folder), hold(folder) as held:
+    with _private_files(), running.take(folder), hold(folder) as held:
         servers = _servers(plan, folder)
         for server in servers.values():
             server.prepare()
-        found = _addresses(plan, servers)
+        found = _addresses(plan, servers, api)
         tree = Tree(folder, _groups(plan, servers), _environment(plan, found, folder), held)
         with tree.running(), _following(tree, plan):
             yield _start(System(found, tree, plan), servers, folder)
@@ -155,7 +157,7 @@ def _start(system: System, servers: Mapping[str, Server], folder: Path) -> Syste
         if not wait_until(server.answers, within=SERVERS_WITHIN):
             msg = f"{name} does not answer; its log ends with:\n{last_lines(tree.log(name))}"
             raise Failed(msg)
-    plan.say("laying topics and tables")
+    plan.say("creating or upgrading topics and tables")
     _migrate(system)
     readiness = Readiness(system.running, plan.roles)
     readiness.remember_earlier()
@@ -170,7 +172,7 @@ def _migrate(system: System) -> None:
     try:
         migrate(Addresses(system.running.kafka, system.running.database), system.plan.partitions)
     except Exception as error:
-        msg = f"topics and tables could not be laid: {error}"
+        msg = f"topics and tables could not be created or upgraded: {error}"
         raise Failed(msg) from error
 
 
@@ -199,21 +201,46 @@ def _servers(plan: Plan, folder: Path) -> dict[str, Server]:
     return servers
 
 
-def _addresses(plan: Plan, servers: Mapping[str, Server]) -> Running:
+def _addresses(plan: Plan, servers: Mapping[str, Server], api: str | None) -> Running:
     kafka = plan.kafka or servers["kafka"].address
     database = plan.database or servers["postgres"].address
+    return Running(kafka, database, api)
+
+
+def _api_url(plan: Plan) -> str | None:
+    """Return where the api will be found, or None where it is left out. Raises: Failed when it could not listen."""
+    if "api" not in plan.roles:
+        return None
+    try:
+        port = _api_port(plan)
+    except OSError as error:
+        msg = (
+            f"the api cannot listen on {plan.api_host}: {error.strerror}; set REDLETTER_API_HOST to an address of this "
+            "machine"
+        )
+        raise Failed(msg) from None
     host = "127.0.0.1" if plan.api_host == "0.0.0.0" else plan.api_host  # noqa: S104 - not bound, compared
-    return Running(kafka, database, f"http://{host}:{_api_port(plan)}")
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _api_port(plan: Plan) -> int:
     wanted = USUAL_API_PORT if plan.api_port is None else plan.api_port
-    if wanted and ports.is_free(wanted):
+    if ports.is_free(wanted, plan.api_host) and wanted:
         return wanted
-    if plan.api_port and "api" in plan.roles:
+    if plan.api_port:
         msg = f"port {plan.api_port} is taken; set REDLETTER_API_PORT to another, or to 0 for any free one"
         raise Failed(msg)
     return ports.free(1)[0]
+
+
+@contextmanager
+def _private_files() -> Generator[None]:
+    """Let nobody but this user read what this process and its children write."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _groups(plan: Plan, servers: Mapping[str, Server]) -> Sequence[Group]:
@@ -228,7 +255,7 @@ def _environment(plan: Plan, found: Running, folder: Path) -> Mapping[str, str]:
         "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": found.kafka,
         "REDLETTER_DATABASE_URL": found.database,
         "REDLETTER_API_HOST": plan.api_host,
-        "REDLETTER_API_PORT": found.api.rpartition(":")[2],
+        **({"REDLETTER_API_PORT": found.api.rpartition(":")[2]} if found.api else {}),
         "REDLETTER_DATA_DIR": str(folder),
         "PYTHONUNBUFFERED": "1",
     }

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from tests.local.test_servers import alive
 
 pytestmark = pytest.mark.integration
 
-LINES = 4
 STOP_WITHIN = 10.0
 """Seconds; the contract's."""
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
@@ -80,18 +79,25 @@ def _command_line(process: psutil.Process) -> str:
 
 
 @contextmanager
-def up(folder: Path) -> Generator[Up]:
+def up(folder: Path, *arguments: str) -> Generator[Up]:
     """Run `up` on a folder until the end of a block."""
     environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
-    command = [sys.executable, str(PROGRAM), "up"]
+    command = [sys.executable, str(PROGRAM), "up", *arguments]
     with (folder.parent / "up.log").open("a") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout
     with process:
         try:
-            yield Up(process, [process.stdout.readline().strip() for _ in range(LINES)], folder)
+            yield Up(process, list(_until_ready(process.stdout)), folder)
         finally:
             process.terminate()
+
+
+def _until_ready(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line.strip()
+        if line == "ready\n":
+            return
 
 
 @pytest.fixture
@@ -110,6 +116,21 @@ def test_up_prints_its_addresses_processes_commands_and_stops_clean(folder: Path
         running.process.terminate()
         assert running.process.wait(STOP_WITHIN) == 0
         assert not alive(pids)
+
+
+def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
+    """And whoever asks it is told. Nobody else may read the files of the servers."""
+    with up(folder, "--without", "api", "--without", "tax-simulator") as running:
+        assert [line.partition("=")[0] for line in running.lines] == [
+            "kafka_bootstrap_servers",
+            "database_url",
+            "ready",
+        ]
+        asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
+        assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
+        assert running.send()["code"] == "INVOICE_NOT_FOUND"
+        open_to_others = [path for path in (folder / "kafka").rglob("*") if path.lstat().st_mode & 0o077]
+        assert open_to_others == []
 
 
 def test_a_second_up_on_the_same_folder_is_refused(folder: Path) -> None:
