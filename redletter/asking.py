@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -61,8 +62,9 @@ def _get(api: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: AN
             return json.load(answer)
     except HTTPError as error:
         raise NoAnswer(_reason(error)) from None
-    except (URLError, TimeoutError) as error:
-        msg = f"the api at {api} does not answer: {getattr(error, 'reason', error)}"
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        msg = f"the api at {api} does not answer: {reason}"
         raise NoAnswer(msg) from None
 
 

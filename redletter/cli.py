@@ -1,5 +1,6 @@
 """The command line: one command per role, and those for people. Imports what a command needs when it is given."""
 
+import os
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 """Exit code of a usage error, as typer has it too."""
+ANSWER_WITHIN = 10.0
+"""Seconds for servers to answer a command of a person."""
 
 SIMULATOR = """Play the tax platform and its connector, for demos and tests.
 
@@ -58,9 +61,9 @@ def up(
 ) -> None:
     """Run the whole system on this machine until Ctrl-C.
 
-    Starts Apache Kafka and PostgreSQL (unless settings name real ones), lays topics and tables, and starts every role
-    again that dies. Prints kafka_bootstrap_servers=, database_url= and api_url=, then `ready`; logs go to standard
-    error.
+    Starts Apache Kafka and PostgreSQL (unless settings name real ones), creates or upgrades topics and tables, and
+    restarts any role that dies. Prints kafka_bootstrap_servers=, database_url= and api_url= (not without the api), then
+    `ready`; logs go to standard error.
 
     Example, with a program of your own as the tax connector:  redletter up --without tax-simulator
     """
@@ -103,10 +106,11 @@ def send(
     """
     from redletter import sending
 
+    _end_on_interrupt()
     settings = _settings()
     try:
         # A file is read to its end first, so that a bad line stops it before anything is sent.
-        commands = sending.read(sys.stdin) if file == "-" else list(sending.read(_lines(file)))
+        commands = sending.read(sys.stdin.buffer) if file == "-" else list(sending.read(_lines(file)))
         raise typer.Exit(sending.send(_addresses(settings).kafka, commands, wait))
     except sending.UnreadableLine as error:
         _end(str(error), UNUSABLE)
@@ -198,16 +202,26 @@ def why(
 
     Reads the topics: events are kept for ever, everything else for 7 days. Exit code 1 when there is nothing to tell.
     """
-    from aiokafka.errors import KafkaError
-
     from redletter import why as reasons
+    from redletter.bounded import Bounded
 
-    settings = _settings()
-    try:
-        with terminal.reading() as progress:
-            messages = reasons.story(_addresses(settings).kafka, number, progress)
-    except KafkaError as error:
-        _end(f"the topics cannot be read: {error}", 1)
+    kafka = _addresses(_settings()).kafka
+    with terminal.reading() as shown:
+        reached = -1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal reached
+            shown(done, total)
+            if done > reached:
+                reached = done
+                bounded.moved()
+
+        bounded = Bounded(
+            lambda: reasons.story(kafka, number, progress),
+            within=ANSWER_WITHIN,
+            otherwise=f"Kafka at {kafka} does not answer within {ANSWER_WITHIN:g} s",
+        )
+        messages = bounded.result()
     if not messages:
         _end(f"there is no message about an invoice {number}", 1)
     if as_json:
@@ -225,10 +239,15 @@ app.add_typer(read_models, name="projections")
 def list_models() -> None:
     """Tell of every read model how far it is behind, and whether it goes on."""
     from redletter import projections
+    from redletter.bounded import Bounded
 
-    terminal.say_table(
-        ("read model", "messages behind", "seconds behind", "state"), projections.told(_addresses(_settings()))
+    addresses = _addresses(_settings())
+    rows = Bounded(
+        lambda: list(projections.told(addresses)),
+        within=ANSWER_WITHIN,
+        otherwise=f"Kafka or PostgreSQL does not answer within {ANSWER_WITHIN:g} s",
     )
+    terminal.say_table(("read model", "messages behind", "seconds behind", "state"), rows.result())
 
 
 @read_models.command("rebuild")
@@ -327,17 +346,18 @@ def _need_embedded_servers() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Lay the topics and the tables, or bring them up to date. Safe to repeat; fails on a wrong partition count."""
+    """Create or upgrade topics and tables. Safe to repeat; fails on a wrong partition count."""
     from local.migrating import migrate as run
     from redletter import logs
 
     settings = _settings()
     logs.configure(settings.log_level)
     addresses = _addresses(settings)
+    _need_answers(addresses)
     try:
         run(addresses, settings.topic_partitions)
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader wants the reason and no stack
-        _end(f"topics and tables could not be laid: {error}", 1)
+        _end(f"topics and tables could not be created or upgraded: {error}", 1)
 
 
 @app.command()
@@ -377,8 +397,30 @@ def tax_simulator() -> None:
 
 
 def main() -> None:
-    """Run the program."""
-    app(prog_name="redletter")
+    """Run the program. Whatever ends it is said in a sentence; a fault of our own shows where, at the level debug."""
+    try:
+        app(prog_name="redletter")
+    except Exception as error:
+        if _is_fault(error) and os.environ.get("REDLETTER_LOG_LEVEL", "").lower() == "debug":
+            raise
+        terminal.tell(f"redletter: {_reason(error)}")
+        os._exit(1)  # a thread may still wait for a server that is frozen
+
+
+def _is_fault(error: Exception) -> bool:
+    from redletter import surroundings
+    from redletter.bounded import Overdue
+
+    return not (isinstance(error, Overdue) or surroundings.is_one(error))
+
+
+def _reason(error: Exception) -> str:
+    from redletter import surroundings
+
+    sentence = surroundings.sentence(error)
+    if _is_fault(error):
+        return f"unexpected fault, {type(error).__name__}: {sentence}; REDLETTER_LOG_LEVEL=debug shows where"
+    return sentence
 
 
 def role_command(role: str) -> Sequence[str]:
@@ -386,8 +428,25 @@ def role_command(role: str) -> Sequence[str]:
     return (sys.executable, str(Path(sysconfig.get_path("scripts")) / "redletter"), role)
 
 
+def _need_answers(addresses: "Addresses") -> None:
+    """Make sure that both servers answer before work that may take long is begun."""
+    import asyncio
+
+    from redletter.bounded import Bounded
+    from transport import database, topics
+
+    def ask_kafka() -> None:
+        asyncio.run(topics.partition_counts(addresses.kafka))
+
+    def ask_postgres() -> None:
+        database.connect(addresses.database, "migrate").close()
+
+    for server, ask in ((f"Kafka at {addresses.kafka}", ask_kafka), ("PostgreSQL", ask_postgres)):
+        Bounded(ask, within=ANSWER_WITHIN, otherwise=f"{server} does not answer within {ANSWER_WITHIN:g} s").result()
+
+
 def _end(sentence: str, code: int) -> NoReturn:
-    terminal.tell(f"redletter: {sentence}")
+    terminal.tell(f"redletter: {' '.join(sentence.split())}")
     raise typer.Exit(code)
 
 
@@ -426,26 +485,40 @@ def _addresses(settings: "Settings") -> "Addresses":
     try:
         found = running.find(settings.data_dir)
     except running.NothingRuns as error:
-        _end(str(error), 1)
+        _end(f"{error}, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL", 1)
     return Addresses(kafka or found.kafka, database or found.database)
 
 
 def _api(settings: "Settings") -> str:
+    """Return where the api answers: what settings say, else where the running `up` has it."""
     from local import running
 
     if settings.api_port and {"api_host", "api_port"} & settings.model_fields_set:
         return f"http://{settings.api_host}:{settings.api_port}"
     try:
-        return running.find(settings.data_dir).api
+        found = running.find(settings.data_dir).api
     except running.NothingRuns as error:
-        _end(str(error), 1)
+        _end(f"{error}, or set REDLETTER_API_HOST and REDLETTER_API_PORT to where the api listens", 1)
+    if found is None:
+        _end("the running `redletter up` was started without the api; start `redletter api` beside it, with a port", 1)
+    return found
 
 
-def _lines(file: str) -> Sequence[str]:
+def _lines(file: str) -> Sequence[bytes]:
     try:
-        return Path(file).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        _end(f"{file} cannot be read: {error}", UNUSABLE)
+        return Path(file).read_bytes().splitlines()
+    except OSError as error:
+        _end(f"{file} cannot be read: {error.strerror}", UNUSABLE)
+
+
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C end a command that waits for its standard input inside an event loop, which would keep it back."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def _run(role: str) -> None:

@@ -60,6 +60,8 @@ async def _story(bootstrap: str, number: str, progress: Progress) -> Sequence[Me
     key = number.encode()
     counts = await partition_counts(bootstrap)
     partitions = [TopicPartition(topic, _partition(key, counts[topic])) for topic in TOPICS if topic in counts]
+    if not partitions:
+        return []
     servers: Any = bootstrap.split(",")
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, isolation_level="read_committed", auto_offset_reset="earliest"

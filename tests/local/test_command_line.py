@@ -1,9 +1,13 @@
 """The program as people call it."""
 
 import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 
@@ -13,10 +17,10 @@ from local.waiting import wait_until
 PROGRAM = Path(sys.executable).parent / "redletter"
 
 
-def redletter(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program."""
+def redletter(*arguments: str, said: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program. said: on its standard input."""
     return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [PROGRAM, *arguments], env=environment, input=said, capture_output=True, text=True, timeout=90, check=False
     )
 
 
@@ -40,7 +44,8 @@ def test_with_nothing_running_a_command_says_what_to_do(arguments: list[str], tm
     """Exit code 1, and one sentence."""
     ended = redletter(*arguments, REDLETTER_DATA_DIR=str(tmp_path))
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-    assert "start one, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS" in ended.stderr
+    needed = "REDLETTER_API_HOST" if arguments[0] == "status" else "REDLETTER_KAFKA_BOOTSTRAP_SERVERS"
+    assert f"start one, or set {needed}" in ended.stderr
 
 
 def test_a_file_with_a_line_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
@@ -75,6 +80,60 @@ def test_a_role_shows_that_it_lives_as_long_as_it_does(tmp_path: Path) -> None:
     finally:
         role.terminate()
         role.wait(30)
+
+
+def test_a_data_folder_that_cannot_be_is_told_in_one_sentence() -> None:
+    """Whatever needs it."""
+    for command in (["up"], ["worker"], ["status", "26312000000000000001"]):
+        ended = redletter(*command, REDLETTER_DATA_DIR="/proc/x")
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+
+
+def test_an_address_that_is_not_of_this_machine_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """Nothing is made, nothing runs."""
+    ended = redletter("up", REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="203.0.113.7")
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+    assert "set REDLETTER_API_HOST to an address of this machine" in ended.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """With what to do."""
+    with socket.create_server((ports.HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = redletter("up", REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_PORT=port)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+    assert f"port {port} is taken" in ended.stderr
+
+
+def test_another_program_where_the_api_should_be_is_no_stack(tmp_path: Path) -> None:
+    """It answers, but not as the api does."""
+    with socket.create_server((ports.HOST, 0)) as other:
+        asking = partial(redletter, "status", "26312000000000000001", REDLETTER_DATA_DIR=str(tmp_path))
+        with ThreadPoolExecutor() as threads:
+            ended = threads.submit(asking, REDLETTER_API_PORT=str(other.getsockname()[1]))
+            client, _ = other.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(b"220 mail.example ESMTP\r\n")
+            assert (ended.result().returncode, len(ended.result().stderr.splitlines())) == (1, 1)
+            assert "Traceback" not in ended.result().stderr
+
+
+def test_ctrl_c_ends_send_at_once_while_it_waits_for_its_input() -> None:
+    """One is enough."""
+    with socket.create_server((ports.HOST, 0)) as silent:
+        environment = {
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": f"{ports.HOST}:{silent.getsockname()[1]}",
+            "REDLETTER_DATABASE_URL": "postgresql://u@127.0.0.1:1/x",
+        }
+        sending = subprocess.Popen(
+            [PROGRAM, "send", "-"], env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        silent.accept()
+        sending.send_signal(SIGINT)
+        _, errors = sending.communicate(timeout=10)
+    assert (sending.returncode, errors) == (130, "")
 
 
 def test_without_embedded_servers_it_says_how_to_get_them(tmp_path: Path) -> None:
