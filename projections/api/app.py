@@ -55,7 +55,13 @@ def build(
             await _end(listening)
             await pool.close(timeout=1)
 
-    app = FastAPIOffline(title="Redletter", version=VERSION, description="Where is my return?", lifespan=lifespan)
+    app = FastAPIOffline(
+        title="Redletter",
+        version=VERSION,
+        description="Where is my return?",
+        lifespan=lifespan,
+        redirect_slashes=False,  # such a redirect leads wherever the Host header says
+    )
     app.state.send_away = hub.close
     app.state.ended = ended
     app.add_middleware(HeadAsGet)

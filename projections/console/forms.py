@@ -44,9 +44,9 @@ class Filled:
 
 
 def opened(request: Request) -> Filled:
-    """Return a form with what the address says of it already."""
-    values = dict(request.query_params)
-    return Filled(values, request.query_params.getlist("charge_ids"), values.get(KEY) or str(uuid4()))
+    """Return a form with what the address says of it already; the command's id is no address's business."""
+    values = {name: value for name, value in request.query_params.items() if name != KEY}
+    return Filled(values, request.query_params.getlist("charge_ids"), str(uuid4()))
 
 
 async def read(request: Request) -> Form:

@@ -1,6 +1,7 @@
 """Pages from templates: escaped, translated, with times in the reader's zone, under a strict policy."""
 
 import gettext
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.messages.mofile import write_mo
@@ -20,6 +21,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from projections.console import words
 from projections.console.due import business_days_left
@@ -41,6 +43,8 @@ HEADERS = {
 YEAR = 365 * 24 * 3600
 LOCALES: Mapping[Language, str] = {"en": "en_GB", "zh": "zh_Hans_CN"}
 """How dates and amounts are written in each language."""
+_STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and the ends of lines, and those that turn the direction of a text around."""
 MOMENTS: Mapping[Language, str] = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 
 
@@ -123,12 +127,15 @@ def _environment(translations: gettext.NullTranslations) -> Environment:
         loader=PackageLoader("projections.console"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] - the extension's
-    cast("dict[str, Any]", environment.filters).update(moment=_moment, day=_day, money=_money, grouped=_grouped)
+    cast("dict[str, Any]", environment.filters).update(
+        moment=_moment, day=_day, money=_money, grouped=_grouped, as_entered=_as_entered
+    )
 
     def say(meanings: Mapping[str, str], code: str) -> str:
         return translations.gettext(meanings[code]) if code in meanings else code
@@ -139,10 +146,23 @@ def _environment(translations: gettext.NullTranslations) -> Environment:
     return environment
 
 
+def _visible(shown: object) -> object:
+    """Write what steers a text instead of being seen as an escape, so that no name looks like another."""
+    if isinstance(shown, Markup) or not isinstance(shown, str):
+        return shown
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
+
+
+def _as_entered(value: str) -> Markup:
+    """Give a reader back what they entered, as it was."""
+    return escape(value)
+
+
 def _link(path: str, /, **query: str | None) -> str:
-    """Return an address; parameters without a value are left out."""
+    """Return an address on this host, whatever the path; parameters without a value are left out."""
+    here = "/" + quote(path.lstrip("/\\"))  # two slashes, or their mirror images, would begin with a host
     given = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{here}?{urlencode(given)}" if given else here
 
 
 def _viewer(context: Context) -> Viewer:

@@ -177,3 +177,44 @@ def test_static_files_change_their_address_with_their_contents(tmp_path: Path, m
     before = rendering.fingerprint()
     (tmp_path / "static" / "page.css").write_text("b")
     assert rendering.fingerprint() != before
+
+
+@pytest.mark.parametrize("steering", ["\u202e", "\u2066", "\u200f", "\x1b", "\x07", "\x9b", "\x00"])
+def test_what_steers_a_text_is_shown_instead_of_obeyed(steering: str) -> None:
+    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    shown = environment.from_string("<p title='{{ name }}'>{{ name }}</p>").render(name=f"Acme{steering}<b>")
+    assert steering not in shown
+    assert shown.count(f"Acme\\u{ord(steering):04x}&lt;b&gt;") == 2
+
+
+def test_line_ends_and_every_script_stay_as_they_are() -> None:
+    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    name = "红字发票\n\tשלום Åse"
+    assert environment.from_string("{{ name }}").render(name=name) == name
+
+
+def test_what_a_reader_entered_comes_back_as_it_was() -> None:
+    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    entered = "\u202e<remarks>"
+    shown = environment.from_string("<textarea>{{ entered|as_entered }}</textarea>").render(entered=entered)
+    assert shown == "<textarea>\u202e&lt;remarks&gt;</textarea>"
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("//evil.example/", "/evil.example/?lang=zh"),
+        ("/\\evil.example/", "/evil.example/?lang=zh"),
+        ("\\/\\evil.example", "/evil.example?lang=zh"),
+        ("/details/26312000000000000001", "/details/26312000000000000001?lang=zh"),
+        ('/"x', "/%22x?lang=zh"),
+    ],
+)
+def test_no_link_leads_to_another_host(path: str, address: str) -> None:
+    assert rendering._link(path, lang="zh") == address
+
+
+def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:
+    filled = forms.opened(request("key=planted&remarks=kept"))
+    assert filled.key != "planted"
+    assert filled.values == {"remarks": "kept"}

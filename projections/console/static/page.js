@@ -140,11 +140,15 @@ const renew = async (number, version) => {
   if (!asking || form?.dataset.sending || Number(asking.dataset.version) >= version) return;
   const entered = new URLSearchParams(form ? /** @type {any} */ (new FormData(form)) : {});
   const focused = document.activeElement?.id;
+  const key = find(dialog(), "[name=key]", HTMLInputElement)?.value; // the same form, so the same command
+  entered.delete("key");
   entered.set("min_version", String(version));
   const answer = await fetched(`${asking.dataset.open}?${entered}`);
   const text = await answer.text();
   if (answer.ok && asking.isConnected && !isOlder(parsed(text), dialog())) {
     fill(text);
+    const place = find(dialog(), "[name=key]", HTMLInputElement);
+    if (place && key) place.value = key;
     if (focused) document.getElementById(focused)?.focus();
   }
 };
