@@ -127,6 +127,15 @@ class Health:
         for partition in partitions:
             self._told.pop(partition, None)
 
+    def clear(self, partitions: Collection[TopicPartition]) -> None:
+        """Say that these partitions go on, outside of any other work, whoever said that they do not.
+
+        Raises: psycopg.Error.
+        """
+        with connect(self._database, "projector") as connection:
+            connection.execute(_GOES_ON, (*_columns(partitions), self._model))
+        self.went_on(partitions)
+
     def stopped(self, stops: Mapping[TopicPartition, Stop]) -> None:
         """Say that these partitions cannot go on. A database that is away cannot be told; it tells that itself."""
         ordered = sorted(stops)

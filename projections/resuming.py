@@ -44,10 +44,10 @@ class NotTried(Exception):
     """No projector has tried again: none seems to run."""
 
 
-def standing(database: str, entry: Entry) -> list[Standing]:
+def standing(database: str, model: str) -> list[Standing]:
     """Return the partitions on which a read model has stopped. Raises: psycopg.Error."""
     with connect(database, "projections") as connection, connection.cursor(row_factory=class_row(Standing)) as cur:
-        return cur.execute(_STOPS, (entry.name,)).fetchall()
+        return cur.execute(_STOPS, (model,)).fetchall()
 
 
 def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Sequence[Standing]:
@@ -55,7 +55,7 @@ def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Se
 
     Raises: NotTried, psycopg.Error.
     """
-    left = standing(database, entry)
+    left = standing(database, entry.name)
     since = left[0].now if left else None
     end = time.monotonic() + within
     while since and any(one.tried_at <= since for one in left):
@@ -65,7 +65,7 @@ def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Se
             )
             raise NotTried(msg)
         time.sleep(_LOOK_EVERY)
-        left = standing(database, entry)
+        left = standing(database, entry.name)
     return left
 
 
@@ -74,7 +74,7 @@ def step_over(database: str, entry: Entry) -> list[Standing]:
 
     Raises: PositionLost when a projector has moved on meanwhile; psycopg.Error.
     """
-    skipped = [one for one in standing(database, entry) if one.record_offset is not None]
+    skipped = [one for one in standing(database, entry.name) if one.record_offset is not None]
     with connect(database, "projections") as connection, connection.transaction(), connection.cursor() as cur:
         for one in skipped:
             _step_over(cur, entry, one, one.record_offset or 0)

@@ -20,6 +20,7 @@ from projections.operations import lag
 from projections.rebuild import tables
 from projections.rebuild.code import fingerprint
 from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
+from projections.status.failing import PUBLICATION
 from transport import database
 from transport.addresses import Addresses
 
@@ -58,13 +59,15 @@ def told(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         messages, seconds = (str(own.messages), f"{own.seconds:.1f}") if own else ("-", "-")
         code, building = built.get(name, ("", False))
         words = [
-            "; ".join(f"stopped: {stop.why}" for stop in resuming.standing(addresses.database, entry)) or "going on",
+            "; ".join(f"stopped: {stop.why}" for stop in resuming.standing(addresses.database, name)) or "going on",
             "" if code == fingerprint() else "built by other code",
             "a rebuild is under way, or was interrupted" if building else "",
             f"lacks {skipped[name]} skipped records: rebuild it" if name in skipped else "",
             f"{', '.join(old[name])} is left of a rebuild: the next one drops it" if old.get(name) else "",
         ]
         yield name, messages, seconds, "; ".join(word for word in words if word)
+    if waiting := resuming.standing(addresses.database, PUBLICATION):
+        yield PUBLICATION, "-", "-", f"stopped: {waiting[0].why}"
 
 
 def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], bool]:
@@ -76,7 +79,7 @@ def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], b
         msg = f"{name} is no read model; there are {', '.join(MODELS)}"
         raise UnknownModel(msg)
     entry = MODELS[name]
-    if not resuming.standing(addresses.database, entry):
+    if not resuming.standing(addresses.database, name):
         return [f"{name} has not stopped"], True
     skipped = resuming.step_over(addresses.database, entry) if skip else []
     cure = f"rebuild it once its code can read that: redletter projections rebuild {name}"

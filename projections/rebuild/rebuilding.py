@@ -93,7 +93,7 @@ async def verify(addresses: Addresses, entry: Entry, told: Told) -> Outcome:
             outcome = await _compared(addresses, entry, fill, code)
         with _transaction(addresses) as cur:
             tables.give_up(cur, entry)
-    stops = await asyncio.to_thread(resuming.standing, addresses.database, entry)
+    stops = await asyncio.to_thread(resuming.standing, addresses.database, entry.name)
     return replace(outcome, stopped=tuple(stop.why for stop in stops))
 
 

@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 from events.cloudevents import headers
 from events.topics import STATUS
 from projections.status import outbox
+from projections.status.failing import Failing
 from projections.status.outbox import Unpublished
 from transport.addresses import Addresses
 from transport.database import connect_async
@@ -49,10 +50,12 @@ class Publisher:
         self._changed = asyncio.Event()
         self._partitions: frozenset[int] = frozenset()
         self._left_until: dict[int, float] = {}
+        self._failing = Failing(addresses.database)
 
     async def assigned(self, partitions: frozenset[int]) -> None:
         """Own these partitions from now on, and no others."""
         self._partitions = partitions
+        self._failing.owned(partitions)
         self._left_until = {}
         self._changed.set()
 
@@ -73,8 +76,10 @@ class Publisher:
                     await self._publish_with(producers)
                 except (psycopg.Error, KafkaError, OSError) as error:
                     log.warning("status documents wait", error=repr(error))
+                    await self._failing.failed(self._partitions, error)
                     await asyncio.sleep(PAUSE)
         finally:
+            self._failing.close()
             await producers.close()
 
     async def _publish_with(self, producers: FencedProducers) -> None:
@@ -105,6 +110,7 @@ class Publisher:
         done = [document for documents in published for document in documents]
         if done:
             await outbox.drop(connection, done)
+        await self._failing.went_on(owned - self._left_until.keys())
         return len(done)
 
     def _owned(self) -> frozenset[int]:
@@ -123,7 +129,9 @@ class Publisher:
         except KafkaError as error:
             log.warning("status documents wait", partition=partition, error=repr(error))
             self._left_until[partition] = time.monotonic() + PAUSE
+            await self._failing.failed([partition], error)
         else:
+            self._left_until.pop(partition, None)
             return documents
         return ()
 

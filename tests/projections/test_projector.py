@@ -13,14 +13,15 @@ import httpx
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS, STATUS
-from projections import api, models, projector, resuming
+from projections import api, health, models, projector, resuming
 from projections.models import MODELS, REBUILT
-from projections.status import outbox, publisher
+from projections.status import failing, outbox, publisher
 from projections.status.publisher import Publisher
 from redletter import projections as command
 from tests.projections import naive, told
@@ -290,7 +291,7 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         return next(row[-1] for row in await asyncio.to_thread(list, command.told(addresses)) if row[0] == model)
 
     async def standing() -> bool:
-        return len(await asyncio.to_thread(resuming.standing, addresses.database, MODELS["details"])) == 1
+        return len(await asyncio.to_thread(resuming.standing, addresses.database, "details")) == 1
 
     async with running(projector.run(addresses)):
         await publish(addresses, [bad])
@@ -389,6 +390,40 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
         await owner.close()
         await stale.assigned(frozenset({0}))
         await until(lambda: published(2))
+
+
+async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "TOLD_AFTER", 0.0)
+    monkeypatch.setattr(publisher, "PAUSE", 0.1)
+    publish_one = FencedProducers.publish
+    away: list[bool] = [True]
+
+    async def publishing(producers: FencedProducers, partition: int, documents: Sequence[Message]) -> None:
+        if away:
+            raise KafkaError("the broker is away")
+        await publish_one(producers, partition, documents)
+
+    async def told_of() -> list[tuple[str, list[int], str]]:
+        async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+            return [(one.model, one.partitions, one.why) for one in await health.stopped(connection)]
+
+    monkeypatch.setattr(FencedProducers, "publish", publishing)
+    works = Publisher(addresses)
+    await works.assigned(frozenset({0, 1}))
+    async with running(works.run()), statuses(addresses) as read:
+        await put(addresses, version=1)
+
+        async def told_as_stopped() -> bool:
+            return await told_of() == [("status publication", [0], "KafkaError: KafkaError: the broker is away")]
+
+        async def published() -> bool:
+            return len(await read()) == 1 and not await told_of()
+
+        await until(told_as_stopped)
+        away.clear()
+        await until(published)
 
 
 async def test_a_partition_is_taken_before_its_documents_are_read(

@@ -324,7 +324,7 @@ async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_go_
         rebuilt.positions(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)
         await publish(addresses, messages(story(999)))
         await until(lambda: seen(addresses, 4))
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
             frozen.__exit__(None, None, None)
 
 
