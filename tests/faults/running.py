@@ -91,7 +91,7 @@ class Roles:
 
     def _environment(self, name: str) -> dict[str, str]:
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("REDLETTER_TESTS_")},
             "PGAPPNAME": name,  # so that a role's sessions can be told apart
             "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
             "REDLETTER_DATABASE_URL": self.addresses.database,
