@@ -18,8 +18,10 @@ AT_MOST = 60.0
 _MOST_KINDS = 1000
 _HARMLESS = frozenset({"debug", "info"})
 _REASONS = ("error", "caused_by")
+_NOT_FACTS = frozenset({"timestamp", "event"})
 _LIBRARIES = ("aiokafka", "psycopg")
-_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
+"""What differs between two texts that say the same, such as an object's address."""
 
 
 @dataclass(slots=True)
@@ -84,18 +86,18 @@ def _kind(record: EventDict) -> tuple[object, ...]:
 
     With a reason, it is that, whatever the numbers in it; without one, every text of the record counts.
     """
-    head = (record.get("logger"), _DIGITS.sub("0", str(record.get("event"))))
+    head = (record.get("logger"), _NUMBER.sub("0", str(record.get("event"))))
     if (reason := _reason(record)) is not None:
         return (*head, reason)
-    return (*head, *(value for key, value in record.items() if isinstance(value, str) and key != "timestamp"))
+    return (*head, *(value for key, value in record.items() if isinstance(value, str) and key not in _NOT_FACTS))
 
 
 def _reason(record: EventDict) -> str | None:
     for name in _REASONS:
         if isinstance(told := record.get(name), str):
-            return _DIGITS.sub("0", told)
+            return _NUMBER.sub("0", told)
     error = exception_of(record)
-    return None if error is None else _DIGITS.sub("0", repr(error))
+    return None if error is None else _NUMBER.sub("0", repr(error))
 
 
 def exception_of(record: EventDict) -> BaseException | None:

@@ -111,6 +111,12 @@ def test_records_about_different_things_are_all_told() -> None:
     assert not written(repeats, event="somebody must look", invoice="2", offset=2)
 
 
+def test_addresses_of_objects_make_no_kinds() -> None:
+    repeats = Repeats(Clock())
+    assert written(repeats, level="error", event="Unclosed consumer at 0x7f41aabbccd0", logger="asyncio")
+    assert not written(repeats, level="error", event="Unclosed consumer at 0x7f41aabb1230", logger="asyncio")
+
+
 def test_what_is_only_information_is_never_kept_back() -> None:
     repeats = Repeats(Clock())
     assert all(written(repeats, level="info", event="accepted") for _ in range(3))
