@@ -39,6 +39,8 @@ def run(point_name: str, passing: int, command: Sequence[str], environment: Mapp
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+    for name in [name for name in os.environ if name.startswith("REDLETTER_TESTS_")]:
+        del os.environ[name]  # the proofs' own, and no setting of a role
     os.environ.update(environment)
     point = POINTS[point_name]
     consumer.SESSION_TIMEOUT = SESSION_TIMEOUT
