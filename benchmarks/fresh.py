@@ -52,7 +52,7 @@ async def system(servers: Addresses) -> AsyncGenerator[Addresses]:
         connection.execute(sql.SQL("create database {}").format(name))
         try:
             await _lay_topics(own.kafka)
-            await asyncio.to_thread(schema.migrate, own.database)
+            await asyncio.to_thread(schema.migrate, own.database, PARTITIONS)
             connection.execute("checkpoint")  # so that no run pays for the one before
             yield own
         finally:

@@ -53,11 +53,12 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
 
 _EVENTS = """
     select originator_id, originator_version, topic, state, occurred_at, causation_id, correlation_id, traceparent
-    from redletter.invoice_events order by notification_id
+    from redletter.invoice_events order by partition, place
 """
 _REPLIES = """
-    select command_key, digest, id, name, record_key, subject, value, sent_at, causation_id, correlation_id, traceparent
-    from redletter.replies order by position
+    select command_key, digest, id, name, record_key, subject, value, sent_at, causation_id, correlation_id,
+        traceparent, partition
+    from redletter.replies order by partition, place
 """
 _CLAIMS = "select kind, key, invoice_number, account_id, reissue_id from redletter.claims order by kind, key"
 

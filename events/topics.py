@@ -33,13 +33,11 @@ class Topic:
 
     keep: how long records stay; None is for ever. A compacted topic keeps the newest record of each key.
     largest: the largest record, in bytes.
-    partitions: a fixed count, or None for the count set for the whole system.
     """
 
     name: str
     keep: timedelta | Literal["compacted"] | None
     largest: int = 4 * MIB
-    partitions: int | None = None
 
     def config(self) -> dict[str, str]:
         """Return the topic's settings in Kafka's own words."""
@@ -69,7 +67,7 @@ TOPICS = (
     Topic(DEAD_LETTERS, keep=timedelta(days=30)),
     Topic(PARKED, keep=timedelta(days=30)),
     Topic(STATUS, keep="compacted"),
-    Topic(RELAY, keep="compacted", partitions=1),
+    Topic(RELAY, keep="compacted"),
     Topic(TAX_REQUESTS, keep=WEEK),
 )
-"""Every topic of the system. All but the relay's own have the same number of partitions."""
+"""Every topic of the system. All have the same number of partitions."""

@@ -11,10 +11,11 @@ from transport.addresses import Addresses
 def migrate(addresses: Addresses, partitions: int) -> None:
     """Create what is missing, check what is there.
 
-    partitions: of every topic but the relay's own. Raises: transport.topics.TopicMismatch,
+    partitions: of every topic, and of the log. Raises: transport.topics.TopicMismatch, service.schema.LogMismatch,
     transport.database.UnsuitableDatabase, and whatever says that a server cannot be reached.
     """
     database.check(addresses.database, "migrate")
+    # The log first: while it is empty its count can be mended, that of a topic cannot.
+    write_side.migrate(addresses.database, partitions)
     asyncio.run(topics.ensure(addresses.kafka, partitions))
-    write_side.migrate(addresses.database)
     read_side.ensure(addresses.database)

@@ -7,29 +7,21 @@ from typing import Any, cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import psycopg
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from local.running import Running
 from projections.models import MODELS
-from transport import database
 from transport.groups import Group, describe
 
 GROUPS: Mapping[str, Collection[str]] = {
     "worker": ("redletter.worker",),
+    "relay": ("redletter.relay",),
     "projector": tuple(entry.consumer for entry in MODELS.values()),
     "clock": ("redletter.clock",),
     "tax-simulator": ("redletter.tax-simulator",),
 }
 """The consumer groups by which each role takes part."""
-
-_LOCK_HELD = """
-    select 1 from pg_locks
-    where locktype = 'advisory' and granted and objsubid = 1
-        and database = (select oid from pg_database where datname = current_database())
-        and classid::bigint = %(lock)s::bigint >> 32 and objid::bigint = %(lock)s::bigint & 4294967295
-"""
 
 
 @dataclass
@@ -50,12 +42,11 @@ class Readiness:
 
     def lacking(self) -> list[str]:
         """Return the roles that are not at work yet."""
-        looks = {"relay": self._relays, "api": self._answers}
         groups = asyncio.run(self._described())
         return [
             role
             for role in self.roles
-            if not (looks[role]() if role in looks else all(self._joined(groups[name]) for name in GROUPS[role]))
+            if not (self._answers() if role == "api" else all(self._joined(groups[name]) for name in GROUPS[role]))
         ]
 
     def _joined(self, group: Group) -> bool:
@@ -73,15 +64,6 @@ class Readiness:
         finally:
             await client.close()
         return found
-
-    def _relays(self) -> bool:
-        from service.relay import LOCK  # noqa: PLC0415 - the write side is only needed for this one number
-
-        try:
-            with database.connect(self.running.database, "up") as connection:
-                return connection.execute(_LOCK_HELD, {"lock": LOCK}).fetchone() is not None
-        except psycopg.OperationalError:
-            return False
 
     def _answers(self) -> bool:
         try:

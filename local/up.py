@@ -52,7 +52,7 @@ class Plan:
     command: the command line of a role, by its name.
     kafka, database: the addresses of real servers; None runs an embedded one.
     api_port: None is 8080, or any free one where that is taken; 0 is any free one.
-    partitions: of every topic but the relay's own.
+    partitions: of every topic, and of the log.
     without: roles that are left out.
     say: told of progress, a line at a time.
     show_logs: copy the roles' logs to standard error.

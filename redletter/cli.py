@@ -368,7 +368,7 @@ def worker() -> None:
 
 @app.command()
 def relay() -> None:
-    """Publish events, replies and dead letters, exactly once. One is active, others stand by."""
+    """Publish events, replies and dead letters, exactly once. Any number share the partitions of the log."""
     _run("relay")
 
 

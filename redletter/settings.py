@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         ``host:port`` joined by commas, and a libpq URL.
     api_host, api_port: where the api listens; port 0 is any free one.
     data_dir: the folder of the embedded servers' files.
-    topic_partitions: of every topic but the relay's own; fixed once the topics exist.
+    topic_partitions: of every topic, and of the log; fixed once the topics exist.
     tax_repeat_seconds, tax_repeat_max_seconds: until an unanswered tax request is first repeated, and at most.
     clock_shift: ISO 8601 duration, may be negative; moves the clock of every role, for tests and demos.
     general_recorded_route: the return route of a general invoice that the buyer has recorded (product.md, section 6).

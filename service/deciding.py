@@ -4,11 +4,11 @@ Order of checks: readable, channel, idempotency, rules. Pure but for the log of 
 and what comes of it is written by the store.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -28,6 +28,7 @@ from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, status_of
 from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
 from service.moments import Moments
+from service.published_size import LARGEST_PUBLISHED, published_size
 from service.store import Conflict, Earlier, ProgramTooOld
 from transport.stepping import Record, Undecodable
 
@@ -56,6 +57,10 @@ class Stream:
 
 
 NEVER_SEEN = Stream(None, 0)
+
+
+class Unpublishable(Exception):
+    """What a command led to is larger than any message that Kafka takes: a fault of ours, not committed."""
 
 
 def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:
@@ -143,10 +148,14 @@ class Batch:
             events=tuple(_reference(row.stored) for row in rows),
             status=status_of(cast("Invoice", state)),
         )
+        answer = _answer(record, reply, self.moments.time(record.record), final=True)
+        if not all(_fits(entry) for entry in (*rows, answer)):
+            msg = "an event or the reply is too large to be published"
+            raise Unpublishable(msg)
         self.claims.apply(taken)
         self.streams[record.command.invoice_number] = Stream(state, version)
         self.entries += rows
-        self._reply(record, reply, final=True)
+        self._keep(record, reply, answer)
 
     def _refuse(self, record: Received, refusal: Refusal, stream: Stream = NEVER_SEEN) -> None:
         reply = CommandRefused(
@@ -185,36 +194,27 @@ class Batch:
             details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
         )
         correlation, traceparent = envelope.correlation or envelope.id, envelope.traceparent
-        self.entries.append(
-            _reply_row(
-                unreadable.record,
-                reply,
-                self.moments.time(unreadable.record),
-                correlation=correlation,
-                traceparent=traceparent,
-            )
+        time = self.moments.time(unreadable.record)
+        told, answer = _fitting(
+            reply,
+            lambda told: _reply_row(unreadable.record, told, time, correlation=correlation, traceparent=traceparent),
         )
-        self.decisions.append((reply, correlation))
+        self.entries.append(answer)
+        self.decisions.append((told, correlation))
 
     def _reply(self, record: Received, reply: AnyReply, *, final: bool) -> None:
-        key, digest = (record.key, record.digest) if final else (None, None)
-        row = _reply_row(
-            record.record,
-            reply,
-            self.moments.time(record.record),
-            correlation=record.correlation,
-            traceparent=record.traceparent,
-            key=key,
-            digest=digest,
-        )
-        if key and digest:
-            self.earlier[key] = Earlier(digest, row.name, row.value)
-        self.entries.append(row)
+        time = self.moments.time(record.record)
+        told, answer = _fitting(reply, lambda told: _answer(record, told, time, final=final and told is reply))
+        self._keep(record, told, answer)
+
+    def _keep(self, record: Received, reply: AnyReply, answer: ReplyRow) -> None:
+        if answer.command_key and answer.digest:
+            self.earlier[answer.command_key] = Earlier(answer.digest, answer.name, answer.value)
+        self.entries.append(answer)
         self.decisions.append((reply, record.correlation))
 
     def _dead_letter(self, record: Record, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
-        value, headers = _kept(record)
-        return DeadLetterRow(
+        row = DeadLetterRow(
             answered=answered,
             topic=record.topic,
             partition=record.partition,
@@ -223,20 +223,20 @@ class Batch:
             error=cut_bytes(error.replace("\0", "\\0"), LARGEST_ERROR),
             buried_at=self.moments.time(record),
             record_key=_key(record),
-            value=value,
-            headers=headers,
+            value=None,
+            headers=(),
         )
+        if isinstance(record, Undecodable):
+            return row
+        whole = replace(row, value=record.value, headers=[(name.encode(), value) for name, value in record.headers])
+        if is_too_large(record) or published_size(whole) > LARGEST_PUBLISHED:
+            return replace(row, reason="TOO_LARGE", headers=_stand_in(record.value or b""))
+        return whole
 
 
-def _kept(record: Record) -> tuple[bytes | None, Sequence[tuple[bytes, bytes | None]]]:
-    """Return value and headers of a record, byte for byte; of one that is too large, what tells it from others."""
-    if isinstance(record, Undecodable):
-        return None, ()
-    if is_too_large(record):
-        value = record.value or b""
-        digest = sha256(value).hexdigest()
-        return None, ((b"dl_size", str(len(value)).encode()), (b"dl_sha256", digest.encode()))
-    return record.value, [(name.encode(), value) for name, value in record.headers]
+def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
+    """Return what tells a record that is not kept from others."""
+    return ((b"dl_size", str(len(value)).encode()), (b"dl_sha256", sha256(value).hexdigest().encode()))
 
 
 def _key(record: Record) -> bytes | None:
@@ -300,7 +300,42 @@ def _reply_row(  # noqa: PLR0913 - the columns of a row
         causation=reply.command_id,
         correlation=correlation,
         traceparent=traceparent,
+        came_by=record.partition,
     )
+
+
+def _answer(record: Received, reply: AnyReply, time: datetime, *, final: bool) -> ReplyRow:
+    key, digest = (record.key, record.digest) if final else (None, None)
+    return _reply_row(
+        record.record,
+        reply,
+        time,
+        correlation=record.correlation,
+        traceparent=record.traceparent,
+        key=key,
+        digest=digest,
+    )
+
+
+def _fitting(reply: AnyReply, row_of: Callable[[AnyReply], ReplyRow]) -> tuple[AnyReply, ReplyRow]:
+    """Return a refusal and its row; in the place of one that is too large, another that says so."""
+    row = row_of(reply)
+    if _fits(row):
+        return reply, row
+    log.error("a reply is too large to be published", command_id=reply.command_id, command=reply.command_type)
+    shorter = reply.model_copy(update=_TOO_LARGE)
+    return shorter, row_of(shorter)
+
+
+def _fits(entry: Entry) -> bool:
+    return published_size(entry) <= LARGEST_PUBLISHED
+
+
+_TOO_LARGE: Mapping[str, Any] = {
+    "code": "INTERNAL_FAULT",
+    "message": "What there is to say of this command is too large to be published; nothing changed.",
+    "details": {},
+}
 
 
 def _version_told(record: Received, refusal: Refusal, stream: Stream) -> int | None:

@@ -49,6 +49,7 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
                 causation=_ID,
                 correlation=_ID,
                 traceparent=None,
+                came_by=0,
             ),
         ],
         claims=[Change(Claim("document", _ID), None, holder)],

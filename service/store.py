@@ -1,14 +1,15 @@
 """The event store: three queries load what a batch needs, one transaction writes all that comes of it.
 
-Built on the recorder of the `eventsourcing` library: its table and its lock, over a session of ours. After a connection
-lost at the commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not
-where the batch starts from: PositionLost, and the batch is dropped, as it should be.
+Built on the recorder of the `eventsourcing` library: its table, over a session of ours. After a connection lost at the
+commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not where the
+batch starts from: PositionLost, and the batch is dropped, as it should be.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic
 from typing import Any, LiteralString, cast
 from uuid import UUID
@@ -18,7 +19,7 @@ from aiokafka import TopicPartition
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.errors import OutOfMemory, ProgramLimitExceeded, UniqueViolation
+from psycopg.errors import DeadlockDetected, OutOfMemory, ProgramLimitExceeded, UniqueViolation
 from psycopg.rows import DictRow, TupleRow
 
 from events.catalogue import knows_event, read_event
@@ -37,9 +38,9 @@ CONSUMER = "redletter.worker"
 
 
 LOCK_WITHIN = 5
-"""Seconds to wait for the lock of the log; then the batch is tried again."""
+"""Seconds to wait for a lock; then the batch is tried again."""
 TRANSACTION_WITHIN = 10
-"""Seconds; a worker frozen in its transaction holds the lock that others wait for, and the server takes it away."""
+"""Seconds; a worker frozen in its transaction holds locks that others wait for, and the server takes them away."""
 
 
 class ProgramTooOld(Unfit):
@@ -89,13 +90,11 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         stored_events: Sequence[StoredEvent],  # noqa: ARG002 - they are among the entries of the log
         **kwargs: Any,  # noqa: ANN401 - the library's own signature
     ) -> None:
-        # The lock comes first, also without events: only so do positions of the log become visible in their order.
-        self._lock_table(curs)
         write: Write = kwargs["write"]
         tuples = cast("Cursor[TupleRow]", curs)
         positions.advance(tuples, CONSUMER, write.moves)
         claims_table.apply(tuples, write.claims)
-        log_tables.append(tuples, write.entries)
+        log_tables.append(tuples, write.entries, kwargs["partitions"])
         if write.rehearsed:
             raise _RehearsalEnded
 
@@ -108,14 +107,14 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         """Do nothing: the events went in with the rest of the log."""
 
     def _fetch_ids_after_insert_events(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the same
-        """Return no ids: the log's positions are nobody's business but the relay's."""
+        """Return no ids: the places in the log are nobody's business but the relays'."""
 
 
 class _Datastore(PostgresDatastore):
     """The library's access to the database, over a session of ours: its own would keep five parts of the URL."""
 
     def __init__(self, database_url: str) -> None:
-        super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text", lock_timeout=LOCK_WITHIN)
+        super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text")
         # Known to the server before any lock is asked for.
         self.session = KeptSession(
             database_url,
@@ -190,8 +189,8 @@ class Store:
         stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
         begun = monotonic()
         try:
-            self._recorder.insert_events(stored, write=write)
-        except (UniqueViolation, ClaimLost) as error:
+            self._recorder.insert_events(stored, write=write, partitions=self._log_partitions)
+        except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error
@@ -200,6 +199,16 @@ class Store:
             if monotonic() - begun < TRANSACTION_WITHIN:
                 raise
             raise TooMuchToWrite from error
+
+    @cached_property
+    def _log_partitions(self) -> int:
+        """How many partitions the log has."""
+        with self._datastore.get_connection() as connection:
+            (count,) = connection.execute("select count(*) from redletter.log_partitions").fetchone() or (0,)
+        if not count:
+            msg = "the log has no partitions; run redletter migrate"
+            raise LookupError(msg)
+        return count
 
 
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:

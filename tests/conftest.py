@@ -64,7 +64,7 @@ async def migrate(addresses: Addresses) -> None:
     """Lay empty topics and all tables."""
     await _delete_topics(addresses.kafka)
     await topics.ensure(addresses.kafka, PARTITIONS)
-    write_side.migrate(addresses.database)
+    write_side.migrate(addresses.database, PARTITIONS)
     read_side.ensure(addresses.database)
 
 

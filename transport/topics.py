@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import TOPICS, Topic
+from events.topics import RELAY, TOPICS, Topic
 from transport.incremental import set_topic_settings
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ async def ensure(bootstrap: str, partitions: int) -> None:
 
     Settings that are not ours stay as whoever runs Kafka has made them.
 
-    partitions: of every topic but those with a count of their own.
+    partitions: of every topic.
 
     Raises: TopicMismatch for a wrong partition count, which no setting can mend; KafkaError.
     """
@@ -91,22 +91,23 @@ def _compare_replicas(existing: Mapping[str, _Existing], brokers: int) -> None:
 
 def _check(existing: Mapping[str, int], partitions: int) -> None:
     wrong = [
-        f"{topic.name} has {existing[topic.name]} partitions and should have {topic.partitions or partitions}"
+        f"{topic.name} has {existing[topic.name]} partitions and should have {partitions}"
         for topic in TOPICS
-        if topic.name in existing and existing[topic.name] != (topic.partitions or partitions)
+        if topic.name in existing and existing[topic.name] != partitions
     ]
-    if wrong:
-        told = "; ".join(wrong)
+    if not wrong:
+        return
+    told = "; ".join(wrong)
+    if existing.get(RELAY) == 1 and len(wrong) == 1:
+        msg = f"{told}: it was made before the log had partitions. Start with empty topics and an empty database"
+    else:
         msg = f"{told}. Set REDLETTER_TOPIC_PARTITIONS to the count the topics have, or start with empty topics"
-        raise TopicMismatch(msg)
+    raise TopicMismatch(msg)
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic], partitions: int, brokers: int) -> None:
     replicas = min(MOST_REPLICAS, brokers)
-    new = [
-        NewTopic(topic.name, topic.partitions or partitions, replicas, topic_configs=_settings(topic, replicas))
-        for topic in missing
-    ]
+    new = [NewTopic(topic.name, partitions, replicas, topic_configs=_settings(topic, replicas)) for topic in missing]
     if not new:
         return
     answer: Any = await admin.create_topics(new)

@@ -17,11 +17,11 @@ def event(number: str, version: int) -> EventRow:
     return EventRow(stored, AT, "command", "story", None)
 
 
-def reply(number: str, id_: str) -> ReplyRow:
-    """Make a reply that is not kept for its command's id."""
-    body = f'{{"id":"{id_}"}}'.encode()
+def reply(number: str, id_: str, *, key: bytes | None = None, padding: int = 0) -> ReplyRow:
+    """Make a reply that is not kept for its command's id, longer by so many bytes. key: other than the number."""
+    body = f'{{"id":"{id_}"}}'.encode() + b" " * padding
     name = "CommandAccepted.v1"
-    return ReplyRow(None, None, id_, name, number.encode(), number, body, AT, "command", "story", None)
+    return ReplyRow(None, None, id_, name, key or number.encode(), number, body, AT, "command", "story", None, 0)
 
 
 def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | None = b"key") -> DeadLetterRow:

@@ -16,6 +16,7 @@ from service.inbox import LARGEST_RECORD, read
 from service.invoice.claims import Change, Claim, Holder, Overlay
 from service.invoice.holding import WrongHolder
 from service.invoice.moment import Policy
+from service.invoice.refusals import Refusal
 from service.log_tables import DeadLetterRow, EventRow, ReplyRow
 from service.moments import Moments
 from service.store import Conflict, read_stream
@@ -361,3 +362,41 @@ def test_return_ids_follow_from_the_idempotency_key() -> None:
 
     assert return_id("2") == return_id("2")
     assert len({return_id("2"), return_id("3"), return_id("2", b"urn:other")}) == 3
+
+
+def test_a_reply_that_is_too_large_for_kafka_is_an_internal_fault_and_uses_no_id_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deciding, "decide", lambda *_: Refusal("CODE", "message", {"much": "x" * (5 << 20)}))
+    cancel = command("CancelReturn", CANCEL, "1")
+    on = decided(cancel)
+    assert (codes(on), kinds(on)) == (["INTERNAL_FAULT"], [ReplyRow])
+    assert all(entry.command_key is None for entry in on.entries if isinstance(entry, ReplyRow))
+    monkeypatch.undo()
+    assert codes(decided(cancel, on=on)) == ["INTERNAL_FAULT", "INVOICE_NOT_FOUND"]
+
+
+def test_an_event_that_is_too_large_for_kafka_is_a_fault_and_nothing_is_appended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide = deciding.decide
+
+    def decide_at_length(*arguments: Any) -> Any:
+        (event,) = decide(*arguments)  # type: ignore[misc]
+        return [event.model_copy(update={"remarks": "x" * (5 << 20)})]
+
+    monkeypatch.setattr(deciding, "decide", decide_at_length)
+    on = decided(command("RegisterInvoice", REGISTER, "1"))
+    assert (kinds(on), codes(on)) == ([DeadLetterRow, ReplyRow], ["INTERNAL_FAULT"])
+    monkeypatch.undo()
+    decided(command("RegisterInvoice", REGISTER, "2"), on=on)
+    assert codes(on) == ["INTERNAL_FAULT", "accepted"]
+
+
+def test_a_record_whose_headers_are_small_but_too_many_is_kept_as_size_and_digest() -> None:
+    """A header without name and value has no bytes of its own, and two in the record."""
+    on = decided(raw(b"{", (("", None),) * 500_000))
+    (row,) = on.entries
+    assert isinstance(row, DeadLetterRow)
+    assert (row.reason, row.value) == ("TOO_LARGE", None)
+    assert dict(row.headers) == {b"dl_size": b"1", b"dl_sha256": sha256(b"{").hexdigest().encode()}

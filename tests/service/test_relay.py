@@ -2,31 +2,41 @@
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
 from service import relay
-from service.relay import LogRow, PositionMissing, message, whole_commands
+from service.log_reading import LogRow, Position, whole_commands
+from service.messages import message
 from service.store import Store
+from tests.conftest import PARTITIONS
 from tests.faults.evidence import assert_no_gap_and_no_duplicate, everything, headers
 from tests.service.rows import AT, dead_letter, event, reply, save
 from transport.addresses import Addresses
 from transport.message import Message
+from transport.partitioning import partition_of
 from transport.producer import TransactionalProducer
 
 NUMBERS = [f"26{index:018d}" for index in range(1, 6)]
 
 
-def row(position: int, *, ends: bool, kind: str = "event") -> LogRow:
+def row(place: int, *, ends: bool, kind: str = "event") -> LogRow:
     told = ("name", "id", "subject", AT, "causation", "correlation", None, 1)
-    return LogRow(position, ends, kind, b"key", b"value", *told, None, None)
+    return LogRow(place, ends, kind, b"key", b"value", *told, None, None)
+
+
+def home(number: str) -> int:
+    """Return the partition of an invoice."""
+    return partition_of(number.encode(), 0, PARTITIONS)
 
 
 @given(st.lists(st.booleans(), max_size=30))
@@ -39,10 +49,10 @@ def test_a_transaction_ends_where_a_command_ends(ends: list[bool]) -> None:
 
 
 def test_an_event_carries_its_version_and_an_id_of_its_own() -> None:
-    published = message(row(1, ends=False))
+    published = message(row(1, ends=False), 3)
     told = dict(published.headers)
     assert (published.topic, published.key, published.value) == (EVENTS, b"key", b"value")
-    assert (told["ce_invoiceversion"], told["ce_id"]) == (b"1", b"subject-1")
+    assert (told["ce_invoiceversion"], told["ce_id"], published.partition) == (b"1", b"subject-1", 3)
     assert told["ce_type"] == b"redletter.invoice.name"
 
 
@@ -104,7 +114,8 @@ async def test_an_event_is_not_published_before_its_reply_is_there(addresses: Ad
 
 @pytest.mark.integration
 async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, store: Store) -> None:
-    save(store, [dead_letter(answered=True), reply(NUMBERS[0], "1"), dead_letter(answered=False, value=None, key=None)])
+    answer = reply(NUMBERS[0], "1", key=b"key")
+    save(store, [dead_letter(answered=True), answer, dead_letter(answered=False, value=None, key=None)])
     async with relaying(addresses):
         await until(published(addresses, DEAD_LETTERS, 2))
     for record in await everything(addresses.kafka, DEAD_LETTERS):
@@ -116,39 +127,95 @@ async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, st
 
 
 @pytest.mark.integration
-async def test_a_second_relay_stands_by_until_the_first_ends(addresses: Addresses, store: Store) -> None:
-    async with relaying(addresses) as first:
-        save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
-        await until(published(addresses, EVENTS, 1))
-        async with relaying(addresses) as second:
-            save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
-            await until(published(addresses, EVENTS, 2))
-            assert not second.done()
-            first.cancel()
-            save(store, [event(NUMBERS[0], 3), reply(NUMBERS[0], "3")])
-            await until(published(addresses, EVENTS, 3))
+async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_ends(
+    addresses: Addresses, store: Store
+) -> None:
+    with capture_logs() as logs:
+
+        async def shared(*counts: int) -> None:
+            """Wait until the last assignments are of so many partitions."""
+            wanted = list(counts)
+            await until(lambda: _is([log["partitions"] for log in logs if "partitions" in log][-len(wanted) :], wanted))
+
+        async with relaying(addresses) as first:
+            await shared(PARTITIONS)
+            save(store, [row for number in NUMBERS for row in (event(number, 1), reply(number, f"{number}-1"))])
+            async with relaying(addresses):
+                await shared(PARTITIONS // 2, PARTITIONS // 2)
+                save(store, [row for number in NUMBERS for row in (event(number, 2), reply(number, f"{number}-2"))])
+                await until(published(addresses, EVENTS, 2 * len(NUMBERS)))
+                first.cancel()
+                await shared(PARTITIONS)
+                save(store, [row for number in NUMBERS for row in (event(number, 3), reply(number, f"{number}-3"))])
+                await until(published(addresses, EVENTS, 3 * len(NUMBERS)))
     assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
 
 
-@pytest.mark.integration
-async def test_a_relay_that_does_not_know_where_it_stands_publishes_nothing(addresses: Addresses, store: Store) -> None:
+async def _is(found: list[int], wanted: list[int]) -> bool:
+    return found == wanted
+
+
+async def publish(addresses: Addresses, *messages: Message) -> None:
+    """Publish in one transaction, as a relay before did."""
     producer = TransactionalProducer(addresses.kafka, "tests.relay")
     await producer.start()
-    await producer.publish([Message(EVENTS, b"key", b"published before", [])])
+    await producer.publish(messages)
     await producer.stop()
+
+
+async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
+    """The partition of the first invoice is not published, loudly; another one is."""
+    healthy = next(number for number in NUMBERS if home(number) != home(NUMBERS[0]))
+    before = len(await everything(addresses.kafka, EVENTS))
+    save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2"), event(healthy, 1), reply(healthy, "1")])
+    with capture_logs() as logs:
+        async with relaying(addresses):
+            await until(published(addresses, EVENTS, before + 1))
+            await until(
+                lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
+            )
+    keys = [record.key for record in (await everything(addresses.kafka, EVENTS))]
+    assert keys.count(healthy.encode()) == 1
+    assert NUMBERS[0].encode() not in keys
+
+
+@pytest.mark.integration
+async def test_a_partition_whose_position_is_gone_is_not_published_and_the_others_are(
+    addresses: Addresses, store: Store
+) -> None:
+    await publish(addresses, Message(EVENTS, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0])))
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
-    with pytest.raises(PositionMissing, match="holds no position although messages were published"):
-        await asyncio.wait_for(relay.run(addresses), 30)
+    await assert_stops(addresses, store, "holds no position although messages were published")
 
 
 @pytest.mark.integration
-async def test_a_log_that_ends_before_the_relays_position_is_another_database(addresses: Addresses) -> None:
-    producer = TransactionalProducer(addresses.kafka, "tests.relay")
-    await producer.start()
-    await producer.publish([Message(RELAY, b"relay", json.dumps({"position": 99}).encode(), [], 0)])
-    await producer.stop()
-    with pytest.raises(PositionMissing, match="another database"):
-        await asyncio.wait_for(relay.run(addresses), 30)
+@pytest.mark.parametrize("place", [2, 99])
+async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
+    addresses: Addresses, store: Store, place: int
+) -> None:
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+    position = Position(place, row(place, ends=True).identity)
+    await publish(addresses, Message(RELAY, b"relay", position.write(), [], home(NUMBERS[0])))
+    await assert_stops(addresses, store, f"does not hold at {place} what was published from there")
+
+
+@pytest.mark.integration
+async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed(
+    addresses: Addresses, store: Store
+) -> None:
+    async with relaying(addresses):
+        save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
+        await until(published(addresses, EVENTS, 2))
+        with capture_logs() as logs:
+            with psycopg.connect(addresses.database, autocommit=True) as connection:
+                connection.execute("delete from redletter.replies where place = 4")
+            save(store, [event(NUMBERS[0], 3), reply(NUMBERS[0], "3")])
+            await until(
+                lambda: _is(
+                    [log["partition"] for log in logs if log["event"] == "publication stopped"][:1], [home(NUMBERS[0])]
+                )
+            )
+    assert len(await everything(addresses.kafka, EVENTS)) == 2
 
 
 @pytest.mark.integration
@@ -162,3 +229,62 @@ async def test_the_relay_goes_on_when_its_session_with_the_store_was_cut(address
         save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
         await until(published(addresses, EVENTS, 2))
     assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
+
+
+@pytest.mark.integration
+async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addresses, store: Store) -> None:
+    def waiting() -> list[tuple[int, int, bool]]:
+        told = "select partition, entries, oldest <= now() from redletter.unpublished where entries > 0 order by 1"
+        with psycopg.connect(addresses.database) as connection:
+            return connection.execute(told).fetchall()
+
+    async def nothing() -> bool:
+        return not waiting()
+
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), dead_letter(answered=False, key=None)])
+    assert waiting() == sorted([(home(NUMBERS[0]), 2, True), (3, 1, True)])
+    async with relaying(addresses):
+        await until(nothing)
+
+
+async def limit(addresses: Addresses, topic: str, size: int) -> None:
+    """Let a topic take no larger batch."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})])
+    await admin.close()
+
+
+@pytest.mark.integration
+async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_else_as_it_is(
+    addresses: Addresses, store: Store
+) -> None:
+    await limit(addresses, REPLIES, 100_000)
+    sizes = [0, 200_000, 0, 0, 99_000, 0, 200_000, 0]
+    for version, size in enumerate(sizes, start=1):
+        save(store, [event(NUMBERS[0], version), reply(NUMBERS[0], str(version), padding=size)])
+    with capture_logs() as logs:
+        async with relaying(addresses):
+            await until(published(addresses, REPLIES, len(sizes)))
+    replies = await everything(addresses.kafka, REPLIES)
+    assert [headers(record)["ce_id"] for record in replies] == [str(version) for version in range(1, len(sizes) + 1)]
+    assert [record.value is None for record in replies] == [size > 100_000 for size in sizes]
+    stand_in = headers(replies[1])
+    assert (stand_in["dl_reason"], int(stand_in["dl_size"]) > 200_000) == ("TOO_LARGE", True)
+    assert (stand_in["ce_causationid"], len(stand_in["dl_sha256"])) == ("command", 64)
+    assert [log["place"] for log in logs if log["log_level"] == "error"] == [4, 14]
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
+
+
+@pytest.mark.integration
+async def test_a_command_larger_than_one_reading_is_fetched_alone_and_not_taken_for_no_news(
+    addresses: Addresses, store: Store
+) -> None:
+    large = dead_letter(answered=True, value=b"x" * (5 << 20))
+    save(store, [large, reply(NUMBERS[0], "1", key=b"key"), dead_letter(answered=False)])
+    async with relaying(addresses):
+        await until(published(addresses, DEAD_LETTERS, 2))
+    first, second = await everything(addresses.kafka, DEAD_LETTERS)
+    assert (first.value, headers(first)["dl_reason"], headers(first)["dl_size"]) == (None, "TOO_LARGE", str(5 << 20))
+    assert second.value == b"\xff"
+    assert len(await everything(addresses.kafka, REPLIES)) == 1

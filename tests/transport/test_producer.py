@@ -5,7 +5,7 @@ import pytest
 from tests.faults.evidence import everything
 from transport.addresses import Addresses
 from transport.message import Message
-from transport.producer import Fenced, FencedProducers
+from transport.producer import Fenced, FencedProducers, TooLarge
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +39,7 @@ async def test_a_partition_that_is_not_owned_cannot_be_written(addresses: Addres
 async def test_a_transaction_with_a_record_that_is_refused_leaves_nothing(addresses: Addresses) -> None:
     producers = FencedProducers(addresses.kafka, "tests.fence")
     await producers.own(frozenset({0}))
-    with pytest.raises(Exception, match=r"MessageSizeTooLarge|larger"):
+    with pytest.raises(TooLarge):
         await producers.publish(0, [message("good"), message("x" * (5 << 20))])
     await producers.own(frozenset({0}))
     await producers.publish(0, [message("after")])

@@ -15,7 +15,7 @@ _CONSUMER = (
 _PRODUCER = (
     "aiokafka:AIOKafkaProducer.start",
     "aiokafka:AIOKafkaProducer.begin_transaction",
-    "aiokafka:AIOKafkaProducer.send",
+    "aiokafka:AIOKafkaProducer.send_batch",
     "aiokafka:AIOKafkaProducer.commit_transaction",
 )
 _FUNCTIONS: Mapping[str, Sequence[str]] = {
@@ -31,9 +31,9 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     ),
     "relay": (
         *_PRODUCER,
-        "service.relay:last_position",
-        "service.relay:_Log.after",
-        "service.relay:_publish",
+        "service.relay:_Held._last_position",
+        "service.log_reading:LogReader.after",
+        "service.relay:_Held._publish_rows",
         "transport.producer:TransactionalProducer.publish",
     ),
     "projector": (

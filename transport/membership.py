@@ -1,0 +1,71 @@
+"""Sharing the partitions of a topic among processes, without reading it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+log = structlog.get_logger(__name__)
+
+SESSION_TIMEOUT_MS = 10_000
+"""Milliseconds without a heartbeat after which Kafka gives the partitions to another member."""
+HEARTBEAT_MS = 1_000
+Holding = Callable[[frozenset[int]], Awaitable[None]]
+"""Told the numbers of the partitions that are held from now on; returns when the others are let go."""
+
+
+async def share(bootstrap: str, *, group: str, topic: str, hold: Holding) -> None:
+    """Hold a share of a topic's partitions as a member of a group, until cancelled."""
+    async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):
+        with attempt:
+            await _share(bootstrap, group, topic, hold)
+
+
+async def _share(bootstrap: str, group: str, topic: str, hold: Holding) -> None:
+    member = AIOKafkaConsumer(
+        bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="latest",
+        partition_assignment_strategy=[RangePartitionAssignor],
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+        rebalance_timeout_ms=SESSION_TIMEOUT_MS,
+    )
+    member.subscribe([topic], listener=_Listener(member, group, hold))
+    try:
+        await member.start()
+        while True:
+            # Nothing comes, since all is paused; but a member that never asks is taken for dead.
+            await member.getmany(timeout_ms=SESSION_TIMEOUT_MS)
+    finally:
+        # Let the client's own task begin: cancelled before that, it would raise CancelledError out of stop().
+        await asyncio.sleep(0)
+        await hold(frozenset())
+        await member.stop()
+        await hold(frozenset())  # a share that came in between
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(self, member: AIOKafkaConsumer, group: str, hold: Holding) -> None:
+        self._member = member
+        self._group = group
+        self._hold = hold
+
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
+        self,
+        revoked: set[TopicPartition],  # noqa: ARG002 - it is all of them
+    ) -> None:
+        await self._hold(frozenset())
+
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
+        self, assigned: set[TopicPartition]
+    ) -> None:
+        self._member.pause(*assigned)
+        await self._hold(frozenset(partition.partition for partition in assigned))
+        log.info("partitions assigned", group=self._group, partitions=len(assigned))

@@ -1,0 +1,59 @@
+"""The newest record of a partition, as far as it is committed; and whether anything was ever written to one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+TAIL_RECORDS = 100
+"""Records to look at first; the newest one that is committed is nearly always among them."""
+
+
+async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | None:
+    """Return the value of the newest committed record, or None where there is none.
+
+    Only of use once whoever wrote before has been fenced: what is still open then is not to come any more.
+    Raises: KafkaError while the broker cannot be reached.
+    """
+    async with _reader(bootstrap, "read_uncommitted") as everything:
+        # Up to here, and not to the last stable offset: an open transaction would hide the newest record.
+        end = (await everything.end_offsets([partition]))[partition]
+    async with _reader(bootstrap, "read_committed") as committed:
+        committed.assign([partition])
+        for start in sorted({max(0, end - TAIL_RECORDS), 0}, reverse=True):
+            committed.seek(partition, start)
+            if (newest := await _newest(committed, partition, end)) is not None:
+                return newest
+    return None
+
+
+async def ever_written(bootstrap: str, partitions: Collection[TopicPartition]) -> bool:
+    """Tell whether anything was ever written to any of these, be it an aborted transaction."""
+    async with _reader(bootstrap, "read_uncommitted") as everything:
+        return any((await everything.end_offsets(list(partitions))).values())
+
+
+@asynccontextmanager
+async def _reader(bootstrap: str, isolation: str) -> AsyncGenerator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
+        isolation_level=isolation,
+        auto_offset_reset="earliest",
+    )
+    try:
+        await consumer.start()
+        # Let the client's own task begin: cancelled before that, it would raise CancelledError out of stop().
+        await asyncio.sleep(0)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _newest(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> bytes | None:
+    newest: bytes | None = None
+    while await consumer.position(partition) < end:
+        for records in (await consumer.getmany(timeout_ms=200)).values():
+            newest = records[-1].value
+    return newest
