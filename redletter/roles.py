@@ -35,7 +35,7 @@ def worker(addresses: Addresses, settings: Settings) -> Work:
         repeat=timedelta(seconds=settings.tax_repeat_seconds),
         repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
     )
-    return role.run(addresses, clock_shift=settings.clock_shift, policy=policy)
+    return role.run(addresses, clock_shift=settings.clock_shift, calendar=settings.calendar(), policy=policy)
 
 
 def relay(addresses: Addresses, settings: Settings) -> Work:
@@ -61,6 +61,7 @@ def clock(addresses: Addresses, settings: Settings) -> Work:
     return role.run(
         addresses,
         clock_shift=settings.clock_shift,
+        calendar=settings.calendar(),
         repeat=timedelta(seconds=settings.tax_repeat_seconds),
         repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
     )

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rules.calendar import MAINLAND_CHINA, BadDecree, MainlandChina, read_decree
+
 PREFIX = "REDLETTER_"
 _TEN_YEARS = timedelta(days=3660)
 
@@ -85,6 +87,8 @@ class Settings(BaseSettings):
     clock_shift: ISO 8601 duration, may be negative; moves the clock of every role, for tests and demos.
     general_recorded_route: the return route of a general invoice that the buyer has recorded (product.md, section 6).
     log_level: the least important records that are written.
+    calendar_file: business days as decreed for a year that the calendar does not know yet, as JSON: {"version": text,
+        "off": [dates], "working": [dates]}.
     alive_file: a file that a role touches every few seconds, for health checks; none is touched unless it is set.
     """
 
@@ -101,7 +105,19 @@ class Settings(BaseSettings):
     clock_shift: Annotated[timedelta, _DURATION, Field(ge=-_TEN_YEARS, le=_TEN_YEARS)] = timedelta()
     general_recorded_route: Literal["simple", "form"] = "simple"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    calendar_file: Path | None = None
     alive_file: Path | None = None
+
+    def calendar(self) -> MainlandChina:
+        """Return the calendar of business days, with the decree that was handed in. Raises: ImpossibleSettings."""
+        if self.calendar_file is None:
+            return MAINLAND_CHINA
+        try:
+            return MainlandChina(read_decree(self.calendar_file.read_bytes()))
+        except (OSError, BadDecree) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            msg = f"{variable('calendar_file')} names {str(self.calendar_file)!r}, which is no calendar: {said}"
+            raise ImpossibleSettings(msg) from None
 
 
 def read() -> Settings:
@@ -114,6 +130,7 @@ def read() -> Settings:
     if settings.tax_repeat_max_seconds < settings.tax_repeat_seconds:
         msg = f"{PREFIX}TAX_REPEAT_MAX_SECONDS must not be less than {PREFIX}TAX_REPEAT_SECONDS"
         raise ImpossibleSettings(msg)
+    settings.calendar()
     return settings
 
 

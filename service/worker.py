@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from events.cloudevents import Envelope
 from events.faults import Fault, Faults
 from events.topics import Channel
-from rules.calendar import MAINLAND_CHINA
+from rules.calendar import MainlandChina
 from service.deciding import Batch, fold, log_dead_letter, log_decision
 from service.inbox import Received, Unreadable, read
 from service.invoice.claims import Overlay, held, named
@@ -129,10 +129,10 @@ class Deciding:
         return Batch(streams, earlier, Overlay(self._store.claims(claims, holds)), self._moments)
 
 
-async def run(addresses: Addresses, *, clock_shift: timedelta, policy: Policy) -> None:
+async def run(addresses: Addresses, *, clock_shift: timedelta, calendar: MainlandChina, policy: Policy) -> None:
     """Work until cancelled. Raises: ProgramTooOld, once the partitions have been left to others."""
     store = Store(addresses.database)
-    deciding = Deciding(store, Moments(clock_shift, MAINLAND_CHINA, policy))
+    deciding = Deciding(store, Moments(clock_shift, calendar, policy))
     topics = [channel.value for channel in Channel]
     consuming = asyncio.create_task(
         consumer.consume(addresses, group=CONSUMER, topics=topics, work=deciding, most=MOST)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from events.topics import EVENTS
+from rules.calendar import MainlandChina
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER, Watching
 from transport import consumer
@@ -11,9 +12,17 @@ from transport.addresses import Addresses
 from transport.producer import FencedProducers
 
 
-async def run(addresses: Addresses, *, clock_shift: timedelta, repeat: timedelta, repeat_max: timedelta) -> None:
+async def run(
+    addresses: Addresses,
+    *,
+    clock_shift: timedelta,
+    calendar: MainlandChina,
+    repeat: timedelta,
+    repeat_max: timedelta,
+) -> None:
     """Work until cancelled.
 
+    calendar: what due dates go by; open returns that another one gave theirs are revised.
     repeat, repeat_max: the pause before a request that is not answered is sent again: first, and at the most.
     """
     producers = FencedProducers(addresses.kafka, CONSUMER)
@@ -29,7 +38,7 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, repeat: timedelta
     def wake() -> None:
         loop.call_soon_threadsafe(sender.wake)
 
-    watching = Watching(addresses.database, wake)
+    watching = Watching(addresses.database, calendar, wake)
     sending = asyncio.create_task(sender.run())
     try:
         await consumer.consume(

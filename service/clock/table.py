@@ -75,10 +75,15 @@ def change(
         cur.execute(_ADD_INVOICES, (list(issued), list(issued.values())))
     if closed:
         cur.execute(_CLOSE, (sorted(closed),))
-    if opened:
-        cur.execute(_OPEN, [list(column) for column in zip(*map(_row, opened), strict=True)])
+    open_(cur, opened)
     if delayed:
         cur.execute(_DELAY, (list(delayed), list(delayed.values())))
+
+
+def open_(cur: Cursor[TupleRow], timers: Sequence[Timer]) -> None:
+    """Add timers; one that is there already stays as it is."""
+    if timers:
+        cur.execute(_OPEN, [list(column) for column in zip(*map(_row, timers), strict=True)])
 
 
 def _row(timer: Timer) -> tuple[Any, ...]:

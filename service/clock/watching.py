@@ -10,7 +10,8 @@ from aiokafka import TopicPartition
 
 from events.catalogue import name_of, named, read_event, write
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
-from service.clock import table
+from rules.calendar import MainlandChina
+from service.clock import deadlines, table
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.table import Timer
 from transport import database, positions
@@ -79,17 +80,19 @@ def _timer(action: Open, told: Told) -> Timer:
 class Watching:
     """The clock's work on one batch of events."""
 
-    def __init__(self, database_url: str, wake: Callable[[], None]) -> None:
+    def __init__(self, database_url: str, calendar: MainlandChina, wake: Callable[[], None]) -> None:
         self._database = database_url
+        self._calendar = calendar
         self._wake = wake
         self._session = KeptSession(
             database_url, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
         )
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where the clock stands."""
+        """Return where the clock stands; on the way, ask for the revision of due dates that another calendar gave."""
         # Over a session of its own, since a batch may be in hand.
         with database.connect(self._database, "clock") as connection, connection.cursor() as cur:
+            table.open_(cur, deadlines.outdated(cur, self._calendar))
             return positions.stored(cur, CONSUMER, partitions)
 
     def handle(self, batch: Batch) -> None:
@@ -110,6 +113,7 @@ class Watching:
         table.change(
             cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
         )
+        table.open_(cur, deadlines.follow(cur, told, self._calendar))
 
     def close(self) -> None:
         """Close the connection."""

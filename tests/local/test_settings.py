@@ -1,6 +1,7 @@
 """Settings: impossible ones stop the start with a sentence."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,27 @@ def test_the_longest_repeat_is_not_shorter_than_the_first(monkeypatch: pytest.Mo
     monkeypatch.setenv("REDLETTER_TAX_REPEAT_MAX_SECONDS", "5")
     with pytest.raises(ImpossibleSettings, match="REDLETTER_TAX_REPEAT_MAX_SECONDS must not be less"):
         read()
+
+
+def test_a_calendar_file_adds_its_year(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Days are decreed in autumn for the year that follows, and a release of the library may come later."""
+    file = tmp_path / "2027.json"
+    file.write_text('{"version": "State Council 2026-11", "off": ["2027-01-01"], "working": ["2027-01-10"]}')
+    monkeypatch.setenv("REDLETTER_CALENDAR_FILE", str(file))
+    assert read().calendar().known_until == date(2027, 12, 31)
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"version": "1", "off": ["soon"], "working": []}'])
+def test_a_file_that_is_no_calendar_stops_the_start_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    """Wrong due dates would be noticed by customers only."""
+    file = tmp_path / "2027.json"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("REDLETTER_CALENDAR_FILE", str(file))
+    with pytest.raises(
+        ImpossibleSettings, match=r"^REDLETTER_CALENDAR_FILE names '.*2027.json', which is no calendar: "
+    ) as said:
+        read()
+    assert "\n" not in str(said.value)

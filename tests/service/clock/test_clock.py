@@ -14,13 +14,14 @@ from aiokafka import AIOKafkaProducer
 
 from events import cloudevents
 from events.catalogue import name_of, named, write
-from events.invoice_events import AnyInvoiceEvent
+from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.topics import EVENTS, TAX_REQUESTS, Channel
+from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER
 from tests.faults.evidence import everything, headers
-from tests.service.clock.facts import RETURN, confirmed, failed, issued, refused, requested, reversed_
+from tests.service.clock.facts import AT, HEAD, NUMBER, RETURN, confirmed, failed, issued, refused, requested, reversed_
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers
@@ -83,8 +84,13 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent) -> None:
 
 
 @asynccontextmanager
-async def ticking(addresses: Addresses, repeat: timedelta = NEVER, most: timedelta = NEVER) -> AsyncGenerator[None]:
-    work = clock.run(addresses, clock_shift=timedelta(0), repeat=repeat, repeat_max=most)
+async def ticking(
+    addresses: Addresses,
+    repeat: timedelta = NEVER,
+    most: timedelta = NEVER,
+    calendar: MainlandChina = MAINLAND_CHINA,
+) -> AsyncGenerator[None]:
+    work = clock.run(addresses, clock_shift=timedelta(0), calendar=calendar, repeat=repeat, repeat_max=most)
     task = asyncio.create_task(work)
     try:
         yield
@@ -145,8 +151,9 @@ async def test_a_failed_attempt_moves_the_next_sending(addresses: Addresses) -> 
 async def test_a_return_is_marked_overdue_also_when_the_clock_was_down_at_that_moment(addresses: Addresses) -> None:
     await happened(addresses, issued(), requested(due_latest=datetime.now(UTC) - timedelta(days=1)))
     async with ticking(addresses):
-        (mark,) = await until(addresses, lambda found: len(found) == 1, Channel.INTERNAL.value)
-    assert (mark.name, mark.body["return_id"]) == ("MarkReturnOverdue", RETURN)
+        found = await until(addresses, lambda found: "MarkReturnOverdue" in names(found), Channel.INTERNAL.value)
+    (mark,) = [one for one in found if one.name == "MarkReturnOverdue"]
+    assert mark.body["return_id"] == RETURN
 
 
 async def test_a_replacement_is_linked_to_its_original(addresses: Addresses) -> None:
@@ -188,3 +195,43 @@ async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses:
         await earlier.publish(0, [Message(TAX_REQUESTS, b"key", b"{}", [], 0)])
     await earlier.close()
     await later.close()
+
+
+DECREED = MainlandChina(read_decree(b'{"version": "2026", "off": ["2026-02-14"], "working": []}'))
+
+
+async def test_open_returns_are_revised_when_a_decree_changes_their_due_dates(addresses: Addresses) -> None:
+    internal = Channel.INTERNAL.value
+    ended = "26000000000000000002"
+    as_known = {"due_earliest": MAINLAND_CHINA.due(AT).earliest, "due_latest": MAINLAND_CHINA.due(AT).latest}
+    asked = requested().model_copy(update=as_known)
+    over = requested(number=ended).model_copy(update=as_known)
+    await happened(addresses, issued(), asked, issued(number=ended), over)
+    await happened(addresses, refused().model_copy(update={"invoice_number": ended, "return_id": over.return_id}))
+    async with ticking(addresses):
+        await until(addresses, lambda found: len(found) == 1)
+    async with ticking(addresses, repeat=SOON, most=SOON, calendar=DECREED):
+        revisions = await until(addresses, lambda found: names(found).count("ReviseDeadline") >= 2, internal)
+        (first, again, *_) = [one for one in revisions if one.name == "ReviseDeadline"]
+        assert (first.key, first.id, first.body) == (NUMBER, again.id, again.body)
+        assert first.body == {
+            "invoice_number": NUMBER,
+            "return_id": RETURN,
+            "due_earliest": "2026-02-16T00:00:00+08:00",
+            "due_latest": "2026-02-18T23:59:59+08:00",
+            "calendar": {"version": "2026", "provisional": False},
+        }
+        due = DECREED.due(AT)
+        told = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
+        revised = ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told)
+        await happened(addresses, revised, failed(retry_at=datetime.now(UTC)))
+        await until(addresses, lambda found: len(found) >= 2)
+    sendings = len(await sent(addresses, internal))
+    async with ticking(addresses, repeat=SOON, most=SOON, calendar=DECREED):
+        before = len(await sent(addresses))
+        await until(addresses, lambda found: len(found) > before + 2)
+    assert "ReviseDeadline" not in names((await sent(addresses, internal))[sendings:])
+
+
+def names(found: list[Sent]) -> list[str]:
+    return [one.name for one in found]

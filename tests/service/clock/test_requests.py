@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.commands import LinkReplacement, MarkReturnOverdue
-from events.invoice_events import AnyInvoiceEvent
+from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
+from events.values import Calendar
 from service.clock.requests import TAX_REQUESTS, Body, Close, Delay, Open, actions
 from tests.service.clock.facts import (
     AT,
     DUE,
     FORM,
+    HEAD,
     NOTE,
     NUMBER,
     ORIGINAL,
@@ -119,3 +121,9 @@ def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
     over = steps == 3 or (steps < 2 and ended)
     assert len(questions) == (0 if over else 1)
     assert not over or open_after(life) == {}
+
+
+def test_revised_due_dates_move_the_reminder() -> None:
+    told = {"due_earliest": AT, "due_latest": DUE, "calendar": Calendar(version="2", provisional=False)}
+    (delay,) = actions(ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told), issued())
+    assert delay == Delay(f"{RETURN}-MarkReturnOverdue", DUE)
