@@ -11,6 +11,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Annotated, Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,8 @@ from events.values import AccountId
 from projections.api.parameters import QueryRoute
 from projections.api.problems import Problem, ProblemDocument
 from projections.api.tail import Record, Tail
+
+log = structlog.get_logger(__name__)
 
 PATH = "/stream"
 KEPT_BYTES = 32 << 20
@@ -197,10 +200,15 @@ class Hub:
         if record.value is None:
             return
         self._next[record.partition] = record.offset + 1
+        try:
+            account_id = str(json.loads(record.value)["account_id"])
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            log.warning("no status document", partition=record.partition, offset=record.offset, error=repr(error))
+            return
         change = Change(
             record.partition,
             record.offset,
-            json.loads(record.value)["account_id"],
+            account_id,
             record.value,
             _id(self._next),
             time.monotonic(),

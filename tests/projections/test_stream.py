@@ -106,3 +106,12 @@ async def test_a_client_that_is_gone_before_the_first_event_leaves_its_place(hub
     async with asyncio.timeout(5):
         await stream._Stream(hub, client, None)(scope, gone, send)
     assert hub._clients == set()
+
+
+@pytest.mark.parametrize("foreign", [b"{}x", b"\xff", b"[]", b"{}", b"1", b"[" * 100_000])
+async def test_a_record_that_is_no_status_document_is_passed_over(hub: Hub, foreign: bytes) -> None:
+    listener = listen(hub)
+    record: Any = SimpleNamespace(partition=0, offset=0, value=foreign)
+    hub._take(record)
+    tell(hub, 1)
+    assert await heard(hub, listener, changes=1) == [1]
