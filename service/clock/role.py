@@ -25,11 +25,15 @@ async def run(
     calendar: what due dates go by; open returns that another one gave theirs are revised.
     repeat, repeat_max: the pause before a request that is not answered is sent again: first, and at the most.
     """
+
+    def now() -> datetime:
+        return datetime.now(UTC) + clock_shift
+
     producers = FencedProducers(addresses.kafka, CONSUMER)
     sender = Sender(
         addresses.database,
         producers,
-        now=lambda: datetime.now(UTC) + clock_shift,
+        now=now,
         repeat=repeat,
         repeat_max=repeat_max,
     )
@@ -38,7 +42,7 @@ async def run(
     def wake() -> None:
         loop.call_soon_threadsafe(sender.wake)
 
-    watching = Watching(addresses.database, calendar, wake)
+    watching = Watching(addresses.database, calendar, wake, now=now, repeat_max=repeat_max)
     sending = asyncio.create_task(sender.run())
     try:
         await consumer.consume(

@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 
 import psycopg
 import structlog
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+)
+from psycopg.rows import TupleRow
 
 from events import cloudevents
 from events.catalogue import COMMANDS, TAX_REQUESTS, write
 from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
 from service.clock import table
-from service.clock.table import Timer
+from service.clock.table import Place, Timer
 from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
 from transport.database import connect_async
 from transport.message import Message
@@ -26,6 +32,14 @@ MOST = 500
 LOOK_EVERY = 0.5
 """Seconds between two looks for what is due, when no event asks for one."""
 PAUSE_AFTER_FAILURE = 1.0
+REFUSED = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+"""Errors that say something of a record: the same record will be refused again."""
+
+Connection = psycopg.AsyncConnection[TupleRow]
+
+
+class _RefusedInPart(Exception):
+    """Kafka refuses something in a go: it is sent in smaller ones."""
 
 
 class Sender:
@@ -49,6 +63,7 @@ class Sender:
         self._owned = frozenset[int]()
         self._sending = asyncio.Lock()
         self._woken = asyncio.Event()
+        self._limits: dict[int, int] = {}
 
     def wake(self) -> None:
         """Look for what is due at once."""
@@ -97,30 +112,56 @@ class Sender:
             return
         self._woken.clear()
 
-    async def _send_due(self, connection: psycopg.AsyncConnection) -> None:
-        async with self._sending:
-            if self._owned:
-                while await self._send_some(connection) == MOST:
-                    pass
+    async def _send_due(self, connection: Connection) -> None:
+        """Send all that is due, a bounded go of each partition in turn; between two goes a rebalance may come in."""
+        async with connection.cursor() as cur:
+            reached = dict.fromkeys(await table.due_partitions(cur, self._owned, self._now()), table.FIRST)
+        while reached:
+            for partition in list(reached):
+                async with self._sending:
+                    place = await self._send_some(connection, partition, reached[partition])
+                if place is None:
+                    del reached[partition]
+                else:
+                    reached[partition] = place
 
-    async def _send_some(self, connection: psycopg.AsyncConnection) -> int:
-        async with connection.transaction(), connection.cursor() as cur:
-            due = await table.take_due(
-                cur, self._owned, self._now(), repeat=self._repeat, repeat_max=self._repeat_max, limit=MOST
-            )
-            for partition, timers in groupby(sorted(due, key=_partition), key=_partition):
-                await self._publish(partition, list(timers))
-        return len(due)
+    async def _send_some(self, connection: Connection, partition: int, after: Place) -> Place | None:
+        """Send one go, and return the place it has reached; nothing when that was all, or is not ours any more."""
+        if partition not in self._owned:
+            return None
+        limit = self._limits.get(partition, MOST)
+        try:
+            async with connection.transaction(), connection.cursor() as cur:
+                due, reached = await table.take_due(
+                    cur,
+                    partition,
+                    self._now(),
+                    repeat=self._repeat,
+                    repeat_max=self._repeat_max,
+                    limit=limit,
+                    after=after,
+                )
+                if due:
+                    await self._publish(partition, due)
+        except _RefusedInPart:
+            self._limits[partition] = max(1, limit // 2)
+            return after
+        self._limits[partition] = min(MOST, 2 * limit)
+        return reached if len(due) == limit else None
 
     async def _publish(self, partition: int, timers: Sequence[Timer]) -> None:
+        """Publish a go. A timer that Kafka refuses alone counts as sent. Raises: _RefusedInPart for several."""
         now = self._now()
-        await self._producers.publish(partition, [_message(timer, now) for timer in timers])
+        try:
+            await self._producers.publish(partition, [_message(timer, now) for timer in timers])
+        except REFUSED as refusal:
+            await self._producers.own(self._owned)  # a producer that failed is replaced
+            if len(timers) > 1:
+                raise _RefusedInPart from refusal
+            log.exception("kafka refuses a request; it waits for its next repeat", id=timers[0].id)
+            return
         for timer in timers:
             log.info("sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation)
-
-
-def _partition(timer: Timer) -> int:
-    return timer.partition
 
 
 def _message(timer: Timer, now: datetime) -> Message:

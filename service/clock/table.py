@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 from psycopg import AsyncCursor, Cursor
@@ -25,6 +25,12 @@ class Timer:
     attempt: int = 0
 
 
+Place = tuple[datetime, int]
+"""Where a timer stands among those of its partition: when it is due, and in which order it was opened."""
+FIRST: Place = (datetime.min.replace(tzinfo=UTC), 0)
+"""Before every other place."""
+
+
 _INVOICES: LiteralString = "select invoice_number, body from redletter.clock_invoices where invoice_number = any(%s)"
 _ADD_INVOICES: LiteralString = """
     insert into redletter.clock_invoices (invoice_number, body)
@@ -42,17 +48,23 @@ _OPEN: LiteralString = """
         %s::text[], %s::text[])
     on conflict do nothing
 """
+_DUE: LiteralString = """
+    select partition from unnest(%s::int[]) as asked (partition)
+    where exists (select from redletter.timers as t where t.partition = asked.partition and t.due_at <= %s)
+    order by partition
+"""
 _TAKE_DUE: LiteralString = """
     update redletter.timers as t
     set attempt = attempt + 1,
         due_at = %(now)s + least(%(repeat)s * power(2, least(attempt, 30)), %(most)s)
     from (
-        select id from redletter.timers where partition = any(%(partitions)s) and due_at <= %(now)s
-        order by opened limit %(limit)s for update
+        select id, due_at, opened from redletter.timers
+        where partition = %(partition)s and due_at <= %(now)s and (due_at, opened) > (%(due)s, %(opened)s)
+        order by due_at, opened limit %(limit)s for update
     ) as due
     where t.id = due.id
     returning t.id, t.partition, t.name, t.invoice_number, t.body, t.due_at, t.causation_id, t.correlation_id,
-        t.traceparent, t.attempt, t.opened
+        t.traceparent, t.attempt, due.due_at, due.opened
 """
 
 
@@ -100,23 +112,36 @@ def _row(timer: Timer) -> tuple[Any, ...]:
     )
 
 
+async def due_partitions(cur: AsyncCursor[TupleRow], partitions: Collection[int], now: datetime) -> list[int]:
+    """Return those of the partitions in which something is due."""
+    await cur.execute(_DUE, (sorted(partitions), now))
+    return [partition for (partition,) in await cur.fetchall()]
+
+
 async def take_due(  # noqa: PLR0913 - the clock's settings
     cur: AsyncCursor[TupleRow],
-    partitions: Collection[int],
+    partition: int,
     now: datetime,
     *,
     repeat: timedelta,
     repeat_max: timedelta,
     limit: int,
-) -> list[Timer]:
-    """Count one more sending of what is due, and return it in the order it was opened.
+    after: Place = FIRST,
+) -> tuple[list[Timer], Place]:
+    """Count one more sending of what is due, and return it in the order in which it was due, with its last place.
 
-    Locks the rows: the caller publishes, and only then commits.
+    after: what a backlog has been worked off up to. What was taken before leaves dead entries in the index, which each
+    go would pass over again.
+
+    Locks the rows: the caller publishes, and only then commits. Of one return only one tax request is open at a time,
+    so that none goes out behind a later one.
     """
-    await cur.execute(
-        _TAKE_DUE,
-        {"now": now, "repeat": repeat, "most": repeat_max, "partitions": sorted(partitions), "limit": limit},
-        binary=True,
-    )
-    rows = await cur.fetchall()
-    return [Timer(*row[:-1]) for row in sorted(rows, key=lambda row: row[-1])]
+    due, opened = after
+    wanted = {"now": now, "repeat": repeat, "most": repeat_max, "partition": partition, "limit": limit}
+    await cur.execute(_TAKE_DUE, {**wanted, "due": due, "opened": opened}, binary=True)
+    rows = sorted(await cur.fetchall(), key=_place)
+    return [Timer(*row[:-2]) for row in rows], _place(rows[-1]) if rows else after
+
+
+def _place(row: TupleRow) -> Place:
+    return row[-2], row[-1]

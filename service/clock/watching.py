@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 
 import psycopg
@@ -44,8 +44,12 @@ class Told:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch of events changes, folded: what is opened and closed in the same batch is never written."""
+    """What a batch of events changes, folded: what is opened and closed in the same batch is never written.
 
+    latest: the time up to which a repeat may be put off, whatever an event says.
+    """
+
+    latest: datetime
     opened: dict[str, Timer] = field(default_factory=dict[str, Timer])
     closed: set[str] = field(default_factory=set[str])
     delayed: dict[str, datetime] = field(default_factory=dict[str, datetime])
@@ -60,7 +64,7 @@ class Changes:
                     self.opened.pop(id_, None)
                     self.closed.add(id_)
                 case Delay(id=id_, due_at=due_at):
-                    self.delayed[id_] = due_at
+                    self.delayed[id_] = min(due_at, self.latest)
 
 
 def _timer(action: Open, told: Told) -> Timer:
@@ -80,9 +84,19 @@ def _timer(action: Open, told: Told) -> Timer:
 class Watching:
     """The clock's work on one batch of events."""
 
-    def __init__(self, database_url: str, calendar: MainlandChina, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        calendar: MainlandChina,
+        wake: Callable[[], None],
+        *,
+        now: Callable[[], datetime],
+        repeat_max: timedelta,
+    ) -> None:
         self._database = database_url
         self._calendar = calendar
+        self._now = now
+        self._repeat_max = repeat_max
         self._wake = wake
         self._session = KeptSession(
             database_url, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
@@ -107,7 +121,7 @@ class Watching:
         issued = {one.event.invoice_number: one.value for one in told if isinstance(one.event, InvoiceIssued)}
         missing = {one.event.invoice_number for one in told} - issued.keys()
         known = {number: _issued(body) for number, body in chain(issued.items(), table.invoices(cur, missing).items())}
-        changes = Changes()
+        changes = Changes(self._now() + self._repeat_max)
         for one in told:
             changes.take(one, known[one.event.invoice_number])
         table.change(

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -18,11 +19,13 @@ from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.topics import EVENTS, TAX_REQUESTS, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
+from service.clock import table
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER
 from tests.faults.evidence import everything, headers
 from tests.service.clock.facts import AT, HEAD, NUMBER, RETURN, confirmed, failed, issued, refused, requested, reversed_
 from transport.addresses import Addresses
+from transport.database import connect_async
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers
 
@@ -174,6 +177,73 @@ async def test_a_clock_that_was_stopped_goes_on_where_it_was(addresses: Addresse
         ("VerifyRedFontForm", 1),
         ("IssueCreditNote", 1),
     ]
+
+
+async def test_a_failure_in_the_same_batch_as_the_request_puts_the_request_off(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested(), failed(retry_at=datetime.now(UTC) + timedelta(minutes=30)))
+    other = "26000000000000000002"
+    await happened(addresses, issued(number=other), requested("simple", number=other))
+    async with ticking(addresses):
+        await until(addresses, lambda found: other in {request.key for request in found})
+        due = timers(addresses, "select due_at > now() + interval '20 minutes' from redletter.timers where id like %s")
+    assert due == [True]
+
+
+async def test_a_repeat_is_put_off_for_no_longer_than_the_longest_pause(addresses: Addresses) -> None:
+    await happened(addresses, issued(), requested(), failed(retry_at=datetime.now(UTC) + timedelta(days=4000)))
+    async with ticking(addresses, most=SOON, repeat=SOON):
+        await until(addresses, lambda found: len(found) >= 2)
+
+
+def timers(addresses: Addresses, query: LiteralString) -> list[Any]:
+    with psycopg.connect(addresses.database) as connection:
+        return [value for (value,) in connection.execute(query, (f"{RETURN}-VerifyRedFontForm",))]
+
+
+MANY = """
+    insert into redletter.timers (id, partition, name, invoice_number, body, due_at, causation_id, correlation_id)
+    select 'timer-' || n, n %% %s, 'MarkReturnOverdue.v1', lpad(n::text, 20, '0'),
+        convert_to('{"invoice_number":"' || lpad(n::text, 20, '0') || '","return_id":"r"}', 'UTF8'),
+        now() - interval '1 day' + n * interval '1 millisecond', 'cause', case when n = %s then %s else 'story' end
+    from generate_series(1, %s) as n
+"""
+READ = """
+    select sum(idx_tup_read) from pg_stat_user_indexes
+    where schemaname = 'redletter' and relname = 'timers' and indexrelname <> 'timers_pkey'
+"""
+
+
+async def test_a_backlog_is_worked_off_in_linear_time_and_in_order(addresses: Addresses) -> None:
+    """Each go passes over no more than it takes: a million due timers take ten times as long as a hundred thousand."""
+    count, goes, place = 100_000, 0, table.FIRST
+    now = datetime.now(UTC)
+    async with await connect_async(addresses.database, "clock") as connection:
+        await connection.execute(MANY, (1, 0, "", count))
+        taken: list[str] = []
+        while True:
+            async with connection.transaction(), connection.cursor() as cur:
+                due, place = await table.take_due(cur, 0, now, repeat=NEVER, repeat_max=NEVER, limit=500, after=place)
+            if not due:
+                break
+            goes += 1
+            taken += [timer.id for timer in due]
+        await connection.execute("select pg_stat_force_next_flush()")
+        await connection.execute("select 1")
+        read = await (await connection.execute(READ)).fetchone()
+    assert goes == count / 500
+    assert taken == [f"timer-{n}" for n in range(1, count + 1)]
+    assert read
+    assert read[0] < 3 * count
+
+
+async def test_a_request_that_kafka_refuses_costs_only_itself(addresses: Addresses) -> None:
+    with psycopg.connect(addresses.database) as connection:
+        connection.execute(MANY, (8, 21, "x" * 2_000_000, 40))
+    async with ticking(addresses):
+        found = await until(addresses, lambda found: len(found) >= 39, Channel.INTERNAL.value)
+        left = timers(addresses, "select due_at > now() from redletter.timers where id = 'timer-21' or id = %s")
+    assert sorted(request.id for request in found) == sorted(f"timer-{n}" for n in range(1, 41) if n != 21)
+    assert left == [True]
 
 
 async def test_two_clocks_share_the_partitions(addresses: Addresses) -> None:
