@@ -88,9 +88,7 @@ class Sender:
         """Send until cancelled."""
         while True:
             try:
-                async with await connect_async(
-                    self._database, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
-                ) as connection:
+                async with await self._connect() as connection:
                     while True:
                         await self._send_due(connection)
                         await self._wait()
@@ -98,6 +96,10 @@ class Sender:
                 log.warning("sending failed; it is tried again", error=repr(failure))
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
                 await self._own_again()
+
+    async def _connect(self) -> Connection:
+        within = {"lock_timeout": LOCK_WITHIN, "transaction_timeout": TRANSACTION_WITHIN}
+        return await connect_async(self._database, "clock", **within, **table.IN_INDEX_ORDER)
 
     async def _own_again(self) -> None:
         try:

@@ -25,6 +25,8 @@ class Timer:
     attempt: int = 0
 
 
+IN_INDEX_ORDER = {"enable_bitmapscan": "off", "enable_seqscan": "off", "enable_sort": "off"}
+"""Settings of a session that takes timers: before a backlog is analysed the planner sorts all of it for each go."""
 Place = tuple[datetime, int]
 """Where a timer stands among those of its partition: when it is due, and in which order it was opened."""
 FIRST: Place = (datetime.min.replace(tzinfo=UTC), 0)

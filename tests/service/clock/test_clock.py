@@ -217,7 +217,7 @@ async def test_a_backlog_is_worked_off_in_linear_time_and_in_order(addresses: Ad
     """Each go passes over no more than it takes: a million due timers take ten times as long as a hundred thousand."""
     count, goes, place = 100_000, 0, table.FIRST
     now = datetime.now(UTC)
-    async with await connect_async(addresses.database, "clock") as connection:
+    async with await connect_async(addresses.database, "clock", **table.IN_INDEX_ORDER) as connection:
         await connection.execute(MANY, (1, 0, "", count))
         taken: list[str] = []
         while True:
