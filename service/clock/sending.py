@@ -6,12 +6,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 import structlog
-from aiokafka.errors import (
-    InvalidTimestampError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    RecordTooLargeError,
-)
+from aiokafka.errors import InvalidTimestampError
 from psycopg.rows import TupleRow
 
 from events import cloudevents
@@ -22,7 +17,7 @@ from service.clock.table import Place, Timer
 from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
 from transport.database import connect_async
 from transport.message import Message
-from transport.producer import FencedProducers
+from transport.producer import FencedProducers, TooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +27,7 @@ MOST = 500
 LOOK_EVERY = 0.5
 """Seconds between two looks for what is due, when no event asks for one."""
 PAUSE_AFTER_FAILURE = 1.0
-REFUSED = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+REFUSED = (TooLarge, InvalidTimestampError)
 """Errors that say something of a record: the same record will be refused again."""
 
 Connection = psycopg.AsyncConnection[TupleRow]
