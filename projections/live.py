@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from projections.folding import NotAnEvent
 from projections.health import Health, Retired, Stop, reason
 from projections.projection import Projection
+from projections.read_model import Cur
 from projections.versions import VersionGap
 from transport.consumer import Batch, PartitionsStopped
 from transport.positions import Move, PositionLost
@@ -30,6 +31,10 @@ class LiveProjection:
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored positions."""
         return self._projection.positions(partitions)
+
+    def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Learn of partitions that are about to be read."""
+        self._health.found(cur, partitions)
 
     def handle(self, batch: Batch) -> None:
         """Project the batch.

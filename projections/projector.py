@@ -60,6 +60,7 @@ async def _consume(
             topics=[entry.topic],
             work=projection,
             most=MOST,
+            found=projection.found,
             assigned=publisher and publisher.assigned,
             revoked=publisher and publisher.revoked,
         )

@@ -1,13 +1,12 @@
 """The worker: reads the four command topics, decides batch by batch, and writes each batch in one transaction."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from itertools import chain
 
 import structlog
-from aiokafka import TopicPartition
 
 from events.cloudevents import Envelope
 from events.faults import Fault, Faults
@@ -49,10 +48,6 @@ class Deciding:
         self._store = store
         self._moments = moments
         self.too_old: Future[None] = Future()
-
-    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where the worker stands."""
-        return self._store.positions(partitions)
 
     def handle(self, batch: consumer.Batch) -> None:
         """Decide the batch and write all of it, in as many transactions as it takes.

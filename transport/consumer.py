@@ -24,6 +24,7 @@ from faststream.kafka.message import KafkaMessage
 
 from transport.addresses import Addresses
 from transport.framework_log import FrameworkLog
+from transport.placing import Found, Places
 from transport.positions import Move, PositionLost
 from transport.stepping import FETCH_MAX_BYTES, Record, SteppingConsumer, next_offset
 from transport.threads import OwnThread
@@ -40,6 +41,8 @@ COMMIT_EVERY = 1.0
 """Seconds between two commits of advisory offsets."""
 TRY_AGAIN_AFTER = 5.0
 """Seconds after which a partition that stopped is read again."""
+WATCH_EVERY = 3.0
+"""Seconds between two looks whether a partition was placed anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,8 @@ class PartitionsStopped(Exception):
 class Work(Protocol):
     """One consumer group's work.
 
-    Each of its methods is called one call at a time, in a thread that serves no other group and no other method.
+    Called one call at a time, in a thread that serves no other group. Its positions are those of the group.
     """
-
-    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the stored position of each partition."""
-        ...
 
     def handle(self, batch: Batch) -> None:
         """Do the batch durably, moves included, in one transaction.
@@ -117,17 +116,21 @@ Owning = Callable[[Partitions], Awaitable[None]]
 class _Reading(ConsumerRebalanceListener):
     """What one member of a consumer group holds, and the batch it has in hand."""
 
-    def __init__(self, group: str, work: Work, assigned: Owning | None, revoked: Owning | None) -> None:
+    def __init__(
+        self, group: str, work: Work, places: Places, assigned: Owning | None = None, revoked: Owning | None = None
+    ) -> None:
         self._group = group
         self._work = work
         self._handling = OwnThread(group)
-        self._positioning = OwnThread(f"{group} positions")
+        self._places = places
         self._assigned = assigned
         self._revoked = revoked
         self._in_hand = asyncio.Lock()
         self._assignment = 0
+        self._taken_over = 0
         self._committed_at = 0.0
         self._trying: set[asyncio.Task[None]] = set()
+        self._stopped: frozenset[TopicPartition] = frozenset()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
 
@@ -136,12 +139,14 @@ class _Reading(ConsumerRebalanceListener):
     ) -> None:
         self._assignment += 1
         assignment = self._assignment
+        self._forget(assigned)
         if self._assigned:
             # The client would swallow an exception and hand out records all the same.
             async for attempt in _for_ever():
                 with attempt:
                     await self._assigned(frozenset(partition.partition for partition in assigned))
         await self._rewind(assigned, assignment)
+        self._taken_over = assignment
         log.info("partitions assigned", group=self._group, partitions=len(assigned))
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
@@ -154,7 +159,7 @@ class _Reading(ConsumerRebalanceListener):
             log.warning("a batch in hand outlives the rebalance; the stored positions decide", group=self._group)
         self._assignment += 1
         await self._advise()
-        self.positions = {}
+        self.positions, self._stopped = {}, frozenset()
         if self._revoked:
             await self._revoked(frozenset(partition.partition for partition in revoked))
 
@@ -164,25 +169,41 @@ class _Reading(ConsumerRebalanceListener):
             if batch := self._batch(records):
                 await self._until_done(batch)
 
+    async def misplaced(self, partitions: Collection[TopicPartition]) -> None:
+        """Look again where to go on in partitions whose position lies outside the log."""
+        async with self._in_hand:
+            await self._rewind(partitions, self._assignment)
+
     def _batch(self, records: Sequence[Record]) -> Batch | None:
         kept: list[Record] = []
         reached: dict[TopicPartition, int] = {}
-        starts = self.positions
+        partitions = {TopicPartition(record.topic, record.partition) for record in records}
+        self._complain(partitions - self.positions.keys())
+        starts = self._starts(partitions)
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             if record.offset >= starts.get(partition, record.offset + 1):
                 kept.append(record)
                 reached[partition] = next_offset(record)
-        self._complain({TopicPartition(record.topic, record.partition) for record in records} - starts.keys())
         if not kept:
             return None
         moves = [Move(p.topic, p.partition, was=starts[p], next=offset) for p, offset in reached.items()]
         return Batch(kept, moves)
 
+    def _starts(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the positions that the records were read from; a partition placed anew since then is read again."""
+        consumer = self._consumer()
+        starts: dict[TopicPartition, int] = {}
+        for partition in self.positions.keys() & partitions:
+            if consumer.origins.get(partition) == self.positions[partition]:
+                starts[partition] = self.positions[partition]
+            else:
+                consumer.seek(partition, self.positions[partition])
+        return starts
+
     def _complain(self, strange: Collection[TopicPartition]) -> None:
         """Say that records came of partitions that are ours, and that nobody knows the position of: a fault of ours."""
-        consumer = self.consumer()
-        if consumer and (dropped := consumer.assignment().intersection(strange)):
+        if dropped := self._consumer().assignment().intersection(strange):
             log.error(
                 "records dropped: the position of their partition is not known",
                 group=self._group,
@@ -218,57 +239,78 @@ class _Reading(ConsumerRebalanceListener):
     def _leave(self, partitions: Collection[TopicPartition], assignment: int) -> None:
         """Read nothing more of these partitions for a while."""
         if assignment == self._assignment:
-            for partition in partitions:
-                del self.positions[partition]
-            cast("SteppingConsumer", self.consumer()).pause(*partitions)
+            self._forget(partitions)
+            self._stopped |= frozenset(partitions)
             task = asyncio.create_task(self._try_again(partitions, assignment))
             self._trying.add(task)
             task.add_done_callback(self._trying.discard)
 
     async def _try_again(self, partitions: Collection[TopicPartition], assignment: int) -> None:
         """Read the partitions again from their stored positions, unless a rebalance has done so already."""
-        async for attempt in _for_ever():
-            with attempt:
-                await asyncio.sleep(TRY_AGAIN_AFTER)
-                stored = await self._positioning.run(self._work.positions, partitions)
-                async with self._in_hand:
-                    if assignment == self._assignment:
-                        self._take_up(stored)
+        await asyncio.sleep(TRY_AGAIN_AFTER)
+        async with self._in_hand:
+            await self._rewind(partitions, assignment)
 
-    def _take_up(self, stored: Mapping[TopicPartition, int]) -> None:
-        consumer = cast("SteppingConsumer", self.consumer())
-        for partition, offset in stored.items():
-            self.positions[partition] = offset
-            consumer.seek(partition, offset)
-        consumer.resume(*stored)
+    async def watch(self) -> None:
+        """Notice, until cancelled, when somebody places a partition anew, or when its topic is made anew."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                async with self._in_hand:
+                    await self._look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is looked again
+                log.debug("the stored positions cannot be looked at now", group=self._group, error=repr(error))
+
+    async def _look(self) -> None:
+        consumer, assignment = self._consumer(), self._assignment
+        if assignment != self._taken_over:
+            return
+        known = {one: self.positions.get(one) for one in consumer.assignment() - self._stopped}
+        changed = await self._places.changed(consumer, known) if known else []
+        if changed and assignment == self._assignment:
+            await self._rewind(changed, assignment)
 
     async def _rewind(self, partitions: Collection[TopicPartition], assignment: int) -> None:
         """Go on from the stored positions; until these are known, take nothing.
 
         assignment: the one that the partitions belong to. After the next rebalance it is too late, and changes nothing.
         """
-        self.positions = {}
         async for attempt in _for_ever():
             with attempt:
                 if assignment != self._assignment:
                     return
-                stored = await self._positioning.run(self._work.positions, partitions)
+                self._forget(partitions)
+                placed = await self._places.ask(self._consumer(), partitions)
                 if assignment == self._assignment:
-                    self._go_on_from(stored)
+                    self._stopped -= frozenset(partitions)
+                    self._go_on_from(placed.offsets)
 
-    def _go_on_from(self, stored: Mapping[TopicPartition, int]) -> None:
-        consumer = self.consumer()
-        held = consumer.assignment() if consumer else frozenset[TopicPartition]()
-        self.positions = {partition: offset for partition, offset in stored.items() if partition in held}
-        for partition, offset in self.positions.items():
-            cast("SteppingConsumer", consumer).seek(partition, offset)
+    def _forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Take nothing of these partitions."""
+        self.positions = {one: offset for one, offset in self.positions.items() if one not in partitions}
+        consumer = self._consumer()
+        held = consumer.assignment().intersection(partitions)
+        consumer.pause(*held)
+        for partition in held:
+            consumer.seek(partition, 0)  # where it has no position, the client would look for one of its own
 
-    def close(self) -> None:
+    def _go_on_from(self, offsets: Mapping[TopicPartition, int]) -> None:
+        consumer = self._consumer()
+        held = {one: offset for one, offset in offsets.items() if one in consumer.assignment()}
+        self.positions = {**self.positions, **held}
+        for partition, offset in held.items():
+            consumer.seek(partition, offset)
+        consumer.resume(*held)
+
+    def _consumer(self) -> SteppingConsumer:
+        return cast("SteppingConsumer", self.consumer())
+
+    async def close(self) -> None:
         """Let go of what is tried again, and let the threads end."""
         for task in self._trying:
             task.cancel()
         self._handling.close()
-        self._positioning.close()
+        await self._places.close()
 
     async def _advise(self) -> None:
         consumer = self.consumer()
@@ -293,6 +335,7 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     topics: Sequence[str],
     work: Work,
     most: int = 500,
+    found: Found | None = None,
     assigned: Owning | None = None,
     revoked: Owning | None = None,
 ) -> None:
@@ -300,17 +343,18 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
 
     Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are told the
     numbers of the partitions that come and go; ``assigned`` returns before the first record of them is handed out.
+    ``found`` is told of partitions about to be read, in the transaction that looked where they stand.
     """
-    reading = _Reading(group, work, assigned, revoked)
+    reading = _Reading(group, work, Places(group, addresses.database, found), assigned, revoked)
     broker = broker_of(addresses, group, topics, reading, most)
     try:
         async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
                 await _start(broker, reading)
-        await asyncio.Event().wait()
+        await reading.watch()
     finally:
         await broker.stop()
-        reading.close()
+        await reading.close()
 
 
 def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int) -> KafkaBroker:
@@ -330,7 +374,7 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
         batch_timeout_ms=1,  # after an empty call the framework sleeps as long again
         fetch_max_bytes=FETCH_MAX_BYTES,
         ack_policy=AckPolicy.MANUAL,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",
         isolation_level="read_committed",
         partition_assignment_strategy=[RangePartitionAssignor],
         session_timeout_ms=int(SESSION_TIMEOUT * 1000),
@@ -348,8 +392,10 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
 async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.connect()
     config = broker.config.broker_config
-    options = cast("partial[Any]", config.builder).keywords | {"least_wait_ms": IDLE_WAIT_MS}
-    config.builder = partial(SteppingConsumer, lambda: reading.positions, **options)
+    options = cast("partial[Any]", config.builder).keywords
+    config.builder = partial(
+        SteppingConsumer, lambda: reading.positions, reading.misplaced, least_wait_ms=IDLE_WAIT_MS, **options
+    )
     await broker.start()
 
 

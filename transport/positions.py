@@ -2,14 +2,24 @@
 
 A move is compare-and-set from the position that the worker read from. Offsets have gaps (transaction markers), so the
 first record's offset would not do; and `old < new` would let a stale worker's overlapping batch pass.
+
+A position is only good for the log that it was taken from. Where the topic was deleted and made anew, or its log ends
+before the position, the partition is not read until somebody places it anew on purpose.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import LiteralString
+from uuid import UUID
 
+import structlog
 from aiokafka import TopicPartition
 from psycopg import Cursor
 from psycopg.rows import TupleRow
+
+from transport.partition_logs import PartitionLog
+
+log = structlog.get_logger(__name__)
 
 
 class PositionLost(Exception):
@@ -26,18 +36,57 @@ class Move:
     next: int
 
 
-_STORED = """
-    insert into redletter.positions (consumer, topic, partition, next)
-    select %(consumer)s, topic, partition, 0
-    from unnest(%(topics)s::text[], %(partitions)s::int[]) as asked (topic, partition)
-    on conflict (consumer, topic, partition) do update set next = positions.next
-    returning topic, partition, next
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a consumer stands in a partition.
+
+    next: the first offset not yet done. topic_id: the log that it counts in, where known. unread: why the partition is
+    not read.
+    """
+
+    next: int
+    topic_id: UUID | None
+    unread: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where to go on in each partition that is read, and why the others are not read."""
+
+    offsets: Mapping[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
+    unread: Mapping[TopicPartition, str] = field(default_factory=dict[TopicPartition, str])
+
+
+_STORED: LiteralString = """
+    select topic, partition, next, topic_id, unread
+    from redletter.positions
+    join unnest(%(topics)s::text[], %(partitions)s::int[]) as asked (topic, partition) using (topic, partition)
+    where consumer = %(consumer)s
+"""
+_LOCKED: LiteralString = _STORED + " order by topic, partition for update of positions"
+_BEGIN: LiteralString = """
+    insert into redletter.positions (consumer, topic, partition, next) values (%s, %s, %s, %s)
+    on conflict (consumer, topic, partition) do nothing
+"""
+_OF_LOG: LiteralString = """
+    update redletter.positions set topic_id = %s, next = %s, gone = gone + %s
+    where consumer = %s and topic = %s and partition = %s
+"""
+_UNREAD: LiteralString = """
+    update redletter.positions set unread = %s, unread_since = now()
+    where consumer = %s and topic = %s and partition = %s
+"""
+_RESET: LiteralString = """
+    update redletter.positions set next = %s, topic_id = %s, unread = null, unread_since = null
+    where consumer = %s and topic = %s and partition = %s and next = %s
+    returning 1
 """
 _ADVANCE = """
     update redletter.positions as p set next = m.next
     from unnest(%(topics)s::text[], %(partitions)s::int[], %(was)s::bigint[], %(next)s::bigint[])
         as m (topic, partition, was, next)
     where p.consumer = %(consumer)s and p.topic = m.topic and p.partition = m.partition and p.next = m.was
+        and p.unread is null
     returning 1
 """
 
@@ -45,21 +94,82 @@ _ADVANCE = """
 def stored(cur: Cursor[TupleRow], consumer: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Return where ``consumer`` stands on each partition; a partition never read before stands at offset 0."""
     asked = sorted(partitions)
-    cur.execute(
-        _STORED,
-        {
-            "consumer": consumer,
-            "topics": [partition.topic for partition in asked],
-            "partitions": [partition.partition for partition in asked],
-        },
-    )
-    return {TopicPartition(topic, partition): offset for topic, partition, offset in cur.fetchall()}
+    _begin(cur, consumer, dict.fromkeys(asked, 0))
+    return {partition: position.next for partition, position in standing(cur, consumer, asked).items()}
+
+
+def standing(
+    cur: Cursor[TupleRow], consumer: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, Position]:
+    """Return where ``consumer`` stands on each partition that it has a position for."""
+    return _select(cur, _STORED, consumer, partitions)
+
+
+def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) -> Placed:
+    """Compare the positions with the logs as they are; return where to go on, in the caller's transaction.
+
+    A partition never read before begins at the beginning of its log. Of a log that begins after the position, what is
+    gone is counted. A position that is not of this log is left as it is, and the partition marked as not read.
+    """
+    _begin(cur, consumer, {one.partition: one.start for one in logs})
+    positions = _select(cur, _LOCKED, consumer, [one.partition for one in logs])
+    offsets: dict[TopicPartition, int] = {}
+    unread: dict[TopicPartition, str] = {}
+    for one in logs:
+        position = positions[one.partition]
+        if reason := position.unread or unread_because(position, one):
+            unread[one.partition] = reason
+            if not position.unread:
+                cur.execute(_UNREAD, (reason, consumer, *one.partition))
+            log.error(
+                "partition not read: it must be placed anew, see `redletter positions`",
+                consumer=consumer,
+                topic=one.partition.topic,
+                partition=one.partition.partition,
+                reason=reason,
+            )
+        else:
+            offsets[one.partition] = _go_on(cur, consumer, position, one)
+    return Placed(offsets, unread)
+
+
+def unread_because(position: Position, now: PartitionLog) -> str | None:
+    """Return why a position is not good for the log as it is now, or None where it is."""
+    if position.next and position.topic_id not in {None, now.topic_id}:
+        return f"the topic was deleted and made anew; position {position.next} counts in the one before"
+    if position.next > now.end:
+        return f"position {position.next} lies beyond the end of the log, {now.end}"
+    return None
+
+
+def _go_on(cur: Cursor[TupleRow], consumer: str, position: Position, now: PartitionLog) -> int:
+    next_ = max(position.next, now.start)
+    if gone := next_ - position.next:
+        log.error(
+            "records were deleted before they were read",
+            consumer=consumer,
+            topic=now.partition.topic,
+            partition=now.partition.partition,
+            first=position.next,
+            last=next_ - 1,
+            offsets=gone,
+        )
+    if gone or position.topic_id != now.topic_id:
+        cur.execute(_OF_LOG, (now.topic_id, next_, gone, consumer, *now.partition))
+    return next_
+
+
+def reset(cur: Cursor[TupleRow], consumer: str, at: Position, now: PartitionLog, next_: int) -> bool:
+    """Place a consumer anew on purpose, also where the partition is not read; return whether it still stood ``at``."""
+    cur.execute(_RESET, (next_, now.topic_id, consumer, *now.partition, at.next))
+    return cur.fetchone() is not None
 
 
 def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None:
     """Move on in the caller's transaction.
 
-    Raises: PositionLost when any position is not where the move starts from; the caller rolls back.
+    Raises: PositionLost when any position is not where the move starts from, or is not to be moved since its partition
+    is not read; the caller rolls back.
     """
     ordered = sorted(moves, key=lambda move: (move.topic, move.partition))
     cur.execute(
@@ -74,3 +184,25 @@ def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None
     )
     if len(cur.fetchall()) != len(moves):
         raise PositionLost(consumer)
+
+
+def _begin(cur: Cursor[TupleRow], consumer: str, starts: Mapping[TopicPartition, int]) -> None:
+    cur.executemany(_BEGIN, [(consumer, *partition, start) for partition, start in sorted(starts.items())])
+
+
+def _select(
+    cur: Cursor[TupleRow], query: LiteralString, consumer: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, Position]:
+    asked = list(partitions)
+    cur.execute(
+        query,
+        {
+            "consumer": consumer,
+            "topics": [partition.topic for partition in asked],
+            "partitions": [partition.partition for partition in asked],
+        },
+    )
+    return {
+        TopicPartition(topic, partition): Position(next_, topic_id, unread)
+        for topic, partition, next_, topic_id, unread in cur.fetchall()
+    }

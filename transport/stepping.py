@@ -8,6 +8,7 @@ from typing import Any, cast
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import ConsumerRecord as KafkaRecord
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ConsumerStoppedError,
     KafkaError,
@@ -86,6 +87,13 @@ class SteppingConsumer(AIOKafkaConsumer):
         self._least_wait_ms = least_wait_ms
         self._reached: dict[TopicPartition, int] = {}
         self._assigned: object = None
+        self.origins: Mapping[TopicPartition, int] = {}
+        """Where each partition durably stood when what the last call returned was read."""
+
+    @property
+    def client(self) -> AIOKafkaClient:
+        """The client below, for requests that a consumer does not make."""
+        return self._client
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on from an offset."""
@@ -127,9 +135,11 @@ class SteppingConsumer(AIOKafkaConsumer):
         self, *partitions: TopicPartition, wait_ms: float, most: int | None
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         with inflating.at_most(MAX_CALL_BYTES):
-            return await super().getmany(
+            drained = await super().getmany(
                 *partitions, timeout_ms=max(int(wait_ms), int(self._least_wait_ms)), max_records=most
             )
+            self.origins = dict(self._durable())  # at once: whoever waits next may find a partition placed anew
+            return drained
 
     def _stay_contiguous(self) -> None:
         """Read again where the client's position is not the one that the last call left, nor one that we sought."""
@@ -179,7 +189,8 @@ class SteppingConsumer(AIOKafkaConsumer):
     async def _up_to_undecodable(self, partition: TopicPartition, most: int) -> dict[TopicPartition, list[Record]]:
         """Read one by one up to what cannot be decoded, and go on behind it."""
         found: list[Record] = []
-        size = 0
+        self.origins = dict(self._durable())
+        size, origin = 0, self.origins.get(partition)
         while len(found) < most and size < MAX_CALL_BYTES:
             try:
                 one = await self._drain(partition, wait_ms=self._least_wait_ms or 1000, most=1)
@@ -193,6 +204,8 @@ class SteppingConsumer(AIOKafkaConsumer):
                     raise
                 found.append(await self._pass(*failed, error))
                 break
+            if self.origins.get(partition) != origin:
+                return {}  # it was placed anew meanwhile
             if not one:
                 break
             found += one[partition]

@@ -46,7 +46,13 @@ async def run(
     sending = asyncio.create_task(sender.run())
     try:
         await consumer.consume(
-            addresses, group=CONSUMER, topics=[EVENTS], work=watching, assigned=sender.own, revoked=sender.disown
+            addresses,
+            group=CONSUMER,
+            topics=[EVENTS],
+            work=watching,
+            found=watching.found,
+            assigned=sender.own,
+            revoked=sender.disown,
         )
     finally:
         sending.cancel()

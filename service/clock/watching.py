@@ -7,6 +7,8 @@ from itertools import chain
 
 import psycopg
 from aiokafka import TopicPartition
+from psycopg import Cursor
+from psycopg.rows import TupleRow
 
 from events.catalogue import name_of, named, read_event, write
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
@@ -14,7 +16,7 @@ from rules.calendar import MainlandChina
 from service.clock import deadlines, table
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.table import Timer
-from transport import database, positions
+from transport import positions
 from transport.consumer import Batch
 from transport.database import KeptSession
 from transport.stepping import ConsumerRecord, Undecodable
@@ -93,7 +95,6 @@ class Watching:
         now: Callable[[], datetime],
         repeat_max: timedelta,
     ) -> None:
-        self._database = database_url
         self._calendar = calendar
         self._now = now
         self._repeat_max = repeat_max
@@ -102,12 +103,9 @@ class Watching:
             database_url, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
         )
 
-    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where the clock stands; on the way, ask for the revision of due dates that another calendar gave."""
-        # Over a session of its own, since a batch may be in hand.
-        with database.connect(self._database, "clock") as connection, connection.cursor() as cur:
-            table.open_(cur, deadlines.outdated(cur, self._calendar))
-            return positions.stored(cur, CONSUMER, partitions)
+    def found(self, cur: Cursor[TupleRow], _: Collection[TopicPartition]) -> None:
+        """Ask, before partitions are read, for the revision of due dates that another calendar gave."""
+        table.open_(cur, deadlines.outdated(cur, self._calendar))
 
     def handle(self, batch: Batch) -> None:
         """Change the timers as the events ask, in one transaction with the positions. Raises: PositionLost."""

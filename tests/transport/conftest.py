@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psycopg
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from tests import faults
 from transport import consumer, positions
@@ -32,11 +32,6 @@ class Writing:
         self.before: Callable[[], None] = lambda: None
         with psycopg.connect(database) as connection:
             connection.execute("create table if not exists seen (place serial, partition int, value text)")
-
-    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the stored positions."""
-        with psycopg.connect(self.database) as connection, connection.cursor() as cur:
-            return positions.stored(cur, GROUP, partitions)
 
     def handle(self, batch: Batch) -> None:
         """Write the batch down, or fail as told."""
@@ -85,14 +80,14 @@ async def publish(addresses: Addresses, values: Collection[str], partition: int 
         await asyncio.gather(*sent)
 
 
-async def publish_undecodable(addresses: Addresses, partition: int = 0) -> None:
+async def publish_undecodable(addresses: Addresses, partition: int = 0, topic: str = TOPIC) -> None:
     """Publish a record with a header name that is not UTF-8."""
     program = Path(faults.__file__).with_name("undecodable.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(program),
         addresses.kafka,
-        TOPIC,
+        topic,
         str(partition),
         env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},
     )

@@ -1,5 +1,7 @@
 """Positioned reading loses nothing, repeats nothing, and stops for nothing."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from aiokafka import TopicPartition
@@ -8,7 +10,8 @@ from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, 
 from transport import consumer
 from transport.addresses import Addresses
 from transport.consumer import Batch, PartitionsStopped
-from transport.positions import Move, PositionLost, advance
+from transport.placing import Places
+from transport.positions import Move, Placed, PositionLost, advance, stored
 
 pytestmark = pytest.mark.integration
 
@@ -89,20 +92,22 @@ async def test_a_batch_is_dropped_and_read_again_when_somebody_else_moved_its_po
     assert work.seen() == VALUES[4:10]
 
 
-async def test_a_lost_position_in_one_partition_loses_no_record_of_another(addresses: Addresses) -> None:
+async def test_a_lost_position_in_one_partition_loses_no_record_of_another(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The positions are not known again at once: the store is away at that very moment."""
     work = Writing(addresses.database)
     for partition in range(4):
         await publish(addresses, VALUES[:50], partition)
     work.fail = [PositionLost(GROUP)]
-    positions, failures = work.positions, [psycopg.OperationalError("away")] * 2
+    ask, failures = Places.ask, [psycopg.OperationalError("away")] * 2
 
-    def away_for_a_while(partitions: object) -> dict[TopicPartition, int]:
+    async def away_for_a_while(*args: Any) -> Placed:
         if not work.fail and failures:
             raise failures.pop()
-        return positions(partitions)  # type: ignore[arg-type]
+        return await ask(*args)
 
-    work.positions = away_for_a_while  # type: ignore[method-assign]
+    monkeypatch.setattr(Places, "ask", away_for_a_while)
     async with consuming(addresses, work, most=30):
         await until(lambda: len(work.seen()) >= 200)
     for partition in range(4):
@@ -125,7 +130,7 @@ async def test_two_members_share_the_partitions_and_one_takes_all_when_the_other
 
 def test_positions_move_only_from_where_they_were_read(addresses: Addresses) -> None:
     with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
-        Writing(addresses.database).positions([TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)])
+        stored(cur, GROUP, [TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)])
         advance(cur, GROUP, [Move(TOPIC, 0, 0, 5), Move(TOPIC, 1, 0, 7)])
         with pytest.raises(PositionLost):
             advance(cur, GROUP, [Move(TOPIC, 0, 5, 9), Move(TOPIC, 1, 0, 9)])

@@ -21,7 +21,7 @@ _PRODUCER = (
 _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "worker": (
         *_CONSUMER,
-        "service.worker:Deciding.positions",
+        "transport.positions:place",
         "service.worker:Deciding.handle",
         "service.worker:Deciding._decide",
         "service.store:Store.save",

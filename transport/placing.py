@@ -1,0 +1,78 @@
+"""Where a member of a consumer group goes on: what PostgreSQL and Kafka say together."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+
+from aiokafka import TopicPartition
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from transport import positions
+from transport.database import KeptSession
+from transport.partition_logs import PartitionLog, partition_logs
+from transport.positions import Placed, Position
+from transport.stepping import SteppingConsumer
+from transport.threads import OwnThread
+from transport.topic_ids import topic_ids
+
+CLOSE_WITHIN = 1.0
+"""Seconds to wait for the session to close."""
+_SETTINGS = {"lock_timeout": "5s", "transaction_timeout": "10s"}
+"""A frozen process must not keep others from their positions."""
+
+Found = Callable[[Cursor[TupleRow], Collection[TopicPartition]], None]
+"""Told, in the transaction that looked where they stand, of partitions that are about to be read."""
+
+
+class Places:
+    """The stored positions of one consumer group, asked for over a session and in a thread of its own."""
+
+    def __init__(self, group: str, database: str, found: Found | None = None) -> None:
+        self._group = group
+        self._found = found
+        self._session = KeptSession(database, f"{group} positions", **_SETTINGS)
+        self._thread = OwnThread(f"{group} positions")
+
+    async def ask(self, consumer: SteppingConsumer, partitions: Collection[TopicPartition]) -> Placed:
+        """Compare the positions with the logs, and return where to go on.
+
+        A partition that Kafka tells nothing about now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
+        """
+        return await self._thread.run(self._place, await partition_logs(consumer, partitions))
+
+    async def changed(
+        self,
+        consumer: SteppingConsumer,
+        offsets: Mapping[TopicPartition, int | None],
+    ) -> list[TopicPartition]:
+        """Return the partitions that stand elsewhere now, or in another log. Raises: the same as `ask`.
+
+        offsets: where each partition stands, as far as we know; None where it is not read.
+        """
+        ids = await topic_ids(consumer.client, {partition.topic for partition in offsets})
+        now = await self._thread.run(self._standing, list(offsets))
+        return [
+            partition
+            for partition, offset in offsets.items()
+            if (position := now.get(partition)) is None
+            or offset != (None if position.unread else position.next)
+            or (offset is not None and position.topic_id not in {None, ids.get(partition.topic, position.topic_id)})
+        ]
+
+    async def close(self) -> None:
+        """Let the session and the thread end; one that hangs is left to itself."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._thread.run(self._session.close), CLOSE_WITHIN)
+        self._thread.close()
+
+    def _place(self, logs: list[PartitionLog]) -> Placed:
+        with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
+            placed = positions.place(cur, self._group, logs)
+            if self._found:
+                self._found(cur, placed.offsets.keys())
+            return placed
+
+    def _standing(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Position]:
+        with self._session.use() as connection, connection.cursor() as cur:
+            return positions.standing(cur, self._group, partitions)
