@@ -3,17 +3,23 @@
 Positions are in PostgreSQL, the ends in Kafka. Between the two may lie nothing but transaction markers, which are no
 messages: so what lies there is looked at, up to a bound. The look takes a while, so the positions are read again after
 it: what came during the look is not counted, and what was done during it is no lag.
+
+The end is the high watermark: what lies behind an open transaction, of whomever, cannot be read yet, and is waited for.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
+from transport.reading import reading
+from transport.stepping import Record, SteppingConsumer, Undecodable
 
 MOST = 5000
 """Records looked at; beyond them the lag in messages counts offsets, which may be a little more."""
@@ -44,29 +50,28 @@ async def positions(connection: AsyncConnection[TupleRow]) -> list[Position]:
     return [Position(consumer, TopicPartition(topic, partition), next_) for consumer, topic, partition, next_ in rows]
 
 
-class _Seen(NamedTuple):
-    """Records found between a position and the end: offsets with their times, and how far was looked."""
+class _Found(NamedTuple):
+    """A record between a position and the end. time: in milliseconds; 0 where it is not known."""
 
-    found: list[tuple[int, int]]
+    offset: int
+    time: int
+
+
+class _Seen(NamedTuple):
+    """Records found between a position and the end, and how far was looked."""
+
+    found: list[_Found]
     reached: int
     end: int
 
 
 async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]]) -> list[Lag]:
     """Return the lag of every consumer, asking twice where they stand. Raises: KafkaError, and what `stand` raises."""
-    servers: Any = bootstrap.split(",")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        seen = await _look(consumer, await stand())
-    finally:
-        await asyncio.sleep(0)  # stopped right after its start, the client lets a CancelledError out
-        await consumer.stop()
+    async with (
+        reading(bootstrap) as committed,
+        reading(bootstrap, isolation="read_uncommitted") as everything,
+    ):
+        seen = await _look(committed, everything, await stand())
     by_consumer: dict[str, list[Position]] = defaultdict(list)
     for position in await stand():
         if position.partition in seen:
@@ -75,45 +80,56 @@ async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]
     return [_lag(name, of_one, seen, now) for name, of_one in sorted(by_consumer.items())]
 
 
-async def _look(consumer: AIOKafkaConsumer, at: Iterable[Position]) -> dict[TopicPartition, _Seen]:
+async def _look(
+    committed: SteppingConsumer, everything: SteppingConsumer, at: Iterable[Position]
+) -> dict[TopicPartition, _Seen]:
     """Look at what lies between the earliest position on each partition and its end."""
     first: dict[TopicPartition, int] = {}
     for position in at:
         first[position.partition] = min(position.next, first.get(position.partition, position.next))
     if not first:
         return {}
-    starts = await consumer.beginning_offsets(list(first))
-    ends = await consumer.end_offsets(list(first))
+    starts = await committed.beginning_offsets(list(first))
+    stable = await committed.end_offsets(list(first))
+    ends = await everything.end_offsets(list(first))
     seen = {one: _Seen([], max(offset, starts[one]), ends[one]) for one, offset in first.items()}
-    behind = [one for one in first if seen[one].reached < ends[one]]
-    if behind:
-        consumer.assign(behind)
-        for one in behind:
-            consumer.seek(one, seen[one].reached)
-        await _read(consumer, seen, behind)
+    await _read(committed, seen, {one: stable[one] for one in first if seen[one].reached < stable[one]})
+    # Of what follows nobody knows yet whether it will be committed.
+    await _read(everything, seen, {one: ends[one] for one in first if stable[one] <= seen[one].reached < ends[one]})
     return seen
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, seen: dict[TopicPartition, _Seen], behind: Sequence[TopicPartition]
+    consumer: SteppingConsumer, seen: dict[TopicPartition, _Seen], targets: Mapping[TopicPartition, int]
 ) -> None:
-    end = asyncio.get_running_loop().time() + LOOK_WITHIN
+    if not targets:
+        return
+    consumer.assign(list(targets))
+    for partition in targets:
+        consumer.seek(partition, seen[partition].reached)
+    deadline = asyncio.get_running_loop().time() + LOOK_WITHIN
     left = MOST
-    while left > 0 and asyncio.get_running_loop().time() < end:
+    while left > 0 and asyncio.get_running_loop().time() < deadline:
         for partition, records in (await consumer.getmany(timeout_ms=50, max_records=left)).items():
-            seen[partition].found.extend((record.offset, record.timestamp) for record in records)
+            seen[partition].found.extend(chain.from_iterable(_found(record) for record in records))
             left -= len(records)
-        for partition in behind:
+        for partition in targets:
             seen[partition] = seen[partition]._replace(reached=await consumer.position(partition))
-        if all(seen[partition].reached >= seen[partition].end for partition in behind):
+        if all(seen[partition].reached >= target for partition, target in targets.items()):
             return
+
+
+def _found(record: Record) -> list[_Found]:
+    if isinstance(record, Undecodable):
+        return [_Found(record.offset + place, 0) for place in range(record.count)]
+    return [_Found(record.offset, record.timestamp)]
 
 
 def _lag(consumer: str, at: Iterable[Position], seen: Mapping[TopicPartition, _Seen], now: datetime) -> Lag:
     messages, oldest = 0, now.timestamp()
     for position in at:
         there = seen[position.partition]
-        undone = [time for offset, time in there.found if offset >= position.next]
+        undone = [time for offset, time in there.found if position.next <= offset < there.end]
         messages += len(undone) + max(0, there.end - max(there.reached, position.next))
-        oldest = min([oldest, *(time / 1000 for time in undone[:1])])
+        oldest = min([oldest, *(time / 1000 for time in undone if time)])
     return Lag(consumer, messages, max(0.0, now.timestamp() - oldest))

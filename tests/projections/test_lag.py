@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from projections.operations import lag
 from projections.operations.lag import Position
+from tests.transport.conftest import publish_undecodable
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration
@@ -58,3 +59,30 @@ async def test_a_partition_that_a_consumer_came_to_during_the_look_is_left_for_t
         return next(told)
 
     assert [one.messages for one in await lag.lags(addresses.kafka, stand)] == [0]
+
+
+async def test_what_lies_behind_an_open_transaction_is_lag(addresses: Addresses) -> None:
+    """Nobody can read on before it ends, and it may be anybody's."""
+    await publish(addresses, 2)
+    foreign = AIOKafkaProducer(bootstrap_servers=addresses.kafka, transactional_id="foreign")
+    await foreign.start()
+    try:
+        await foreign.begin_transaction()
+        await foreign.send_and_wait(HERE.topic, b"open", partition=HERE.partition)
+        await publish(addresses, 3)
+        (level,) = await lag.lags(addresses.kafka, standing(2, 2))
+        assert level.messages == 4
+        assert level.seconds > 0
+        await foreign.abort_transaction()
+        (level,) = await lag.lags(addresses.kafka, standing(2, 2))
+        assert level.messages == 3
+    finally:
+        await foreign.stop()
+
+
+async def test_what_cannot_be_decoded_is_lag_like_any_record(addresses: Addresses) -> None:
+    await publish(addresses, 1)
+    await publish_undecodable(addresses, HERE.partition, HERE.topic)
+    await publish(addresses, 1)
+    (level,) = await lag.lags(addresses.kafka, standing(0, 0))
+    assert level.messages == 3
