@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from events.catalogue import named
 from events.topics import EVENTS, REPLIES, TAX_REQUESTS, Channel
+from transport.reading import reading
+from transport.stepping import SteppingConsumer, Undecodable
 from transport.topics import partition_counts
 
-TOPICS = (*(channel.value for channel in Channel), REPLIES, EVENTS, TAX_REQUESTS)
+_COMMANDS = tuple(channel.value for channel in Channel)
+TOPICS = (*_COMMANDS, REPLIES, EVENTS, TAX_REQUESTS)
 """Where the story of an invoice lies. All but the events are kept for 7 days."""
+PATIENCE = 10.0
+"""Seconds in which Kafka must answer something."""
+SILENT = f"Kafka has not answered for {PATIENCE:g} s"
 
 Progress = Callable[[int, int], None]
 """Told (records read, records in all)."""
@@ -58,51 +65,58 @@ def story(bootstrap: str, number: str, progress: Progress) -> Sequence[Message]:
 
 async def _story(bootstrap: str, number: str, progress: Progress) -> Sequence[Message]:
     key = number.encode()
-    counts = await partition_counts(bootstrap)
-    partitions = [TopicPartition(topic, _partition(key, counts[topic])) for topic in TOPICS if topic in counts]
-    if not partitions:
-        return []
-    servers: Any = bootstrap.split(",")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
-    await consumer.start()
     try:
-        return _in_order([one async for one in _messages(consumer, partitions, key, progress)])
-    finally:
-        await consumer.stop()
+        async with _patience():
+            counts = await partition_counts(bootstrap)
+        async with reading(bootstrap) as consumer:
+            partitions = [one for topic in TOPICS if topic in counts for one in _partitions(topic, key, counts[topic])]
+            if not partitions:
+                return []
+            return _in_order([one async for one in _messages(consumer, partitions, key, progress)])
+    except TimeoutError as error:
+        raise KafkaTimeoutError(SILENT) from error
 
 
-def _partition(key: bytes, count: int) -> int:
-    """Return the partition of a key, as every Kafka client chooses it."""
-    return (murmur2(key) & 0x7FFFFFFF) % count
+def _patience() -> asyncio.Timeout:
+    return asyncio.timeout(PATIENCE)
+
+
+def _partitions(topic: str, key: bytes, count: int) -> list[TopicPartition]:
+    """Return where messages with the key may lie: a command in any partition, since clients choose it differently."""
+    own = (murmur2(key) & 0x7FFFFFFF) % count
+    return [TopicPartition(topic, partition) for partition in range(count) if topic in _COMMANDS or partition == own]
 
 
 async def _messages(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], key: bytes, progress: Progress
+    consumer: SteppingConsumer, partitions: Sequence[TopicPartition], key: bytes, progress: Progress
 ) -> AsyncGenerator[Message]:
     consumer.assign(list(partitions))
-    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    async with _patience():
+        starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     total = sum(ends[one] - starts[one] for one in partitions)
     for partition in partitions:
         consumer.seek(partition, starts[partition])
-    while True:
-        reached = [min(await consumer.position(one), ends[one]) - starts[one] for one in partitions]
-        done = sum(reached)
-        progress(done, total)
-        if done >= total:
-            return
-        for records in (await consumer.getmany(timeout_ms=200)).values():
-            for record in records:
-                if record.key == key:
-                    yield _message(record)
+    done = 0
+    async with _patience() as patience:
+        while True:
+            reached = [min(await consumer.position(one), ends[one]) - starts[one] for one in partitions]
+            if sum(reached) > done:
+                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+            done = sum(reached)
+            progress(done, total)
+            if done >= total:
+                return
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    if not isinstance(record, Undecodable) and record.key == key:
+                        yield _message(record)
 
 
 def _message(record: Any) -> Message:  # noqa: ANN401 - the client's record
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     try:
         body = json.loads(record.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict) and "specversion" in body:  # structured mode
         headers |= {f"ce_{name}": str(value) for name, value in body.items() if name != "data"}

@@ -1,22 +1,25 @@
 """A topic read on from its end, for as long as the api runs, whatever happens to Kafka meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from transport import stepping
+from transport.reading import reading
+from transport.stepping import ConsumerRecord, SteppingConsumer, Undecodable, next_offset
 from transport.topics import partition_counts
 
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
 """Seconds before Kafka is tried again."""
+WAIT_MS = 1000
+"""Milliseconds to wait for records before asking again."""
 
-Record = ConsumerRecord[bytes, bytes]
+Record = ConsumerRecord
 Positions = Mapping[int, int]
 """Offsets by partition."""
 
@@ -25,6 +28,7 @@ class Tail:
     """Hands every new committed record of a topic to ``take``; no consumer group, each api process reads all.
 
     begin: told the consumer and its partitions, says where to start; the end of each unless it seeks.
+    A record that cannot be decoded, or that ``take`` raises at, is passed and logged; the next is handed on.
     """
 
     def __init__(
@@ -46,19 +50,37 @@ class Tail:
         """Read until cancelled."""
         while True:
             try:
-                async with _connected(self._bootstrap) as consumer:
+                async with reading(self._bootstrap) as consumer:
                     await self._place(consumer)
                     self.reading.set()
-                    async for record in consumer:
-                        self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
-                        self._take(record)
+                    await self._follow(consumer)
             except (KafkaError, OSError, KeyError) as error:  # KeyError: the topics are not laid yet
                 log.warning("the topic cannot be read now", topic=self._topic, error=repr(error))
+            except Exception:
+                log.exception("the topic cannot be read now", topic=self._topic)
             finally:
                 self.reading.clear()
             await asyncio.sleep(PAUSE)
 
-    async def _place(self, consumer: AIOKafkaConsumer) -> None:
+    async def _follow(self, consumer: SteppingConsumer) -> None:
+        while True:
+            found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=stepping.MAX_RECORDS)
+            for partition, records in found.items():
+                for record in records:
+                    self._positions[partition] = next_offset(record)
+                    self._judge(record)
+
+    def _judge(self, record: stepping.Record) -> None:
+        place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        if isinstance(record, Undecodable):
+            log.warning("record passed: it cannot be decoded", error=record.error, **place)
+            return
+        try:
+            self._take(record)
+        except Exception as error:  # noqa: BLE001 - anybody may write anything to a topic, and others wait behind it
+            log.warning("record passed: it is none of ours", error=repr(error)[:200], **place)
+
+    async def _place(self, consumer: SteppingConsumer) -> None:
         count = (await partition_counts(self._bootstrap))[self._topic]
         partitions = [TopicPartition(self._topic, partition) for partition in range(count)]
         consumer.assign(partitions)
@@ -71,20 +93,3 @@ class Tail:
 
 async def _at_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
     await consumer.seek_to_end(*partitions)
-
-
-@asynccontextmanager
-async def _connected(bootstrap: str) -> AsyncGenerator[AIOKafkaConsumer]:
-    servers: Any = bootstrap.split(",")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
-        isolation_level="read_committed",
-        auto_offset_reset="latest",
-        enable_auto_commit=False,
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await asyncio.sleep(0)  # stopped right after its start, the client lets a CancelledError out
-        await consumer.stop()
