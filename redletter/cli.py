@@ -3,7 +3,8 @@
 import os
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from local.up import Plan
     from projections.rebuild.rebuilding import Outcome
-    from redletter import asking
+    from redletter import asking, positions
     from redletter.settings import Settings
     from transport.addresses import Addresses
 
@@ -314,6 +315,80 @@ def resume(
     for sentence in sentences:
         terminal.say(sentence)
     raise typer.Exit(0 if goes_on else 1)
+
+
+standings = typer.Typer(
+    help="Show where each consumer stands in its topics, and place one anew.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(standings, name="positions")
+
+
+@standings.command("show")
+def show_positions(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one position a line as JSON.")] = False,
+) -> None:
+    """Tell of every consumer and partition where it stands, how far the log goes, and why one is not read.
+
+    gone counts the offsets that were deleted before the consumer had read them.
+    """
+    from redletter import positions
+
+    with _servers_at_hand():
+        found = positions.standings(_addresses(_settings()))
+    if as_json:
+        for one in found:
+            terminal.say_json(one.told())
+    else:
+        terminal.say_table(positions.COLUMNS, [one.columns() for one in found])
+
+
+@standings.command("reset")
+def reset_position(
+    consumer: Annotated[str, typer.Argument(help="The consumer, as `positions show` names it.")],
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    partition: Annotated[int, typer.Argument(min=0, help="The partition's number.")],
+    to: Annotated[str, typer.Option("--to", metavar="beginning|end|OFFSET", help="Where to go on.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+) -> None:
+    """Place a consumer anew in one partition, also where it is not read because its topic was made anew.
+
+    Says what is skipped or repeated, and asks. The running role goes on from there within seconds.
+    """
+    from aiokafka import TopicPartition
+
+    from redletter import positions
+
+    if to not in {"beginning", "end"} and not to.isdecimal():
+        _end(f"--to {to}: neither beginning nor end, nor an offset", UNUSABLE)
+    addresses = _addresses(_settings())
+    with _servers_at_hand():
+        try:
+            planned = positions.plan(addresses, consumer, TopicPartition(topic, partition), _place(to))
+            terminal.tell(planned.told())
+            if not yes:
+                typer.confirm("Do it?", abort=True, err=True)
+            positions.carry_out(addresses, planned)
+        except positions.NoSuchPosition as error:
+            _end(str(error), 1)
+
+
+def _place(to: str) -> "positions.To":
+    return "beginning" if to == "beginning" else "end" if to == "end" else int(to)
+
+
+@contextmanager
+def _servers_at_hand() -> Generator[None]:
+    import psycopg
+    from aiokafka.errors import KafkaError
+
+    try:
+        yield
+    except psycopg.Error as error:
+        _end(f"the database cannot be asked: {str(error).strip()}", 1)
+    except (KafkaError, TimeoutError) as error:
+        _end(f"Kafka cannot be asked: {error}", 1)
 
 
 def _on_models(what: str, names: Sequence[str]) -> "dict[str, Outcome]":

@@ -1,0 +1,139 @@
+"""`positions`: show where every consumer stands, and place one anew on purpose."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from aiokafka import TopicPartition
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from transport import positions
+from transport.addresses import Addresses
+from transport.database import connect
+from transport.partition_logs import PartitionLog, partition_logs
+from transport.positions import Position, unread_because
+from transport.reading import reading
+
+_ROWS = """
+    select consumer, topic, partition, next, unread, unread_since, gone from redletter.positions
+    where consumer not like '%.rebuild' order by consumer, topic, partition
+"""
+
+To = int | Literal["beginning", "end"]
+
+
+class NoSuchPosition(Exception):
+    """The consumer has no position in the partition, or the log none such; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a consumer stands. log: what Kafka has of the partition, where it has it. gone: offsets deleted unread."""
+
+    consumer: str
+    partition: TopicPartition
+    next: int
+    unread: str | None
+    unread_since: datetime | None
+    gone: int
+    log: PartitionLog | None
+
+    def told(self) -> dict[str, Any]:
+        """Return it for a program."""
+        return {
+            "consumer": self.consumer,
+            "topic": self.partition.topic,
+            "partition": self.partition.partition,
+            "next": self.next,
+            "log_start": self.log and self.log.start,
+            "log_end": self.log and self.log.end,
+            "unread": self.unread,
+            "unread_since": self.unread_since and self.unread_since.isoformat(),
+            "gone": self.gone,
+        }
+
+    def columns(self) -> Sequence[str]:
+        """Return it for a person."""
+        start, end = (str(self.log.start), str(self.log.end)) if self.log else ("-", "-")
+        place = (self.consumer, *map(str, self.partition), str(self.next))
+        return (*place, start, end, str(self.gone), f"not read: {self.unread}" if self.unread else "")
+
+
+COLUMNS = ("consumer", "topic", "partition", "next", "log start", "log end", "gone", "")
+
+
+def standings(addresses: Addresses) -> list[Standing]:
+    """Return where every consumer stands. Raises: psycopg.Error, KafkaError."""
+    with connect(addresses.database, "positions") as connection:
+        rows = connection.execute(_ROWS).fetchall()
+    logs = _logs(addresses.kafka, {TopicPartition(topic, partition) for _, topic, partition, *_ in rows})
+    return [
+        Standing(consumer, place := TopicPartition(topic, partition), next_, unread, since, gone, logs.get(place))
+        for consumer, topic, partition, next_, unread, since, gone in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What placing a consumer anew would do."""
+
+    consumer: str
+    at: Position
+    log: PartitionLog
+    next: int
+
+    def told(self) -> str:
+        """Return what it skips or repeats, as a sentence."""
+        place = f"{self.consumer} in {self.log.partition.topic}[{self.log.partition.partition}]"
+        return f"{place}: from {self.at.next} to {self.next}; {self._effect()}"
+
+    def _effect(self) -> str:
+        if unread_because(self.at, self.log) or self.at.unread:
+            skipped, read = self.next - self.log.start, self.log.end - self.next
+            return f"of this log, offsets {self.log.start} to {self.log.end}, it skips {skipped} and reads {read}"
+        if self.next < self.at.next:
+            return f"it reads {self.at.next - self.next} offsets again"
+        return f"it skips {self.next - self.at.next} offsets"
+
+
+def plan(addresses: Addresses, consumer: str, partition: TopicPartition, to: To) -> Reset:
+    """Look what placing a consumer anew would do. Raises: NoSuchPosition, psycopg.Error, KafkaError."""
+    with connect(addresses.database, "positions") as connection:
+        at = _standing(connection, consumer, partition)
+    log = _logs(addresses.kafka, {partition}).get(partition)
+    if log is None:
+        msg = f"Kafka has no partition {partition.partition} of {partition.topic}"
+        raise NoSuchPosition(msg)
+    next_ = {"beginning": log.start, "end": log.end}.get(str(to), to)
+    if not isinstance(next_, int) or not log.start <= next_ <= log.end:
+        msg = f"the log goes from {log.start} to {log.end}: {next_} lies outside"
+        raise NoSuchPosition(msg)
+    return Reset(consumer, at, log, next_)
+
+
+def carry_out(addresses: Addresses, reset: Reset) -> None:
+    """Place the consumer anew. Raises: NoSuchPosition when it moved meanwhile, psycopg.Error."""
+    with connect(addresses.database, "positions") as connection, connection.transaction(), connection.cursor() as cur:
+        if not positions.reset(cur, reset.consumer, reset.at, reset.log, reset.next):
+            msg = f"{reset.consumer} has moved on meanwhile: look again"
+            raise NoSuchPosition(msg)
+
+
+def _standing(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> Position:
+    with connection.cursor() as cur:
+        at = positions.standing(cur, consumer, [partition]).get(partition)
+    if at is None:
+        msg = f"{consumer} has no position in {partition.topic}[{partition.partition}]; see `positions show`"
+        raise NoSuchPosition(msg)
+    return at
+
+
+def _logs(kafka: str, partitions: set[TopicPartition]) -> dict[TopicPartition, PartitionLog]:
+    async def ask() -> list[PartitionLog]:
+        async with reading(kafka) as consumer:
+            return await partition_logs(consumer, sorted(partitions))
+
+    return {log.partition: log for log in asyncio.run(ask())}
