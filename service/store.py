@@ -19,7 +19,13 @@ from aiokafka import TopicPartition
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.errors import DeadlockDetected, OutOfMemory, ProgramLimitExceeded, UniqueViolation
+from psycopg.errors import (
+    DeadlockDetected,
+    InvalidSqlStatementName,
+    OutOfMemory,
+    ProgramLimitExceeded,
+    UniqueViolation,
+)
 from psycopg.rows import DictRow, TupleRow
 
 from events.catalogue import knows_event, read_event
@@ -191,6 +197,10 @@ class Store:
         try:
             self._recorder.insert_events(stored, write=write, partitions=self._log_partitions)
         except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
+            raise Conflict(str(error)) from error
+        except InvalidSqlStatementName as error:
+            # A rollback in a pipeline leaves the client with statements that the server has forgotten; the session is
+            # spoiled, and the next one prepares them again.
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error

@@ -57,7 +57,10 @@ def _write_at_random(addresses: Addresses, writer: int, until: float) -> int:
                 save(store, [*entries, taken, taken])
                 raise AssertionError
             continue
-        save(store, entries)
+        try:
+            save(store, entries)
+        except Conflict:
+            continue
         versions.update({number: versions[number] + 1 for number in numbers})
         written += len(entries)
     store.close()

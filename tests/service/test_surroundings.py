@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from psycopg import sql
 
+from rules.calendar import MAINLAND_CHINA
 from service import store as stores
 from service import worker
 from service.store import Conflict, ProgramTooOld, Store, Write
@@ -216,7 +217,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(addresses: Add
     written_by_a_newer_release(addresses.database)
     with pytest.raises(ProgramTooOld):
         async with asyncio.timeout(30):
-            await worker.run(addresses, clock_shift=timedelta(), policy=POLICY)
+            await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
     assert await members(addresses.kafka) == []
     assert buried(addresses.database) == []
 

@@ -57,7 +57,7 @@ def store(database: str) -> Iterator[Store]:
 
 def codes(database: str) -> list[str]:
     with psycopg.connect(database) as connection:
-        rows = connection.execute("select value from redletter.replies order by partition, place").fetchall()
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
     return [json.loads(value).get("code", "accepted") for (value,) in rows]
 
 
@@ -88,7 +88,7 @@ def test_the_same_command_in_a_later_batch_gets_the_first_reply_again(store: Sto
     deciding.handle(batch(register(1)))
     deciding.handle(batch(register(1), was=1))
     with psycopg.connect(database) as connection:
-        rows = connection.execute("select value from redletter.replies order by partition, place").fetchall()
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
     first, again = (json.loads(value) for (value,) in rows)
     assert again == first | {"replayed": True}
 
@@ -108,7 +108,7 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
     store.save = save_after_the_rival  # type: ignore[method-assign]
     Deciding(store, MOMENTS).handle(batch(register(1, "shared")))
     rival.close()
-    assert codes(database) == ["accepted", "CHARGE_ALREADY_INVOICED"]
+    assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
 
 
 @pytest.mark.integration

@@ -67,7 +67,9 @@ async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_
     await change(addresses, EVENTS, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
     with structlog.testing.capture_logs() as told:
         await topics.ensure(addresses.kafka, 8)
-    now = await config(addresses, EVENTS)
+        async with asyncio.timeout(30):
+            while (now := await config(addresses, EVENTS))["retention.ms"] != "-1":
+                await asyncio.sleep(0.02)
     assert {name: now[name] for name in theirs} == theirs
     assert (now["compression.type"], now["retention.ms"]) == ("producer", "-1")
     changed = {(line["topic"], line["setting"], line["was"], line["now"]) for line in told}
@@ -99,6 +101,9 @@ async def change(addresses: Addresses, topic: str, settings: dict[str, str]) -> 
     await admin.start()
     try:
         await set_topic_settings(admin, {topic: settings})
+        async with asyncio.timeout(30):
+            while not settings.items() <= (await config(addresses, topic)).items():  # the broker learns of it later
+                await asyncio.sleep(0.02)
     finally:
         await admin.close()
 
