@@ -77,6 +77,7 @@ def api(addresses: Addresses, settings: Settings) -> Work:
         port=settings.api_port,
         clock_shift=settings.clock_shift,
         general_recorded_route=settings.general_recorded_route,
+        calendar=settings.calendar(),
     )
 
 

@@ -22,6 +22,7 @@ from projections.api.publishing import Publisher
 from projections.api.reading import Reader, pool_of
 from projections.api.stream import MOST_CLIENTS, Hub
 from projections.console.sampling import Sampler
+from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,10 @@ STOP_WITHIN = 2
 
 
 def build(
-    addresses: Addresses, clock_shift: timedelta = timedelta(), general_recorded_route: Route = "simple"
+    addresses: Addresses,
+    clock_shift: timedelta = timedelta(),
+    general_recorded_route: Route = "simple",
+    calendar: MainlandChina = MAINLAND_CHINA,
 ) -> FastAPI:
     """Return the application; its lifespan holds the connections, and starts while the servers are down."""
     pool, publisher, hub = pool_of(addresses.database), Publisher(addresses.kafka), Hub(addresses.kafka)
@@ -69,9 +73,9 @@ def build(
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
-    app.include_router(operations.router(reader, addresses.kafka, clock_shift))
+    app.include_router(operations.router(reader, addresses.kafka, clock_shift, calendar))
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
-    app.include_router(health.router(reader, addresses.kafka, clock_shift, listens))
+    app.include_router(health.router(reader, addresses.kafka, clock_shift, calendar, listens))
     app.include_router(_description())
     console.install(
         app,
@@ -81,6 +85,7 @@ def build(
         sampler=sampler,
         clock_shift=clock_shift,
         general_recorded_route=general_recorded_route,
+        calendar=calendar,
     )
     problems.install(app)
     description.install(app)
@@ -128,8 +133,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(
-    addresses: Addresses, *, host: str, port: int, clock_shift: timedelta, general_recorded_route: Route
+async def run(  # noqa: PLR0913 - the settings of the role
+    addresses: Addresses,
+    *,
+    host: str,
+    port: int,
+    clock_shift: timedelta,
+    general_recorded_route: Route,
+    calendar: MainlandChina = MAINLAND_CHINA,
 ) -> None:
     """Serve until cancelled. port: 0 takes any free one; the log tells which.
 
@@ -137,7 +148,7 @@ async def run(
     """
     with listen(host, port) as listening:
         log.info("answering queries", host=host, port=listening.getsockname()[1])
-        await _serve(build(addresses, clock_shift, general_recorded_route), listening)
+        await _serve(build(addresses, clock_shift, general_recorded_route, calendar), listening)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from projections.api.problems import ProblemDocument
 from projections.api.reading import Reader
 from projections.health import Stopped
 from projections.operations.condition import Reason, missing, reasons
+from rules.calendar import MainlandChina
 
 Listening = Mapping[str, Callable[[], bool]]
 """What this process listens to, for people, and whether it does now."""
@@ -25,7 +26,9 @@ class Ready(BaseModel):
     stopped: list[Stopped]
 
 
-def router(reader: Reader, kafka: str, clock_shift: timedelta, listening: Listening) -> APIRouter:
+def router(
+    reader: Reader, kafka: str, clock_shift: timedelta, calendar: MainlandChina, listening: Listening
+) -> APIRouter:
     """Return /livez and /readyz."""
     routes = APIRouter(tags=["health"])
 
@@ -42,7 +45,7 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta, listening: Listen
         """
         known, groups = await readiness.check(reader, kafka)
         now = datetime.now(UTC) + clock_shift
-        found = [*reasons(known, now), *missing(groups), *_deaf(listening)]
+        found = [*reasons(known, now, calendar), *missing(groups), *_deaf(listening)]
         return Ready(status="degraded" if found else "ready", reasons=found, stopped=list(known.stopped))
 
     return routes

@@ -22,6 +22,7 @@ from projections.operations import lag, queries
 from projections.operations.condition import Condition, Reason, condition, reasons
 from projections.operations.lag import Lag
 from projections.operations.queries import Board, DeadLetter, OpenReturn
+from rules.calendar import MainlandChina
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +87,7 @@ class NoParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
+def router(reader: Reader, kafka: str, clock_shift: timedelta, calendar: MainlandChina) -> APIRouter:
     """Return the board and the metrics."""
     routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
@@ -111,7 +112,7 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
     )
     async def operations(_: Annotated[NoParameters, Query()]) -> Response:
         """Show what is overdue, near due, failing, unreadable or behind."""
-        told = _told(await board(), await known(), await behind(), datetime.now(UTC) + clock_shift)
+        told = _told(await board(), await known(), await behind(), datetime.now(UTC) + clock_shift, calendar)
         return Response(written(told), media_type="application/json")
 
     @routes.get(
@@ -150,11 +151,13 @@ def _reached(known: Condition | None, lags: Sequence[Lag] | None) -> Mapping[str
     return {"database": True, "kafka": lags is not None}
 
 
-def _told(board: Board, known: Condition, behind: Sequence[Lag] | None, now: datetime) -> OperationsBoard:
+def _told(
+    board: Board, known: Condition, behind: Sequence[Lag] | None, now: datetime, calendar: MainlandChina
+) -> OperationsBoard:
     alarms = [one for one in board.answers if one.alarming]
     return OperationsBoard(
         at=now,
-        reasons=list(reasons(known, now)),
+        reasons=list(reasons(known, now, calendar)),
         unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
         lag=None if behind is None else [ConsumerLag(**one._asdict()) for one in behind],
         returns=[Returns(**one._asdict()) for one in board.phases],

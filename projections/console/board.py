@@ -10,9 +10,10 @@ from projections.console.trouble import told_as_pages
 from projections.console.viewer import viewer_of
 from projections.operations import queries
 from projections.operations.condition import condition, reasons
+from rules.calendar import MainlandChina
 
 
-def router(pages: Pages, reader: Reader, sampler: Sampler) -> APIRouter:
+def router(pages: Pages, reader: Reader, sampler: Sampler, calendar: MainlandChina) -> APIRouter:
     """Return the view, its pictures, and what every page says when something is wrong."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 
@@ -27,7 +28,7 @@ def router(pages: Pages, reader: Reader, sampler: Sampler) -> APIRouter:
             request,
             "board.html",
             board=told,
-            reasons=list(reasons(known, now)),
+            reasons=list(reasons(known, now, calendar)),
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,
             rate=rates[-1] if rates else None,

@@ -15,6 +15,7 @@ from projections.console import board, invoices, reissuing, returning
 from projections.console.rendering import FOLDER, YEAR, pages
 from projections.console.sampling import Sampler
 from projections.console.trouble import tell_browsers_what_is_missing
+from rules.calendar import MainlandChina
 
 
 class _Assets(StaticFiles):
@@ -35,6 +36,7 @@ def install(  # noqa: PLR0913 - what the pages stand on
     sampler: Sampler,
     clock_shift: timedelta,
     general_recorded_route: Route,
+    calendar: MainlandChina,
 ) -> None:
     """Let the app serve the pages."""
     shown = pages(lambda: hub.a_moment_ago, clock_shift)
@@ -42,5 +44,5 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
-    app.include_router(board.router(shown, reader, sampler))
+    app.include_router(board.router(shown, reader, sampler, calendar))
     tell_browsers_what_is_missing(app, shown)

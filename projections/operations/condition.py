@@ -11,7 +11,7 @@ from events.values import Record
 from projections import health
 from projections.health import Stopped
 from projections.models import MODELS
-from rules.calendar import MAINLAND_CHINA, day_of
+from rules.calendar import MainlandChina, day_of
 from transport.groups import Group
 
 UNPUBLISHED_FOR = 30.0
@@ -19,6 +19,7 @@ UNPUBLISHED_FOR = 30.0
 CALENDAR_ENDS_WITHIN = timedelta(days=60)
 GROUPS: Mapping[str, Collection[str]] = {
     "worker": ("redletter.worker",),
+    "relay": ("redletter.relay",),
     "projector": tuple(entry.consumer for entry in MODELS.values()),
     "clock": ("redletter.clock",),
 }
@@ -67,8 +68,8 @@ async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
     return Condition(entries, seconds, partitions, await health.stopped(connection))
 
 
-def reasons(known: Condition, now: datetime) -> Iterator[Reason]:
-    """Yield the reasons that PostgreSQL and the calendar give at a moment."""
+def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterator[Reason]:
+    """Yield the reasons that PostgreSQL and the calendar of business days give at a moment."""
     for model in known.stopped:
         where = ", ".join(map(str, model.partitions))
         yield Reason(code="READ_MODEL_STOPPED", detail=f"{model.model}, partitions {where}: {model.why}")
@@ -81,8 +82,8 @@ def reasons(known: Condition, now: datetime) -> Iterator[Reason]:
             yield Reason(code="PARTITION_NOT_READ", detail=f"{place}: {one.unread}")
         if one.gone:
             yield Reason(code="RECORDS_GONE", detail=f"{place}: {one.gone} records were deleted before they were read")
-    if day_of(now + CALENDAR_ENDS_WITHIN) > MAINLAND_CHINA.known_until:
-        detail = f"The calendar of business days is known until {MAINLAND_CHINA.known_until} only."
+    if day_of(now + CALENDAR_ENDS_WITHIN) > calendar.known_until:
+        detail = f"The calendar of business days is known until {calendar.known_until} only."
         yield Reason(code="CALENDAR_ENDS", detail=detail)
 
 

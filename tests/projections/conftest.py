@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 from projections import schema
 from projections.models import MODELS
 from service.schema import migrate
+from tests.conftest import PARTITIONS
 from transport.addresses import Addresses
 
 _LEFT = """
@@ -28,7 +29,7 @@ def own_database(servers: Addresses) -> Iterator[str]:
     url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
     with psycopg.connect(servers.database, autocommit=True) as connection:
         connection.execute(SQL("create database {}").format(Identifier(name)))
-        migrate(url)
+        migrate(url, PARTITIONS)
         schema.ensure(url)
         yield url
         connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
