@@ -514,9 +514,9 @@ def _need_answers(addresses: "Addresses") -> None:
         asyncio.run(topics.partition_counts(addresses.kafka))
 
     def ask_postgres() -> None:
-        database.connect(addresses.database, "migrate").close()
+        database.check(addresses.database, "migrate")
 
-    for server, ask in ((f"Kafka at {addresses.kafka}", ask_kafka), ("PostgreSQL", ask_postgres)):
+    for server, ask in (("PostgreSQL", ask_postgres), (f"Kafka at {addresses.kafka}", ask_kafka)):
         Bounded(ask, within=ANSWER_WITHIN, otherwise=f"{server} does not answer within {ANSWER_WITHIN:g} s").result()
 
 
