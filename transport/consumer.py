@@ -392,10 +392,9 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
 async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.connect()
     config = broker.config.broker_config
-    options = cast("partial[Any]", config.builder).keywords
-    config.builder = partial(
-        SteppingConsumer, lambda: reading.positions, reading.misplaced, least_wait_ms=IDLE_WAIT_MS, **options
-    )
+    # Started again, it has its own options already.
+    options = {**cast("partial[Any]", config.builder).keywords, "least_wait_ms": IDLE_WAIT_MS}
+    config.builder = partial(SteppingConsumer, lambda: reading.positions, reading.misplaced, **options)
     await broker.start()
 
 
