@@ -40,7 +40,7 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
         *_CONSUMER,
         *_PRODUCER,
         "projections.projection:Projection.handle",
-        "projections.projection:Projection._store",
+        "projections.live:LiveProjection._project",
         "projections.status.outbox:put",
         "projections.status.outbox:pending",
         "projections.status.outbox:drop",

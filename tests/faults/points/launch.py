@@ -21,7 +21,7 @@ from service import relay as _relay
 from service import worker as _worker
 from service.store import Store
 from tests.faults.points.catalogue import POINTS, Point
-from transport import consumer
+from transport import consumer, membership
 
 SESSION_TIMEOUT = 2.0
 """Seconds until the partitions of a killed member go to another one; in earnest it is longer."""
@@ -44,6 +44,7 @@ def run(point_name: str, passing: int, command: Sequence[str], environment: Mapp
     os.environ.update(environment)
     point = POINTS[point_name]
     consumer.SESSION_TIMEOUT = SESSION_TIMEOUT
+    membership.SESSION_TIMEOUT_MS = int(SESSION_TIMEOUT * 1000)
     rebuilding.rebuild.__defaults__ = (GRACE,)
     if point.role == "worker":
         _spoil()

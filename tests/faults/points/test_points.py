@@ -25,7 +25,6 @@ async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(sys
     matrix = Matrix(system.addresses, tmp_path)
 
     async def killed_everywhere() -> None:
-        await system.outside.progress(since=0, by=100)
         for role in ROLES:
             system.roles.kill(role)
         await matrix.run(PASSINGS)
