@@ -27,6 +27,9 @@ async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(sys
     async def killed_everywhere() -> None:
         for role in ROLES:
             system.roles.kill(role)
+        # One that lives: else a partition of the log may wait for its turn for longer than a command for its reply,
+        # since a relay dies of the first of its partitions that comes by the point.
+        system.roles.start("relay-2")
         await matrix.run(PASSINGS)
         system.roles.start(*ROLES)
 
