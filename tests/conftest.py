@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +22,10 @@ from transport import topics
 from transport.addresses import Addresses
 
 PARTITIONS = 8
+
+# How fast examples are made says how busy the machine is, and nothing of the program.
+hypothesis.settings.register_profile("redletter", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("redletter")
 
 
 def pytest_report_header() -> str:
