@@ -55,6 +55,10 @@ READINGS = StoredEvents(
 )
 
 
+def test_an_event_of_a_newer_release_is_not_known() -> None:
+    assert [READINGS.knows(f"MeterRead.v{version}") for version in (1, 2, 3, 4)] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("name", "stored", "amount", "unit"),
     [

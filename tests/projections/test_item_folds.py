@@ -96,6 +96,12 @@ def test_each_return_is_told_from_its_request_to_its_end(events: Sequence[AnyInv
         assert (one.failure is not None) == (telling[-1] is ReversalAttemptFailed)
 
 
+def test_a_return_is_due_when_its_revision_says() -> None:
+    revision = told.revised()
+    (one,) = folded(returns.fold, [told.issued(), told.requested_simply(), revision]).items.values()
+    assert (one.due_earliest, one.due_latest) == (revision.due_earliest, revision.due_latest)
+
+
 @given(told.histories())
 def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[AnyInvoiceEvent]) -> None:
     line = folded(invoices.fold, events)
