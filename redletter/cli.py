@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 """Exit code of a usage error, as typer has it too."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 ANSWER_WITHIN = 10.0
 """Seconds for servers to answer a command of a person."""
 
@@ -587,13 +589,14 @@ def _lines(file: str) -> Sequence[bytes]:
 
 
 def _end_on_interrupt() -> None:
-    """Let Ctrl-C end a command that waits for its standard input inside an event loop, which would keep it back."""
+    """Let Ctrl-C end the command at once, wherever it is.
+
+    The event loop would wait for a read of standard input. A KeyboardInterrupt out of any line would leave coroutines
+    behind, and warnings about them. Every reply is flushed when it is printed, so nothing is lost.
+    """
     import signal
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
 def _run(role: str) -> None:

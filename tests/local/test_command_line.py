@@ -130,9 +130,10 @@ def test_ctrl_c_ends_send_at_once_while_it_waits_for_its_input() -> None:
         sending = subprocess.Popen(
             [PROGRAM, "send", "-"], env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        silent.accept()
-        sending.send_signal(SIGINT)
-        _, errors = sending.communicate(timeout=10)
+        connection, _ = silent.accept()
+        with connection:
+            sending.send_signal(SIGINT)
+            _, errors = sending.communicate(timeout=10)
     assert (sending.returncode, errors) == (130, "")
 
 
