@@ -596,7 +596,10 @@ def _end_on_interrupt() -> None:
     """
     import signal
 
-    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    def interrupted(*_: object) -> NoReturn:
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 def _run(role: str) -> None:
