@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
-ROOMS := events rules transport service projections local redletter
+ROOMS := events rules transport service projections web local tax_simulator redletter
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ prove: setup ## Run the fault proofs in their long form
 
 cover: setup ## Check that tests without servers take every branch of the decisions and folds
 	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
-		tests/service/invoice tests/rules tests/projections tests/events tests/whole
+		tests/service/invoice tests/rules tests/projections tests/web tests/events tests/whole
 	@$(BIN)/coverage report
 
 check: setup ## Lint and type-check everything: Python, the page's script, import contracts, dependencies, images
@@ -60,7 +60,7 @@ format: setup ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
-	@$(BIN)/python -m tests.events.approving "$(ENTRY)"
+	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"
 
 containers: setup ## Build the image, run the system in containers, check it; on Debian as root this needs no Docker before
 	@scripts/containers.sh
@@ -71,8 +71,8 @@ pictures: setup ## Take the pictures of the README anew; Chinese needs a font, s
 messages: setup ## Bring the page's catalogues up to date with its sentences; what is new is then to be translated
 	@mkdir -p .cache
 	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --keywords translate --no-location --omit-header \
-		--output .cache/console.pot projections/console
-	@$(BIN)/pybabel --quiet update --domain console --input-file .cache/console.pot --output-dir projections/console/locale \
+		--output .cache/console.pot web/console
+	@$(BIN)/pybabel --quiet update --domain console --input-file .cache/console.pot --output-dir web/console/locale \
 		--no-fuzzy-matching --ignore-obsolete --omit-header --width 120
 
 bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)

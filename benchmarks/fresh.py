@@ -17,7 +17,7 @@ from psycopg import sql
 from events.topics import EVENTS, REPLIES, TOPICS
 from local.kafka_server import embedded_kafka
 from local.postgres_server import embedded_postgres
-from service import schema
+from service.store import schema
 from transport import topics
 from transport.addresses import Addresses
 

@@ -39,7 +39,7 @@ from events.invoice_events import (
 from events.topics import EVENTS
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 from projections import schema
-from projections.models import MODELS
+from projections.catalogue import MODELS
 from projections.rebuild.filling import MOST
 from projections.rebuild.rebuilding import Told, rebuild
 from redletter import logs

@@ -32,10 +32,10 @@ from benchmarks.projections import Stored, publish, story
 from benchmarks.summary import milliseconds, percentile
 from local import ports
 from projections import projector, schema
-from projections.api import cursors
 from redletter import logs
 from redletter.cli import role_command
 from transport.addresses import Addresses
+from web.http import cursors
 
 MODELS = 100
 """Invoices that are multiplied."""

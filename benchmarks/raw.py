@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks import recording
 from benchmarks.recording import Outcome, Published, Recording
 from events.topics import Channel
-from service.store import Store, Write
-from service.worker import MOST
+from service.store.writing import Store, Write
+from service.worker.role import MOST
 from transport.positions import Move
 from transport.producer import TransactionalProducer
 from transport.topics import partition_counts

@@ -10,8 +10,8 @@ import psycopg
 from aiokafka import ConsumerRecord
 from eventsourcing.persistence import StoredEvent
 
-from service.invoice.claims import Change, Claim, Holder
-from service.log_tables import EventRow, ReplyRow
+from service.invoice.claim_rules import Change, Claim, Holder
+from service.store.rows import EventRow, ReplyRow
 from transport.message import Message
 
 Published = ConsumerRecord[bytes | None, bytes | None]

@@ -26,6 +26,7 @@ from local.embedded import ServerFailed
 from local.running import AlreadyRunning, FolderUnusable
 from local.supervision import SupervisionFailed
 from local.up import Failed, Plan, system
+from transport.addresses import Addresses
 
 WITHIN = 30.0
 """Seconds in which a reply or a status must come."""
@@ -266,14 +267,15 @@ async def _hear(consumer: AIOKafkaConsumer, stage: Stage) -> None:
         stage.hear(record.topic, id_, record.value or b"{}")
 
 
-def play(role_command: Callable[[str], Sequence[str]]) -> int:
+def play(role_command: Callable[[str], Sequence[str]], migrate: Callable[[Addresses, int], None]) -> int:
     """Run the demo on a system of its own, in a folder that is removed, and return the exit code.
 
-    role_command: the command line of a role. 0: all as it should be; 1: something differs, or could not be started.
+    role_command, migrate: as in `Plan`. 0: all as it should be; 1: something differs, or could not be started.
     """
     folder = Path(tempfile.mkdtemp(prefix="redletter-demo-"))
     try:
-        with system(Plan(folder=folder, command=role_command, api_port=0, show_logs=False)) as found:
+        plan = Plan(folder=folder, command=role_command, migrate=migrate, api_port=0, show_logs=False)
+        with system(plan) as found:
             asyncio.run(journeys(found.running.kafka, str(found.running.api), terminal.say))
             terminal.say("All journeys ended as they should. Stopping.")
     except (Differs, Failed, ServerFailed, SupervisionFailed, AlreadyRunning, FolderUnusable) as failure:

@@ -27,7 +27,7 @@ from local import ports
 from local.embedded import EmbeddedServer, ServerFailed
 from local.ports import HOST
 from local.program import Program
-from transport import database
+from transport.clients import postgres
 
 VERSION = 18
 NAME = "redletter"
@@ -91,7 +91,7 @@ class PostgresServer:
     def answers(self) -> bool:
         """Tell whether a session can be opened."""
         try:
-            with database.connect(self.address, "up"):
+            with postgres.connect(self.address, "up"):
                 return True
         except psycopg.OperationalError:
             return False

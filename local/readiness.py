@@ -11,7 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from local.running import Running
-from projections.models import MODELS
+from projections.catalogue import MODELS
 from transport.groups import Group, describe
 
 GROUPS: Mapping[str, Collection[str]] = {

@@ -15,7 +15,6 @@ from local import ports, running, terminal
 from local.embedded import Server, ServerFailed, last_lines
 from local.following import Following
 from local.kafka_server import KafkaServer
-from local.migrating import migrate
 from local.postgres_server import PostgresServer
 from local.program import Program
 from local.readiness import Readiness
@@ -50,6 +49,7 @@ class Plan:
 
     folder: of the embedded servers' files, the logs and the locks.
     command: the command line of a role, by its name.
+    migrate: creates or upgrades topics and tables with that many partitions.
     kafka, database: the addresses of real servers; None runs an embedded one.
     api_port: None is 8080, or any free one where that is taken; 0 is any free one.
     partitions: of every topic, and of the log.
@@ -60,6 +60,7 @@ class Plan:
 
     folder: Path
     command: Callable[[str], Sequence[str]]
+    migrate: Callable[[Addresses, int], None]
     kafka: str | None = None
     database: str | None = None
     api_host: str = "127.0.0.1"
@@ -170,7 +171,7 @@ def _start(system: System, servers: Mapping[str, Server], folder: Path) -> Syste
 
 def _migrate(system: System) -> None:
     try:
-        migrate(Addresses(system.running.kafka, system.running.database), system.plan.partitions)
+        system.plan.migrate(Addresses(system.running.kafka, system.running.database), system.plan.partitions)
     except Exception as error:
         msg = f"topics and tables could not be created or upgraded: {error}"
         raise Failed(msg) from error

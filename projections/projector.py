@@ -6,11 +6,11 @@ from functools import partial
 
 import structlog
 
-from projections.health import Health
-from projections.live import LiveProjection
-from projections.models import MODELS, Entry
-from projections.projection import Projection
-from projections.status.publisher import Publisher
+from projections.catalogue import MODELS, Entry
+from projections.engine.health import Health
+from projections.engine.live import LiveProjection
+from projections.engine.projection import Projection
+from projections.publication.publisher import Publisher
 from transport.addresses import Addresses
 from transport.consumer import consume
 

@@ -8,10 +8,10 @@ from typing import LiteralString, NamedTuple
 import structlog
 from psycopg.rows import class_row
 
-from projections.models import Entry
-from projections.read_model import Cur
+from projections.catalogue import Entry
+from projections.engine.read_model import Cur
 from transport import positions
-from transport.database import connect
+from transport.clients.postgres import connect
 from transport.positions import Move
 
 log = structlog.get_logger(__name__)

@@ -3,14 +3,14 @@
 import stamina
 from psycopg.errors import LockNotAvailable
 
-from projections import health
-from projections.models import MODELS
-from projections.read_model import is_there
+from projections.catalogue import MODELS
+from projections.engine import health
+from projections.engine.fingerprint import fingerprint
+from projections.engine.read_model import is_there
+from projections.publication import outbox
 from projections.rebuild import tables
-from projections.rebuild.code import fingerprint
-from projections.status import outbox
-from transport import database
-from transport.database import DDL_LOCK_WITHIN, DDL_TRIES
+from transport.clients import postgres
+from transport.clients.postgres import DDL_LOCK_WITHIN, DDL_TRIES
 
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections'))"
 """Two that create the same schema at once would make one of them fail."""
@@ -31,7 +31,7 @@ def ensure(database_url: str) -> None:
 
 
 def _ensure(database_url: str) -> None:
-    session = database.connect(database_url, "migrate", lock_timeout=f"{DDL_LOCK_WITHIN}s")
+    session = postgres.connect(database_url, "migrate", lock_timeout=f"{DDL_LOCK_WITHIN}s")
     with session, session.transaction(), session.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from local import terminal
-from local.tax_simulator import patterns
+from tax_simulator import patterns
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,10 +89,11 @@ def demo() -> None:
     _need_embedded_servers()
     from local.demo import play
     from redletter import logs
+    from redletter.migrating import migrate as create
 
     _settings()
     logs.configure("warning")
-    raise typer.Exit(play(role_command))
+    raise typer.Exit(play(role_command, create))
 
 
 @app.command()
@@ -424,8 +425,8 @@ def _need_embedded_servers() -> None:
 @app.command()
 def migrate() -> None:
     """Create or upgrade topics and tables. Safe to repeat; fails on a wrong partition count."""
-    from local.migrating import migrate as run
     from redletter import logs
+    from redletter.migrating import migrate as run
 
     settings = _settings()
     logs.configure(settings.log_level)
@@ -510,13 +511,14 @@ def _need_answers(addresses: "Addresses") -> None:
     import asyncio
 
     from redletter.bounded import Bounded
-    from transport import database, topics
+    from transport import topics
+    from transport.clients import postgres
 
     def ask_kafka() -> None:
         asyncio.run(topics.partition_counts(addresses.kafka))
 
     def ask_postgres() -> None:
-        database.check(addresses.database, "migrate")
+        postgres.check(addresses.database, "migrate")
 
     for server, ask in (("PostgreSQL", ask_postgres), (f"Kafka at {addresses.kafka}", ask_kafka)):
         Bounded(ask, within=ANSWER_WITHIN, otherwise=f"{server} does not answer within {ANSWER_WITHIN:g} s").result()
@@ -538,10 +540,12 @@ def _settings() -> "Settings":
 
 def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
     from local.up import Plan
+    from redletter.migrating import migrate as create
 
     return Plan(
         folder=settings.data_dir,
         command=role_command,
+        migrate=create,
         kafka=settings.kafka_bootstrap_servers,
         database=settings.database_url,
         api_host=settings.api_host,

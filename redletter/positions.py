@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from transport import positions
 from transport.addresses import Addresses
-from transport.database import connect
+from transport.clients.postgres import connect
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Position, unread_because
 from transport.reading import reading

@@ -15,14 +15,14 @@ from rich.progress import (
 
 from local import terminal
 from projections import resuming
-from projections.models import MODELS, REBUILT, Entry
-from projections.operations import lag
+from projections.catalogue import MODELS, REBUILT, Entry
+from projections.engine.fingerprint import fingerprint
+from projections.publication.failing import PUBLICATION
 from projections.rebuild import tables
-from projections.rebuild.code import fingerprint
 from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
-from projections.status.failing import PUBLICATION
-from transport import database
 from transport.addresses import Addresses
+from transport.clients import postgres
+from web.operations import lag
 
 _BUILT = "select model, code, being_built_by is not null from projections.built"
 _SKIPPED = "select model, count(*) from projections.skipped group by model"
@@ -48,7 +48,7 @@ def told(addresses: Addresses) -> Iterator[tuple[str, ...]]:
     """Yield a row for each read model: name, lag in messages, lag in seconds, state."""
     behind = {one.consumer: one for one in asyncio.run(_lags(addresses))}
     with (
-        database.connect(addresses.database, "projections") as connection,
+        postgres.connect(addresses.database, "projections") as connection,
         connection.cursor() as cur,
     ):
         built = {model: (code, building) for model, code, building in connection.execute(_BUILT)}
@@ -94,7 +94,7 @@ def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], b
 
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:
-    async with await database.connect_async(addresses.database, "projections") as connection:
+    async with await postgres.connect_async(addresses.database, "projections") as connection:
         return await lag.lags(addresses.kafka, lambda: lag.positions(connection))
 
 

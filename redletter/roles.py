@@ -13,8 +13,8 @@ import structlog
 
 from redletter import stopping
 from redletter.settings import Settings
-from transport import database
 from transport.addresses import Addresses
+from transport.clients import postgres
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +27,8 @@ Start = Callable[[Addresses, Settings], Work]
 
 def worker(addresses: Addresses, settings: Settings) -> Work:
     """Decide commands."""
-    from service import worker as role
     from service.invoice.moment import Policy
+    from service.worker import role
 
     policy = Policy(
         general_recorded_route=settings.general_recorded_route,
@@ -69,7 +69,7 @@ def clock(addresses: Addresses, settings: Settings) -> Work:
 
 def api(addresses: Addresses, settings: Settings) -> Work:
     """Answer queries, and show pages."""
-    from projections import api as role
+    from web import app as role
 
     return role.run(
         addresses,
@@ -83,7 +83,7 @@ def api(addresses: Addresses, settings: Settings) -> Work:
 
 def tax_simulator(addresses: Addresses, settings: Settings) -> Work:
     """Play the tax platform and its connector."""
-    from local.tax_simulator import role
+    from tax_simulator import role
 
     return role.run(addresses, clock_shift=settings.clock_shift)
 
@@ -123,7 +123,7 @@ def run(role: str, addresses: Addresses, settings: Settings) -> int:
 async def _until_found_unsuitable(work: Work, url: str, role: str) -> None:
     """Do the work unless the database is unsuitable; one that is away is waited for. Raises: UnsuitableDatabase."""
     working = asyncio.ensure_future(work)
-    looking = asyncio.create_task(database.refuse_unsuitable(url, role))
+    looking = asyncio.create_task(postgres.refuse_unsuitable(url, role))
     try:
         await asyncio.wait({working, looking}, return_when=asyncio.FIRST_COMPLETED)
         if looking.done():

@@ -18,8 +18,8 @@ import docker
 import httpx
 
 from local import demo
-from tests.service.invoice.orders import ask_simply, register
-from tests.whole.client import connected
+from tests.service.support.orders import ask_simply, register
+from tests.whole.support.client import connected
 
 KAFKA, API = "127.0.0.1:9092", "http://127.0.0.1:8080"
 INVOICES = 100

@@ -15,8 +15,8 @@ import structlog
 from aiokafka import TopicPartition
 
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
-from service.log_reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
-from service.messages import message, stand_in
+from service.store.messages import message, stand_in
+from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
 from transport import membership
 from transport.addresses import Addresses
 from transport.message import Message

@@ -16,12 +16,13 @@ from psycopg import sql
 
 from events.topics import TOPICS
 from projections import schema as read_side
-from service import schema as write_side
-from tests import servers as real
+from service.store import schema as write_side
+from tests.support import servers as real
 from transport import topics
 from transport.addresses import Addresses
 
 PARTITIONS = 8
+pytest_plugins = ["tests.support.read_tables"]
 
 # How fast examples are made says how busy the machine is, and nothing of the program.
 hypothesis.settings.register_profile("redletter", suppress_health_check=[hypothesis.HealthCheck.too_slow])

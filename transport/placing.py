@@ -9,7 +9,7 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from transport import positions
-from transport.database import KeptSession
+from transport.clients.postgres import KeptSession
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Placed, Position
 from transport.stepping import SteppingConsumer

@@ -20,7 +20,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from projections.items import folding
+from projections.engine.items import folding
 
 State = Literal["invoiced", "released", "reissue_pending", "replaced"]
 """replaced: the charge went on to another invoice, which tells of it from then on."""

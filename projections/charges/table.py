@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from projections.charges.fold import Charge
-from projections.items_table import ItemsTable
+from projections.engine.items_table import ItemsTable
 
 
 def charges_table(name: str = "charges") -> ItemsTable[Charge]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from events.topics import TOPICS
-from projections.foreign import UNKNOWN, report_foreign
-from projections.read_model import Cur, about
+from projections.engine.foreign import UNKNOWN, report_foreign
+from projections.engine.read_model import Cur, about
 from transport.stepping import Record, Undecodable
 
 _CREATE = """

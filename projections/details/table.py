@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from events.catalogue import write
 from projections.details.row import DetailsRow, Sequel
-from projections.read_model import Cur, about
+from projections.engine.read_model import Cur, about
 
 _CREATE = """
     create table {table} (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from events.catalogue import write
 from events.invoice_events import AnyInvoiceEvent, RedFontFormConfirmed, ReturnRefused, ReturnRequested
 from events.values import RedFontForm
-from projections.items import folding
+from projections.engine.items import folding
 
 
 class NamedForm(NamedTuple):

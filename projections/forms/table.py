@@ -2,8 +2,8 @@
 
 from typing import LiteralString
 
+from projections.engine.items_table import ItemsTable
 from projections.forms.fold import NamedForm
-from projections.items_table import ItemsTable
 
 
 def forms_table(name: str = "forms") -> ItemsTable[NamedForm]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from projections.folding import numbers, read
-from projections.read_model import Cur, about
-from projections.versions import is_next
+from projections.engine.folding import numbers, read
+from projections.engine.read_model import Cur, about
+from projections.engine.versions import is_next
 from transport.stepping import Record
 
 _CREATE = """

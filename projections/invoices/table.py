@@ -7,8 +7,8 @@ from psycopg.sql import SQL, Identifier
 
 from events.catalogue import write
 from events.status import InvoiceStatus
+from projections.engine.read_model import SCHEMA, Cur, about
 from projections.invoices.fold import Issued, Line
-from projections.read_model import SCHEMA, Cur, about
 
 _CREATE = """
     create table {table} (

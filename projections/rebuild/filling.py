@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from projections.folding import NotAnEvent
-from projections.health import reason
-from projections.models import Entry
-from projections.projection import Projection
+from projections.catalogue import Entry
+from projections.engine.folding import NotAnEvent
+from projections.engine.health import reason
+from projections.engine.projection import Projection
+from projections.engine.versions import VersionGap
 from projections.rebuild.tables import NEW, rebuilding
-from projections.versions import VersionGap
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost

@@ -12,14 +12,14 @@ from aiokafka import TopicPartition
 from psycopg.errors import LockNotAvailable
 
 from projections import resuming
-from projections.models import Entry
-from projections.read_model import Cur
+from projections.catalogue import Entry
+from projections.engine.fingerprint import fingerprint
+from projections.engine.read_model import Cur
 from projections.rebuild import shares, tables
-from projections.rebuild.code import fingerprint
 from projections.rebuild.filling import STALLED_WHILE_PAUSED, CannotFold, Filling, Progress, filling
 from projections.rebuild.tables import NEW, OLD
 from transport.addresses import Addresses
-from transport.database import connect
+from transport.clients.postgres import connect
 from transport.topics import partition_counts
 
 GRACE = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiokafka import TopicPartition
 from anyio import to_process
 
-from projections.models import MODELS, Entry
+from projections.catalogue import MODELS, Entry
 from projections.rebuild.filling import Filling, Positions, Progress, filling
 from transport.addresses import Addresses
 from transport.positions import PositionLost

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from psycopg.sql import SQL, Identifier
 
-from projections.models import Entry
-from projections.read_model import SCHEMA, Cur, about, is_there
-from projections.status import outbox
+from projections.catalogue import Entry
+from projections.engine.read_model import SCHEMA, Cur, about, is_there
+from projections.publication import outbox
 
 NEW, OLD = "__new", "__old"
 """Suffixes of the tables' names: being filled, and replaced."""

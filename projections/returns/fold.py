@@ -21,7 +21,7 @@ from events.invoice_events import (
     ReversalAttemptFailed,
 )
 from events.values import Phase, Route
-from projections.items import folding
+from projections.engine.items import folding
 
 
 class Return(NamedTuple):

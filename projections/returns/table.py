@@ -2,7 +2,7 @@
 
 from typing import LiteralString
 
-from projections.items_table import ItemsTable
+from projections.engine.items_table import ItemsTable
 from projections.returns.fold import Return
 
 

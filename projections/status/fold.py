@@ -20,7 +20,7 @@ from events.invoice_events import (
 )
 from events.status import ACTIONS, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.values import Phase, Route, StatusCode
-from projections.versions import VersionGap, is_next
+from projections.engine.versions import VersionGap, is_next
 
 Changes = dict[str, object]
 """New values of fields of the row, by name."""

@@ -19,7 +19,7 @@ from events.invoice_events import (
     ReturnRequested,
 )
 from rules.calendar import MainlandChina
-from service.clock.table import Timer
+from service.clock.timers import Timer
 
 
 class Followed(Protocol):

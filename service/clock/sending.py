@@ -12,10 +12,10 @@ from psycopg.rows import TupleRow
 from events import cloudevents
 from events.catalogue import COMMANDS, TAX_REQUESTS, write
 from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
-from service.clock import table
-from service.clock.table import Place, Timer
+from service.clock import timers
+from service.clock.timers import Place, Timer
 from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
-from transport.database import connect_async
+from transport.clients.postgres import connect_async
 from transport.message import Message
 from transport.producer import FencedProducers, TooLarge
 
@@ -94,7 +94,7 @@ class Sender:
 
     async def _connect(self) -> Connection:
         within = {"lock_timeout": LOCK_WITHIN, "transaction_timeout": TRANSACTION_WITHIN}
-        return await connect_async(self._database, "clock", **within, **table.IN_INDEX_ORDER)
+        return await connect_async(self._database, "clock", **within, **timers.IN_INDEX_ORDER)
 
     async def _own_again(self) -> None:
         try:
@@ -112,7 +112,7 @@ class Sender:
     async def _send_due(self, connection: Connection) -> None:
         """Send all that is due, a bounded go of each partition in turn; between two goes a rebalance may come in."""
         async with connection.cursor() as cur:
-            reached = dict.fromkeys(await table.due_partitions(cur, self._owned, self._now()), table.FIRST)
+            reached = dict.fromkeys(await timers.due_partitions(cur, self._owned, self._now()), timers.FIRST)
         while reached:
             for partition in list(reached):
                 async with self._sending:
@@ -129,7 +129,7 @@ class Sender:
         limit = self._limits.get(partition, MOST)
         try:
             async with connection.transaction(), connection.cursor() as cur:
-                due, reached = await table.take_due(
+                due, reached = await timers.take_due(
                     cur,
                     partition,
                     self._now(),

@@ -13,12 +13,12 @@ from psycopg.rows import TupleRow
 from events.catalogue import name_of, named, read_event, write
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from rules.calendar import MainlandChina
-from service.clock import deadlines, table
+from service.clock import deadlines, timers
 from service.clock.requests import Close, Delay, Open, actions
-from service.clock.table import Timer
+from service.clock.timers import Timer
 from transport import positions
+from transport.clients.postgres import KeptSession
 from transport.consumer import Batch
-from transport.database import KeptSession
 from transport.stepping import ConsumerRecord, Undecodable
 
 CONSUMER = "redletter.clock"
@@ -105,7 +105,7 @@ class Watching:
 
     def found(self, cur: Cursor[TupleRow], _: Collection[TopicPartition]) -> None:
         """Ask, before partitions are read, for the revision of due dates that another calendar gave."""
-        table.open_(cur, deadlines.outdated(cur, self._calendar))
+        timers.open_(cur, deadlines.outdated(cur, self._calendar))
 
     def handle(self, batch: Batch) -> None:
         """Change the timers as the events ask, in one transaction with the positions. Raises: PositionLost."""
@@ -118,14 +118,14 @@ class Watching:
     def _change(self, cur: psycopg.Cursor, told: Sequence[Told]) -> None:
         issued = {one.event.invoice_number: one.value for one in told if isinstance(one.event, InvoiceIssued)}
         missing = {one.event.invoice_number for one in told} - issued.keys()
-        known = {number: _issued(body) for number, body in chain(issued.items(), table.invoices(cur, missing).items())}
+        known = {number: _issued(body) for number, body in chain(issued.items(), timers.invoices(cur, missing).items())}
         changes = Changes(self._now() + self._repeat_max)
         for one in told:
             changes.take(one, known[one.event.invoice_number])
-        table.change(
+        timers.change(
             cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
         )
-        table.open_(cur, deadlines.follow(cur, told, self._calendar))
+        timers.open_(cur, deadlines.follow(cur, told, self._calendar))
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,161 +1,125 @@
-"""Claims: what must be unique over all invoices. A form, a document number or a charge serves one invoice.
+"""Who holds what: claims, their holders, and the changes of a batch on top of what was loaded."""
 
-They are the one thing that crosses invoices. An event's changes of claims follow from the event and the state before
-it alone; the store writes them in the transaction of the events, each from the holder that was seen.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, Protocol
 
-from events.commands import (
-    AmendInvoice,
-    AnyCommand,
-    CancelReturn,
-    CompleteReturn,
-    ConfirmRedFontForm,
-    LinkReplacement,
-    MarkReturnOverdue,
-    RecordCreditNote,
-    RecordPostingStatus,
-    RefuseReissue,
-    RegisterInvoice,
-    RejectRedFontForm,
-    ReportReversalFailure,
-    RequestReissue,
-    RequestReturn,
-    ReviseDeadline,
-)
-from events.invoice_events import (
-    AnyInvoiceEvent,
-    CreditNoteIssued,
-    InvoiceIssued,
-    InvoiceReturned,
-    PostingStatusChanged,
-    RedFontFormConfirmed,
-    ReissueRefused,
-    ReissueRequested,
-    ReplacementIssued,
-    ReturnDeadlineRevised,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
-from service.invoice import form_numbers
-from service.invoice.holding import Change, Claim, Claims, Holder, Overlay
-from service.invoice.state import FormOpen, Invoice, Returned, Reversed, claimed_form
 
-__all__ = ["Change", "Claim", "Claims", "Holder", "Named", "Overlay", "changes", "held", "named"]
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Something that has one holder. Invoice and credit note numbers are both documents: one set."""
+
+    kind: Literal["form", "document", "charge"]
+    key: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holder:
+    """The invoice that has a claim; with a reissue_id it is a hold on a charge, for a replacement to take over.
+
+    released: a charge that is free, as this invoice left it; it goes back to no other account.
+    """
+
+    invoice_number: str
+    account_id: str
+    reissue_id: str | None = None
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What a command bears on: claims, and holds as (number of the original, reissue_id)."""
+class Change:
+    """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None.
 
-    claims: frozenset[Claim] = frozenset()
-    holds: frozenset[tuple[str, str]] = frozenset()
+    Of what a batch changes (``net``), both are as on record: a charge that nobody holds keeps who released it.
+    """
 
-
-def form(number: str) -> Claim:
-    """Return the claim on a form number."""
-    return Claim("form", number)
-
-
-def document(number: str) -> Claim:
-    """Return the claim on an invoice or credit note number."""
-    return Claim("document", number)
+    claim: Claim
+    was: Holder | None
+    now: Holder | None
 
 
-def charges(charge_ids: Iterable[str]) -> frozenset[Claim]:
-    """Return the claims on charges."""
-    return frozenset(Claim("charge", charge_id) for charge_id in charge_ids)
+class Claims(Protocol):
+    """Who holds what, as a decision sees it."""
+
+    def holder(self, claim: Claim) -> Holder | None:
+        """Return who holds a claim."""
+        ...
+
+    def released_by(self, claim: Claim) -> Holder | None:
+        """Return the invoice that let a charge go which nobody holds since."""
+        ...
+
+    def held_by(self, holder: Holder) -> frozenset[str]:
+        """Return the charge ids of a hold; none when there is no such hold."""
+        ...
 
 
-def used(number: str, holder: Holder, account_id: str) -> dict[str, str]:
-    """Return the facts of a form that serves another invoice, which is named to its own account only."""
-    own = {"invoice_number": holder.invoice_number} if holder.account_id == account_id else {}
-    return {"form_number": number, **own}
+class WrongHolder(Exception):
+    """A change starts from another holder than the one on record: a rival wrote meanwhile, or a rule is wrong."""
+
+    def __init__(self, change: Change, holder: Holder | None) -> None:
+        super().__init__(f"{change.claim} is held by {holder}, not by {change.was}")
 
 
-def named(command: AnyCommand) -> Named:  # noqa: PLR0911 - one case per command
-    """Return what must be loaded to decide a command, besides what its invoice holds."""
-    match command:
-        case RegisterInvoice():
-            own = {document(command.invoice_number)} | charges(charge.charge_id for charge in command.charges)
-            replaces = command.replaces
-            return Named(
-                frozenset(own), frozenset({(replaces.invoice_number, replaces.reissue_id)} if replaces else ())
-            )
-        case RefuseReissue():
-            return Named(holds=frozenset({(command.invoice_number, command.reissue_id)}))
-        case RequestReturn():
-            number = form_numbers.folded(command.red_font_form_number)
-            return Named(frozenset({form(number)})) if form_numbers.is_well_formed(number) else Named()
-        case RequestReissue():
-            return Named(charges(command.charge_ids))
-        case ConfirmRedFontForm():
-            return Named(frozenset({form(command.form.number)}))
-        case RecordCreditNote():
-            return Named(frozenset({document(command.credit_note_number)}))
-        case (
-            CancelReturn()
-            | AmendInvoice()
-            | RecordPostingStatus()
-            | RejectRedFontForm()
-            | CompleteReturn()
-            | ReportReversalFailure()
-            | MarkReturnOverdue()
-            | ReviseDeadline()
-            | LinkReplacement()
-        ):
-            return Named()
-        case _:
-            assert_never(command)
+class Overlay(Claims):
+    """Loaded claims with the changes of a batch on top: each command sees what those before it left."""
+
+    def __init__(self, rows: Mapping[Claim, Holder]) -> None:
+        self._loaded = rows
+        self._touched: dict[Claim, Holder | None] = {}
+        self._holds: dict[Holder, set[str]] = {}
+        for claim, holder in rows.items():
+            self._index(claim, None, holder)
+
+    def holder(self, claim: Claim) -> Holder | None:
+        """Return who holds a claim now."""
+        row = self._row(claim)
+        return None if row is None or row.released else row
+
+    def released_by(self, claim: Claim) -> Holder | None:
+        """Return the invoice that let a charge go which nobody holds now."""
+        row = self._row(claim)
+        return row if row is not None and row.released else None
+
+    def held_by(self, holder: Holder) -> frozenset[str]:
+        """Return the charge ids of a hold as it is now."""
+        return frozenset(self._holds.get(holder, ()))
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Let claims change hands; each at most once in ``changes``.
+
+        Raises: WrongHolder, and then none has changed hands.
+        """
+        changes = tuple(changes)
+        for change in changes:
+            if self.holder(change.claim) != change.was:
+                raise WrongHolder(change, self.holder(change.claim))
+        for change in changes:
+            self._touched[change.claim] = change.now or _left(change)
+            self._index(change.claim, change.was, change.now)
+
+    def net(self) -> list[Change]:
+        """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
+        return sorted(self._net(), key=lambda change: change.claim)
+
+    def _row(self, claim: Claim) -> Holder | None:
+        return self._touched[claim] if claim in self._touched else self._loaded.get(claim)
+
+    def _net(self) -> Iterator[Change]:
+        for claim, now in self._touched.items():
+            was = self._loaded.get(claim)
+            if was != now:
+                yield Change(claim, was, now)
+
+    def _index(self, claim: Claim, was: Holder | None, now: Holder | None) -> None:
+        if was is not None and was.reissue_id is not None:
+            self._holds[was].discard(claim.key)
+        if now is not None and now.reissue_id is not None:
+            self._holds.setdefault(now, set()).add(claim.key)
 
 
-def held(invoice: Invoice) -> frozenset[Claim]:
-    """Return the claims of an invoice that its next events may free: charges until reversed, a return's form."""
-    if isinstance(invoice, Reversed | Returned):
-        return frozenset()
-    own = charges(charge.charge_id for charge in invoice.body.charges)
-    number = claimed_form(invoice)
-    return own | {form(number)} if number else own
-
-
-def changes(  # noqa: PLR0911 - one case per event
-    state: Invoice | None, event: AnyInvoiceEvent
-) -> list[Change]:
-    """Return the claims that change hands by an event; ``state`` is the invoice before it."""
-    own = Holder(event.invoice_number, event.account_id)
-    match event:
-        case InvoiceIssued():
-            hold = event.replaces and Holder(event.replaces.invoice_number, event.account_id, event.replaces.reissue_id)
-            taken = [Change(Claim("charge", charge.charge_id), hold, own) for charge in event.charges]
-            return [Change(document(event.invoice_number), None, own), *taken]
-        case ReturnRequested(red_font_form_number=number):
-            return [Change(form(number), None, own)] if number else []
-        case RedFontFormConfirmed():
-            taken_before = isinstance(state, FormOpen) and state.latest.route == "form"
-            return [] if taken_before else [Change(form(event.form.number), None, own)]
-        case ReturnRefused():
-            number = claimed_form(state) if state else None
-            return [Change(form(number), own, None)] if number else []
-        case CreditNoteIssued():
-            freed = [Change(Claim("charge", charge_id), own, None) for charge_id in event.released_charge_ids]
-            return [Change(document(event.credit_note_number), None, own), *freed]
-        case ReissueRequested() | ReissueRefused():
-            hold = Holder(event.invoice_number, event.account_id, event.reissue_id)
-            was, now = (None, hold) if isinstance(event, ReissueRequested) else (hold, None)
-            return [Change(Claim("charge", charge_id), was, now) for charge_id in event.charge_ids]
-        case (
-            PostingStatusChanged()
-            | ReversalAttemptFailed()
-            | InvoiceReturned()
-            | ReturnDeadlineRevised()
-            | ReturnOverdue()
-            | ReplacementIssued()
-        ):
-            return []
-        case _:
-            assert_never(event)
+def _left(change: Change) -> Holder | None:
+    """Return what stays on record of a claim that was let go: of a charge, whose it was."""
+    if change.claim.kind != "charge" or change.was is None:
+        return None
+    return Holder(change.was.invoice_number, change.was.account_id, released=True)

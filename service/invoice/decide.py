@@ -23,7 +23,7 @@ from events.commands import (
     RequestReturn,
     ReviseDeadline,
 )
-from service.invoice.claims import Claims
+from service.invoice.claim_rules import Claims
 from service.invoice.decision import Decision
 from service.invoice.forms import confirm_form, reject_form
 from service.invoice.moment import Moment

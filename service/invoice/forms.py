@@ -16,7 +16,7 @@ from events.invoice_events import (
     ReturnRefused,
 )
 from events.values import RedFontForm, Route
-from service.invoice.claims import Claims, form, used
+from service.invoice.claim_rules import Claims, form, used
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import ending, refuse

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from events.commands import RegisterInvoice
 from events.invoice_events import InvoiceIssued
-from service.invoice.claims import Claim, Claims, Holder, document
+from service.invoice.claim_rules import Claim, Claims, Holder, document
 from service.invoice.decision import Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from events.commands import LinkReplacement, RefuseReissue, RequestReissue
 from events.invoice_events import ReissueRefused, ReissueRequested, ReplacementIssued
-from service.invoice.claims import Claim, Claims, Holder
+from service.invoice.claim_rules import Claim, Claims, Holder
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse

@@ -11,7 +11,7 @@ from events.commands import RequestReturn
 from events.invoice_events import ReturnRequested
 from events.values import Route
 from service.invoice import form_numbers
-from service.invoice.claims import Claims, form, used
+from service.invoice.claim_rules import Claims, form, used
 from service.invoice.decision import Decision
 from service.invoice.moment import Moment, Policy
 from service.invoice.refusals import FieldFault, Refusal, fault, refuse, refuse_fields

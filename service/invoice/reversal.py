@@ -17,7 +17,7 @@ from events.invoice_events import (
     ReturnRefused,
     ReversalAttemptFailed,
 )
-from service.invoice.claims import Claims, document
+from service.invoice.claim_rules import Claims, document
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, ending, refuse

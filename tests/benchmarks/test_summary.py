@@ -5,8 +5,8 @@ import pytest
 from benchmarks.summary import milliseconds, percentile, ratios, spread, verdict
 from benchmarks.workload import STEPS, waves
 from events.catalogue import COMMANDS
-from service.inbox import Received, read
-from tests.service.records import raw
+from service.worker.reading import Received, read
+from tests.service.support.records import raw
 
 RUNS = {"naive": [100.0, 90.0, 120.0], "redletter": [1500.0, 1300.0, 1400.0], "raw": [2000.0, 3000.0, 2800.0]}
 

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.browser.site import Site
+from tests.browser.support.site import Site
 from tests.conftest import fresh
-from tests.whole.client import connected
-from tests.whole.running import system
+from tests.whole.support.client import connected
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

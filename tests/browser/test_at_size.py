@@ -16,8 +16,8 @@ from events.topics import EVENTS
 from local import ports
 from tests.browser.conftest import each, together
 from tests.conftest import fresh
-from tests.faults.running import Roles
-from tests.whole.running import system
+from tests.faults.support.running import Roles
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

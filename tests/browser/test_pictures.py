@@ -9,8 +9,8 @@ from time import monotonic
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.site import Site, dialog_of, row
-from tests.service.invoice.orders import ask_return, ask_simply
+from tests.browser.support.site import Site, dialog_of, row
+from tests.service.support.orders import ask_return, ask_simply
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.site import Site, dialog_of, row
-from tests.service.invoice.orders import ask_simply
+from tests.browser.support.site import Site, dialog_of, row
+from tests.service.support.orders import ask_simply
 
 pytestmark = pytest.mark.integration
 

@@ -4,8 +4,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from events.commands import LinkReplacement
-from tests.browser.site import Site, dialog_of, faulty, row
-from tests.service.invoice.orders import ask_simply, charge, register, replaces
+from tests.browser.support.site import Site, dialog_of, faulty, row
+from tests.service.support.orders import ask_simply, charge, register, replaces
 
 pytestmark = pytest.mark.integration
 

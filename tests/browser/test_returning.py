@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Request, Route, expect
 
 from events.topics import Channel
-from projections.console import words
-from tests.browser.site import Site, dialog_of, faulty, row
-from tests.faults.evidence import everything
-from tests.service.invoice.orders import ask_return
+from tests.browser.support.site import Site, dialog_of, faulty, row
+from tests.faults.support.evidence import everything
+from tests.service.support.orders import ask_return
+from web.console import words
 
 pytestmark = pytest.mark.integration
 

@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from events.catalogue import EVENTS, read_event, write
-from tests.events.approving import (
-    GOLDEN,
-    SCHEMAS,
-    TYPES,
-    announced,
-    changelog_of_messages,
-    digest,
-    schema,
-)
-from tests.events.messages import MESSAGES
+from tests.events.support.approving import GOLDEN, SCHEMAS, TYPES, announced, changelog_of_messages, digest, schema
+from tests.events.support.messages import MESSAGES
 
 FILES = sorted(GOLDEN.glob("*.json"))
 HOW = (

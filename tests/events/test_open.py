@@ -10,7 +10,7 @@ from events import bodies
 from events.catalogue import COMMANDS, EVENTS, read_event, read_written, write
 from events.faults import Faults
 from events.schemas import schema
-from tests.events.messages import MESSAGES
+from tests.events.support.messages import MESSAGES
 
 WRITTEN = [name for name in MESSAGES if name not in COMMANDS]
 CASES = [(name, which) for name in WRITTEN for which in MESSAGES[name]]

@@ -16,15 +16,15 @@ from aiokafka.record.memory_records import MemoryRecords
 from events.catalogue import read_event
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
 from rules.calendar import MAINLAND_CHINA
-from service.deciding import Batch
-from service.inbox import Received, read
-from service.invoice.claims import Overlay
+from service.invoice.claim_rules import Overlay
 from service.invoice.moment import Policy
-from service.log_tables import DeadLetterRow, Entry, EventRow, ReplyRow
-from service.moments import Moments
-from tests.faults.anything import CODECS, Anything, Hurt
-from tests.faults.evidence import answer_of
-from tests.faults.load import Answer, Sent, scripts
+from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
+from service.worker.deciding import Batch
+from service.worker.moments import Moments
+from service.worker.reading import Received, read
+from tests.faults.support.anything import CODECS, Anything, Hurt
+from tests.faults.support.evidence import answer_of
+from tests.faults.support.load import Answer, Sent, scripts
 
 SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
 SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))

@@ -14,19 +14,19 @@ from confluent_kafka import Producer
 from events.replies import reply_id
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES
 from tests.conftest import PARTITIONS
-from tests.faults.anything import CODECS, Anything, Hurt
-from tests.faults.evidence import (
+from tests.faults.support.anything import CODECS, Anything, Hurt
+from tests.faults.support.evidence import (
     Replies,
     assert_no_gap_and_no_duplicate,
     assert_read_model_is_a_fold_of,
     everything,
     headers,
 )
-from tests.faults.load import SOURCE, scripts
-from tests.faults.publishing import Outside
-from tests.faults.running import Roles
+from tests.faults.support.load import SOURCE, scripts
+from tests.faults.support.publishing import Outside
+from tests.faults.support.running import Roles
 from tests.faults.test_anything import MOST_MEMORY, SCALE, SEED
-from tests.whole.running import system
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

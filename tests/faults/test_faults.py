@@ -17,10 +17,10 @@ from events.topics import DEAD_LETTERS, EVENTS, REPLIES
 from local.kafka_server import EmbeddedKafka, embedded_kafka
 from local.postgres_server import EmbeddedPostgres, embedded_postgres
 from local.waiting import wait_until
-from projections.models import REBUILT
+from projections.catalogue import REBUILT
 from projections.rebuild.rebuilding import Told, verify
 from tests.conftest import PARTITIONS, migrate
-from tests.faults.evidence import (
+from tests.faults.support.evidence import (
     Replies,
     assert_buried,
     assert_no_gap_and_no_duplicate,
@@ -28,9 +28,9 @@ from tests.faults.evidence import (
     assert_tax_requests_never_go_back,
     everything,
 )
-from tests.faults.load import scripts
-from tests.faults.publishing import Outside
-from tests.faults.running import Roles
+from tests.faults.support.load import scripts
+from tests.faults.support.publishing import Outside
+from tests.faults.support.running import Roles
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from events.topics import EVENTS, REPLIES
-from service.store import Store
-from tests import faults
+from service.store.writing import Store
 from tests.conftest import PARTITIONS
-from tests.faults.evidence import assert_no_gap_and_no_duplicate, everything, headers
-from tests.faults.running import Roles
-from tests.service.rows import event, reply, save
+from tests.faults import support
+from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
+from tests.faults.support.running import Roles
+from tests.service.support.rows import event, reply, save
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration
@@ -143,7 +143,7 @@ async def test_a_relay_killed_in_its_first_transactions_starts_again(
 ) -> None:
     """The first are those of the positions before the first entry; then come the first entries."""
     await asyncio.to_thread(writing.once)
-    program = Path(faults.__file__).with_name("dying.py")
+    program = Path(support.__file__).with_name("dying.py")
     arguments = [str(program), addresses.kafka, addresses.database, str(commit)]
     dying = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=os.environ)
     assert await asyncio.wait_for(dying.wait(), 60) == -signal.SIGKILL

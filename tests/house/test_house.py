@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from events.catalogue import COMMANDS
-from tests import servers
+from tests.support import servers
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

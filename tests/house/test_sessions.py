@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("events", "rules", "transport", "service", "projections", "local", "redletter")
-MAKER = "transport/database.py"
+MAKER = "transport/clients/postgres.py"
 MAKERS = ("psycopg.connect", "Connection.connect", "ConnectionPool", "PostgresDatastore", "create_engine")
 """Ends of the names of what opens sessions."""
 WITH_A_SESSION_OF_OURS = "creator"

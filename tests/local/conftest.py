@@ -1,13 +1,5 @@
-"""Every test here starts without settings of the caller's."""
+"""Every test here starts without settings of the caller."""
 
-import os
+from tests.support.no_settings import no_settings
 
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the REDLETTER_ variables of whoever runs the tests."""
-    for name in os.environ:
-        if name.startswith("REDLETTER_"):
-            monkeypatch.delenv(name)
+__all__ = ["no_settings"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import demo
-from tests.local.test_command_line import PROGRAM
+from tests.redletter.test_command_line import PROGRAM
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from local.waiting import wait_until
-from tests.local.test_command_line import PROGRAM, redletter
 from tests.local.test_servers import alive
+from tests.redletter.test_command_line import PROGRAM, redletter
 
 pytestmark = pytest.mark.integration
 

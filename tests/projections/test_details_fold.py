@@ -13,8 +13,8 @@ from events.invoice_events import AnyInvoiceEvent
 from events.values import Charge
 from projections.details.fold import fold
 from projections.details.row import DetailsRow, Sequel
-from projections.versions import VersionGap
-from tests.projections import naive, told
+from projections.engine.versions import VersionGap
+from tests.projections.support import facts, naive
 
 
 def folded(*events: AnyInvoiceEvent) -> DetailsRow:
@@ -30,15 +30,15 @@ def sequel(*events: AnyInvoiceEvent) -> dict[str, Any]:
 
 
 def test_the_invoice_is_kept_as_it_was_issued() -> None:
-    issued = told.issued(
+    issued = facts.issued(
         charges=(Charge(charge_id="c1", amount=Decimal("107.00")), Charge(charge_id="c2", amount=Decimal("-1.00")))
     )
-    row = folded(issued, told.requested())
+    row = folded(issued, facts.requested())
     assert read_event("InvoiceIssued.v1", row.invoice.encode()) == issued
 
 
 def test_a_return_tells_what_was_asked_for_and_its_form_by_number_until_it_is_confirmed() -> None:
-    asked = sequel(told.issued(), told.requested())["return"]
+    asked = sequel(facts.issued(), facts.requested())["return"]
     assert asked == {
         "return_id": "r1",
         "route": "form",
@@ -48,67 +48,67 @@ def test_a_return_tells_what_was_asked_for_and_its_form_by_number_until_it_is_co
         "overdue": False,
         "attempts": 0,
         "reason": "wrong_amount",
-        "remarks": f"of {told.NUMBER}",
-        "form": {"number": told.FORM},
+        "remarks": f"of {facts.NUMBER}",
+        "form": {"number": facts.FORM},
     }
-    confirmed = sequel(told.issued(), told.requested(), told.confirmed())["return"]
-    assert confirmed["form"] == json.loads(write(told.form()))
+    confirmed = sequel(facts.issued(), facts.requested(), facts.confirmed())["return"]
+    assert confirmed["form"] == json.loads(write(facts.form()))
     assert confirmed["phase"] == "issuing_credit_note"
 
 
 def test_a_simple_return_has_no_reason_remarks_or_form_of_its_own() -> None:
-    assert {"reason", "remarks", "form"}.isdisjoint(sequel(told.issued(), told.requested_simply())["return"])
+    assert {"reason", "remarks", "form"}.isdisjoint(sequel(facts.issued(), facts.requested_simply())["return"])
 
 
 @pytest.mark.parametrize(
     ("before", "refusal", "expected"),
     [
-        ([told.requested()], {"form_number": told.FORM}, {"number": told.FORM}),
-        ([told.requested()], {"form_number": told.FORM, "form_state": "07"}, {"number": told.FORM, "state": "07"}),
-        ([told.requested()], {}, {"number": told.FORM}),
-        ([told.requested_simply()], {}, None),
+        ([facts.requested()], {"form_number": facts.FORM}, {"number": facts.FORM}),
+        ([facts.requested()], {"form_number": facts.FORM, "form_state": "07"}, {"number": facts.FORM, "state": "07"}),
+        ([facts.requested()], {}, {"number": facts.FORM}),
+        ([facts.requested_simply()], {}, None),
         (
-            [told.requested_simply()],
-            {"form_number": told.FORM, "form_state": "02"},
-            {"number": told.FORM, "state": "02"},
+            [facts.requested_simply()],
+            {"form_number": facts.FORM, "form_state": "02"},
+            {"number": facts.FORM, "state": "02"},
         ),
         (
-            [told.requested(), told.confirmed()],
-            {"form_number": told.FORM, "form_state": "08"},
-            json.loads(write(told.form(state="08"))),
+            [facts.requested(), facts.confirmed()],
+            {"form_number": facts.FORM, "form_state": "08"},
+            json.loads(write(facts.form(state="08"))),
         ),
         (
-            [told.requested(), told.confirmed()],
-            {"form_number": told.OTHER_FORM, "form_state": "05"},
-            {"number": told.OTHER_FORM, "state": "05"},
+            [facts.requested(), facts.confirmed()],
+            {"form_number": facts.OTHER_FORM, "form_state": "05"},
+            {"number": facts.OTHER_FORM, "state": "05"},
         ),
     ],
 )
 def test_a_refusal_tells_the_form_as_the_tax_side_last_did(
     before: Sequence[AnyInvoiceEvent], refusal: dict[str, str], expected: dict[str, Any] | None
 ) -> None:
-    assert sequel(told.issued(), *before, told.refused(**refusal))["return"].get("form") == expected
+    assert sequel(facts.issued(), *before, facts.refused(**refusal))["return"].get("form") == expected
 
 
 def test_the_credit_note_is_told_in_full() -> None:
-    assert sequel(told.issued(), told.requested(), told.confirmed(), told.credited())["credit_note"] == {
-        "credit_note_number": told.CREDIT_NOTE,
+    assert sequel(facts.issued(), facts.requested(), facts.confirmed(), facts.credited())["credit_note"] == {
+        "credit_note_number": facts.CREDIT_NOTE,
         "issued_on": "2026-02-14",
-        "form_number": told.FORM,
+        "form_number": facts.FORM,
         "net_amount": "-100.00",
         "tax_amount": "-6.00",
     }
 
 
 def test_each_reissue_keeps_its_outcome() -> None:
-    returned = (told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned())
+    returned = (facts.issued(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
     after = sequel(
         *returned,
-        told.reissue_requested(reissue_id="i1"),
-        told.reissue_refused(reissue_id="i1"),
-        told.reissue_requested(reissue_id="i2", remarks="new title"),
-        told.replaced(reissue_id="i2"),
-        told.reissue_requested(reissue_id="i3"),
+        facts.reissue_requested(reissue_id="i1"),
+        facts.reissue_refused(reissue_id="i1"),
+        facts.reissue_requested(reissue_id="i2", remarks="new title"),
+        facts.replaced(reissue_id="i2"),
+        facts.reissue_requested(reissue_id="i3"),
     )
     request = {
         "charge_ids": ["c1"],
@@ -120,25 +120,27 @@ def test_each_reissue_keeps_its_outcome() -> None:
     assert after["reissues"] == [
         request | {"reissue_id": "i1", "state": "refused", "reason": "closed"},
         request
-        | {"reissue_id": "i2", "state": "replaced", "remarks": "new title", "replacement_number": told.REPLACEMENT},
+        | {"reissue_id": "i2", "state": "replaced", "remarks": "new title", "replacement_number": facts.REPLACEMENT},
         request | {"reissue_id": "i3", "state": "open"},
     ]
-    assert after["replacements"] == [{"reissue_id": "i2", "replacement_number": told.REPLACEMENT, "charge_ids": ["c1"]}]
+    assert after["replacements"] == [
+        {"reissue_id": "i2", "replacement_number": facts.REPLACEMENT, "charge_ids": ["c1"]}
+    ]
 
 
 def test_a_repeated_event_gives_the_very_same_row() -> None:
-    row = folded(told.issued(), told.requested())
-    assert fold(row, told.requested(), 2) is row
+    row = folded(facts.issued(), facts.requested())
+    assert fold(row, facts.requested(), 2) is row
 
 
 def test_a_gap_in_the_versions_stops_the_fold() -> None:
     with pytest.raises(VersionGap):
-        fold(folded(told.issued()), told.requested(), 3)
+        fold(folded(facts.issued()), facts.requested(), 3)
     with pytest.raises(VersionGap):
-        fold(None, told.requested(), 2)
+        fold(None, facts.requested(), 2)
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_details_show_one_version_throughout(events: Sequence[AnyInvoiceEvent]) -> None:
     after = sequel(*events)
     assert after["version"] == after["status"]["version"] == len(events)
@@ -149,7 +151,7 @@ def test_details_show_one_version_throughout(events: Sequence[AnyInvoiceEvent]) 
     assert after.get("credit_note", {}).get("credit_note_number") == after["status"].get("credit_note_number")
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_a_row_is_read_back_as_it_was_written(events: Sequence[AnyInvoiceEvent]) -> None:
     row = folded(*events)
     assert Sequel.model_validate_json(write(row.sequel)) == row.sequel

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
 from projections.details import fold as details
-from projections.folding import NotAnEvent, fold_batch, numbers
+from projections.engine.folding import NotAnEvent, fold_batch, numbers
+from projections.engine.versions import VersionGap
 from projections.status import fold as status
-from projections.versions import VersionGap
-from tests.projections import told
-from tests.projections.published import message, messages, record, records
+from tests.projections.support import facts
+from tests.projections.support.published import message, messages, record, records
 from transport.message import Message
 from transport.stepping import ConsumerRecord, Undecodable
 
@@ -23,7 +23,7 @@ NUMBERS = [f"2631200000000000000{digit}" for digit in range(3)]
 @st.composite
 def topics(draw: st.DrawFn) -> Sequence[ConsumerRecord]:
     """Draw the events of a few invoices, mixed with one another and in order for each."""
-    left = {number: list(messages(draw(told.histories(number)))) for number in NUMBERS}
+    left = {number: list(messages(draw(facts.histories(number)))) for number in NUMBERS}
     mixed: list[Message] = []
     while any(left.values()):
         number = draw(st.sampled_from([number for number, events in left.items() if events]))
@@ -67,16 +67,16 @@ def test_details_do_not_depend_on_the_cut_either(data: st.DataObject) -> None:
 
 
 def test_only_rows_that_changed_are_told_with_the_record_folded_last() -> None:
-    first, second = (told.issued(invoice_number=number) for number in NUMBERS[:2])
+    first, second = (facts.issued(invoice_number=number) for number in NUMBERS[:2])
     rows: dict[str, InvoiceStatus] = {}
     fold_batch(status.fold, rows, records([message(first, 1)]))
-    topic = records([message(second, 1), message(first, 1), message(told.posting(invoice_number=NUMBERS[1]), 2)])
+    topic = records([message(second, 1), message(first, 1), message(facts.posting(invoice_number=NUMBERS[1]), 2)])
     changed = fold_batch(status.fold, rows, topic)
     assert [(row.invoice_number, row.version, last.offset) for row, last in changed] == [(NUMBERS[1], 2, 2)]
 
 
 def test_an_event_is_never_folded_over_a_missing_one() -> None:
-    events: Sequence[AnyInvoiceEvent] = [told.issued(), told.requested(), told.confirmed()]
+    events: Sequence[AnyInvoiceEvent] = [facts.issued(), facts.requested(), facts.confirmed()]
     topic = records(messages(events))
     with pytest.raises(VersionGap):
         fold_batch(status.fold, {}, [topic[0], topic[2]])
@@ -87,7 +87,7 @@ def _with(of: Message, **headers: bytes) -> Message:
     return Message(of.topic, of.key, of.value, kept + list(headers.items()))
 
 
-GOOD = message(told.issued(), 1)
+GOOD = message(facts.issued(), 1)
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from events.invoice_events import (
     ReversalAttemptFailed,
 )
 from projections.charges import fold as charges
+from projections.engine.versions import VersionGap
 from projections.forms import fold as forms
 from projections.invoices import fold as invoices
 from projections.returns import fold as returns
 from projections.status import fold as status
-from projections.versions import VersionGap
-from tests.projections import told
+from tests.projections.support import facts
 
 FOLDS = [charges.fold, forms.fold, returns.fold, invoices.fold]
 
@@ -37,7 +37,7 @@ def folded(fold: Any, events: Sequence[AnyInvoiceEvent]) -> Any:
     return row
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_charges_stand_where_the_last_event_about_them_put_them(events: Sequence[AnyInvoiceEvent]) -> None:
     expected = "invoiced"
     for event in events:
@@ -55,7 +55,7 @@ def test_charges_stand_where_the_last_event_about_them_put_them(events: Sequence
     assert (charge.released_at is None) == (not any(isinstance(event, CreditNoteIssued) for event in events))
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Sequence[AnyInvoiceEvent]) -> None:
     active: set[str] = set()
     for event in events:
@@ -70,15 +70,15 @@ def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Seque
 
 
 def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() -> None:
-    events = [told.issued(), told.requested_simply(), told.refused(form_number=told.FORM, form_state="02")]
-    assert folded(forms.fold, events).items[told.FORM] == forms.NamedForm(
-        told.FORM, "02", active=False, told=None, claimed_at=None
+    events = [facts.issued(), facts.requested_simply(), facts.refused(form_number=facts.FORM, form_state="02")]
+    assert folded(forms.fold, events).items[facts.FORM] == forms.NamedForm(
+        facts.FORM, "02", active=False, told=None, claimed_at=None
     )
-    without = [*events[:2], told.refused(code="TAX_PLATFORM_REFUSED")]
+    without = [*events[:2], facts.refused(code="TAX_PLATFORM_REFUSED")]
     assert folded(forms.fold, without).items == {}
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_each_return_is_told_from_its_request_to_its_end(events: Sequence[AnyInvoiceEvent]) -> None:
     found = folded(returns.fold, events).items
     requests = [event for event in events if isinstance(event, ReturnRequested)]
@@ -97,12 +97,12 @@ def test_each_return_is_told_from_its_request_to_its_end(events: Sequence[AnyInv
 
 
 def test_a_return_is_due_when_its_revision_says() -> None:
-    revision = told.revised()
-    (one,) = folded(returns.fold, [told.issued(), told.requested_simply(), revision]).items.values()
+    revision = facts.revised()
+    (one,) = folded(returns.fold, [facts.issued(), facts.requested_simply(), revision]).items.values()
     assert (one.due_earliest, one.due_latest) == (revision.due_earliest, revision.due_latest)
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[AnyInvoiceEvent]) -> None:
     line = folded(invoices.fold, events)
     assert line.status == folded(status.fold, events)
@@ -111,11 +111,11 @@ def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[
 
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_repeat_changes_nothing_and_a_gap_stops_the_fold(fold: Any) -> None:
-    row = folded(fold, [told.issued(), told.posting()])
-    assert fold(row, told.posting(), 2) is row
+    row = folded(fold, [facts.issued(), facts.posting()])
+    assert fold(row, facts.posting(), 2) is row
     with pytest.raises(VersionGap):
-        fold(row, told.confirmed(), 4)
+        fold(row, facts.confirmed(), 4)
     with pytest.raises(VersionGap):
-        fold(None, told.posting(), 1)
+        fold(None, facts.posting(), 1)
     with pytest.raises(VersionGap):
-        fold(None, told.issued(), 2)
+        fold(None, facts.issued(), 2)

@@ -10,14 +10,15 @@ from aiokafka import TopicPartition
 
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS
-from projections import health, models
-from projections.health import Health
-from projections.live import MAX_TRIES, LiveProjection
-from projections.models import MODELS
-from projections.projection import Projection
+from projections import catalogue
+from projections.catalogue import MODELS
+from projections.engine import health
+from projections.engine.health import Health
+from projections.engine.live import MAX_TRIES, LiveProjection
+from projections.engine.projection import Projection
 from projections.rebuild import tables as rebuilt
-from tests.projections import told
-from tests.projections.published import message, record
+from tests.projections.support import facts
+from tests.projections.support.published import message, record
 from transport.addresses import Addresses
 from transport.consumer import Batch, PartitionsStopped
 from transport.message import Message
@@ -27,12 +28,12 @@ from transport.stepping import ConsumerRecord
 pytestmark = pytest.mark.integration
 
 GOOD, BAD = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
-NO_EVENT = Message(EVENTS, told.NUMBER.encode(), b"{}", [])
+NO_EVENT = Message(EVENTS, facts.NUMBER.encode(), b"{}", [])
 DETAILS = MODELS["details"]
 
 
 def invoice(count: int) -> AnyInvoiceEvent:
-    return told.issued(invoice_number=f"26{count:018}")
+    return facts.issued(invoice_number=f"26{count:018}")
 
 
 def topic(partition: TopicPartition, *messages: Message, first: int = 0) -> list[ConsumerRecord]:
@@ -107,14 +108,14 @@ async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
 async def test_an_error_of_ours_on_one_record_stops_its_partition_after_a_few_tries(
     tables: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fold = models.details.fold
+    fold = catalogue.details.fold
 
     def failing(row: Any, event: AnyInvoiceEvent, version: int) -> Any:
         if event.invoice_number == f"26{27:018}":
             raise ZeroDivisionError("division\nby zero" * 100)
         return fold(row, event, version)
 
-    monkeypatch.setattr(models.details, "fold", failing)
+    monkeypatch.setattr(catalogue.details, "fold", failing)
     poison = poisoned(message(invoice(27), 1))
     with closing(make(tables)) as details:
         details.positions([GOOD, BAD])

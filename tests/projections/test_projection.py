@@ -15,15 +15,15 @@ from events.topics import EVENTS
 from projections import schema
 from projections.details import fold as details
 from projections.details.table import DetailsTable
-from projections.folding import fold_batch
-from projections.projection import Projection
-from projections.read_model import Folded
+from projections.engine.folding import fold_batch
+from projections.engine.projection import Projection
+from projections.engine.read_model import Folded
+from projections.engine.versions import VersionGap
+from projections.publication import outbox
 from projections.status import fold as status
-from projections.status import outbox
 from projections.status.table import StatusTable
-from projections.versions import VersionGap
-from tests.projections import naive, told
-from tests.projections.published import TRACE, event_id, messages, records
+from tests.projections.support import facts, naive
+from tests.projections.support.published import TRACE, event_id, messages, records
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
@@ -32,7 +32,7 @@ from transport.stepping import ConsumerRecord
 pytestmark = pytest.mark.integration
 
 PARTITION = TopicPartition(EVENTS, 0)
-STORY = (told.issued(), told.posting(), told.requested(), told.confirmed(), told.credited(), told.returned())
+STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 
 
 def batch(of: Sequence[ConsumerRecord]) -> Batch:
@@ -64,9 +64,9 @@ def test_batches_leave_the_document_of_the_whole_story(tables: Addresses, status
     statuses.handle(batch(topic[4:]))
     (row,) = rows(tables, "select * from projections.status")
     assert row == {
-        "invoice_number": told.NUMBER,
+        "invoice_number": facts.NUMBER,
         "version": len(STORY),
-        "account_id": told.ACCOUNT,
+        "account_id": facts.ACCOUNT,
         "document": naive.status_document(STORY),
     }
     assert statuses.positions([PARTITION]) == {PARTITION: len(STORY)}
@@ -124,7 +124,7 @@ def test_an_older_row_never_replaces_a_newer_one(tables: Addresses) -> None:
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         StatusTable().write(cur, rows_by_version[1:])
         StatusTable().write(cur, rows_by_version[:1])
-        assert StatusTable().load(cur, [told.NUMBER]) == {told.NUMBER: rows_by_version[1]}
+        assert StatusTable().load(cur, [facts.NUMBER]) == {facts.NUMBER: rows_by_version[1]}
 
 
 def test_the_outbox_holds_one_row_for_the_newest_document(tables: Addresses, statuses: Projection) -> None:
@@ -134,11 +134,11 @@ def test_the_outbox_holds_one_row_for_the_newest_document(tables: Addresses, sta
     (row,) = rows(tables, "select * from projections.status_outbox")
     assert row["as_of"] == STORY[2].occurred_at
     assert {key: value for key, value in row.items() if key != "as_of"} == {
-        "invoice_number": told.NUMBER,
+        "invoice_number": facts.NUMBER,
         "version": 3,
         "partition": 0,
-        "causation": event_id(told.NUMBER, 3),
-        "correlation": f"correlation of {told.NUMBER}",
+        "causation": event_id(facts.NUMBER, 3),
+        "correlation": f"correlation of {facts.NUMBER}",
         "traceparent": TRACE,
     }
 
@@ -149,7 +149,7 @@ def test_older_details_never_replace_newer_ones(tables: Addresses) -> None:
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         DetailsTable().write(cur, [second])
         DetailsTable().write(cur, [first])
-        assert DetailsTable().load(cur, [told.NUMBER]) == {told.NUMBER: second}
+        assert DetailsTable().load(cur, [facts.NUMBER]) == {facts.NUMBER: second}
 
 
 def test_an_older_document_never_replaces_a_newer_one_in_the_outbox(tables: Addresses) -> None:

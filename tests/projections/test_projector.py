@@ -19,20 +19,22 @@ from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS, STATUS
-from projections import api, health, models, projector, resuming
-from projections.models import MODELS, REBUILT
-from projections.status import failing, outbox, publisher
-from projections.status.publisher import Publisher
+from projections import catalogue, projector, resuming
+from projections.catalogue import MODELS, REBUILT
+from projections.engine import health
+from projections.publication import failing, outbox, publisher
+from projections.publication.publisher import Publisher
 from redletter import projections as command
-from tests.projections import naive, told
-from tests.projections.published import TRACE, event_id, messages
+from tests.projections.support import facts, naive
+from tests.projections.support.published import TRACE, event_id, messages
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers
+from web import app as api
 
 pytestmark = pytest.mark.integration
 
-STORY = (told.issued(), told.posting(), told.requested(), told.confirmed(), told.credited(), told.returned())
+STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 _WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 WITHIN = 30.0
 """Seconds to wait for anything."""
@@ -127,7 +129,7 @@ async def versions(addresses: Addresses, model: str) -> dict[str, int]:
 
 
 async def reached(addresses: Addresses, model: str, version: int) -> bool:
-    return await versions(addresses, model) == {told.NUMBER: version}
+    return await versions(addresses, model) == {facts.NUMBER: version}
 
 
 @pytest.fixture
@@ -141,30 +143,30 @@ async def test_events_become_a_row_a_published_document_and_an_answer(projecting
     expected = naive.status_document(STORY)
     async with asking(projecting) as client, statuses(projecting) as read:
         asked = {"min_version": len(STORY), "wait": WITHIN}
-        status = await client.get(f"/invoices/{told.NUMBER}/status", params=asked, timeout=WITHIN + 5)
+        status = await client.get(f"/invoices/{facts.NUMBER}/status", params=asked, timeout=WITHIN + 5)
         assert status.json() == expected
-        details = await client.get(f"/invoices/{told.NUMBER}", params=asked, timeout=WITHIN + 5)
+        details = await client.get(f"/invoices/{facts.NUMBER}", params=asked, timeout=WITHIN + 5)
         assert details.json()["status"] == expected
 
         async def told_on_the_topic() -> bool:
-            return newest(await read()).get(told.NUMBER) == expected
+            return newest(await read()).get(facts.NUMBER) == expected
 
         await until(told_on_the_topic)
         last = (await read())[-1]
     assert last.headers == {
         "ce_specversion": b"1.0",
-        "ce_id": f"{told.NUMBER}-{len(STORY)}".encode(),
+        "ce_id": f"{facts.NUMBER}-{len(STORY)}".encode(),
         "ce_source": b"urn:redletter:projector",
         "ce_type": b"redletter.invoice.InvoiceStatus.v1",
-        "ce_subject": told.NUMBER.encode(),
+        "ce_subject": facts.NUMBER.encode(),
         "ce_time": b"2026-02-13T09:30:00+00:00",
         "ce_dataschema": b"urn:redletter:schema:InvoiceStatus:v1",
-        "ce_correlationid": f"correlation of {told.NUMBER}".encode(),
-        "ce_causationid": event_id(told.NUMBER, len(STORY)).encode(),
+        "ce_correlationid": f"correlation of {facts.NUMBER}".encode(),
+        "ce_causationid": event_id(facts.NUMBER, len(STORY)).encode(),
         "traceparent": TRACE.encode(),
         "content-type": b"application/json",
     }
-    assert last.number == told.NUMBER
+    assert last.number == facts.NUMBER
 
 
 async def test_a_projector_goes_on_where_the_one_before_stopped(addresses: Addresses) -> None:
@@ -215,12 +217,12 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(models.details, "fold", broken)
+    monkeypatch.setattr(catalogue.details, "fold", broken)
     await publish(addresses, messages(STORY))
     async with running(projector.run(addresses)):
 
         async def reached() -> bool:
-            return await versions(addresses, "status") == {told.NUMBER: len(STORY)}
+            return await versions(addresses, "status") == {facts.NUMBER: len(STORY)}
 
         await until(reached)
     assert await versions(addresses, "details") == {}
@@ -262,7 +264,7 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
         return found["status"] == "degraded" and len(found["stopped"]) == len(REBUILT)
 
     async def projected() -> bool:
-        return await versions(addresses, "status") == await versions(addresses, "details") == {told.NUMBER: 1}
+        return await versions(addresses, "status") == await versions(addresses, "details") == {facts.NUMBER: 1}
 
     async with running(projector.run(addresses)), asking(addresses) as http:
         await publish(addresses, [first])
@@ -272,13 +274,13 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
         assert found["answered"] == 200
         status = next(one for one in found["stopped"] if one["model"] == "status")
         (partition,) = status["partitions"]
-        gap = f"invoice {told.NUMBER}: version 3 came after 1"
+        gap = f"invoice {facts.NUMBER}: version 3 came after 1"
         assert status["why"] == f"invoice.events[{partition}] offset 1: {gap}"
-        assert (await http.get(f"/invoices/{told.NUMBER}/status")).json()["version"] == 1
+        assert (await http.get(f"/invoices/{facts.NUMBER}/status")).json()["version"] == 1
 
 
 async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_over_it(addresses: Addresses) -> None:
-    bad = Message(EVENTS, told.NUMBER.encode(), b"{}", [], partition=0)
+    bad = Message(EVENTS, facts.NUMBER.encode(), b"{}", [], partition=0)
     numbers = [number(count) for count in range(40)]
 
     async def stands(model: str, at: int, partition: int = 0) -> bool:
@@ -338,7 +340,7 @@ async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, mo
     async with running(projector.run(addresses)):
 
         async def reached() -> bool:
-            return await versions(addresses, "status") == {told.NUMBER: len(STORY)}
+            return await versions(addresses, "status") == {facts.NUMBER: len(STORY)}
 
         await until(reached)
 
@@ -347,11 +349,11 @@ async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_t
     """As when it was frozen after reading, and woke up when another had gone on."""
     stale = FencedProducers(addresses.kafka, publisher.NAME)
     await stale.own(frozenset({0}))
-    old = Message(STATUS, told.NUMBER.encode(), b'{"version": 1}', [])
+    old = Message(STATUS, facts.NUMBER.encode(), b'{"version": 1}', [])
     await stale.publish(0, [old])
     owner = FencedProducers(addresses.kafka, publisher.NAME)
     await owner.own(frozenset({0}))
-    await owner.publish(0, [Message(STATUS, told.NUMBER.encode(), b'{"version": 2}', [])])
+    await owner.publish(0, [Message(STATUS, facts.NUMBER.encode(), b'{"version": 2}', [])])
     with pytest.raises(Fenced):
         await stale.publish(0, [old])
     async with statuses(addresses) as read:
@@ -463,9 +465,9 @@ async def put(addresses: Addresses, version: int) -> None:
         await connection.execute("delete from projections.status")
         await connection.execute(
             "insert into projections.status values (%s, %s, 'a', %s)",
-            (told.NUMBER, version, json.dumps({"version": version})),
+            (facts.NUMBER, version, json.dumps({"version": version})),
         )
         await connection.execute(
             "insert into projections.status_outbox values (%s, %s, 0, now(), 'cause', 'correlation', null)",
-            (told.NUMBER, version),
+            (facts.NUMBER, version),
         )

@@ -13,20 +13,20 @@ from aiokafka import TopicPartition
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS
 from events.values import Charge
-from projections import api
-from projections.models import MODELS
-from projections.projection import Projection
-from tests.projections import naive, told
-from tests.projections.published import event_id, message, record
+from projections.catalogue import MODELS
+from projections.engine.projection import Projection
+from tests.projections.support import facts, naive
+from tests.projections.support.published import event_id, message, record
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move
+from web import app as api
 
 pytestmark = pytest.mark.integration
 
 PARTITION = TopicPartition(EVENTS, 0)
-TOLD = (told.issued(), told.posting(), told.requested(), told.confirmed(), told.credited(), told.returned())
-STORY = tuple(event.model_copy(update=told.common(hour=hour)) for hour, event in enumerate(TOLD))
+TOLD = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
+STORY = tuple(event.model_copy(update=facts.common(hour=hour)) for hour, event in enumerate(TOLD))
 """An invoice and its return, an hour between two events."""
 
 
@@ -57,13 +57,13 @@ async def client(tables: Addresses) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def invoice(number: str, *, day: int = 1, account: str = told.ACCOUNT, charge: str | None = None) -> AnyInvoiceEvent:
-    charges = (Charge(charge_id=charge or f"of {number}", amount=told.issued().total_amount),)
+def invoice(number: str, *, day: int = 1, account: str = facts.ACCOUNT, charge: str | None = None) -> AnyInvoiceEvent:
+    charges = (Charge(charge_id=charge or f"of {number}", amount=facts.issued().total_amount),)
     own = {"invoice_number": number, "account_id": account, "issued_on": date(2026, 3, day), "charges": charges}
-    return told.issued(**own)
+    return facts.issued(**own)
 
 
-def of(number: str, *events: AnyInvoiceEvent, account: str = told.ACCOUNT) -> list[AnyInvoiceEvent]:
+def of(number: str, *events: AnyInvoiceEvent, account: str = facts.ACCOUNT) -> list[AnyInvoiceEvent]:
     return [event.model_copy(update={"invoice_number": number, "account_id": account}) for event in events]
 
 
@@ -85,7 +85,7 @@ def listed() -> list[list[AnyInvoiceEvent]]:
     first, second, third, fourth, fifth = LIST
     return [
         [invoice(first, day=1)],
-        [invoice(second, day=2), *of(second, told.requested_simply())],
+        [invoice(second, day=2), *of(second, facts.requested_simply())],
         [invoice(third, day=2, account="acct-2")],
         [invoice(fourth, day=3)],
         [invoice(fifth, day=3)],
@@ -101,7 +101,7 @@ async def test_the_list_shows_the_newest_first_with_what_may_be_done(
     assert "next_cursor" not in page
     assert page["items"][3] == {
         "invoice_number": LIST[1],
-        "account_id": told.ACCOUNT,
+        "account_id": facts.ACCOUNT,
         "kind": "special",
         "issued_on": "2026-03-02",
         "status": {"code": "return_in_progress", "label": "Return in progress"},
@@ -119,13 +119,13 @@ async def test_the_list_shows_the_newest_first_with_what_may_be_done(
         ({"account_id": "acct-2"}, [2]),
         ({"account_id": "nobody"}, []),
         ({"status": "return_in_progress"}, [1]),
-        ({"status": "issued", "account_id": told.ACCOUNT}, [4, 3, 0]),
+        ({"status": "issued", "account_id": facts.ACCOUNT}, [4, 3, 0]),
         ({"q": LIST[2]}, [2]),
-        ({"q": LIST[2], "account_id": told.ACCOUNT}, []),
+        ({"q": LIST[2], "account_id": facts.ACCOUNT}, []),
         ({"q": "2632"}, [4, 2]),
         ({"q": "0001"}, [4, 0]),
         ({"q": "0001", "status": "returned"}, []),
-        ({"q": "2631", "account_id": told.ACCOUNT, "status": "issued"}, [3, 0]),
+        ({"q": "2631", "account_id": facts.ACCOUNT, "status": "issued"}, [3, 0]),
         ({"q": "9999"}, []),
     ],
 )
@@ -136,7 +136,7 @@ async def test_filters_and_search_narrow_the_list(
     assert numbers(await get(client, "/invoices", **asked)) == [LIST[index] for index in found]
 
 
-@pytest.mark.parametrize("asked", [{}, {"q": "0000"}, {"account_id": told.ACCOUNT}])
+@pytest.mark.parametrize("asked", [{}, {"q": "0000"}, {"account_id": facts.ACCOUNT}])
 async def test_pages_cover_the_list_once_also_when_invoices_come_in_between(
     tables: Addresses, client: httpx.AsyncClient, asked: dict[str, str]
 ) -> None:
@@ -177,10 +177,10 @@ def _add(tables: Addresses, stream: Sequence[AnyInvoiceEvent], offset: int) -> N
         ("/invoices", {"state": "issued"}),
         ("/charges", {"state": "replaced"}),
         ("/charges", {"cursor": "!"}),
-        (f"/invoices/{told.NUMBER}/status", {"as_of": "yesterday"}),
-        (f"/invoices/{told.NUMBER}/status", {"as_of": "2026-02-13T00:00:00"}),
-        (f"/invoices/{told.NUMBER}/history", {"wait": "31"}),
-        (f"/red-font-forms/{told.FORM}", {"account": "x"}),
+        (f"/invoices/{facts.NUMBER}/status", {"as_of": "yesterday"}),
+        (f"/invoices/{facts.NUMBER}/status", {"as_of": "2026-02-13T00:00:00"}),
+        (f"/invoices/{facts.NUMBER}/history", {"wait": "31"}),
+        (f"/red-font-forms/{facts.FORM}", {"account": "x"}),
     ],
 )
 async def test_a_bad_parameter_is_told_by_name(client: httpx.AsyncClient, path: str, asked: dict[str, str]) -> None:
@@ -191,18 +191,18 @@ async def test_a_bad_parameter_is_told_by_name(client: httpx.AsyncClient, path: 
 
 async def test_history_tells_every_event_as_it_was_published(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY)
-    events = (await get(client, f"/invoices/{told.NUMBER}/history"))["events"]
+    events = (await get(client, f"/invoices/{facts.NUMBER}/history"))["events"]
     assert [event["version"] for event in events] == [1, 2, 3, 4, 5, 6]
     assert events[2] == {
-        "id": event_id(told.NUMBER, 3),
+        "id": event_id(facts.NUMBER, 3),
         "type": "redletter.invoice.ReturnRequested.v1",
         "version": 3,
         "occurred_at": STORY[2].occurred_at.isoformat(),
         "causation_id": "the command's id",
-        "correlation_id": f"correlation of {told.NUMBER}",
+        "correlation_id": f"correlation of {facts.NUMBER}",
         "data": STORY[2].model_dump(mode="json", exclude_none=True),
     }
-    assert (await client.get(f"/invoices/{told.NUMBER}/history?account_id=other")).status_code == 404
+    assert (await client.get(f"/invoices/{facts.NUMBER}/history?account_id=other")).status_code == 404
 
 
 @pytest.mark.parametrize("seen", range(1, len(STORY) + 1))
@@ -210,21 +210,21 @@ async def test_the_past_is_answered_as_it_was(tables: Addresses, client: httpx.A
     project(tables, STORY)
     moment = (STORY[seen - 1].occurred_at + timedelta(minutes=30)).isoformat()
     then = naive.status_document(STORY[:seen])
-    assert await get(client, f"/invoices/{told.NUMBER}/status", as_of=moment) == then
-    details = await get(client, f"/invoices/{told.NUMBER}", as_of=moment)
+    assert await get(client, f"/invoices/{facts.NUMBER}/status", as_of=moment) == then
+    details = await get(client, f"/invoices/{facts.NUMBER}", as_of=moment)
     assert (details["status"], details["version"]) == (then, seen)
 
 
 async def test_an_invoice_that_was_not_issued_yet_is_not_found(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY)
     before = (STORY[0].occurred_at - timedelta(seconds=1)).isoformat()
-    answer = await client.get(f"/invoices/{told.NUMBER}/status", params={"as_of": before})
+    answer = await client.get(f"/invoices/{facts.NUMBER}/status", params={"as_of": before})
     assert (answer.status_code, answer.json()["code"]) == (404, "INVOICE_NOT_FOUND")
 
 
 async def test_who_has_an_answer_already_is_not_sent_it_again(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY[:3])
-    for path in (f"/invoices/{told.NUMBER}/status", f"/invoices/{told.NUMBER}", "/invoices", "/charges"):
+    for path in (f"/invoices/{facts.NUMBER}/status", f"/invoices/{facts.NUMBER}", "/invoices", "/charges"):
         first = await client.get(path)
         again = await client.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
         assert (again.status_code, again.content) == (304, b""), path
@@ -233,13 +233,13 @@ async def test_who_has_an_answer_already_is_not_sent_it_again(tables: Addresses,
 
 def chain() -> tuple[list[AnyInvoiceEvent], list[AnyInvoiceEvent]]:
     """An original whose charge went on to a replacement, which was itself returned."""
-    original = [*STORY, told.reissue_requested(), told.replaced()]
+    original = [*STORY, facts.reissue_requested(), facts.replaced()]
     replacement = [
-        invoice(told.REPLACEMENT, charge="c1"),
-        *of(told.REPLACEMENT, told.requested_simply(return_id="r2"), told.confirmed(return_id="r2")),
+        invoice(facts.REPLACEMENT, charge="c1"),
+        *of(facts.REPLACEMENT, facts.requested_simply(return_id="r2"), facts.confirmed(return_id="r2")),
         *of(
-            told.REPLACEMENT,
-            told.credited(return_id="r2", released_charge_ids=("c1",), occurred_at=told.START + timedelta(days=9)),
+            facts.REPLACEMENT,
+            facts.credited(return_id="r2", released_charge_ids=("c1",), occurred_at=facts.START + timedelta(days=9)),
         ),
     ]
     return original, replacement
@@ -248,13 +248,13 @@ def chain() -> tuple[list[AnyInvoiceEvent], list[AnyInvoiceEvent]]:
 @pytest.mark.parametrize(
     ("seen", "state", "where"),
     [
-        ((1, 0), "invoiced", told.NUMBER),
-        ((5, 0), "released", told.NUMBER),
-        ((7, 0), "reissue_pending", told.NUMBER),
-        ((7, 1), "invoiced", told.REPLACEMENT),
-        ((8, 1), "invoiced", told.REPLACEMENT),
-        ((7, 4), "reissue_pending", told.NUMBER),
-        ((8, 4), "released", told.REPLACEMENT),
+        ((1, 0), "invoiced", facts.NUMBER),
+        ((5, 0), "released", facts.NUMBER),
+        ((7, 0), "reissue_pending", facts.NUMBER),
+        ((7, 1), "invoiced", facts.REPLACEMENT),
+        ((8, 1), "invoiced", facts.REPLACEMENT),
+        ((7, 4), "reissue_pending", facts.NUMBER),
+        ((8, 4), "released", facts.REPLACEMENT),
     ],
 )
 async def test_a_charge_stands_where_it_went_last(
@@ -263,7 +263,7 @@ async def test_a_charge_stands_where_it_went_last(
     """Seen: how many events of the original, and of the replacement."""
     original, replacement = chain()
     project(tables, original[: seen[0]], replacement[: seen[1]])
-    (charge,) = (await get(client, "/charges", account_id=told.ACCOUNT))["items"]
+    (charge,) = (await get(client, "/charges", account_id=facts.ACCOUNT))["items"]
     assert (charge["state"], charge["invoice_number"], charge["amount"]) == (state, where, "106.00")
     assert ("reissue_id" in charge) == (state == "reissue_pending")
     assert (await get(client, "/charges", state=state))["items"] == [charge]
@@ -285,39 +285,39 @@ async def test_pages_of_charges_cover_them_once(tables: Addresses, client: httpx
 
 async def test_a_form_tells_the_invoice_that_it_serves(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY[:3])
-    path = f"/red-font-forms/{told.FORM}"
-    assert await get(client, path) == {"number": told.FORM, "invoice_number": told.NUMBER, "active": True}
+    path = f"/red-font-forms/{facts.FORM}"
+    assert await get(client, path) == {"number": facts.FORM, "invoice_number": facts.NUMBER, "active": True}
 
 
 async def test_a_confirmed_form_is_told_as_the_tax_side_did_and_stays_active(
     tables: Addresses, client: httpx.AsyncClient
 ) -> None:
     project(tables, STORY)
-    form = await get(client, f"/red-font-forms/{told.FORM}", account_id=told.ACCOUNT)
-    assert (form["state"], form["active"], form["invoice_number"]) == ("04", True, told.NUMBER)
-    assert form["form"] == json.loads(told.form().model_dump_json(exclude_none=True))
+    form = await get(client, f"/red-font-forms/{facts.FORM}", account_id=facts.ACCOUNT)
+    assert (form["state"], form["active"], form["invoice_number"]) == ("04", True, facts.NUMBER)
+    assert form["form"] == json.loads(facts.form().model_dump_json(exclude_none=True))
 
 
 async def test_a_form_of_a_refused_return_is_not_active_until_another_invoice_claims_it(
     tables: Addresses, client: httpx.AsyncClient
 ) -> None:
-    refused = [*STORY[:3], told.refused(form_number=told.FORM, form_state="07", occurred_at=told.START)]
+    refused = [*STORY[:3], facts.refused(form_number=facts.FORM, form_state="07", occurred_at=facts.START)]
     project(tables, refused)
-    form = await get(client, f"/red-font-forms/{told.FORM}")
-    assert (form["state"], form["active"], form["invoice_number"]) == ("07", False, told.NUMBER)
+    form = await get(client, f"/red-font-forms/{facts.FORM}")
+    assert (form["state"], form["active"], form["invoice_number"]) == ("07", False, facts.NUMBER)
 
 
 async def test_of_two_invoices_that_named_a_form_the_one_that_has_it_is_told(
     tables: Addresses, client: httpx.AsyncClient
 ) -> None:
     other = LIST[0]
-    refused = [*STORY[:3], told.refused(form_number=told.FORM, form_state="07", occurred_at=told.START)]
-    project(tables, refused, [invoice(other), *of(other, told.requested(return_id="r9"))])
-    form = await get(client, f"/red-font-forms/{told.FORM}")
+    refused = [*STORY[:3], facts.refused(form_number=facts.FORM, form_state="07", occurred_at=facts.START)]
+    project(tables, refused, [invoice(other), *of(other, facts.requested(return_id="r9"))])
+    form = await get(client, f"/red-font-forms/{facts.FORM}")
     assert (form["active"], form["invoice_number"]) == (True, other)
 
 
-@pytest.mark.parametrize("path", [f"/red-font-forms/{told.OTHER_FORM}", "/red-font-forms/1", "/red-font-forms/%00"])
+@pytest.mark.parametrize("path", [f"/red-font-forms/{facts.OTHER_FORM}", "/red-font-forms/1", "/red-font-forms/%00"])
 async def test_a_form_that_was_never_named_is_not_found(
     tables: Addresses, client: httpx.AsyncClient, path: str
 ) -> None:
@@ -328,5 +328,5 @@ async def test_a_form_that_was_never_named_is_not_found(
 
 async def test_another_accounts_form_is_not_found(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY)
-    answer = await client.get(f"/red-font-forms/{told.FORM}?account_id=other")
+    answer = await client.get(f"/red-font-forms/{facts.FORM}?account_id=other")
     assert (answer.status_code, answer.json()["code"]) == (404, "RED_FONT_FORM_NOT_FOUND")

@@ -16,14 +16,14 @@ from psycopg.sql import SQL, Identifier
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS as EVENTS_TOPIC
 from projections import projector, resuming
-from projections.models import MODELS, REBUILT
+from projections.catalogue import MODELS, REBUILT
 from projections.rebuild import filling, rebuilding, shares
 from projections.rebuild import tables as rebuilt
 from projections.rebuild.filling import CannotFold, Stalled
 from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
 from redletter import projections as command
-from tests.projections import told
-from tests.projections.published import messages
+from tests.projections.support import facts
+from tests.projections.support.published import messages
 from tests.projections.test_projector import asking, publish, running, until
 from transport.addresses import Addresses
 from transport.message import Message
@@ -31,13 +31,13 @@ from transport.message import Message
 pytestmark = pytest.mark.integration
 
 EVENTS = (
-    told.issued(),
-    told.posting(),
-    told.requested(),
-    told.confirmed(),
-    told.credited(),
-    told.returned(),
-    told.reissue_requested(),
+    facts.issued(),
+    facts.posting(),
+    facts.requested(),
+    facts.confirmed(),
+    facts.credited(),
+    facts.returned(),
+    facts.reissue_requested(),
 )
 
 
@@ -47,7 +47,7 @@ def number(index: int) -> str:
 
 def story(index: int) -> list[AnyInvoiceEvent]:
     own = {"invoice_number": number(index)}
-    return [event.model_copy(update=own | told.common(number(index), hour)) for hour, event in enumerate(EVENTS)]
+    return [event.model_copy(update=own | facts.common(number(index), hour)) for hour, event in enumerate(EVENTS)]
 
 
 def quietly() -> Told:
@@ -237,7 +237,7 @@ async def test_a_rebuild_in_several_processes_tells_how_far_it_is(
     monkeypatch.setattr(shares, "WORTH_IT", 0)
     told: list[tuple[int, int]] = []
     async with projected(addresses, 40):
-        await rebuild(addresses, MODELS["status"], Told(lambda *at: told.append(at), lambda _: None), grace=0)
+        await rebuild(addresses, MODELS["status"], Told(lambda *at: facts.append(at), lambda _: None), grace=0)
         assert (await verify(addresses, MODELS["status"], quietly())).same is True
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)

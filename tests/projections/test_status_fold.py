@@ -9,9 +9,9 @@ from hypothesis import given
 from events.catalogue import EVENTS, write
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
+from projections.engine.versions import VersionGap
 from projections.status.fold import fold
-from projections.versions import VersionGap
-from tests.projections import naive, told
+from tests.projections.support import facts, naive
 
 
 def folded(*events: AnyInvoiceEvent) -> InvoiceStatus:
@@ -31,13 +31,13 @@ RETURNED = ("returned", "Returned", True, ("details", "reissue"))
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        ([told.issued()], IN_FORCE),
-        ([told.issued(), told.posting()], IN_FORCE),
-        ([told.issued(), told.requested()], UNDER_WAY),
-        ([told.issued(), told.requested(), told.confirmed()], UNDER_WAY),
-        ([told.issued(), told.requested(), told.refused()], IN_FORCE),
-        ([told.issued(), told.requested(), told.confirmed(), told.credited()], REVERSED),
-        ([told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned()], RETURNED),
+        ([facts.issued()], IN_FORCE),
+        ([facts.issued(), facts.posting()], IN_FORCE),
+        ([facts.issued(), facts.requested()], UNDER_WAY),
+        ([facts.issued(), facts.requested(), facts.confirmed()], UNDER_WAY),
+        ([facts.issued(), facts.requested(), facts.refused()], IN_FORCE),
+        ([facts.issued(), facts.requested(), facts.confirmed(), facts.credited()], REVERSED),
+        ([facts.issued(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned()], RETURNED),
     ],
 )
 def test_status_decides_label_effect_and_actions(
@@ -49,9 +49,9 @@ def test_status_decides_label_effect_and_actions(
 
 
 def test_an_issued_invoice_has_nothing_but_itself_to_tell() -> None:
-    assert json.loads(write(folded(told.issued()))) == {
-        "invoice_number": told.NUMBER,
-        "account_id": told.ACCOUNT,
+    assert json.loads(write(folded(facts.issued()))) == {
+        "invoice_number": facts.NUMBER,
+        "account_id": facts.ACCOUNT,
         "status": {"code": "issued", "label": "Issued"},
         "return_complete": False,
         "original_void": False,
@@ -66,22 +66,22 @@ def test_an_issued_invoice_has_nothing_but_itself_to_tell() -> None:
 @pytest.mark.parametrize(
     ("event", "phase"),
     [
-        (told.requested(), "verifying_form"),
-        (told.requested_simply(), "opening_form"),
-        (told.confirmed(), "issuing_credit_note"),
-        (told.credited(), "verifying_reversal"),
-        (told.returned(), "complete"),
-        (told.refused(), "refused"),
+        (facts.requested(), "verifying_form"),
+        (facts.requested_simply(), "opening_form"),
+        (facts.confirmed(), "issuing_credit_note"),
+        (facts.credited(), "verifying_reversal"),
+        (facts.returned(), "complete"),
+        (facts.refused(), "refused"),
     ],
 )
 def test_each_step_of_a_return_has_its_phase(event: AnyInvoiceEvent, phase: str) -> None:
-    row = folded(told.issued(), told.requested(), event)
+    row = folded(facts.issued(), facts.requested(), event)
     assert row.return_ is not None
     assert row.return_.phase == phase
 
 
 def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
-    document = json.loads(write(folded(told.issued(), told.requested())))
+    document = json.loads(write(folded(facts.issued(), facts.requested())))
     assert document["return"] == {
         "return_id": "r1",
         "route": "form",
@@ -94,51 +94,51 @@ def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
 
 
 def test_failed_attempts_are_counted_and_an_overdue_return_goes_on() -> None:
-    row = folded(told.issued(), told.requested(), told.attempt_failed(1), told.overdue(), told.attempt_failed(2))
+    row = folded(facts.issued(), facts.requested(), facts.attempt_failed(1), facts.overdue(), facts.attempt_failed(2))
     assert row.return_ is not None
     assert (row.return_.attempts, row.return_.overdue, row.return_.phase) == (2, True, "verifying_form")
 
 
 def test_a_refusal_stays_visible_until_the_next_request_which_begins_afresh() -> None:
     first = (
-        told.issued(),
-        told.requested(),
-        told.attempt_failed(),
-        told.overdue(),
-        told.refused(form_number=told.FORM),
+        facts.issued(),
+        facts.requested(),
+        facts.attempt_failed(),
+        facts.overdue(),
+        facts.refused(form_number=facts.FORM),
     )
     assert json.loads(write(folded(*first)))["last_refusal"] == {
         "code": "RED_FONT_FORM_EXPIRED",
         "details": {},
-        "form_number": told.FORM,
+        "form_number": facts.FORM,
         "at": "2026-02-13T09:30:00Z",
     }
-    again = folded(*first, told.requested(return_id="r2"))
+    again = folded(*first, facts.requested(return_id="r2"))
     assert again.last_refusal is None
     assert again.return_ is not None
     assert (again.return_.return_id, again.return_.attempts, again.return_.overdue) == ("r2", 0, False)
 
 
 def test_replacements_are_told_in_order() -> None:
-    returned = (told.issued(), told.requested(), told.confirmed(), told.credited(), told.returned())
-    reissues = (told.reissue_requested(), told.replaced(), told.reissue_requested(), told.reissue_refused())
-    later = told.replaced(replacement_number=told.REPLACEMENT[::-1])
-    assert folded(*returned, *reissues, later).replacement_numbers == (told.REPLACEMENT, told.REPLACEMENT[::-1])
+    returned = (facts.issued(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
+    reissues = (facts.reissue_requested(), facts.replaced(), facts.reissue_requested(), facts.reissue_refused())
+    later = facts.replaced(replacement_number=facts.REPLACEMENT[::-1])
+    assert folded(*returned, *reissues, later).replacement_numbers == (facts.REPLACEMENT, facts.REPLACEMENT[::-1])
 
 
 def test_a_repeated_event_gives_the_very_same_row() -> None:
-    row = folded(told.issued(), told.requested(), told.attempt_failed())
-    assert fold(row, told.attempt_failed(), 3) is row
-    assert fold(row, told.issued(), 1) is row
+    row = folded(facts.issued(), facts.requested(), facts.attempt_failed())
+    assert fold(row, facts.attempt_failed(), 3) is row
+    assert fold(row, facts.issued(), 1) is row
 
 
 def test_a_gap_in_the_versions_stops_the_fold() -> None:
-    row = folded(told.issued())
-    with pytest.raises(VersionGap, match=f"invoice {told.NUMBER}: version 3 came after 1"):
-        fold(row, told.requested(), 3)
+    row = folded(facts.issued())
+    with pytest.raises(VersionGap, match=f"invoice {facts.NUMBER}: version 3 came after 1"):
+        fold(row, facts.requested(), 3)
 
 
-@pytest.mark.parametrize(("event", "version"), [(told.issued(), 2), (told.requested(), 1), (told.requested(), 2)])
+@pytest.mark.parametrize(("event", "version"), [(facts.issued(), 2), (facts.requested(), 1), (facts.requested(), 2)])
 def test_an_invoice_begins_with_its_issue_as_version_one(event: AnyInvoiceEvent, version: int) -> None:
     with pytest.raises(VersionGap):
         fold(None, event, version)
@@ -146,32 +146,32 @@ def test_an_invoice_begins_with_its_issue_as_version_one(event: AnyInvoiceEvent,
 
 def test_every_event_of_the_catalogue_can_be_folded() -> None:
     every = [
-        told.posting(),
-        told.requested(),
-        told.confirmed(),
-        told.attempt_failed(),
-        told.credited(),
-        told.returned(),
-        told.refused(),
-        told.revised(),
-        told.overdue(),
-        told.reissue_requested(),
-        told.reissue_refused(),
-        told.replaced(),
+        facts.posting(),
+        facts.requested(),
+        facts.confirmed(),
+        facts.attempt_failed(),
+        facts.credited(),
+        facts.returned(),
+        facts.refused(),
+        facts.revised(),
+        facts.overdue(),
+        facts.reissue_requested(),
+        facts.reissue_refused(),
+        facts.replaced(),
     ]
-    assert {type(event) for event in every} | {type(told.issued())} == set(EVENTS.values())
+    assert {type(event) for event in every} | {type(facts.issued())} == set(EVENTS.values())
     for event in every:
-        assert fold(folded(told.issued()), event, 2).version == 2
+        assert fold(folded(facts.issued()), event, 2).version == 2
 
 
-@given(told.histories())
+@given(facts.histories())
 def test_the_fold_agrees_with_the_document_worked_out_from_all_events(events: Sequence[AnyInvoiceEvent]) -> None:
     for end in range(1, len(events) + 1):
         assert json.loads(write(folded(*events[:end]))) == naive.status_document(events[:end])
 
 
 def test_revised_due_dates_are_the_returns_own() -> None:
-    row = folded(told.issued(), told.requested(), told.revised())
+    row = folded(facts.issued(), facts.requested(), facts.revised())
     assert row.return_ is not None
     assert (row.return_.due_earliest.isoformat(), row.return_.due_latest.isoformat()) == (
         "2026-02-24T00:00:00+08:00",

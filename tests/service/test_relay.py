@@ -15,12 +15,12 @@ from structlog.testing import capture_logs
 
 from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
 from service import relay
-from service.log_reading import LogRow, Position, whole_commands
-from service.messages import message
-from service.store import Store
+from service.store.messages import message
+from service.store.reading import LogRow, Position, whole_commands
+from service.store.writing import Store
 from tests.conftest import PARTITIONS
-from tests.faults.evidence import assert_no_gap_and_no_duplicate, everything, headers
-from tests.service.rows import AT, dead_letter, event, reply, save
+from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
+from tests.service.support.rows import AT, dead_letter, event, reply, save
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.partitioning import partition_of

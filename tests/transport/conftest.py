@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from aiokafka import AIOKafkaProducer
 
-from tests import faults
+from tests.faults import support
 from transport import consumer, positions
 from transport.addresses import Addresses
 from transport.consumer import Batch
@@ -82,7 +82,7 @@ async def publish(addresses: Addresses, values: Collection[str], partition: int 
 
 async def publish_undecodable(addresses: Addresses, partition: int = 0, topic: str = TOPIC) -> None:
     """Publish a record with a header name that is not UTF-8."""
-    program = Path(faults.__file__).with_name("undecodable.py")
+    program = Path(support.__file__).with_name("undecodable.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(program),

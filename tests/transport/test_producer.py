@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.evidence import everything
+from tests.faults.support.evidence import everything
 from transport.addresses import Addresses
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers, TooLarge

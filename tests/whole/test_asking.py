@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.running import PROGRAM
-from tests.service.invoice.orders import NUMBER, ask_return, ask_simply, observe, register
-from tests.whole.client import Client, connected
-from tests.whole.running import system
+from tests.faults.support.running import PROGRAM
+from tests.service.support.orders import NUMBER, ask_return, ask_simply, observe, register
+from tests.whole.support.client import Client, connected
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

@@ -11,11 +11,11 @@ from events.catalogue import EVENTS
 from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
 from service.invoice import forms
 from service.invoice.refusals import Code, Refusal
-from tests.faults.running import Roles
-from tests.service.invoice.orders import ask_simply, observe, register
-from tests.service.invoice.scenario import Scenario
-from tests.whole.client import Client, Told, connected
-from tests.whole.stories import ACCEPTED, ENDS, REFUSALS, REISSUE, RETURN, Story, filled
+from tests.faults.support.running import Roles
+from tests.service.support.orders import ask_simply, observe, register
+from tests.service.support.scenario import Scenario
+from tests.whole.support.client import Client, Told, connected
+from tests.whole.support.stories import ACCEPTED, ENDS, REFUSALS, REISSUE, RETURN, Story, filled
 from transport.addresses import Addresses
 
 ALL = {

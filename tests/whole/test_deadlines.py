@@ -6,9 +6,9 @@ import pytest
 
 from events.commands import AnyCommand
 from events.invoice_events import InvoiceReturned, ReturnOverdue, ReturnRequested
-from tests.faults.running import Roles
-from tests.service.invoice.orders import NUMBER, OTHER_NUMBER, ask_simply, complete, confirm, credit, register
-from tests.whole.client import Client, connected
+from tests.faults.support.running import Roles
+from tests.service.support.orders import NUMBER, OTHER_NUMBER, ask_simply, complete, confirm, credit, register
+from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

@@ -18,10 +18,10 @@ from events import cloudevents
 from events.catalogue import name_of, write
 from events.commands import AnyCommand
 from events.topics import EVENTS, REPLIES, STATUS, Channel
-from tests.service.invoice.orders import NUMBER, ask_simply, register
+from tests.service.support.orders import NUMBER, ask_simply, register
 from tests.transport.test_inflating import CODECS
-from tests.whole.client import connected
-from tests.whole.running import system
+from tests.whole.support.client import connected
+from tests.whole.support.running import system
 from tests.whole.test_asking import Asking
 from transport.addresses import Addresses
 

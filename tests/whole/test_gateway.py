@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from events.topics import Channel
-from tests.faults.evidence import everything, headers
-from tests.service.invoice.orders import ACCOUNT, NUMBER, confirm, credit, observe, register
-from tests.whole.client import Client, connected
-from tests.whole.running import system
+from tests.faults.support.evidence import everything, headers
+from tests.service.support.orders import ACCOUNT, NUMBER, confirm, credit, observe, register
+from tests.whole.support.client import Client, connected
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

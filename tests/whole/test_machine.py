@@ -22,11 +22,11 @@ from local import ports
 from projections.status.fold import fold
 from service.invoice.refusals import Code, Refusal
 from service.invoice.state import status_of
-from tests.faults.running import Roles
-from tests.service.invoice.scenario import Scenario
-from tests.whole.client import Client, connected
-from tests.whole.machine import Machine, Outcome, World
-from tests.whole.stories import ENDS
+from tests.faults.support.running import Roles
+from tests.service.support.scenario import Scenario
+from tests.whole.support.client import Client, connected
+from tests.whole.support.machine import Machine, Outcome, World
+from tests.whole.support.stories import ENDS
 from transport.addresses import Addresses
 
 STEPS = 5000

@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from events.topics import Channel
-from tests.faults.running import Roles
-from tests.service.invoice.orders import NUMBER, OTHER_NUMBER, ask_simply, credit, fail, register
-from tests.whole.client import Client, connected
-from tests.whole.running import system
+from tests.faults.support.running import Roles
+from tests.service.support.orders import NUMBER, OTHER_NUMBER, ask_simply, credit, fail, register
+from tests.whole.support.client import Client, connected
+from tests.whole.support.running import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

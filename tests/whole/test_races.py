@@ -10,9 +10,9 @@ from aiokafka.partitioner import murmur2
 
 from events.commands import AnyCommand
 from tests.conftest import PARTITIONS
-from tests.faults.running import Roles
-from tests.service.invoice.orders import ask_return, observe, register
-from tests.whole.client import Client, connected
+from tests.faults.support.running import Roles
+from tests.service.support.orders import ask_return, observe, register
+from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.integration

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from events.commands import AnyCommand
-from projections.api import stream
-from tests.service.invoice.orders import observe, register
-from tests.whole.client import Client, connected
-from tests.whole.running import system
+from tests.service.support.orders import observe, register
+from tests.whole.support.client import Client, connected
+from tests.whole.support.running import system
 from transport.addresses import Addresses
+from web.live import stream
 
 pytestmark = pytest.mark.integration
 

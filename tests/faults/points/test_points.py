@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.models import REBUILT as MODELS
+from projections.catalogue import REBUILT as MODELS
 from projections.rebuild.rebuilding import Told, verify
 from tests.faults.points.matrix import REBUILT, Matrix
 from tests.faults.test_faults import ROLES, System, system, under

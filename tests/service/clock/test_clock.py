@@ -19,13 +19,24 @@ from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.topics import EVENTS, TAX_REQUESTS, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
-from service.clock import table
+from service.clock import timers as tables
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER
-from tests.faults.evidence import everything, headers
-from tests.service.clock.facts import AT, HEAD, NUMBER, RETURN, confirmed, failed, issued, refused, requested, reversed_
+from tests.faults.support.evidence import everything, headers
+from tests.service.support.clock_facts import (
+    AT,
+    HEAD,
+    NUMBER,
+    RETURN,
+    confirmed,
+    failed,
+    issued,
+    refused,
+    requested,
+    reversed_,
+)
 from transport.addresses import Addresses
-from transport.database import connect_async
+from transport.clients.postgres import connect_async
 from transport.message import Message
 from transport.producer import Fenced, FencedProducers
 
@@ -215,14 +226,14 @@ READ = """
 
 async def test_a_backlog_is_worked_off_in_linear_time_and_in_order(addresses: Addresses) -> None:
     """Each go passes over no more than it takes: a million due timers take ten times as long as a hundred thousand."""
-    count, goes, place = 100_000, 0, table.FIRST
+    count, goes, place = 100_000, 0, tables.FIRST
     now = datetime.now(UTC)
-    async with await connect_async(addresses.database, "clock", **table.IN_INDEX_ORDER) as connection:
+    async with await connect_async(addresses.database, "clock", **timers.IN_INDEX_ORDER) as connection:
         await connection.execute(MANY, (1, 0, "", count))
         taken: list[str] = []
         while True:
             async with connection.transaction(), connection.cursor() as cur:
-                due, place = await table.take_due(cur, 0, now, repeat=NEVER, repeat_max=NEVER, limit=500, after=place)
+                due, place = await tables.take_due(cur, 0, now, repeat=NEVER, repeat_max=NEVER, limit=500, after=place)
             if not due:
                 break
             goes += 1

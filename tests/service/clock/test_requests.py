@@ -11,7 +11,7 @@ from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
 from events.values import Calendar
 from service.clock.requests import TAX_REQUESTS, Body, Close, Delay, Open, actions
-from tests.service.clock.facts import (
+from tests.service.support.clock_facts import (
     AT,
     DUE,
     FORM,

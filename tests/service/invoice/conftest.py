@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.scenario import Scenario
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from events.invoice_events import (
 from events.values import StatusCode
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, Invoice, status_of
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     NUMBER,
     OTHER_CREDIT_NOTE,
     OTHER_FORM,
@@ -44,7 +44,7 @@ from tests.service.invoice.orders import (
     reject,
     revise,
 )
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.scenario import Scenario
 
 RETURN = "id-3"
 """The return's id: RequestReturn is the third command."""

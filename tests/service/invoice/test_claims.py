@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from events.commands import AnyCommand
-from service.invoice.claims import Change, Claim, Holder, Named, Overlay, changes, held, named
+from service.invoice.claim_rules import Change, Claim, Holder, Named, Overlay, changes, held, named
+from service.invoice.claims import WrongHolder
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
-from service.invoice.holding import WrongHolder
 from service.invoice.refusals import Refusal
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     ACCOUNT,
     CREDIT_NOTE,
     FORM,
@@ -34,7 +34,7 @@ from tests.service.invoice.orders import (
     replaces,
     revise,
 )
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.scenario import Scenario
 
 FORM_CLAIM, C1 = Claim("form", FORM), Claim("charge", "c1")
 OWN, OTHER = Holder(NUMBER, ACCOUNT), Holder(OTHER_NUMBER, ACCOUNT)

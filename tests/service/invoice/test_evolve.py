@@ -8,7 +8,7 @@ from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.evolve import NotBegun, evolve
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Posting, Returned, Reversed
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     NUMBER,
     OTHER_NUMBER,
     SEEN,
@@ -27,7 +27,7 @@ from tests.service.invoice.orders import (
     replaces,
     revise,
 )
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.scenario import Scenario
 
 
 def history(*commands: AnyCommand) -> list[AnyInvoiceEvent]:

@@ -15,7 +15,7 @@ from events.invoice_events import (
     ReturnRequested,
 )
 from events.values import Buyer
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     FORM,
     NUMBER,
     OTHER_FORM,
@@ -30,7 +30,7 @@ from tests.service.invoice.orders import (
     register,
     reject,
 )
-from tests.service.invoice.scenario import NOW, Scenario
+from tests.service.support.scenario import NOW, Scenario
 
 FORM_ROUTE = (register(), observe(), ask_return())
 SIMPLE_ROUTE = (register(), observe("not_recorded"), ask_simply())

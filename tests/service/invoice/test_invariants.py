@@ -25,10 +25,10 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from service.invoice.claims import Claim, Holder
+from service.invoice.claim_rules import Claim, Holder
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     ACCOUNT,
     amend,
     ask_return,
@@ -47,7 +47,7 @@ from tests.service.invoice.orders import (
     reject,
     replaces,
 )
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.scenario import Scenario
 
 SEQUENCES = 2000
 NUMBERS = [f"2600000000000000000{n}" for n in range(4)]

@@ -1,7 +1,7 @@
 """A refusal says in one sentence what to do."""
 
-from tests.service.invoice.orders import amend, register
-from tests.service.invoice.scenario import Scenario
+from tests.service.support.orders import amend, register
+from tests.service.support.scenario import Scenario
 
 
 def test_an_amendment_is_pointed_to_return_and_reissue(scenario: Scenario) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from events.invoice_events import InvoiceIssued, PostingStatusChanged
 from events.values import Buyer
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     CREDIT_NOTE,
     NUMBER,
     OTHER_NUMBER,
@@ -23,7 +23,7 @@ from tests.service.invoice.orders import (
     reissue,
     replaces,
 )
-from tests.service.invoice.scenario import NOW, Scenario
+from tests.service.support.scenario import NOW, Scenario
 
 REVERSED = (register(charges=("c1",)), observe(), ask_return(), confirm(), credit())
 HELD = (*REVERSED, reissue("c1"))

@@ -5,8 +5,8 @@ from typing import Any
 
 from events.invoice_events import InvoiceIssued, ReissueRefused, ReissueRequested, ReplacementIssued
 from events.values import Buyer
-from service.invoice.claims import Claim
-from tests.service.invoice.orders import (
+from service.invoice.claim_rules import Claim
+from tests.service.support.orders import (
     NUMBER,
     OTHER_CREDIT_NOTE,
     OTHER_FORM,
@@ -23,7 +23,7 @@ from tests.service.invoice.orders import (
     reissue,
     replaces,
 )
-from tests.service.invoice.scenario import NOW, Scenario
+from tests.service.support.scenario import NOW, Scenario
 
 IN_FULL: dict[str, Any] = {"net_amount": Decimal("-200.00"), "tax_amount": Decimal("-12.00")}
 REVERSED = (

@@ -7,7 +7,7 @@ import pytest
 
 from events.invoice_events import ReturnRequested
 from events.values import Calendar
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     FORM,
     NUMBER,
     OTHER_FORM,
@@ -21,7 +21,7 @@ from tests.service.invoice.orders import (
     register,
     reject,
 )
-from tests.service.invoice.scenario import NOW, Scenario
+from tests.service.support.scenario import NOW, Scenario
 
 RECORDED = (register(), observe())
 NOT_RECORDED = (register(), observe("not_recorded"))

@@ -17,7 +17,7 @@ from events.invoice_events import (
 )
 from events.values import Calendar
 from service.invoice.moment import Policy
-from tests.service.invoice.orders import (
+from tests.service.support.orders import (
     CREDIT_NOTE,
     FORM,
     NUMBER,
@@ -35,7 +35,7 @@ from tests.service.invoice.orders import (
     register,
     revise,
 )
-from tests.service.invoice.scenario import NOW, Scenario
+from tests.service.support.scenario import NOW, Scenario
 
 RETURN = "id-3"
 OPEN = (register(charges=("c1", "c2")), observe(), ask_return())

@@ -1,5 +1,0 @@
-"""The pages that people look at, rendered on the server by the code that answers the queries."""
-
-from projections.console.pages import install
-
-__all__ = ["install"]

@@ -1,0 +1,46 @@
+"""Read models with several rows an invoice, such as its charges: what they share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, NamedTuple, TypeVar
+
+from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
+from projections.engine.versions import VersionGap, is_next
+
+Item = TypeVar("Item", bound=NamedTuple)
+Changes = Callable[[Mapping[str, Item], AnyInvoiceEvent], Mapping[str, Item]]
+"""(items, event) -> the items that are new or have changed, by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Generic[Item]):
+    """What an invoice has of a kind, by key. changed: the keys that are not written yet."""
+
+    invoice_number: str
+    account_id: str
+    version: int
+    items: Mapping[str, Item]
+    changed: frozenset[str] = frozenset()
+
+
+def folding(
+    changes: Changes[Item],
+) -> Callable[[Items[Item] | None, AnyInvoiceEvent, int], Items[Item]]:
+    """Return the fold that carries an invoice's items on by what ``changes`` says of each event."""
+
+    def fold(row: Items[Item] | None, event: AnyInvoiceEvent, version: int) -> Items[Item]:
+        if row is None:
+            _check_first(event, version)
+        elif not is_next(row.invoice_number, row.version, version):
+            return row
+        now = row or Items(event.invoice_number, event.account_id, version, dict[str, Item]())
+        told = changes(now.items, event)
+        items = {**now.items, **told} if told else now.items
+        return replace(now, version=version, items=items, changed=now.changed | told.keys())
+
+    return fold
+
+
+def _check_first(event: AnyInvoiceEvent, version: int) -> None:
+    if version != 1 or not isinstance(event, InvoiceIssued):
+        raise VersionGap(event.invoice_number, 0, version)

@@ -1,0 +1,107 @@
+"""A live read model: what it cannot fold stops the partition that it lies on, and nothing else."""
+
+from collections.abc import Collection
+
+import psycopg
+from aiokafka import TopicPartition
+
+from projections.engine.folding import NotAnEvent
+from projections.engine.health import Health, Retired, Stop, reason
+from projections.engine.projection import Projection
+from projections.engine.read_model import Cur
+from projections.engine.versions import VersionGap
+from transport.consumer import Batch, PartitionsStopped
+from transport.positions import Move, PositionLost
+from transport.stepping import next_offset
+
+MAX_TRIES = 3
+"""Times that the same batch may fail before the read model is said to have stopped."""
+_CERTAIN = (NotAnEvent, VersionGap, Retired)
+"""Errors that another try cannot mend."""
+
+
+class LiveProjection:
+    """`transport.consumer.Work` for one read model, which goes on with every partition that can."""
+
+    def __init__(self, projection: Projection, health: Health) -> None:
+        self._projection = projection
+        self._health = health
+        self._tries = 0
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the stored positions."""
+        return self._projection.positions(partitions)
+
+    def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Learn of partitions that are about to be read."""
+        self._health.found(cur, partitions)
+
+    def handle(self, batch: Batch) -> None:
+        """Project the batch.
+
+        Raises: PositionLost; PartitionsStopped for those that stand before a record that cannot be folded; the error of
+        a try that is worth another.
+        """
+        try:
+            self._project(batch)
+        except PositionLost:
+            raise
+        except Exception as error:
+            self._tries += 1
+            if isinstance(error, _CERTAIN) or (self._tries >= MAX_TRIES and not _is_away(error)):
+                self._tries = 0
+                self._partition_by_partition(batch)
+                return
+            if self._tries >= MAX_TRIES:
+                self._health.stopped({_partition(move): Stop(move.was, None, reason(error)) for move in batch.moves})
+            raise
+        self._tries = 0
+
+    def close(self) -> None:
+        """Let go of the connection once no batch is in hand any more."""
+        self._projection.close()
+
+    def _project(self, batch: Batch) -> None:
+        self._projection.handle(batch)
+        self._health.went_on(batch.partitions())
+
+    def _partition_by_partition(self, batch: Batch) -> None:
+        stops = {one: stop for one in batch.partitions() if (stop := self._up_to_fault(batch.of([one])))}
+        if stops:
+            self._health.stopped(stops)
+            raise PartitionsStopped(stops)
+
+    def _up_to_fault(self, batch: Batch) -> Stop | None:
+        """Project the records of one partition up to the first that cannot be; return where and why, or None."""
+        try:
+            self._project(batch)
+        except PositionLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+            if len(batch.records) > 1 and not isinstance(error, Retired):
+                first, second = batch.halves()
+                return self._up_to_fault(first) or self._up_to_fault(second)
+            return _stop(batch, error)
+        return None
+
+
+def _stop(batch: Batch, error: Exception) -> Stop:
+    (move,), record = batch.moves, batch.records[0]
+    if isinstance(error, Retired):
+        return Stop(move.was, None, str(error))
+    last = next_offset(record) - 1
+    place = f"{record.topic}[{record.partition}] offset {record.offset}"
+    if isinstance(error, NotAnEvent):
+        return Stop(move.was, last, str(error))
+    said = str(error) if isinstance(error, VersionGap) else reason(error)
+    return Stop(move.was, last, f"{place}: {said}")
+
+
+def _partition(move: Move) -> TopicPartition:
+    return TopicPartition(move.topic, move.partition)
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the database is to blame, and no record. One that is too large for an index is (class 54)."""
+    lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return lost and not (error.sqlstate or "").startswith("54")

@@ -1,0 +1,73 @@
+"""One read model at work: a batch of records becomes rows, in one transaction with the positions."""
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from aiokafka import TopicPartition
+
+from projections.engine.read_model import Cur, ReadModel
+from transport import positions
+from transport.clients.postgres import KeptSession, connect
+from transport.consumer import Batch
+
+ROLE = "projector"
+FROZEN_AFTER = "10s"
+"""A frozen projector's transaction would hold its positions locked against the next owner for ever."""
+
+
+class Guard(Protocol):
+    """What is asked and told within the transactions of a projection."""
+
+    def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Learn of partitions that are about to be read."""
+        ...
+
+    def going_on(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Learn, before the rows are written, that these partitions go on. What it raises keeps them from it."""
+        ...
+
+
+class Projection:
+    """Turns batches into rows and positions, each in one transaction, or raises and stores nothing."""
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        consumer: str,
+        model: ReadModel,
+        committed: Callable[[], None] = lambda: None,
+        guard: Guard | None = None,
+    ) -> None:
+        """``consumer`` names the positions; ``committed`` is called, in the working thread, after each transaction."""
+        self._database = database
+        self._consumer = consumer
+        self._model = model
+        self._committed = committed
+        self._guard = guard
+        self._session = KeptSession(database, ROLE, idle_in_transaction_session_timeout=FROZEN_AFTER)
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the stored positions; over a connection of its own, since a batch may be in hand."""
+        with connect(self._database, ROLE) as connection, connection.transaction(), connection.cursor() as cur:
+            stored = positions.stored(cur, self._consumer, partitions)
+            if self._guard:
+                self._guard.found(cur, partitions)
+            return stored
+
+    def handle(self, batch: Batch) -> None:
+        """Project the batch and store rows and positions.
+
+        Raises: PositionLost, VersionGap, NotAnEvent, psycopg.Error, and what the guard raises; nothing is stored then.
+        """
+        with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
+            # First the positions: their locks keep an earlier owner of the partition, and a switch, from its rows.
+            positions.advance(cur, self._consumer, batch.moves)
+            if self._guard:
+                self._guard.going_on(cur, batch.partitions())
+            self._model.project(cur, batch.records)
+        self._committed()
+
+    def close(self) -> None:
+        """Let go of the connection once no batch is in hand any more."""
+        self._session.close()

@@ -1,0 +1,1 @@
+"""Status documents on their way to the compacted topic `invoice.status`."""

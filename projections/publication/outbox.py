@@ -1,0 +1,134 @@
+"""Which status documents are not yet on `invoice.status`: at most one row an invoice, for its newest document.
+
+A row is written in the transaction that changes the document, and deleted once that version is published. The
+document itself is read from the status table when it is published.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka.partitioner import murmur2
+from psycopg import AsyncConnection, Cursor
+from psycopg.rows import TupleRow, class_row
+
+from events.status import InvoiceStatus
+from projections.engine.folding import Changed
+from projections.engine.read_model import Cur, about
+from transport.stepping import ConsumerRecord
+
+CREATE = """
+    create table if not exists projections.status_outbox (
+        invoice_number text collate "C" primary key,
+        version integer not null,
+        partition integer not null, -- of invoice.events: whoever owns it publishes the document
+        as_of timestamptz not null,
+        causation text not null,
+        correlation text not null,
+        traceparent text
+    )
+"""
+CREATE_INDEX = """
+    create index if not exists status_outbox_of_partition on projections.status_outbox (partition, invoice_number)
+"""
+_PUT = """
+    insert into projections.status_outbox as t
+        (invoice_number, version, partition, as_of, causation, correlation, traceparent)
+    select * from unnest(%b::text[], %b::int[], %b::int[], %b::timestamptz[], %b::text[], %b::text[], %b::text[])
+    on conflict (invoice_number) do update
+        set version = excluded.version, partition = excluded.partition, as_of = excluded.as_of,
+            causation = excluded.causation, correlation = excluded.correlation, traceparent = excluded.traceparent
+        where excluded.version > t.version
+"""
+_PUT_AGAIN = f"{_PUT.rstrip()[: -len('> t.version')]}>= t.version"
+_CHANGED = """
+    select n.invoice_number, n.version, (n.document ->> 'as_of')::timestamptz
+    from {table} as n join projections.status as s using (invoice_number)
+    where n.document::text <> s.document::text
+"""
+# The version joins too: should the status table ever stand elsewhere than this one, the document waits.
+_PENDING = """
+    select o.invoice_number, o.version, o.partition, o.as_of, o.causation, o.correlation, o.traceparent,
+        s.document::text as document
+    from unnest(%s::int[]) as owned (p)
+    cross join lateral (
+        select * from projections.status_outbox where partition = p order by invoice_number limit %s
+    ) as o
+    join projections.status as s on s.invoice_number = o.invoice_number and s.version = o.version
+"""
+# A row that is locked is being replaced by a newer version, which stays; waiting for it could deadlock.
+_DROP = """
+    with published as (
+        select o.invoice_number from projections.status_outbox as o
+        join unnest(%s::text[], %s::int[]) as p (n, v) on o.invoice_number = p.n and o.version = p.v
+        for update of o skip locked
+    )
+    delete from projections.status_outbox as o using published as p where o.invoice_number = p.invoice_number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """A status document that is to be published.
+
+    partition: of `invoice.events`. as_of: time of the event folded last; causation is that event's id, correlation and
+    traceparent are copied from it. document: JSON text.
+    """
+
+    invoice_number: str
+    version: int
+    partition: int
+    as_of: datetime
+    causation: str
+    correlation: str
+    traceparent: str | None
+    document: str
+
+
+def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
+    """Note that these documents are to be published, in the transaction that changes them."""
+    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *_trace(last)) for row, last in changed]
+    cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
+
+
+def put_again(cur: Cur, table: str, partitions: int) -> None:
+    """Note that documents are to be published which another table has otherwise, before it takes the place of this one.
+
+    partitions: of `invoice.events`; an invoice's partition follows from its number, as for every Kafka client.
+    """
+    cur.execute(about(table, _CHANGED))
+    rows = [
+        (
+            number,
+            version,
+            (murmur2(number.encode()) & 0x7FFFFFFF) % partitions,
+            as_of,
+            *[f"{number}-{version}"] * 2,
+            None,
+        )
+        for number, version, as_of in cur.fetchall()
+    ]
+    if rows:
+        cur.execute(_PUT_AGAIN, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _trace(record: ConsumerRecord) -> tuple[str, str, str | None]:
+    headers = dict(record.headers)
+    event_id = headers["ce_id"].decode()
+    correlation = headers.get("ce_correlationid")
+    traceparent = headers.get("traceparent")
+    return event_id, correlation.decode() if correlation else event_id, traceparent.decode() if traceparent else None
+
+
+async def pending(connection: AsyncConnection[TupleRow], partitions: Collection[int], most: int) -> list[Unpublished]:
+    """Return what is to be published for these partitions, at most ``most`` documents of each."""
+    async with connection.cursor(row_factory=class_row(Unpublished)) as cur:
+        await cur.execute(_PENDING, (sorted(partitions), most))
+        return await cur.fetchall()
+
+
+async def drop(connection: AsyncConnection[TupleRow], published: Sequence[Unpublished]) -> None:
+    """Forget exactly what was published; a document that changed meanwhile stays."""
+    numbers = [document.invoice_number for document in published]
+    versions = [document.version for document in published]
+    await connection.execute(_DROP, (numbers, versions))

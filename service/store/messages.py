@@ -1,0 +1,64 @@
+"""What an entry of the log is published as."""
+
+from hashlib import sha256
+
+from events import cloudevents
+from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from service.store.reading import LogRow
+from service.store.rows import event_id
+from transport.message import Headers, Message
+
+SOURCE = "urn:redletter:worker"
+TOPICS = {"event": EVENTS, "reply": REPLIES, "dead letter": DEAD_LETTERS}
+MAX_STAND_IN_KEY_BYTES = 256
+"""A longer key is left out of a stand-in: it may be what is too large."""
+
+
+def message(row: LogRow, partition: int) -> Message:
+    """Turn one entry of the log into the record that is published."""
+    headers = _dead_letter_headers(row) if row.kind == "dead letter" else _headers(row)
+    return Message(TOPICS[row.kind], row.key, row.value, headers, partition)
+
+
+def stand_in(row: LogRow, partition: int) -> Message:
+    """Return what is published in the place of an entry that Kafka refuses for its size.
+
+    It has no value, and says what it stands for: ``dl_reason``, and size and SHA-256 of the value. An event and a reply
+    keep their own headers; a dead letter keeps only those that say where its record lay.
+    """
+    value = row.value or b""
+    if row.kind == "dead letter":
+        own = [(name, content) for name, content in _dead_letter_headers(row) if name in _PLACE]
+    else:
+        own = list(_headers(row))
+    told = [
+        ("dl_reason", b"TOO_LARGE"),
+        ("dl_size", str(len(value)).encode()),
+        ("dl_sha256", sha256(value).hexdigest().encode()),
+    ]
+    key = row.key if row.key is None or len(row.key) <= MAX_STAND_IN_KEY_BYTES else None
+    return Message(TOPICS[row.kind], key, None, [*own, *told], partition)
+
+
+_PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})
+
+
+def _headers(row: LogRow) -> Headers:
+    return cloudevents.headers(
+        id=event_id(str(row.subject), row.version or 0) if row.kind == "event" else row.id,
+        source=SOURCE,
+        name=row.name,
+        subject=row.subject,
+        time=row.at,
+        correlation=row.correlation,
+        causation=row.causation,
+        traceparent=row.traceparent,
+        version=row.version,
+    )
+
+
+def _dead_letter_headers(row: LogRow) -> Headers:
+    headers = [
+        (name.decode(), value) for name, value in zip(row.header_names or (), row.header_values or (), strict=True)
+    ]
+    return [*headers, ("dl_time", row.at.isoformat().encode())]

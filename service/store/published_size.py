@@ -1,0 +1,37 @@
+"""How large an entry of the log is once it is published, known before it is written."""
+
+from collections.abc import Iterable
+
+from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
+from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
+
+LARGEST_PUBLISHED = min(topic.largest for topic in TOPICS if topic.name in {EVENTS, REPLIES, DEAD_LETTERS})
+"""Bytes of the largest entry that the topics take."""
+FRAME_BYTES = 128
+"""More than a batch of one record adds to its key, value and headers."""
+HEADER_BYTES = 10
+"""More than a header adds to its name and its value."""
+NAMED_BYTES = 1024
+"""More than the names of all headers that we write, and the values whose length is known."""
+CHARACTER_BYTES = 4
+"""Of one character in UTF-8, at most."""
+
+
+def published_size(entry: Entry) -> int:
+    """Return how many bytes an entry has on its topic: never fewer than it has, and few more."""
+    own = FRAME_BYTES + NAMED_BYTES
+    match entry:
+        case EventRow(stored=stored):
+            texts = (str(stored.originator_id) * 3, stored.topic, entry.causation, entry.correlation, entry.traceparent)
+            return own + len(stored.state) + _characters(texts)
+        case ReplyRow():
+            texts = (entry.id, entry.name, entry.subject, entry.causation, entry.correlation, entry.traceparent)
+            return own + len(entry.record_key or b"") + len(entry.value) + _characters(texts)
+        case DeadLetterRow():
+            headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in entry.headers)
+            body = len(entry.record_key or b"") + len(entry.value or b"")
+            return own + body + headers + _characters((entry.reason, entry.error, entry.topic))
+
+
+def _characters(texts: Iterable[str | None]) -> int:
+    return sum(len(text or "") for text in texts) * CHARACTER_BYTES

@@ -1,0 +1,57 @@
+"""A write of the usual shape that says nothing: where it fails, the fault is the database's and not a record's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from eventsourcing.persistence import StoredEvent
+
+from service.invoice.claim_rules import Change, Claim
+from service.invoice.claims import Holder
+from service.store.rows import DeadLetterRow, EventRow, ReplyRow
+from service.store.writing import Write
+from transport.positions import Move
+
+_NUMBER = "00000000000000000000"
+_ID = "rehearsal"
+
+
+def harmless(time: datetime, moves: Sequence[Move]) -> Write:
+    """Return a write of one entry of each kind and a claim that stays where it is; to be rolled back."""
+    move = moves[0]
+    event = StoredEvent(_NUMBER, 1, "InvoiceIssued.v1", b"{}")
+    holder = Holder(_NUMBER, _ID)
+    return Write(
+        entries=[
+            EventRow(event, time, _ID, _ID, None),
+            DeadLetterRow(
+                answered=True,
+                topic=move.topic,
+                partition=move.partition,
+                offset=move.was,
+                reason="FAULT",
+                error=_ID,
+                buried_at=time,
+                record_key=_NUMBER.encode(),
+                value=b"{}",
+                headers=(),
+            ),
+            ReplyRow(
+                command_key=uuid4(),
+                digest=b"",
+                id=_ID,
+                name="CommandAccepted.v1",
+                record_key=_NUMBER.encode(),
+                subject=_NUMBER,
+                value=b"{}",
+                sent_at=time,
+                causation=_ID,
+                correlation=_ID,
+                traceparent=None,
+                came_by=0,
+            ),
+        ],
+        claims=[Change(Claim("document", _ID), None, holder)],
+        moves=[replace(move, next=move.was) for move in moves],
+    )

@@ -1,0 +1,240 @@
+"""The event store: three queries load what a batch needs, one transaction writes all that comes of it.
+
+Built on the recorder of the `eventsourcing` library: its table, over a session of ours. After a connection lost at the
+commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not where the
+batch starts from: PositionLost, and the batch is dropped, as it should be.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from time import monotonic
+from typing import Any, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from aiokafka import TopicPartition
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Connection, Cursor
+from psycopg.errors import (
+    DeadlockDetected,
+    InvalidSqlStatementName,
+    OutOfMemory,
+    ProgramLimitExceeded,
+    UniqueViolation,
+)
+from psycopg.rows import DictRow, TupleRow
+
+from events.catalogue import knows_event, read_event
+from events.invoice_events import AnyInvoiceEvent
+from service.invoice.claim_rules import Change, Claim, Holder
+from service.store import claim_rows, rows
+from service.store.claim_rows import ClaimLost
+from service.store.rows import Entry, EventRow
+from transport import positions
+from transport.clients import postgres
+from transport.clients.postgres import KeptSession
+from transport.positions import Move
+from transport.unfit import Unfit
+
+CONSUMER = "redletter.worker"
+"""The name under which the worker's positions are kept; also its consumer group."""
+
+
+LOCK_WITHIN = 5
+"""Seconds to wait for a lock; then the batch is tried again."""
+TRANSACTION_WITHIN = 10
+"""Seconds; a worker frozen in its transaction holds locks that others wait for, and the server takes them away."""
+
+
+class ProgramTooOld(Unfit):
+    """A newer release has written events that this one does not know; what it would decide on them would be wrong."""
+
+
+class TooMuchToWrite(Exception):
+    """A batch could not be written in its time, or its room; a part of it may be."""
+
+
+class Conflict(Exception):
+    """Somebody else wrote to one of the invoices or claims meanwhile: load and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The first reply to a command id: its stored name and bytes, and the digest of the body it answered."""
+
+    digest: bytes
+    name: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Everything that one batch leads to. entries are in the order of the log: a command's reply comes last.
+
+    rehearsed: it is only looked whether all of it would be taken.
+    """
+
+    entries: Sequence[Entry]
+    claims: Sequence[Change]
+    moves: Sequence[Move]
+    rehearsed: bool = False
+
+
+class _RehearsalEnded(Exception):
+    """Everything was taken, and is rolled back."""
+
+
+class InvoiceRecorder(PostgresApplicationRecorder):
+    """The library's recorder, whose transaction also takes the rest of a batch."""
+
+    def _insert_events(
+        self,
+        curs: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - they are among the entries of the log
+        **kwargs: Any,  # noqa: ANN401 - the library's own signature
+    ) -> None:
+        write: Write = kwargs["write"]
+        tuples = cast("Cursor[TupleRow]", curs)
+        positions.advance(tuples, CONSUMER, write.moves)
+        claim_rows.apply(tuples, write.claims)
+        rows.append(tuples, write.entries, kwargs["partitions"])
+        if write.rehearsed:
+            raise _RehearsalEnded
+
+    def _insert_stored_events(
+        self,
+        curs: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> None:
+        """Do nothing: the events went in with the rest of the log."""
+
+    def _fetch_ids_after_insert_events(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the same
+        """Return no ids: the places in the log are nobody's business but the relays'."""
+
+
+class _Datastore(PostgresDatastore):
+    """The library's access to the database, over a session of ours: its own would keep five parts of the URL."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text")
+        # Known to the server before any lock is asked for.
+        self.session = KeptSession(
+            database_url,
+            "worker",
+            lock_timeout=f"{LOCK_WITHIN}s",
+            transaction_timeout=f"{TRANSACTION_WITHIN}s",
+        )
+
+    def get_connection(self) -> AbstractContextManager[Connection[Any]]:  # pyright: ignore[reportIncompatibleMethodOverride] - the library names a generator
+        """Give the one session. Raises: psycopg's errors, not the library's."""
+        return self.session.use()
+
+    def register_type_adapters(self) -> None:
+        """Ask the database nothing: it need not be there yet, and has none of the library's types."""
+
+    def close(self) -> None:
+        """Close the session."""
+        self.session.close()
+
+
+class Store:
+    """The write side's memory."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._datastore = _Datastore(database_url)
+        self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._datastore.close()
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where the worker stands on each partition."""
+        # Over a session of its own, since a batch may be in hand.
+        with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
+            return positions.stored(cur, CONSUMER, partitions)
+
+    def history(
+        self, keys: Sequence[UUID], numbers: Collection[str]
+    ) -> tuple[dict[UUID, Earlier], dict[str, list[tuple[str, bytes]]]]:
+        """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
+        with self._datastore.get_connection() as connection, connection.pipeline():
+            answered, recorded = connection.cursor(), connection.cursor()
+            answered.execute(_EARLIER, (list(keys),), binary=True)
+            recorded.execute(_STREAMS, (sorted(numbers),), binary=True)
+            earlier = {key: Earlier(digest, name, value) for key, digest, name, value in answered.fetchall()}
+            streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+            for number, name, state in recorded.fetchall():
+                streams[number].append((name, state))
+        return earlier, streams
+
+    def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
+        """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
+        with self._datastore.get_connection() as connection, connection.cursor() as cur:
+            return claim_rows.load(cur, claims, holds)
+
+    def save(self, write: Write) -> None:
+        """Write everything of a batch, or nothing.
+
+        Raises: PositionLost when another worker owns a partition, Conflict when an invoice or a claim has changed,
+        TooMuchToWrite when it was not done in time; psycopg's errors.
+        """
+        with suppress(_RehearsalEnded):
+            self._write(write)
+
+    def rehearse(self, write: Write) -> None:
+        """Write all of it and roll it back. Raises: what `save` would raise."""
+        self.save(replace(write, rehearsed=True))
+
+    def _write(self, write: Write) -> None:
+        stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
+        begun = monotonic()
+        try:
+            self._recorder.insert_events(stored, write=write, partitions=self._log_partitions)
+        except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
+            raise Conflict(str(error)) from error
+        except InvalidSqlStatementName as error:
+            # A rollback in a pipeline leaves the client with statements that the server has forgotten; the session is
+            # spoiled, and the next one prepares them again.
+            raise Conflict(str(error)) from error
+        except (ProgramLimitExceeded, OutOfMemory) as error:
+            raise TooMuchToWrite from error
+        except psycopg.OperationalError as error:
+            # The server ends the session, and the pipeline tells that it is gone but not why.
+            if monotonic() - begun < TRANSACTION_WITHIN:
+                raise
+            raise TooMuchToWrite from error
+
+    @cached_property
+    def _log_partitions(self) -> int:
+        """How many partitions the log has."""
+        with self._datastore.get_connection() as connection:
+            (count,) = connection.execute("select count(*) from redletter.log_partitions").fetchone() or (0,)
+        if not count:
+            msg = "the log has no partitions; run redletter migrate"
+            raise LookupError(msg)
+        return count
+
+
+def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
+    """Read stored events through the catalogue. Raises: ProgramTooOld at an event that this release does not know."""
+    for name, state in stream:
+        if not knows_event(name):
+            msg = f"the log holds {name} of a newer release, which this program does not know: run the newer release"
+            raise ProgramTooOld(msg)
+        yield read_event(name, state)
+
+
+_EARLIER: LiteralString = """
+    select command_key, digest, name, value from redletter.replies where command_key = any(%s)
+"""
+_STREAMS: LiteralString = """
+    select originator_id, topic, state from redletter.invoice_events
+    where originator_id = any(%s) order by originator_id, originator_version
+"""

@@ -1,0 +1,1 @@
+"""The worker: from records of commands to decisions, batch by batch."""

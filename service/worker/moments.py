@@ -1,0 +1,37 @@
+"""When a command was given: the broker says so, whatever the worker's clock shows and however late it gets round to it.
+
+Everything that a decision may not find out for itself follows from the record, so that a record decided again, even by
+a successor after a disaster, makes the same facts.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from rules.calendar import MainlandChina
+from service.invoice.moment import Moment, Policy
+from service.worker.reading import Received
+from transport.stepping import Record, Undecodable
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MILLISECONDS = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+"""Brokers write no later time; should a topic let publishers write theirs, a wild one must not stop the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Makes the moment of each decision. shift: what REDLETTER_CLOCK_SHIFT moves every clock by."""
+
+    shift: timedelta
+    calendar: MainlandChina
+    policy: Policy
+
+    def of(self, received: Received) -> Moment:
+        """Return the moment of a command; its id follows from the idempotency key."""
+        return Moment(self.time(received.record), self.calendar, str(received.key), self.policy)
+
+    def time(self, record: Record) -> datetime:
+        """Return when the broker took a record. Of one that the client cannot decode that is not known: it is now."""
+        if isinstance(record, Undecodable):
+            return datetime.now(UTC) + self.shift
+        milliseconds = min(max(record.timestamp, 0), _LATEST_MILLISECONDS)
+        return _EPOCH + timedelta(milliseconds=milliseconds) + self.shift

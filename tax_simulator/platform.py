@@ -1,0 +1,163 @@
+"""The tax platform: its forms, their credit notes, and what its rules make of a request. No I/O.
+
+A request that comes again finds what the first one made, so that there never is a second credit note on a form.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+
+from pydantic import BaseModel
+
+from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm
+from events.values import CreditNoteNumber, Day, Kind, RedFontForm
+from rules.calendar import day_of
+from tax_simulator.patterns import STATES, pattern
+
+CENT = Decimal("0.01")
+OTHER_KIND: dict[Kind, Kind] = {"general": "special", "special": "general"}
+WITHDRAWN = "08"
+CONFIRMED_BY_BOTH = "04"
+WAITS_FOR_SELLER = "03"
+NEEDS_NO_CONFIRMATION = "01"
+PENDING = frozenset({"01", "02", "03"})
+
+
+class CreditNote(BaseModel):
+    """The red invoice on a form."""
+
+    number: CreditNoteNumber
+    issued_on: Day
+
+
+class Filed(BaseModel):
+    """A form as the platform keeps it.
+
+    about: the invoice that it was asked for. opened_for: the request that made the seller's own form.
+    pattern: what the invoice's number asks for, on its first form. known: false of a form that does not exist.
+    """
+
+    form: RedFontForm
+    about: str
+    opened_for: str | None = None
+    pattern: str | None = None
+    known: bool = True
+    credit_note: CreditNote | None = None
+
+
+@dataclass
+class Books:
+    """What the platform knows: forms by number, and how often each request has come."""
+
+    forms: dict[str, Filed] = field(default_factory=dict[str, Filed])
+    asked: dict[str, int] = field(default_factory=dict[str, int])
+
+    def of(self, invoice_number: str) -> list[Filed]:
+        """Return the forms that were asked for an invoice."""
+        return [filed for filed in self.forms.values() if filed.about == invoice_number]
+
+    def ask(self, request_id: str) -> int:
+        """Count a request; return how often it has come now."""
+        self.asked[request_id] = self.asked.get(request_id, 0) + 1
+        return self.asked[request_id]
+
+
+def document_number(of: str, now: datetime) -> str:
+    """Return a 20-digit number that follows from what it is for, and begins with the year."""
+    digits = int.from_bytes(blake2b(of.encode(), digest_size=8).digest())
+    return f"{day_of(now).year % 100:02d}{digits % 10**18:018d}"
+
+
+def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> Filed:
+    """Read the buyer's form and confirm it for the seller, or open the seller's own."""
+    if isinstance(request, VerifyRedFontForm):
+        # The buyer's finance department made it in the e-tax system, where the simulator cannot see them.
+        filed = books.forms.get(request.form_number) or _file(books, request, request.form_number, now)
+        _confirm(filed, now)
+        return filed
+    opened = next((filed for filed in books.of(request.invoice_number) if filed.opened_for == request.request_id), None)
+    if opened:
+        return opened
+    return _file(books, request, document_number(request.request_id, now), now)
+
+
+def credit_note_on(books: Books, request: IssueCreditNote, now: datetime) -> CreditNote:
+    """Issue the credit note on a form, once."""
+    filed = books.forms.get(request.form_number) or _file_confirmed(books, request, now)
+    if filed.credit_note is None:
+        filed.credit_note = CreditNote(number=document_number(request.form_number, now), issued_on=day_of(now))
+    return filed.credit_note
+
+
+def _file(books: Books, request: OpenRedFontForm, number: str, now: datetime) -> Filed:
+    for earlier in books.of(request.invoice_number):
+        _withdraw(earlier)
+    asked = None if books.of(request.invoice_number) else pattern(request.invoice_number)
+    buyers = isinstance(request, VerifyRedFontForm)
+    form = RedFontForm(
+        number=number,
+        state=WAITS_FOR_SELLER if buyers else NEEDS_NO_CONFIRMATION,
+        invoice_number=request.invoice_number,
+        kind=request.kind,
+        seller_tax_id=request.seller_tax_id,
+        buyer_tax_id=request.buyer_tax_id,
+        net_amount=request.net_amount,
+        tax_amount=request.tax_amount,
+        reason_code="01",
+        entered_at=now - timedelta(hours=1),
+    )
+    filed = Filed(
+        form=form.model_copy(update=_wrong(form, asked)),
+        about=request.invoice_number,
+        opened_for=None if buyers else request.request_id,
+        pattern=asked,
+        known=asked != "29",
+    )
+    books.forms[number] = filed
+    return filed
+
+
+def _file_confirmed(books: Books, request: IssueCreditNote, now: datetime) -> Filed:
+    """File a form that somebody else brought to its confirmation; only its number and amounts are known."""
+    form = RedFontForm(
+        number=request.form_number,
+        state=CONFIRMED_BY_BOTH,
+        invoice_number=request.invoice_number,
+        kind="special",
+        seller_tax_id="0",
+        net_amount=request.net_amount,
+        tax_amount=request.tax_amount,
+        reason_code="01",
+        entered_at=now,
+    )
+    books.forms[form.number] = Filed(form=form, about=request.invoice_number)
+    return books.forms[form.number]
+
+
+def _confirm(filed: Filed, now: datetime) -> None:
+    if filed.form.state == WAITS_FOR_SELLER and filed.pattern != WAITS_FOR_SELLER:
+        filed.form = filed.form.model_copy(update={"state": CONFIRMED_BY_BOTH, "confirmed_at": now})
+
+
+def _withdraw(filed: Filed) -> None:
+    """Withdraw a form of an earlier return, since the platform refuses a second one beside it."""
+    if filed.form.state in PENDING and filed.credit_note is None:
+        filed.form = filed.form.model_copy(update={"state": WITHDRAWN})
+
+
+def _wrong(form: RedFontForm, asked: str | None) -> dict[str, object]:
+    """Return what a pattern changes about a form."""
+    if asked in STATES:
+        return {"state": STATES[asked]}
+    wrong: dict[str, dict[str, object]] = {
+        "21": {"invoice_number": f"{int(form.invoice_number) ^ 1:020d}"},
+        "22": {"kind": OTHER_KIND[form.kind]},
+        "23": {"buyer_tax_id": "91310000000000000X"},
+        "24": {"net_amount": form.net_amount + CENT},
+        "25": {"net_amount": form.net_amount - CENT},
+        "26": {"net_amount": -form.net_amount, "tax_amount": -form.tax_amount},
+        "27": {"tax_amount": form.tax_amount - CENT},
+        "28": {"reason_code": "02"},
+    }
+    return wrong.get(asked or "", {})

@@ -1,0 +1,88 @@
+"""The system that is looked at, and what other services tell it meanwhile."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import httpx
+from playwright.async_api import Locator, Page, expect
+
+from events.commands import AnyCommand
+from tests.faults.support.running import Roles
+from tests.service.support.orders import charge, observe, register
+from tests.whole.support.client import Client, Told
+
+
+def _numbers() -> Iterator[str]:
+    return (f"26110000000000{index:06d}" for index in count(1))
+
+
+def _forms() -> Iterator[str]:
+    return (f"33010026110000{index:06d}" for index in count(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The page's address, and billing and the tax platform beside it."""
+
+    http: httpx.AsyncClient
+    client: Client
+    roles: Roles
+    numbers: Iterator[str] = field(default_factory=_numbers)
+    forms: Iterator[str] = field(default_factory=_forms)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return str(self.http.base_url)
+
+    async def invoice(self, posting: str | None = None, *, number: str | None = None, **but: Any) -> str:
+        """Register an invoice with two charges, newer than all before, and return its number once the page has it."""
+        number = number or next(self.numbers)
+        charges = [charge(f"{number}-ecs"), charge(f"{number}-oss")]
+        await self.tell(register(number, **{"kind": "special" if posting else "general", "charges": charges} | but))
+        if posting:
+            await self.posting(number, posting)
+        return number
+
+    async def posting(self, number: str, status: str) -> None:
+        """Let the posting status of an invoice be observed."""
+        await self.tell(observe(status, number, observed_at=datetime.now(UTC)))
+
+    async def tell(self, command: AnyCommand) -> Told:
+        """Publish a command that is accepted, and wait until the page has it."""
+        told = await self.client.tell(command)
+        assert "code" not in told.reply, told.reply
+        number, version = command.invoice_number, told.reply["invoice_version"]
+        # The list, the details and the timeline are read from read models of their own.
+        for path in (f"/rows/{number}", f"/invoices/{number}?wait=4", f"/invoices/{number}/history?wait=4"):
+            (await self.http.get(httpx.URL(path).copy_merge_params({"min_version": version}))).raise_for_status()
+        return told
+
+    def events(self, number: str) -> list[str]:
+        """Return the names of an invoice's events that have been published."""
+        return [type(event).__name__ for event in self.client.of(number)]
+
+
+def row(page: Page, number: str) -> Locator:
+    """Return the line of an invoice."""
+    return page.locator(f"#row-{number}")
+
+
+async def dialog_of(page: Page, number: str, action: str) -> Locator:
+    """Open the dialog of an invoice from its line."""
+    await page.goto(f"/?q={number}")
+    await row(page, number).get_by_role("link", name=action).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    return dialog
+
+
+async def faulty(dialog: Locator, label: str, sentence: str) -> None:
+    """Expect that a field says what is wrong with it, to screen readers too."""
+    field_ = dialog.get_by_label(re.compile(f"^{label}"))
+    await expect(field_).to_have_attribute("aria-invalid", "true")
+    await expect(field_).to_have_accessible_description(sentence)

@@ -1,0 +1,60 @@
+"""What each role does with a database that it must not work with."""
+
+import os
+import subprocess
+from signal import SIGTERM
+
+import pytest
+
+from tests.redletter.test_command_line import PROGRAM
+from tests.transport.support.middlemen import SSL_REQUEST, old_server, server_without_tls
+
+ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+END_WITHIN = 5.0
+START_WITHIN = 60.0
+
+
+def started(role: str, port: int, query: str = "") -> subprocess.Popen[str]:
+    """Start a role whose Kafka is away."""
+    return subprocess.Popen(
+        [PROGRAM, role],
+        env={
+            **os.environ,
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "REDLETTER_DATABASE_URL": f"postgresql://me:secret@127.0.0.1:{port}/books{query}",
+            "REDLETTER_API_PORT": "0",
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_tells_a_server_without_tls_nothing_and_waits_when_tls_is_wanted(role: str) -> None:
+    heard: list[bytes] = []
+    with server_without_tls(heard) as port, started(role, port, "?sslmode=require") as process:
+        assert process.stderr
+        assert any("server does not support SSL" in line for line in process.stderr)
+        process.send_signal(SIGTERM)
+        assert process.wait(END_WITHIN) == 0
+    assert set(heard) == {SSL_REQUEST}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_ends_with_one_sentence_when_the_database_is_too_old(role: str) -> None:
+    with old_server("16.2") as port, started(role, port) as process:
+        _, told = process.communicate(timeout=START_WITHIN)
+    assert process.returncode == 1
+    assert "PostgreSQL 16 is too old: Redletter needs version 17 or newer" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("query", ["?sslmode=require", ""])
+def test_migrate_refuses_as_the_roles_do_before_it_touches_anything(query: str) -> None:
+    sentence = "server does not support SSL" if query else "PostgreSQL 16 is too old"
+    server = server_without_tls([]) if query else old_server("16.2")
+    with server as port, started("migrate", port, query) as process:
+        _, told = process.communicate(timeout=START_WITHIN)
+    assert process.returncode == 1
+    assert sentence in told
+    assert "Traceback" not in told

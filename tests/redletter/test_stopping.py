@@ -1,0 +1,123 @@
+"""Every role ends when it is asked to, whatever it waits for, and says so when it ends unasked."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
+
+from local import ports
+from tests.redletter.test_command_line import PROGRAM
+
+WITHIN = 5.0
+"""Seconds from the signal to the end."""
+ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+STARTING = """
+import asyncio, sys, time
+from pathlib import Path
+from redletter import logs, roles, settings
+
+async def stuck():
+    time.sleep(60)
+
+logs.configure("info")
+roles.ROLES["worker"] = lambda addresses, settings: {work}
+sys.exit(roles.run("worker", None, settings.read()))
+"""
+STUCK_THREAD = "asyncio.to_thread(time.sleep, 60)"
+STUCK_LOOP = "stuck()"
+FAILING = "asyncio.wait_for(asyncio.sleep(60), 0.01)"
+BROKEN = "asyncio.to_thread(dict().popitem)"
+ENDING = "asyncio.sleep(0)"
+
+
+def program(work: str) -> Sequence[str]:
+    """Return the command of a role that does this work."""
+    return [sys.executable, "-c", STARTING.format(work=work)]
+
+
+def started(command: Sequence[str | Path], **environment: str) -> subprocess.Popen[str]:
+    """Start a role."""
+    return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+
+
+def ended(role: subprocess.Popen[str], number: Signals) -> tuple[int, str]:
+    """Ask a role to end, and return its exit code and the rest of what it wrote. Raises: TimeoutExpired."""
+    role.send_signal(number)
+    try:
+        _, errors = role.communicate(timeout=WITHIN)
+    finally:
+        role.kill()
+    return role.returncode, errors
+
+
+def until(role: subprocess.Popen[str], event: str) -> None:
+    """Read what a role writes until it tells of an event."""
+    assert role.stderr
+    assert any(event in line for line in role.stderr), f"it ended without {event}"
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+def test_a_thread_that_waits_for_ever_does_not_hold_a_role(number: Signals) -> None:
+    role = started(program(STUCK_THREAD))
+    until(role, "role_started")
+    code, errors = ended(role, number)
+    assert (code, "role_end_forced" in errors, "Traceback" in errors) == (0, True, False)
+
+
+def test_a_role_whose_loop_stands_still_ends_too() -> None:
+    role = started(program(STUCK_LOOP))
+    until(role, "role_started")
+    code, errors = ended(role, SIGTERM)
+    assert (code, "role_end_forced" in errors) == (0, True)
+
+
+@pytest.mark.parametrize("work", [FAILING, BROKEN, ENDING])
+def test_a_role_that_ends_unasked_says_so_in_one_line_and_exits_with_1(work: str) -> None:
+    done = subprocess.run(program(work), env=os.environ, capture_output=True, text=True, timeout=30, check=False)
+    (line,) = (line for line in done.stderr.splitlines() if "level=error" in line)
+    assert (done.returncode, "role_failed" in line) == (1, True)
+    assert done.stderr.splitlines()[-1] == line
+
+
+def test_a_fault_of_the_surroundings_is_told_without_a_stack() -> None:
+    done = subprocess.run(program(FAILING), env=os.environ, capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+    assert "TimeoutError" in done.stderr
+
+
+@pytest.fixture
+def silent() -> Generator[int]:
+    """Give the port of a server that takes connections and never says a word, as a frozen one does."""
+    with socket.create_server((ports.HOST, 0), backlog=1000) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def absent() -> int:
+    """Give a port on which nobody listens."""
+    return ports.free(1)[0]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("server", ["silent", "absent"])
+@pytest.mark.integration
+def test_without_servers_every_role_ends_when_it_is_asked_to(
+    role: str, server: str, request: pytest.FixtureRequest
+) -> None:
+    port = request.getfixturevalue(server)
+    running = started(
+        [PROGRAM, role],
+        REDLETTER_KAFKA_BOOTSTRAP_SERVERS=f"{ports.HOST}:{port}",
+        REDLETTER_DATABASE_URL=f"postgresql://redletter:x@{ports.HOST}:{port}/redletter",
+        REDLETTER_API_PORT="0",
+    )
+    until(running, "role_started")
+    time.sleep(1)  # nothing tells that it waits, and for what
+    code, errors = ended(running, SIGTERM)
+    assert (code, "Traceback" in errors) == (0, False)

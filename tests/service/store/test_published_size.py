@@ -1,0 +1,81 @@
+"""What is known of an entry's size before it is written, and what it has once it is published."""
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from eventsourcing.persistence import StoredEvent
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.store.messages import message
+from service.store.published_size import published_size
+from service.store.reading import LogRow
+from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
+from tests.service.support.rows import AT
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=256)
+TRACE = st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+NAMES = st.sampled_from(["CommandRefused.v1", "PostingStatusChanged.v1"])
+BYTES = st.binary(max_size=500)
+NUMBER = st.text("0123456789", min_size=20, max_size=20)
+EVENTS = st.builds(
+    EventRow, st.builds(StoredEvent, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES), st.just(AT), TEXT, TEXT, TRACE
+)
+REPLIES = st.builds(
+    ReplyRow,
+    st.none(),
+    st.none(),
+    TEXT,
+    NAMES,
+    st.none() | BYTES,
+    st.none() | NUMBER,
+    BYTES,
+    st.just(AT),
+    TEXT,
+    TEXT,
+    TRACE,
+    st.just(0),
+)
+DEAD_LETTERS = st.builds(
+    DeadLetterRow,
+    st.booleans(),
+    st.just("invoice.commands.customer"),
+    st.integers(0, 1 << 31),
+    st.integers(0, 1 << 62),
+    st.just("UNDECODABLE_RECORD"),
+    TEXT,
+    st.just(AT),
+    st.none() | BYTES,
+    st.none() | BYTES,
+    st.lists(st.tuples(TEXT.map(str.encode), st.none() | BYTES), max_size=20),
+)
+
+
+def row(entry: Entry) -> LogRow:
+    """Return what a relay reads of an entry."""
+    ends = True
+    match entry:
+        case EventRow(stored=stored):
+            number, version = str(stored.originator_id), stored.originator_version
+            told = (number, entry.occurred_at, entry.causation, entry.correlation, entry.traceparent, version)
+            return LogRow(1, ends, "event", number.encode(), stored.state, stored.topic, "", *told, None, None)
+        case ReplyRow():
+            told = (entry.subject, entry.sent_at, entry.causation, entry.correlation, entry.traceparent, None)
+            return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *told, None, None)
+        case DeadLetterRow():
+            own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]
+            names = [b"dl_reason", b"dl_error", b"dl_topic", b"dl_partition", b"dl_offset"]
+            headers = [
+                [name for name, _ in entry.headers] + names,
+                [v for _, v in entry.headers] + [o.encode() for o in own],
+            ]
+            told = (None, entry.buried_at, "", "", None, None)
+            return LogRow(1, ends, "dead letter", entry.record_key, entry.value, "", "", *told, *headers)
+
+
+@given(EVENTS | REPLIES | DEAD_LETTERS)
+def test_an_entry_is_never_larger_than_was_known_before_and_little_smaller(entry: Entry) -> None:
+    published = message(row(entry), 0)
+    batch = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, 1 << 26)
+    batch.append(0, 1, published.key, published.value, list(published.headers))
+    size = len(batch.build())
+    assert size <= published_size(entry)
+    assert published_size(entry) <= 4 * size + 2048

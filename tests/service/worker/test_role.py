@@ -1,0 +1,150 @@
+"""A batch is decided and written whole; rivals get an answer; one fault costs one record."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.calendar import MAINLAND_CHINA
+from service.invoice.moment import Policy
+from service.store.rows import ReplyRow
+from service.store.writing import Store, Write
+from service.worker.moments import Moments
+from service.worker.role import Deciding
+from tests.service.support.records import REGISTER, headers, raw
+from transport.addresses import Addresses
+from transport.consumer import Batch
+from transport.positions import Move, PositionLost
+from transport.stepping import ConsumerRecord
+
+TOPIC = "invoice.commands.billing"
+POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
+
+
+MOMENTS = Moments(timedelta(), MAINLAND_CHINA, POLICY)
+
+
+def register(index: int, charge: str | None = None, offset: int = 0) -> ConsumerRecord:
+    number = f"26{index:018d}"
+    charges = [{"charge_id": charge or f"charge-{index}", "amount": "106.00"}]
+    body = REGISTER | {"invoice_number": number, "charges": charges}
+    told = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
+    return raw(json.dumps(body).encode(), told, key=number.encode(), topic=TOPIC, offset=offset)
+
+
+def batch(*records: ConsumerRecord, was: int = 0) -> Batch:
+    return Batch(records, [Move(TOPIC, 0, was=was, next=was + len(records))])
+
+
+@pytest.fixture
+def database(addresses: Addresses) -> str:
+    return addresses.database
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    store = Store(database)
+    store.positions([TopicPartition(TOPIC, 0)])
+    yield store
+    store.close()
+
+
+def codes(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
+    return [json.loads(value).get("code", "accepted") for (value,) in rows]
+
+
+def buried(database: str) -> list[tuple[str, int]]:
+    with psycopg.connect(database) as connection:
+        return connection.execute("select reason, record_offset from redletter.dead_letters").fetchall()
+
+
+@pytest.mark.integration
+def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, database: str) -> None:
+    Deciding(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
+    assert codes(database) == ["accepted"] * 3
+    assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 3}
+
+
+@pytest.mark.integration
+def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: str) -> None:
+    deciding = Deciding(store, MOMENTS)
+    deciding.handle(batch(register(1)))
+    with pytest.raises(PositionLost):
+        deciding.handle(batch(register(1)))
+    assert codes(database) == ["accepted"]
+
+
+@pytest.mark.integration
+def test_the_same_command_in_a_later_batch_gets_the_first_reply_again(store: Store, database: str) -> None:
+    deciding = Deciding(store, MOMENTS)
+    deciding.handle(batch(register(1)))
+    deciding.handle(batch(register(1), was=1))
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
+    first, again = (json.loads(value) for (value,) in rows)
+    assert again == first | {"replayed": True}
+
+
+@pytest.mark.integration
+def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(store: Store, database: str) -> None:
+    """The rival writes after ours was decided and before it is written."""
+    rival = Store(database)
+    rival.positions([TopicPartition(TOPIC, 1)])
+    save = store.save
+
+    def save_after_the_rival(write: Write) -> None:
+        store.save = save  # type: ignore[method-assign]
+        Deciding(rival, MOMENTS).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
+        save(write)
+
+    store.save = save_after_the_rival  # type: ignore[method-assign]
+    Deciding(store, MOMENTS).handle(batch(register(1, "shared")))
+    rival.close()
+    assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
+
+
+@pytest.mark.integration
+def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: Store, database: str) -> None:
+    save = store.save
+
+    def refuse_the_fourth(write: Write) -> None:
+        accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyRow)]
+        if any(reply.get("command_id") == "id-4" and "code" not in reply for reply in accepted):
+            raise psycopg.DataError("what the store will never take")
+        save(write)
+
+    store.save = refuse_the_fourth  # type: ignore[method-assign]
+    Deciding(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
+    assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
+    assert buried(database) == [("FAULT", 3)]
+    assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}
+
+
+PLACES = st.lists(st.integers(0, 2), min_size=2, max_size=20)
+
+
+@given(PLACES)
+def test_the_halves_of_a_batch_follow_each_other_and_cover_it(partitions: list[int]) -> None:
+    offsets = dict.fromkeys(range(3), 10)
+    records: list[Any] = []
+    for partition in sorted(partitions):
+        records.append(ConsumerRecord(TOPIC, partition, offsets[partition], 0, 0, None, None, None, 0, 0, ()))
+        offsets[partition] += 2  # offsets have gaps
+    moves = [Move(TOPIC, partition, was=7, next=offsets[partition]) for partition in sorted(set(partitions))]
+    first, second = Batch(records, moves).halves()
+    assert [*first.records, *second.records] == records
+    at = {move.partition: move.was for move in moves}
+    for move in (*first.moves, *second.moves):
+        assert move.was == at[move.partition]
+        at[move.partition] = move.next
+    assert at == {move.partition: move.next for move in moves}
+    for half in (first, second):
+        assert {move.partition for move in half.moves} == {record.partition for record in half.records}

@@ -1,0 +1,233 @@
+"""A trouble of the surroundings is never held against a command: it waits, and is answered rightly afterwards."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from psycopg import sql
+
+from rules.calendar import MAINLAND_CHINA
+from service.store import writing as stores
+from service.store.writing import Conflict, ProgramTooOld, Store, Write
+from service.worker import role as worker
+from service.worker.role import Deciding
+from tests.service.support.records import REGISTER, headers, raw
+from tests.service.worker.test_role import MOMENTS, POLICY, TOPIC, batch, buried, codes, register
+from transport.addresses import Addresses
+from transport.consumer import Batch
+from transport.positions import Move
+from transport.stepping import ConsumerRecord
+
+pytestmark = pytest.mark.integration
+
+MANY = 60
+
+
+@pytest.fixture
+def database(addresses: Addresses) -> str:
+    return addresses.database
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    store = Store(database)
+    store.positions([TopicPartition(TOPIC, 0)])
+    yield store
+    store.close()
+
+
+def many() -> Batch:
+    return batch(*(register(index, offset=index) for index in range(MANY)))
+
+
+def run(database: str, statement: str) -> None:
+    able = "-c default_transaction_read_only=off"
+    with psycopg.connect(database, autocommit=True, options=able) as connection:
+        connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+
+
+READ_ONLY = "execute format('alter database %I set default_transaction_read_only = on', current_database());"
+WRITING = "execute format('alter database %I reset default_transaction_read_only', current_database());"
+BROKEN = {
+    "a table is away": (
+        "alter table redletter.claims rename to claims_elsewhere",
+        "alter table redletter.claims_elsewhere rename to claims",
+    ),
+    "a newer release added a column": (
+        "alter table redletter.invoice_events add column newer int not null",
+        "alter table redletter.invoice_events drop column newer",
+    ),
+    "a newer release added a check": (
+        "alter table redletter.replies add constraint newer check (name = 'x')",
+        "alter table redletter.replies drop constraint newer",
+    ),
+    "a column holds less than before": (
+        "alter table redletter.replies alter column name type varchar(3)",
+        "alter table redletter.replies alter column name type text",
+    ),
+    "the server takes no writes": (f"do $$ begin {READ_ONLY} end $$", f"do $$ begin {WRITING} end $$"),
+}
+
+
+@pytest.mark.parametrize("trouble", BROKEN)
+def test_good_commands_wait_and_are_answered_rightly_once_the_trouble_is_over(
+    store: Store, database: str, trouble: str
+) -> None:
+    broken, mended = BROKEN[trouble]
+    deciding = Deciding(store, MOMENTS)
+    run(database, broken)
+    for _ in range(2):
+        with pytest.raises(psycopg.Error):
+            deciding.handle(many())
+    run(database, mended)
+    deciding.handle(many())
+    assert codes(database) == ["accepted"] * MANY
+    assert buried(database) == []
+
+
+def test_good_commands_wait_for_a_privilege(database: str) -> None:
+    run(database, "drop role if exists poor; create role poor login password 'poor'")
+    run(database, "grant usage on schema redletter to poor; grant all on all tables in schema redletter to poor")
+    run(database, "grant all on all sequences in schema redletter to poor")
+    parts = urlsplit(database)
+    store = Store(urlunsplit(parts._replace(netloc=f"poor:poor@{parts.hostname}:{parts.port}")))
+    store.positions([TopicPartition(TOPIC, 0)])
+    deciding = Deciding(store, MOMENTS)
+    run(database, "revoke insert on redletter.invoice_events from poor")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        deciding.handle(many())
+    run(database, "grant insert on redletter.invoice_events to poor")
+    deciding.handle(many())
+    store.close()
+    assert codes(database) == ["accepted"] * MANY
+    assert buried(database) == []
+    run(database, "drop owned by poor; drop role poor")
+
+
+def test_a_session_that_was_opened_while_the_server_took_no_writes_is_not_kept(database: str) -> None:
+    store = Store(f"{database}?target_session_attrs=any")
+    store.positions([TopicPartition(TOPIC, 0)])
+    broken, mended = BROKEN["the server takes no writes"]
+    run(database, broken)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        Deciding(store, MOMENTS).handle(many())
+    run(database, mended)
+    Deciding(store, MOMENTS).handle(many())
+    store.close()
+    assert codes(database) == ["accepted"] * MANY
+
+
+def test_a_conflict_that_does_not_go_away_is_not_held_against_the_command(
+    store: Store, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(_: Write) -> None:
+        raise Conflict("a rival was faster")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "save", lose)
+        with pytest.raises(Conflict):
+            Deciding(store, MOMENTS).handle(batch(register(1)))
+    assert buried(database) == []
+
+
+SLOW = """
+    create function public.slow() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.05); return new; end $$;
+    create trigger slow before insert on redletter.invoice_events for each row execute function public.slow()
+"""
+
+
+def test_a_batch_that_cannot_be_written_in_its_time_is_halved(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "TRANSACTION_WITHIN", 1)
+    run(database, SLOW)
+    store = Store(database)
+    store.positions([TopicPartition(TOPIC, 0)])
+    Deciding(store, MOMENTS).handle(many())
+    store.close()
+    assert codes(database) == ["accepted"] * MANY
+    assert buried(database) == []
+
+
+def writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Write]:
+    written: list[Write] = []
+    save = store.save
+
+    def keep(write: Write) -> None:
+        save(write)
+        written.append(write)
+
+    monkeypatch.setattr(store, "save", keep)
+    return written
+
+
+def test_a_transaction_is_bounded_in_bytes(store: Store, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = writes(store, monkeypatch)
+    big = [raw(bytes(1_000_000), topic=TOPIC, offset=offset) for offset in range(20)]
+    Deciding(store, MOMENTS).handle(batch(*big))
+    assert len(buried(database)) == 20
+    assert len(written) == 4
+
+
+def test_a_transaction_is_bounded_in_claims(store: Store, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = writes(store, monkeypatch)
+    Deciding(store, MOMENTS).handle(batch(*(with_charges(index, 1_000) for index in range(12))))
+    assert codes(database) == ["accepted"] * 12
+    assert max(len(write.claims) for write in written) <= worker.MOST_CLAIMS
+    assert len(written) == 4
+
+
+def with_charges(index: int, count: int) -> ConsumerRecord:
+    number = f"26{index:018d}"
+    charges = [{"charge_id": f"{index}-{charge}", "amount": "0.10"} for charge in range(count)]
+    body = REGISTER | {"invoice_number": number, "charges": charges}
+    told = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
+    amounts = {"net_amount": "100.00", "tax_amount": "0.00", "total_amount": "100.00"}
+    return raw(json.dumps(body | amounts).encode(), told, key=number.encode(), topic=TOPIC, offset=index)
+
+
+def written_by_a_newer_release(database: str) -> None:
+    run(database, "update redletter.invoice_events set topic = 'InvoiceIssued.v99'")
+
+
+def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(store: Store, database: str) -> None:
+    deciding = Deciding(store, MOMENTS)
+    deciding.handle(batch(register(1)))
+    written_by_a_newer_release(database)
+    with pytest.raises(ProgramTooOld, match=r"InvoiceIssued\.v99"):
+        deciding.handle(batch(register(1), was=1))
+    assert buried(database) == []
+    assert deciding.too_old.done()
+
+
+async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(addresses: Addresses) -> None:
+    record = register(1)
+    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
+        for _ in range(2):
+            await producer.send_and_wait(TOPIC, record.value, key=record.key, headers=list(record.headers), partition=0)
+    store = Store(addresses.database)
+    store.positions([TopicPartition(TOPIC, 0)])
+    Deciding(store, MOMENTS).handle(Batch([record], [Move(TOPIC, 0, was=0, next=1)]))
+    store.close()
+    written_by_a_newer_release(addresses.database)
+    with pytest.raises(ProgramTooOld):
+        async with asyncio.timeout(30):
+            await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
+    assert await members(addresses.kafka) == []
+    assert buried(addresses.database) == []
+
+
+async def members(bootstrap: str) -> list[object]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([stores.CONSUMER])
+        ((_, _, _, _, _, found, *_),) = answer.groups
+        return list(found)
+    finally:
+        await admin.close()

@@ -1,0 +1,289 @@
+"""The simulator keeps books like a tax platform, and every path in its help leads where it says."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from events import cloudevents
+from events.catalogue import name_of, write
+from events.commands import AnyCommand, RecordCreditNote
+from events.invoice_events import AnyInvoiceEvent, CreditNoteIssued, InvoiceIssued, ReturnRefused
+from events.tax_requests import AnyTaxRequest, IssueCreditNote, VerifyRedFontForm
+from events.topics import TAX_REQUESTS, Channel
+from service.clock.requests import Close, Open, actions
+from service.invoice.refusals import Refusal
+from service.invoice.state import Returned, status_of
+from tax_simulator import role
+from tax_simulator.connector import answers
+from tax_simulator.patterns import PATTERNS, told
+from tax_simulator.platform import Books
+from tests.faults.support.evidence import everything, headers
+from tests.service.support.clock_facts import issued, requested
+from tests.service.support.orders import FORM, OTHER_FORM, ask_return, ask_simply, observe, register
+from tests.service.support.scenario import Scenario
+from transport.addresses import Addresses
+
+USUAL = "26000000000000000005"
+ROUNDS = 12
+"""Times that open requests are sent; the longest path takes fewer."""
+
+
+def number(pattern: str) -> str:
+    return f"260000000000009999{pattern}"
+
+
+class Play:
+    """One invoice between Redletter's rules, the clock's requests and the simulator, without a wire."""
+
+    def __init__(self, invoice_number: str, route: str) -> None:
+        self.number = invoice_number
+        self.scenario = Scenario()
+        self.books = Books()
+        self.open: dict[str, AnyTaxRequest] = {}
+        self.refused: list[str] = []
+        self.scenario.given(
+            register(invoice_number), observe("recorded" if route == "form" else "not_recorded", invoice_number)
+        )
+
+    def ask(self, form: str = FORM) -> "Play":
+        state = self.scenario.state(self.number)
+        recorded = state is not None and state.posting.status == "recorded"
+        self.tell(ask_return(self.number, red_font_form_number=form) if recorded else ask_simply(self.number))
+        for _ in range(ROUNDS):
+            told = [answer for request in list(self.open.values()) for answer in self.answers(request)]
+            for answer in sorted(told, key=lambda answer: answer.after):
+                self.tell(answer.command)
+        return self
+
+    def answers(self, request: AnyTaxRequest) -> Any:
+        return answers(self.books, request, self.scenario.now)
+
+    def tell(self, command: AnyCommand) -> None:
+        self.scenario.when(command)
+        decision = self.scenario.decision
+        if isinstance(decision, Refusal):
+            self.refused.append(decision.code)
+            return
+        for event in decision:
+            self.follow(event)
+
+    def follow(self, event: AnyInvoiceEvent) -> None:
+        body = self.scenario.streams[self.number][0]
+        assert isinstance(body, InvoiceIssued)
+        for action in actions(event, body):
+            if isinstance(action, Open) and isinstance(action.body, AnyTaxRequest):
+                self.open[action.id] = action.body
+            if isinstance(action, Close):
+                self.open.pop(action.id, None)
+
+    @property
+    def status(self) -> str:
+        state = self.scenario.state(self.number)
+        assert state is not None
+        return status_of(state)
+
+    @property
+    def refusals(self) -> list[str]:
+        return [event.code for event in self.scenario.streams[self.number] if isinstance(event, ReturnRefused)]
+
+    @property
+    def names(self) -> Counter[str]:
+        return Counter(type(event).__name__ for event in self.scenario.streams[self.number])
+
+
+ENDS = {
+    "02": "RED_FONT_FORM_AWAITING_BUYER",
+    "03": "RED_FONT_FORM_AWAITING_SELLER",
+    "05": "RED_FONT_FORM_REJECTED",
+    "06": "RED_FONT_FORM_REJECTED",
+    "07": "RED_FONT_FORM_EXPIRED",
+    "08": "RED_FONT_FORM_REVOKED",
+    "09": "RED_FONT_FORM_REVOKED",
+    "10": "RED_FONT_FORM_VOID",
+    "11": "RED_FONT_FORM_VOID",
+    "12": "RED_FONT_FORM_VOID",
+    "13": "RED_FONT_FORM_VOID",
+    "14": "RED_FONT_FORM_STATE_UNKNOWN",
+    "21": "RED_FONT_FORM_FOR_OTHER_INVOICE",
+    "22": "RED_FONT_FORM_KIND_MISMATCH",
+    "23": "RED_FONT_FORM_PARTY_MISMATCH",
+    "24": "RED_FONT_FORM_AMOUNT_MISMATCH",
+    "25": "RED_FONT_FORM_AMOUNT_MISMATCH",
+    "26": "RED_FONT_FORM_AMOUNT_MISMATCH",
+    "27": "RED_FONT_FORM_AMOUNT_MISMATCH",
+    "28": "RED_FONT_FORM_REASON_NOT_ALLOWED",
+    "29": "RED_FONT_FORM_NOT_FOUND",
+    "33": "TAX_PLATFORM_REFUSED",
+}
+"""The patterns whose first form ends the return, and the code with which it does."""
+
+
+@pytest.mark.parametrize("route", ["form", "simple"])
+def test_a_return_goes_well_when_its_number_asks_for_nothing(route: str) -> None:
+    play = Play(USUAL, route).ask()
+    assert (play.status, play.refused, play.open) == ("returned", [], {})
+
+
+@pytest.mark.parametrize("route", ["form", "simple"])
+@pytest.mark.parametrize("pattern", ENDS)
+def test_the_first_form_may_end_a_return_and_the_next_one_is_good(pattern: str, route: str) -> None:
+    play = Play(number(pattern), route).ask()
+    code = "POSTING_STATUS_CHANGED" if (pattern, route) == ("02", "simple") else ENDS[pattern]
+    assert (play.status, play.refusals, play.open) == ("issued", [code], {})
+    play.ask(OTHER_FORM)
+    assert (play.status, play.refusals) == ("returned", [code])
+
+
+@pytest.mark.parametrize("route", ["form", "simple"])
+@pytest.mark.parametrize("pattern", sorted(PATTERNS.keys() - ENDS.keys()))
+def test_on_every_other_path_the_return_comes_to_its_end_with_one_credit_note(pattern: str, route: str) -> None:
+    play = Play(number(pattern), route).ask()
+    assert (play.status, play.open) == ("returned", {})
+    assert play.names["CreditNoteIssued"] == play.names["InvoiceReturned"] == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "codes"),
+    [
+        ("31", {"CREDIT_NOTE_AMOUNT_MISMATCH"}),
+        ("32", {"CREDIT_NOTE_NUMBER_MISMATCH"}),
+        ("46", {"NO_RETURN_IN_PROGRESS"}),
+        ("47", {"CREDIT_NOTE_BEFORE_CONFIRMATION"}),
+        ("43", set()),
+    ],
+)
+def test_what_comes_wrong_early_or_late_is_refused_and_changes_nothing(pattern: str, codes: set[str]) -> None:
+    assert set(Play(number(pattern), "form").ask().refused) == codes
+
+
+def test_failures_that_pass_are_counted_and_the_return_goes_on() -> None:
+    play = Play(number("45"), "form").ask()
+    assert (play.status, play.names["ReversalAttemptFailed"]) == ("returned", 4)
+
+
+def test_a_lost_answer_is_fetched_by_the_repeat_and_tells_the_same_credit_note() -> None:
+    play = Play(number("42"), "form").ask()
+    assert isinstance(play.scenario.state(play.number), Returned)
+    assert max(play.books.asked.values()) == 2
+    (filed,) = play.books.forms.values()
+    assert filed.credit_note is not None
+    assert filed.credit_note.number == _credit_note(play).credit_note_number
+
+
+def _credit_note(play: Play) -> CreditNoteIssued:
+    (note,) = [one for one in play.scenario.streams[play.number] if isinstance(one, CreditNoteIssued)]
+    return note
+
+
+def test_the_platform_never_issues_a_second_credit_note_on_a_form() -> None:
+    play = Play(USUAL, "form").ask()
+    note = _credit_note(play)
+    again = IssueCreditNote(
+        request_id="another request",
+        invoice_number=USUAL,
+        return_id="another return",
+        attempt=1,
+        form_number=FORM,
+        net_amount=note.net_amount,
+        tax_amount=note.tax_amount,
+    )
+    (told,) = play.answers(again)
+    assert isinstance(told.command, RecordCreditNote)
+    assert told.command.credit_note_number == note.credit_note_number
+
+
+def test_a_form_that_was_made_for_one_invoice_is_no_other_ones() -> None:
+    play = Play(USUAL, "form").ask()
+    other = Play("26000000000000000006", "form")
+    other.books = play.books
+    assert other.ask().refusals == ["RED_FONT_FORM_FOR_OTHER_INVOICE"]
+
+
+def test_the_help_tells_every_pattern() -> None:
+    assert all(f"9999{code}  {sentence}" in told() for code, sentence in PATTERNS.items())
+
+
+def test_only_numbers_that_say_so_ask_for_anything() -> None:
+    assert Play("26000000000000000007", "form").ask().status == "returned"
+
+
+# From here on with real servers.
+
+
+@asynccontextmanager
+async def simulating(addresses: Addresses) -> AsyncGenerator[None]:
+    task = asyncio.create_task(role.run(addresses, clock_shift=timedelta(0)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
+    """Publish requests as the clock does; bytes are none."""
+    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
+        for request in requests:
+            if isinstance(request, bytes):
+                await producer.send_and_wait(TAX_REQUESTS, request, key=b"key")
+                continue
+            told = cloudevents.headers(
+                id=request.request_id,
+                source="urn:redletter:clock",
+                name=name_of(type(request)),
+                subject=request.invoice_number,
+                time=requested().occurred_at,
+                correlation="story",
+                causation="event",
+            )
+            await producer.send_and_wait(
+                TAX_REQUESTS, write(request), key=request.invoice_number.encode(), headers=told
+            )
+
+
+async def heard(addresses: Addresses, enough: int) -> list[tuple[str, dict[str, Any]]]:
+    """Wait for that many answers on the topic of the tax connector."""
+    async with asyncio.timeout(30):
+        while len(found := await everything(addresses.kafka, Channel.TAX.value)) < enough:
+            await asyncio.sleep(0.05)
+    return [(headers(one)["ce_correlationid"], json.loads(one.value or b"{}")) for one in found]
+
+
+def about_form(invoice_number: str, form_number: str = FORM) -> VerifyRedFontForm:
+    opened = next(iter(actions(requested(number=invoice_number), issued(number=invoice_number))))
+    assert isinstance(opened, Open)
+    assert isinstance(opened.body, VerifyRedFontForm)
+    return opened.body.model_copy(update={"form_number": form_number})
+
+
+@pytest.mark.integration
+async def test_requests_on_the_topic_are_answered_on_the_connectors_and_rubbish_is_passed_over(
+    addresses: Addresses,
+) -> None:
+    async with simulating(addresses):
+        await ask(addresses, b"\xff", about_form(USUAL))
+        ((correlation, body),) = await heard(addresses, 1)
+    assert (correlation, body["form"]["state"], body["invoice_number"]) == ("story", "04", USUAL)
+
+
+@pytest.mark.integration
+async def test_the_books_and_the_answers_on_their_way_outlive_the_simulator(addresses: Addresses) -> None:
+    """The form is read once more after a restart, confirmed at the same moment as before."""
+    slow, first = about_form(number("41"), OTHER_FORM), about_form(USUAL)
+    async with simulating(addresses):
+        await ask(addresses, slow, first)
+        ((_, before),) = await heard(addresses, 1)
+    async with simulating(addresses):
+        await ask(addresses, first.model_copy(update={"attempt": 2}))
+        told = [body for _, body in await heard(addresses, 3)]
+    again = [body for body in told if body["invoice_number"] == USUAL]
+    assert again == [before, before]
+    assert [body["form"]["state"] for body in told if body["invoice_number"] == number("41")] == ["04"]

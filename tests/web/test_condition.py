@@ -1,0 +1,157 @@
+"""What readiness, metrics and the board tell of the system, whatever is down."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from rules.calendar import MAINLAND_CHINA
+from tests.web.test_api import served, serving, until
+from transport.addresses import Addresses
+from transport.groups import Group
+from web.live import stream
+from web.operations.condition import GROUPS, Condition, missing, reasons
+
+WORKER = "redletter.worker"
+TOPIC = "invoice.commands.customer"
+FAR = Condition(0, 0.0, (), ())
+KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
+_POSITION = """
+    insert into redletter.positions (consumer, topic, partition, next, unread, unread_since, gone)
+    values (%s, %s, %s, 5, %s, now(), %s)
+"""
+
+
+def test_the_end_of_the_calendar_is_told_60_days_before() -> None:
+    assert [one.code for one in reasons(FAR, KNOWN, MAINLAND_CHINA)] == []
+    end = datetime.combine(MAINLAND_CHINA.known_until, datetime.min.time(), UTC)
+    assert [one.code for one in reasons(FAR, end - timedelta(days=61), MAINLAND_CHINA)] == []
+    (told,) = reasons(FAR, end - timedelta(days=59), MAINLAND_CHINA)
+    assert told.code == "CALENDAR_ENDS"
+    assert date.isoformat(MAINLAND_CHINA.known_until) in told.detail
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
+def test_entries_that_are_unpublished_for_long_are_told(seconds: float, codes: list[str]) -> None:
+    assert [one.code for one in reasons(Condition(7, seconds, (), ()), KNOWN, MAINLAND_CHINA)] == codes
+
+
+def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
+    present = {name: Group("Stable", frozenset({"m"})) for names in GROUPS.values() for name in names}
+    assert list(missing(present)) == []
+    assert list(missing({})) == []  # what could not be asked is not known
+    (told,) = missing(present | {WORKER: Group("Empty", frozenset())})
+    assert (told.code, "worker" in told.detail) == ("ROLE_MISSING", True)
+
+
+@pytest.fixture
+def troubled(tables: Addresses) -> Iterator[Addresses]:
+    """Return a database that knows of an unread partition, lost records, a stopped model and unpublished entries."""
+    with psycopg.connect(tables.database, autocommit=True) as connection:
+        connection.execute(_POSITION, (WORKER, TOPIC, 3, "it is another log", 0))
+        connection.execute(_POSITION, (WORKER, TOPIC, 4, None, 12))
+        connection.execute(
+            "insert into projections.stopped (model, topic, partition, next, why) values ('forms', 'invoice.events', 2,"
+            " 9, 'it cannot')"
+        )
+        connection.execute("update redletter.log_partitions set last_place = 40 where partition = 0")
+        connection.execute("update redletter.published set place = 7 where partition = 0")
+        try:
+            yield tables
+        finally:
+            connection.execute("truncate redletter.positions, projections.stopped")
+            connection.execute("update redletter.log_partitions set last_place = 0")
+            connection.execute("update redletter.published set place = 0")
+
+
+@pytest.fixture
+async def client(troubled: Addresses) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(troubled) as client:
+        yield client
+
+
+@pytest.mark.integration
+async def test_readiness_tells_what_does_not_go_on(client: httpx.AsyncClient) -> None:
+    told: dict[str, str] = {}
+    async with asyncio.timeout(30):
+        while "ROLE_MISSING" not in told:  # a broker that was never asked for groups takes a while to know of them
+            answer = await client.get("/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+            told = {reason["code"]: reason["detail"] for reason in answer.json()["reasons"]}
+    assert "partition 3: it is another log" in told["PARTITION_NOT_READ"]
+    assert "12 records" in told["RECORDS_GONE"]
+    assert "it cannot" in told["READ_MODEL_STOPPED"]
+    assert "ROLE_MISSING" in told
+
+
+@pytest.mark.integration
+async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> None:
+    metrics = (await client.get("/metrics")).text
+    for line in (
+        "redletter_unpublished_entries 33.0",
+        "redletter_unpublished_seconds ",
+        'redletter_unread_partitions{consumer="redletter.worker"} 1.0',
+        'redletter_records_gone_total{consumer="redletter.worker"} 12.0',
+        'redletter_stopped_partitions{model="forms"} 1.0',
+        'redletter_server_up{server="database"} 1.0',
+    ):
+        assert line in metrics
+    operations = (await client.get("/operations")).json()
+    assert operations["unpublished"]["entries"] == 33
+    assert {"PARTITION_NOT_READ", "READ_MODEL_STOPPED"} <= {reason["code"] for reason in operations["reasons"]}
+    assert "it is another log" in (await client.get("/board")).text
+
+
+@pytest.mark.integration
+async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_known(troubled: Addresses) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        frozen = {"kafka": address, "database": f"postgresql://nobody@{address}/none"}
+        for gone in ({"kafka"}, {"database"}, {"kafka", "database"}):
+            kept = {"kafka": troubled.kafka, "database": troubled.database}
+            async with serving(
+                Addresses(**{name: frozen[name] if name in gone else kept[name] for name in kept})
+            ) as http:
+                began = time.monotonic()
+                answer = await http.get("/metrics", timeout=20)
+                assert time.monotonic() - began < 5
+                assert answer.status_code == 200
+                up = 'redletter_server_up{server="database"} ' + ("0.0" if "database" in gone else "1.0")
+                assert up in answer.text
+                assert ("redletter_unpublished_entries" in answer.text) == ("database" not in gone)
+                began = time.monotonic()
+                assert (await http.get("/readyz", timeout=20)).status_code == 503
+                assert time.monotonic() - began < 5
+
+
+@pytest.mark.integration
+async def test_an_api_that_does_not_hear_replies_says_so(tables: Addresses) -> None:
+    async with serving(tables) as http:
+
+        async def deaf() -> bool:
+            told = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
+            return any("does not hear" in one for one in told)
+
+        await until(deaf, within=10)  # the topics are not laid
+
+
+@pytest.mark.integration
+async def test_a_part_of_the_api_that_ends_ends_the_api(tables: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = asyncio.Event()
+
+    async def run(_: Any) -> None:
+        await end.wait()
+        msg = "a fault of ours"
+        raise LookupError(msg)
+
+    monkeypatch.setattr(stream.Hub, "run", run)
+    async with served(tables, stopped=RuntimeError) as (running, _):
+        end.set()
+        async with asyncio.timeout(10):
+            await asyncio.wait({running})

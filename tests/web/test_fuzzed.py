@@ -1,0 +1,111 @@
+"""The api keeps to its own description whatever it is asked, and its examples are true."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from pydantic import BaseModel
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from events.commands import RequestReissue, RequestReturn
+from events.replies import CommandAccepted
+from events.status import InvoiceStatus
+from local import ports
+from projections.details.row import InvoiceDetails
+from projections.forms.queries import FormAnswer
+from projections.history.queries import InvoiceHistory
+from transport.addresses import Addresses
+from web.api.invoices import InvoicePage
+from web.api.lookups import ChargesPage
+from web.http import examples
+from web.http.problems import ProblemDocument
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 40
+"""Requests to each operation."""
+ENDLESS = "/stream"
+
+
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        (InvoiceStatus, examples.STATUS),
+        (InvoiceDetails, examples.DETAILS),
+        (InvoicePage, examples.PAGE),
+        (InvoiceHistory, examples.HISTORY),
+        (ChargesPage, examples.CHARGES),
+        (FormAnswer, examples.FORM),
+        (CommandAccepted, examples.ACCEPTED),
+        (ProblemDocument, examples.PROBLEM),
+        (RequestReturn, examples.RETURN | {"invoice_number": "26312000000000000001"}),
+        (RequestReissue, examples.REISSUE | {"invoice_number": "26312000000000000001"}),
+    ],
+)
+def test_every_example_is_what_it_is_an_example_of(model: type[BaseModel], example: dict[str, Any]) -> None:
+    assert model.model_validate_json(json.dumps(example))
+
+
+SERVING = """
+import asyncio, sys
+from datetime import timedelta
+from projections import api
+from projections.api import publishing
+from transport.addresses import Addresses
+publishing.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
+kafka, database, port = sys.argv[1:4]
+settings = {"clock_shift": timedelta(), "general_recorded_route": "simple"}
+asyncio.run(api.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
+"""
+
+
+@pytest.fixture
+def url(addresses: Addresses, tmp_path: Path) -> Iterator[str]:
+    """Serve an api on real servers, in a process of its own: it would disturb the drawing of examples."""
+    (port,) = ports.free(1)
+    with (tmp_path / "api.log").open("wb") as log:
+        serving = subprocess.Popen(
+            [sys.executable, "-c", SERVING, addresses.kafka, addresses.database, str(port)], stdout=log, stderr=log
+        )
+    yield f"http://127.0.0.1:{port}"
+    serving.terminate()
+    serving.wait(30)
+
+
+@pytest.mark.integration
+def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as http:
+        schema = schemathesis.openapi.from_dict(http.get(f"{url}/openapi.json").json())
+    asked: Counter[str] = Counter()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.path == ENDLESS:
+            continue
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        )
+        @given(case=operation.as_strategy())
+        def ask(case: Any) -> None:
+            asked[case.operation.label] += 1
+            case.validate_response(case.call(base_url=url), checks=CHECKS)
+
+        ask()
+    assert asked["GET /invoices"] >= EXAMPLES // 2
+    assert len(asked) >= 12

@@ -1,0 +1,1 @@
+"""The only makers of Kafka and PostgreSQL clients."""

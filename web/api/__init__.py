@@ -1,0 +1,1 @@
+"""Queries over HTTP, and the descriptions of the interfaces."""

@@ -1,0 +1,47 @@
+"""The OpenAPI description: problems under their own media type, and an example beside every answer."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from web.http import examples
+from web.http.problems import MEDIA_TYPE
+
+_EXAMPLES: Mapping[str, Any] = {
+    "InvoiceStatus": examples.STATUS,
+    "InvoiceDetails": examples.DETAILS,
+    "InvoicePage": examples.PAGE,
+    "InvoiceHistory": examples.HISTORY,
+    "ChargesPage": examples.CHARGES,
+    "FormAnswer": examples.FORM,
+    "CommandAccepted": examples.ACCEPTED,
+    "ProblemDocument": examples.PROBLEM,
+}
+"""By the name of the schema that an answer has."""
+
+
+def install(app: FastAPI) -> None:
+    """Let the app describe itself so."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _mend(operation["responses"])
+        return cast("dict[str, Any]", app.openapi_schema)
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _mend(responses: dict[str, Any]) -> None:
+    for answer in responses.values():
+        content: dict[str, Any] = answer.get("content", {})
+        for media_type in list(content):
+            name = str(content[media_type].get("schema", {}).get("$ref", "")).rpartition("/")[2]
+            if name in _EXAMPLES:
+                content[media_type]["example"] = _EXAMPLES[name]
+            if name == "ProblemDocument":
+                content[MEDIA_TYPE] = content.pop(media_type)

@@ -1,0 +1,134 @@
+"""Queries on invoices: the list, and all there is to tell of one."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from events.status import InvoiceStatus
+from events.values import AccountId, InvoiceNumber, StatusCode, Time
+from projections.answers import Answer
+from projections.details import queries as details
+from projections.details.row import InvoiceDetails
+from projections.history import queries as history
+from projections.history.queries import InvoiceHistory
+from projections.invoices import queries as invoices
+from projections.invoices.queries import InvoiceLine, Wanted
+from projections.status import queries as status
+from web.http import cursors
+from web.http.parameters import QueryRoute
+from web.http.problems import ProblemDocument
+from web.http.reading import Connection, Reader, answer, written
+from web.http.waiting import LONGEST_WAIT, check_number, found, not_issued_yet
+
+MOST_LINES = 200
+"""Lines of a page at most."""
+
+PLACE = TypeAdapter[tuple[date, InvoiceNumber]](tuple[date, InvoiceNumber])
+
+Find = Callable[[Connection, str], Awaitable[Answer | None]]
+
+
+class ListQuery(BaseModel):
+    """Which invoices. q: a whole number, or its first or last digits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: AccountId | None = None
+    status: StatusCode | None = None
+    q: Annotated[str, Field(pattern=r"^[0-9]{4,20}$", examples=["26312000000000000001", "0001"])] | None = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LINES)] = 50
+
+
+class InvoicePage(BaseModel):
+    """A page of the list; next_cursor is there when there are more."""
+
+    items: list[InvoiceLine]
+    next_cursor: str | None = None
+
+
+class InvoiceQuery(BaseModel):
+    """What may be asked of one invoice. Anything else is refused: a misspelt parameter must not pass for none.
+
+    min_version: answer only when this version is reached, waiting at most ``wait`` seconds for it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: AccountId | None = None
+    min_version: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
+
+
+class PastQuery(InvoiceQuery):
+    """The same, and perhaps as it was. as_of: RFC 3339, with an offset."""
+
+    as_of: Time | None = None
+
+
+_MALFORMED: dict[int | str, dict[str, Any]] = {
+    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY, with every parameter that is at fault"},
+    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The caller has this answer already (If-None-Match)"},
+    404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
+    409: {"model": ProblemDocument, "description": "NOT_YET_PROJECTED, with the version reached"},
+    **_MALFORMED,
+}
+
+
+def router(reader: Reader) -> APIRouter:
+    """Return the queries on invoices."""
+    routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
+
+    @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_MALFORMED}, response_class=Response)
+    async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
+        """Invoice Download and Refund: newest first; a search goes by number."""
+        after = cursors.read(query.cursor, PLACE) if query.cursor else None
+        wanted = Wanted(query.account_id, query.status, query.q, after, query.limit)
+        page = await reader.read(lambda connection: invoices.page(connection, wanted))
+        following = cursors.write(page.next) if page.next else None
+        return answer(
+            request, written(InvoicePage(items=[invoices.told(line) for line in page.lines], next_cursor=following))
+        )
+
+    @routes.get("/invoices/{number}", responses={200: {"model": InvoiceDetails}, **_PROBLEMS}, response_class=Response)
+    async def invoice_details(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
+        """Invoicing Record Details: the invoice as issued, and all that became of it, at one version."""
+        find = details.of if query.as_of is None else partial(history.details_at, moment=query.as_of)
+        return await _of_one(reader, request, find, number, query)
+
+    @routes.get(
+        "/invoices/{number}/status", responses={200: {"model": InvoiceStatus}, **_PROBLEMS}, response_class=Response
+    )
+    async def invoice_status(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
+        """Where the invoice and its return stand."""
+        find = status.of if query.as_of is None else partial(history.status_at, moment=query.as_of)
+        return await _of_one(reader, request, find, number, query)
+
+    @routes.get(
+        "/invoices/{number}/history", responses={200: {"model": InvoiceHistory}, **_PROBLEMS}, response_class=Response
+    )
+    async def invoice_history(request: Request, number: str, query: Annotated[InvoiceQuery, Query()]) -> Response:
+        """Every event of the invoice, as it was published."""
+        return await _of_one(reader, request, history.of, number, query)
+
+    return routes
+
+
+async def _of_one(reader: Reader, request: Request, find: Find, number: str, query: InvoiceQuery) -> Response:
+    check_number(number)
+    told = await found(
+        lambda: reader.read(lambda connection: find(connection, number)),
+        account_id=query.account_id,
+        min_version=query.min_version,
+        wait=query.wait,
+    )
+    if told.body is None:
+        raise not_issued_yet()
+    return answer(request, told.body)

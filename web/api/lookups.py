@@ -1,0 +1,85 @@
+"""Queries on charges and on red-font forms."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from events.values import AccountId, ChargeId
+from projections.charges import queries as charges
+from projections.charges.queries import ChargeLine, ChargeState, Wanted
+from projections.forms import queries as forms
+from projections.forms.queries import FormAnswer
+from web.http import cursors
+from web.http.parameters import QueryRoute
+from web.http.problems import Problem, ProblemDocument
+from web.http.reading import Reader, answer, written
+
+MOST_CHARGES = 500
+"""Charges of a page at most."""
+
+PLACE = TypeAdapter[str](ChargeId)
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
+    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+}
+
+
+class ChargesQuery(BaseModel):
+    """Which charges."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: AccountId | None = None
+    state: ChargeState | None = None
+    cursor: Annotated[str, Field(max_length=500)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_CHARGES)] = 100
+
+
+class ChargesPage(BaseModel):
+    """A page of charges; next_cursor is there when there are more."""
+
+    items: list[ChargeLine]
+    next_cursor: str | None = None
+
+
+class FormQuery(BaseModel):
+    """Whose form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: AccountId | None = None
+
+
+def router(reader: Reader) -> APIRouter:
+    """Return the queries on charges and forms."""
+    routes = APIRouter(responses=_PROBLEMS, route_class=QueryRoute)
+
+    @routes.get("/charges", tags=["charges"], responses={200: {"model": ChargesPage}}, response_class=Response)
+    async def charge_list(request: Request, query: Annotated[ChargesQuery, Query()]) -> Response:
+        """Charges by id: which invoice each is on, and which may be invoiced anew."""
+        after = cursors.read(query.cursor, PLACE) if query.cursor else None
+        wanted = Wanted(query.account_id, query.state, after, query.limit)
+        page = await reader.read(lambda connection: charges.page(connection, wanted))
+        following = cursors.write(page.next) if page.next else None
+        return answer(request, written(ChargesPage(items=list(page.charges), next_cursor=following)))
+
+    @routes.get(
+        "/red-font-forms/{number}",
+        tags=["red-font forms"],
+        responses={
+            200: {"model": FormAnswer},
+            404: {"model": ProblemDocument, "description": "RED_FONT_FORM_NOT_FOUND"},
+        },
+        response_class=Response,
+    )
+    async def red_font_form(request: Request, number: str, query: Annotated[FormQuery, Query()]) -> Response:
+        """Tell a form as the tax side last did, and the invoice that it serves."""
+        found = await reader.read(lambda connection: forms.of(connection, number)) if "\0" not in number else None
+        if found is None or query.account_id not in (None, found.account_id):
+            detail = "No such red-font form was ever named for an invoice."
+            raise Problem(HTTPStatus.NOT_FOUND, "RED_FONT_FORM_NOT_FOUND", detail)
+        return answer(request, written(found.form))
+
+    return routes

@@ -1,0 +1,69 @@
+"""The operations view: what somebody must look at, and pictures of lag, throughput and open returns."""
+
+from fastapi import APIRouter, Request, Response
+
+from rules.calendar import MainlandChina
+from web.console import charts
+from web.console.rendering import Pages
+from web.console.sampling import Sampler
+from web.console.trouble import told_as_pages
+from web.console.viewer import viewer_of
+from web.http.reading import Reader
+from web.operations import queries
+from web.operations.condition import condition, reasons
+
+
+def router(pages: Pages, reader: Reader, sampler: Sampler, calendar: MainlandChina) -> APIRouter:
+    """Return the view, its pictures, and what every page says when something is wrong."""
+    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+
+    @routes.get("/board")
+    async def board(request: Request) -> Response:
+        now = pages.now()
+        told = await reader.read(lambda connection: queries.board(connection, now))
+        ages = await reader.read(lambda connection: queries.ages(connection, now))
+        known = await reader.read(condition)
+        rates = list(sampler.throughput())
+        return pages.show(
+            request,
+            "board.html",
+            board=told,
+            reasons=list(reasons(known, now, calendar)),
+            ages=ages,
+            last=sampler.samples[-1] if sampler.samples else None,
+            rate=rates[-1] if rates else None,
+        )
+
+    @routes.get("/state")
+    async def state(request: Request) -> Response:
+        return pages.show(request, "state.html", trouble=sampler.trouble)
+
+    @routes.get("/board/lag.svg")
+    async def lag(request: Request) -> Response:
+        viewer = viewer_of(request)
+        say = pages.translator(viewer.language)
+        return _svg(charts.lag(list(sampler.samples), viewer.zone, say, dark=_dark(request)))
+
+    @routes.get("/board/throughput.svg")
+    async def throughput(request: Request) -> Response:
+        viewer = viewer_of(request)
+        say = pages.translator(viewer.language)
+        return _svg(charts.throughput(sampler, viewer.zone, say, dark=_dark(request)))
+
+    @routes.get("/board/returns.svg")
+    async def returns(request: Request) -> Response:
+        ages = await reader.read(lambda connection: queries.ages(connection, pages.now()))
+        return _svg(charts.returns(ages, pages.translator(viewer_of(request).language), dark=_dark(request)))
+
+    return routes
+
+
+def _svg(drawn: str) -> Response:
+    """Return a picture, which is styled by itself and may do nothing else."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
+def _dark(request: Request) -> bool:
+    return "dark" in request.query_params

@@ -1,0 +1,100 @@
+"""Forms that readers fill in, and the commands that they become. A double click sends one command, under one key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import TypeAdapter
+
+from projections.invoices.fold import Line
+from web.gateway.commands import Customers, body_of, give
+from web.gateway.publishing import Pending, Publisher
+from web.http.problems import Problem
+
+KEY = "key"
+"""The field with the command's id: every form that is opened has its own."""
+_UNDECIDED = {"COMMANDS_UNAVAILABLE", "NOT_ANSWERED_YET"}
+"""Answers after which the same command may be sent again, under its id."""
+_BESIDE = {
+    "RED_FONT_FORM_ALREADY_USED": "red_font_form_number",
+    "NO_CHARGES_SELECTED": "charge_ids",
+    "CHARGE_NOT_ON_ORIGINAL": "charge_ids",
+    "CHARGE_ALREADY_REINVOICED": "charge_ids",
+}
+"""The field beside which a refusal is shown that names none."""
+_JSON = TypeAdapter[Any](Any)
+
+Form = Mapping[str, list[str]]
+"""What was filled in, as it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form as it is shown. faults: the code of what is wrong with each field; "" is the form as a whole."""
+
+    values: Mapping[str, str]
+    chosen: Sequence[str]
+    key: str
+    faults: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def opened(request: Request) -> Filled:
+    """Return a form with what the address says of it already; the command's id is no address's business."""
+    values = {name: value for name, value in request.query_params.items() if name != KEY}
+    return Filled(values, request.query_params.getlist("charge_ids"), str(uuid4()))
+
+
+async def read(request: Request) -> Form:
+    """Read what was filled in, from our own page only. Raises: Problem."""
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(HTTPStatus.FORBIDDEN, "FORBIDDEN", "This form was not sent by our own page.")
+    return parse_qs((await body_of(request)).decode(errors="replace"))
+
+
+async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
+    request: Request,
+    publisher: Publisher,
+    kind: type[Customers],
+    line: Line,
+    told: Mapping[str, Any],
+    form: Form,
+) -> Response:
+    """Publish the command, and lead the reader to what became of it. Raises: Problem."""
+    number = line.status.invoice_number
+    body = _JSON.dump_json({"account_id": line.status.account_id, **told})
+    reply = await give(publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent"))
+    if isinstance(reply, Pending):
+        raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
+    version = reply["invoice_version"]
+    if "x-fragment" in request.headers:
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"X-Number": number, "X-Version": str(version)})
+    return RedirectResponse(f"/details/{number}?min_version={version}", HTTPStatus.SEE_OTHER)
+
+
+def version_of(problem: Problem) -> int:
+    """Return the version of the invoice that a refusal speaks of, or 0."""
+    version = problem.facts.get("invoice_version")
+    return version if isinstance(version, int) else 0
+
+
+def refilled(form: Form, problem: Problem) -> Filled:
+    """Return the form as it was sent, with what is wrong. A refusal uses a key up, so that the form gets a new one."""
+    values = {name: given[0] for name, given in form.items()}
+    faults: dict[str, str] = {}
+    for fault in _faults(problem):
+        name = str(fault["field"])
+        faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
+    key = values.get(KEY) if problem.code in _UNDECIDED else None
+    told = faults or {_BESIDE.get(problem.code, ""): problem.code}
+    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), told)
+
+
+def _faults(problem: Problem) -> Sequence[Mapping[str, Any]]:
+    told: Any = problem.facts.get("details") or {}
+    return told.get("faults") or ()

@@ -1,0 +1,106 @@
+"""The list "Invoice Download and Refund", and "Invoicing Record Details"."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator, ValidationError, model_validator
+
+from projections.answers import Answer
+from projections.charges import queries as charges
+from projections.details import queries as details
+from projections.details.row import InvoiceDetails
+from projections.history import queries as history
+from projections.history.queries import InvoiceHistory
+from projections.invoices import queries as invoices
+from projections.invoices.fold import Line
+from projections.invoices.queries import Wanted
+from web.api.invoices import PLACE, ListQuery
+from web.console.rendering import Pages
+from web.console.trouble import told_as_pages
+from web.http import cursors
+from web.http.problems import Problem
+from web.http.reading import Reader
+from web.http.waiting import Look, check_number, found, not_found
+
+LINES = 50
+"""Invoices shown at a time; more come as the reader scrolls."""
+WAIT = 5.0
+"""Seconds to wait for a version that the page has heard of."""
+
+
+class Shown(ListQuery):
+    """What the address says of the list: an empty field of the form is no filter."""
+
+    lang: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: value.strip() for name, value in given.items() if value.strip()}
+
+
+MinVersion = Annotated[int, Query(ge=0, le=2**31 - 1), BeforeValidator(lambda given: given or 0)]
+"""The version of an invoice that the reader has heard of."""
+
+
+def router(pages: Pages, reader: Reader) -> APIRouter:
+    """Return the pages on invoices."""
+    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+
+    @routes.get("/")
+    async def invoice_list(request: Request) -> Response:
+        try:
+            query = Shown.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
+            return pages.show(request, "list.html", lines=(), following=None, faults=faults)
+        after = cursors.read(query.cursor, PLACE) if query.cursor else None
+        wanted = Wanted(query.account_id, query.status, query.q, after, LINES)
+        page = await reader.read(lambda connection: invoices.page(connection, wanted))
+        following = cursors.write(page.next) if page.next else None
+        return pages.show(request, "list.html", lines=page.lines, following=following, faults=())
+
+    @routes.get("/rows/{number}")
+    async def row(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+        return pages.show(request, "row.html", line=await line_of(reader, number, min_version))
+
+    @routes.get("/details/{number}")
+    async def invoice_details(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+        check_number(number)
+        told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), min_version)
+        past = await reader.read(lambda connection: history.of(connection, number))
+        held = await reader.read(lambda connection: charges.of(connection, number))
+        return pages.show(
+            request,
+            "details.html",
+            told=InvoiceDetails.model_validate_json(told.body or ""),
+            events=InvoiceHistory.model_validate_json(past.body).events if past and past.body else (),
+            charge_states={charge.charge_id: charge.state for charge in held},
+        )
+
+    return routes
+
+
+async def line_of(reader: Reader, number: str, min_version: int = 0) -> Line:
+    """Return the line of an invoice, at the version that the reader knows of if that comes soon. Raises: Problem."""
+    check_number(number)
+    seen: list[Line] = []
+
+    async def look() -> Answer | None:
+        line = await reader.read(lambda connection: invoices.line_of(connection, number))
+        seen[:] = [line] if line else []
+        return Answer(line.status.account_id, line.status.version, None) if line else None
+
+    await reached(look, min_version)
+    return seen[0]
+
+
+async def reached(look: Look, min_version: int) -> Answer:
+    """Wait a little for a version; what is still behind then is shown as it is. Raises: Problem INVOICE_NOT_FOUND."""
+    try:
+        return await found(look, account_id=None, min_version=min_version, wait=WAIT if min_version else 0)
+    except Problem as problem:
+        if problem.code == "NOT_YET_PROJECTED" and (answer := await look()) is not None:
+            return answer
+        raise not_found() from None

@@ -1,0 +1,48 @@
+"""The pages: the list, the details of an invoice, the dialogs, and the operations board."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.types import Scope
+
+from events.values import Route
+from rules.calendar import MainlandChina
+from web.console import board, invoices, reissuing, returning
+from web.console.rendering import FOLDER, YEAR, pages
+from web.console.sampling import Sampler
+from web.console.trouble import tell_browsers_what_is_missing
+from web.gateway.publishing import Publisher
+from web.http.reading import Reader
+from web.live.stream import Hub
+
+
+class _Assets(StaticFiles):
+    """Files whose address changes with them: a browser may keep them for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+        return response
+
+
+def install(  # noqa: PLR0913 - what the pages stand on
+    app: FastAPI,
+    *,
+    reader: Reader,
+    publisher: Publisher,
+    hub: Hub,
+    sampler: Sampler,
+    clock_shift: timedelta,
+    general_recorded_route: Route,
+    calendar: MainlandChina,
+) -> None:
+    """Let the app serve the pages."""
+    shown = pages(lambda: hub.a_moment_ago, clock_shift)
+    app.mount("/static", _Assets(directory=FOLDER / "static"))
+    app.include_router(invoices.router(shown, reader))
+    app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
+    app.include_router(reissuing.router(shown, reader, publisher))
+    app.include_router(board.router(shown, reader, sampler, calendar))
+    tell_browsers_what_is_missing(app, shown)

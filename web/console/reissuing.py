@@ -1,0 +1,75 @@
+"""The page "Issue Invoice": charges of returned invoices, and the dialog that asks for a new invoice for them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from events.commands import RequestReissue
+from projections.charges import queries as charges
+from projections.details import queries as details
+from projections.details.row import InvoiceDetails
+from projections.invoices.fold import Line
+from web.api.lookups import PLACE
+from web.console import forms
+from web.console.forms import Filled, Form
+from web.console.invoices import MinVersion, line_of, reached
+from web.console.rendering import Pages
+from web.console.trouble import told_as_pages
+from web.gateway.publishing import Publisher
+from web.http import cursors
+from web.http.problems import Problem
+from web.http.reading import Reader
+
+CHARGES = 100
+"""Released charges shown at a time."""
+
+
+def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
+    """Return the page, the dialog, and what it sends."""
+    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+
+    async def show(request: Request, line: Line, filled: Filled) -> Response:
+        number = line.status.invoice_number
+        told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), 0)
+        held = await reader.read(lambda connection: charges.of(connection, number))
+        invoice = InvoiceDetails.model_validate_json(told.body or "").invoice
+        free = {one.charge_id for one in held if one.state == "released"}
+        offered = [one for one in invoice.charges if one.charge_id in free]
+        return pages.show(request, "reissue.html", line=line, invoice=invoice, offered=offered, filled=filled)
+
+    @routes.get("/issue")
+    async def released(
+        request: Request, account_id: Annotated[str, Query(max_length=64)] = "", cursor: str = ""
+    ) -> Response:
+        after = cursors.read(cursor, PLACE) if cursor else None
+        wanted = charges.Wanted(account_id.strip() or None, "released", after, CHARGES)
+        page = await reader.read(lambda connection: charges.page(connection, wanted))
+        by_invoice: dict[str, list[charges.ChargeLine]] = {}
+        for charge in page.charges:
+            by_invoice.setdefault(charge.invoice_number, []).append(charge)
+        following = cursors.write(page.next) if page.next else None
+        return pages.show(request, "issue.html", released=by_invoice, following=following)
+
+    @routes.get("/reissue/{number}")
+    async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+        return await show(request, await line_of(reader, number, min_version), forms.opened(request))
+
+    @routes.post("/reissue/{number}")
+    async def send(request: Request, number: str) -> Response:
+        form = await forms.read(request)
+        line = await line_of(reader, number)
+        try:
+            return await forms.give_command(request, publisher, RequestReissue, line, _told(form), form)
+        except Problem as problem:
+            line = await line_of(reader, number, forms.version_of(problem))
+            return await show(request, line, forms.refilled(form, problem))
+
+    return routes
+
+
+def _told(form: Form) -> Mapping[str, Any]:
+    """Return the command's body; what was left empty stays as on the original."""
+    told: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
+    buyer = {name: form[f"buyer.{name}"][0] for name in ("name", "tax_id") if f"buyer.{name}" in form}
+    return told | {"charge_ids": form.get("charge_ids", [])} | ({"buyer": buyer} if buyer else {})

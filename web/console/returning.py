@@ -1,0 +1,54 @@
+"""The return dialog: it asks for what the seed asks for, by the type of the invoice and its posting status."""
+
+from fastapi import APIRouter, Request, Response
+
+from events.commands import RequestReturn
+from events.values import Route
+from projections.invoices.fold import Line
+from web.console import forms
+from web.console.forms import Filled
+from web.console.invoices import MinVersion, line_of
+from web.console.rendering import Pages
+from web.console.trouble import told_as_pages
+from web.gateway.publishing import Publisher
+from web.http.problems import Problem
+from web.http.reading import Reader
+
+FIELDS = ("posting_status", "red_font_form_number", "reason", "remarks")
+
+
+def router(pages: Pages, reader: Reader, publisher: Publisher, general_recorded_route: Route) -> APIRouter:
+    """Return the dialog, and what it sends."""
+    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+
+    def show(request: Request, line: Line, filled: Filled) -> Response:
+        route = _route(line, general_recorded_route)
+        return pages.show(request, "return.html", line=line, route=route, filled=filled)
+
+    @routes.get("/return/{number}")
+    async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+        return show(request, await line_of(reader, number, min_version), forms.opened(request))
+
+    @routes.post("/return/{number}")
+    async def send(request: Request, number: str) -> Response:
+        form = await forms.read(request)
+        line = await line_of(reader, number)
+        told = {name: form[name][0] for name in FIELDS if name in form}
+        try:
+            return await forms.give_command(request, publisher, RequestReturn, line, told, form)
+        except Problem as problem:
+            line = await line_of(reader, number, forms.version_of(problem))
+            return show(request, line, forms.refilled(form, problem))
+
+    return routes
+
+
+def _route(line: Line, general_recorded_route: Route) -> Route | None:
+    """Return the route that the return will take, or None where nobody can say.
+
+    Source: seed, and for recorded general invoices the setting.
+    """
+    special = line.issued.kind == "special"
+    if line.status.posting_status != "recorded":
+        return None if special and line.status.posting_status == "unknown" else "simple"
+    return "form" if special else general_recorded_route

@@ -1,0 +1,100 @@
+"""How the system has been doing lately: looked at every few seconds, kept for a quarter of an hour."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import structlog
+from aiokafka.errors import KafkaError
+from psycopg import Error
+
+from projections.engine import health
+from web.http.bounded import within
+from web.http.reading import Connection, Reader
+from web.operations import lag
+from web.operations.lag import Lag, Position
+
+log = structlog.get_logger(__name__)
+
+EVERY = 5.0
+"""Seconds between two looks."""
+KEPT = 180
+"""Looks kept: a quarter of an hour."""
+LOOK_WITHIN = 4.0
+"""Seconds for a look at Kafka."""
+BEHIND = 60.0
+"""Seconds of lag from which the page says that it is behind."""
+READ_SIDE = "redletter.projector."
+WORKER = "redletter.worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look. trouble: keys of `words.SERVERS`. lags: empty where Kafka could not be asked. done: records passed."""
+
+    at: datetime
+    trouble: Sequence[str] = ()
+    lags: Sequence[Lag] = ()
+    done: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+class Sampler:
+    """Looks, and keeps what it saw."""
+
+    def __init__(self, reader: Reader, kafka: str) -> None:
+        self._reader = reader
+        self._kafka = kafka
+        self.samples: deque[Sample] = deque(maxlen=KEPT)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            sample = await self._look()
+            if sample.trouble != self.trouble:
+                log.warning("what the page says of the system has changed", trouble=sample.trouble)
+            self.samples.append(sample)
+            await asyncio.sleep(EVERY)
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        """What readers should know of now."""
+        return self.samples[-1].trouble if self.samples else ()
+
+    def throughput(self) -> Iterator[tuple[datetime, float, float]]:
+        """Yield times with commands decided and events projected a second, between each look and the one before."""
+        told = [sample for sample in self.samples if sample.done]
+        for before, now in pairwise(told):
+            seconds = (now.at - before.at) / timedelta(seconds=1)
+            rates = [max(0, now.done.get(one, 0) - before.done.get(one, 0)) / seconds for one in ("commands", "events")]
+            yield now.at, rates[0], rates[1]
+
+    async def _look(self) -> Sample:
+        now = datetime.now(UTC)
+        try:
+            at = await self._reader.read(lag.positions)
+            stopped = ("stopped",) if await self._reader.read(_stopped) else ()
+        except (TimeoutError, OSError, Error):
+            return Sample(now, ("database",))
+        try:
+            lags = await within(LOOK_WITHIN, lag.lags(self._kafka, lambda: self._reader.read(lag.positions)))
+        except Error:
+            return Sample(now, ("database",))
+        except (TimeoutError, OSError, KafkaError):
+            return Sample(now, ("kafka", *stopped), done=_done(at))
+        late = any(one.seconds > BEHIND for one in lags if one.consumer.startswith(READ_SIDE))
+        return Sample(now, (*(("behind",) if late else ()), *stopped), lags, _done(at))
+
+
+async def _stopped(connection: Connection) -> bool:
+    return bool(await health.stopped(connection))
+
+
+def _done(at: Sequence[Position]) -> Mapping[str, int]:
+    """Return how many records the worker and the history read model have passed."""
+    passed: dict[str, int] = defaultdict(int)
+    for position in at:
+        passed[position.consumer] += position.next
+    return {"commands": passed[WORKER], "events": passed[f"{READ_SIDE}history"]}

@@ -1,0 +1,208 @@
+"""The gateway: a customer's return or reissue over HTTP. A double click is one command: the key is the command's id."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, JsonValue
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+
+from events import bodies, cloudevents, schemas
+from events.catalogue import COMMANDS, name_of, write
+from events.cloudevents import LONGEST_ID, is_source, traceparent_of
+from events.commands import RequestReissue, RequestReturn
+from events.faults import Fault, Faults
+from events.replies import CommandAccepted
+from events.strict_json import parse
+from web.gateway.publishing import Pending, Publisher, Reply, Unavailable
+from web.http import examples
+from web.http.problems import Problem, ProblemDocument
+from web.http.waiting import check_number
+
+LONGEST_BODY = 256 * 1024
+"""Bytes of a command at most. Source: contract, section 4."""
+_KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
+
+Customers = RequestReturn | RequestReissue
+
+
+class Underway(BaseModel):
+    """The command is on its way.
+
+    published: Kafka has it, and it will be answered. unconfirmed: it was handed to Kafka, which has not confirmed it
+    yet; sending it again under the same key does no harm.
+    """
+
+    status: Literal["published", "unconfirmed"]
+    command_id: str
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": CommandAccepted, "description": "Accepted: the reply"},
+    202: {"model": Underway, "description": "No reply yet: Location tells where to look"},
+    404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
+    409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
+    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused for faults of its fields"},
+    503: {"model": ProblemDocument, "description": "COMMANDS_UNAVAILABLE: nothing was published; send it again"},
+}
+
+
+def router(publisher: Publisher) -> APIRouter:
+    """Return the commands that customers may give."""
+    routes = APIRouter(prefix="/invoices/{number}", tags=["commands"])
+
+    def route(path: str, kind: type[Customers], example: Mapping[str, Any], summary: str) -> None:
+        schema = {"application/json": {"schema": _schema(kind), "example": example}}
+
+        @routes.post(
+            path,
+            responses=_ANSWERS,
+            summary=summary,
+            operation_id=name_of(kind).removesuffix(".v1"),
+            openapi_extra={"requestBody": {"required": True, "content": schema}},
+        )
+        async def command(  # pyright: ignore[reportUnusedFunction] - the router calls it
+            request: Request,
+            number: str,
+            idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,
+        ) -> Response:
+            """Publish the command, wait for its reply, and answer with that."""
+            told = await give(publisher, kind, number, await body_of(request), idempotency_key, _trace(request))
+            if isinstance(told, Pending):
+                status = "published" if told.published else "unconfirmed"
+                location = {"Location": f"/invoices/{number}/status"}
+                return JSONResponse({"status": status, "command_id": idempotency_key}, HTTPStatus.ACCEPTED, location)
+            return JSONResponse(told)
+
+    route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
+    route("/reissue", RequestReissue, examples.REISSUE, "Request a new invoice for charges of a returned one")
+    return routes
+
+
+def _schema(kind: type[Customers]) -> dict[str, Any]:
+    """Return what the body looks like: the command's without the number, which is in the path."""
+    schema = schemas.of(kind)
+    schema["properties"].pop("invoice_number")
+    schema["required"] = [name for name in schema["required"] if name != "invoice_number"]
+    defs: Mapping[str, Any] = schema.pop("$defs", {})
+    return cast("dict[str, Any]", _inline(schema, defs))
+
+
+def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Put definitions where they are referred to, since the schema stands in the middle of another document."""
+    if isinstance(node, dict):
+        known = cast("dict[str, Any]", node)
+        if "$ref" in known:
+            return _inline(defs[str(known["$ref"]).rpartition("/")[2]], defs)
+        return {key: _inline(value, defs) for key, value in known.items()}
+    return [_inline(one, defs) for one in cast("list[Any]", node)] if isinstance(node, list) else node
+
+
+async def body_of(request: Request) -> bytes:
+    """Read the body, up to its bound."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
+    except ClientDisconnect:
+        raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request ended within its body.") from None
+    return bytes(body)
+
+
+def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
+    """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
+    faults = Faults()
+    if key is None or not _KEY.fullmatch(key):
+        wanted = f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"
+        faults.add("Idempotency-Key", wanted)
+    try:
+        told = parse(body)
+    except ValueError as error:
+        faults.add("data", str(error))
+        raise _malformed(faults) from None
+    if not isinstance(told, dict):
+        faults.add("data", "must be a JSON object")
+        raise _malformed(faults)
+    if "invoice_number" in told:
+        faults.add("invoice_number", "stands in the path, and nowhere else")
+    whole: dict[str, JsonValue] = {**told, "invoice_number": number}
+    command = bodies.read(kind, whole, to_json(whole))
+    if isinstance(command, Faults):
+        faults.join(command)
+        raise _malformed(faults)
+    if faults:
+        raise _malformed(faults)
+    return command
+
+
+def _malformed(faults: Faults) -> Problem:
+    told: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
+    detail = "This is no readable command; nothing was published. Mend it and send it again."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
+
+
+def _trace(request: Request) -> str | None:
+    return traceparent_of(request.headers.get("traceparent"))
+
+
+async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
+    publisher: Publisher, kind: type[Customers], number: str, body: bytes, key: str | None, traceparent: str | None
+) -> Reply | Pending:
+    """Publish a customer's command, and return the reply that accepts it, or what is known when it takes long.
+
+    body: JSON, without the number. Raises: Problem with the code of the refusal, or of what cannot be read.
+    """
+    check_number(number)
+    command = _read(kind, number, body, key)
+    reply = await _tell(publisher, command, key or "", traceparent)
+    if not isinstance(reply, Pending) and "code" in reply:
+        raise _refused(reply)
+    return reply
+
+
+def source_of(account_id: str) -> str:
+    """Return the source of an account's commands; the digest of an id stands for one that is too long as a URI."""
+    if is_source(source := f"urn:redletter:api:{quote(account_id, safe='')}"):
+        return source
+    return f"urn:redletter:api:{sha256(account_id.encode()).hexdigest()}"
+
+
+async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | Pending:
+    number, name = command.invoice_number, name_of(type(command))
+    headers = cloudevents.headers(
+        id=key,
+        source=source_of(command.account_id),
+        name=name,
+        subject=number,
+        time=datetime.now(UTC),
+        correlation=key,
+        causation=None,
+        traceparent=traceparent,
+    )
+    try:
+        return await publisher.tell(COMMANDS[name].CHANNEL.value, key, number.encode(), write(command), headers)
+    except Unavailable:
+        detail = "Commands cannot be taken now. Send it again, under the same key."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
+
+
+def _refused(reply: Reply) -> Problem:
+    """Tell a refusal as a problem, with all that the reply says."""
+    facts = {name: value for name, value in reply.items() if name not in {"code", "message"}}
+    return Problem(_status(reply), reply["code"], reply["message"], **facts)
+
+
+def _status(reply: Reply) -> HTTPStatus:
+    if reply["code"] == "INVOICE_NOT_FOUND":
+        return HTTPStatus.NOT_FOUND
+    # Only what is wrong with the fields of the command itself has a list of faults.
+    return HTTPStatus.UNPROCESSABLE_ENTITY if "faults" in reply["details"] else HTTPStatus.CONFLICT

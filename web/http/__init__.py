@@ -1,0 +1,1 @@
+"""What every route shares: problems, cursors, parameters, waiting, examples."""

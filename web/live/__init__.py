@@ -1,0 +1,1 @@
+"""Changes as they happen: status documents pushed to whoever listens."""

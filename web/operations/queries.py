@@ -1,0 +1,129 @@
+"""What the read models say about the state of the work: returns by phase, those that need a look, answers."""
+
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow, class_row
+
+from events.replies import is_alarming
+from events.values import AccountId, InvoiceNumber, Phase, Record, ReturnId, Time
+
+_OPEN: LiteralString = """
+    select account_id, invoice_number, return_id, phase, requested_at, due_latest, overdue, attempts, failure, retry_at
+    from projections.returns where complete_at is null and ended_at is null
+"""
+_FIRST_DUE: LiteralString = " order by due_latest limit 100"
+_OVERDUE = _OPEN + " and due_latest < %(now)s" + _FIRST_DUE
+_NEAR_DUE = _OPEN + " and due_latest >= %(now)s and due_latest < %(now)s + interval '24 hours'" + _FIRST_DUE
+_FAILING = _OPEN + " and failure is not null" + _FIRST_DUE
+_PHASES = """
+    select phase, count(*), count(*) filter (where overdue) from projections.returns
+    where complete_at is null and ended_at is null group by phase order by phase
+"""
+_AGES = """
+    select phase, least(extract(day from %(now)s - requested_at)::int, 4), count(*) from projections.returns
+    where complete_at is null and ended_at is null group by 1, 2 order by 1, 2
+"""
+_ANSWERS = "select command_type, answer, times, last_at from projections.replies order by command_type, answer"
+_DEAD_LETTERS = """
+    select topic, partition, record_offset, reason, error, buried_at from projections.dead_letters
+    order by buried_at desc, topic, partition, record_offset limit 100
+"""
+_COUNT_DEAD_LETTERS = "select reason, count(*) from projections.dead_letters group by reason order by reason"
+
+
+class OpenReturn(Record):
+    """A return that is not complete."""
+
+    account_id: AccountId
+    invoice_number: InvoiceNumber
+    return_id: ReturnId
+    phase: Phase
+    requested_at: Time
+    due_latest: Time
+    overdue: bool
+    attempts: int
+    failure: str | None = None
+    retry_at: Time | None = None
+
+
+class DeadLetter(Record):
+    """Where an unreadable record lies, and why."""
+
+    topic: str
+    partition: int
+    record_offset: int
+    reason: str
+    error: str
+    buried_at: Time
+
+
+class Answers(NamedTuple):
+    """How often a command got an answer: ACCEPTED, or a code."""
+
+    command_type: str
+    answer: str
+    times: int
+    last_at: datetime
+
+    @property
+    def alarming(self) -> bool:
+        """Whether somebody must look."""
+        return is_alarming(self.command_type, self.answer)
+
+
+class Phases(NamedTuple):
+    """Open returns in a phase, and how many of them are overdue."""
+
+    phase: str
+    returns: int
+    overdue: int
+
+
+class Ages(NamedTuple):
+    """Open returns in a phase that were requested so many whole days ago; 4 stands for four or more."""
+
+    phase: str
+    days: int
+    returns: int
+
+
+class Board(NamedTuple):
+    """Everything there is to see."""
+
+    overdue: list[OpenReturn]
+    near_due: list[OpenReturn]
+    failing: list[OpenReturn]
+    phases: list[Phases]
+    answers: list[Answers]
+    dead_letters: list[DeadLetter]
+    dead_letters_by_reason: dict[str, int]
+
+
+async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
+    """Return what there is to see at a moment."""
+
+    async def returns(query: LiteralString) -> list[OpenReturn]:
+        async with connection.cursor(row_factory=class_row(OpenReturn)) as cur:
+            return await (await cur.execute(query, {"now": now})).fetchall()
+
+    async def rows(query: LiteralString) -> list[TupleRow]:
+        return await (await connection.execute(query)).fetchall()
+
+    async with connection.cursor(row_factory=class_row(DeadLetter)) as cur:
+        dead_letters = await (await cur.execute(_DEAD_LETTERS)).fetchall()
+    return Board(
+        overdue=await returns(_OVERDUE),
+        near_due=await returns(_NEAR_DUE),
+        failing=await returns(_FAILING),
+        phases=[Phases(*row) for row in await rows(_PHASES)],
+        answers=[Answers(*row) for row in await rows(_ANSWERS)],
+        dead_letters=dead_letters,
+        dead_letters_by_reason=dict(await rows(_COUNT_DEAD_LETTERS)),
+    )
+
+
+async def ages(connection: AsyncConnection[TupleRow], now: datetime) -> list[Ages]:
+    """Return the open returns by phase and age."""
+    return [Ages(*row) for row in await (await connection.execute(_AGES, {"now": now})).fetchall()]

@@ -1,0 +1,73 @@
+"""Whether the api can do its work now: every check is bounded, and none hangs while a server is down or frozen."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from typing import TypeVar
+
+import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from psycopg import Error
+
+from transport import groups
+from transport.groups import Group
+from web.http.bounded import within
+from web.http.problems import Problem
+from web.http.reading import Connection, Reader
+from web.operations import condition
+from web.operations.condition import GROUPS, Condition
+
+log = structlog.get_logger(__name__)
+
+CHECK_WITHIN = 2.0
+"""Seconds within which each server must have answered."""
+GROUPS_WITHIN = 1.0
+"""Seconds more for the consumer groups."""
+_TABLES = "select exists (select from projections.status), exists (select from projections.details)"
+
+Result = TypeVar("Result")
+
+
+async def check(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
+    """Return what both servers tell, when both answered.
+
+    Raises: Problem that names what is down.
+    """
+    known, present = await asyncio.gather(
+        _reached("database", CHECK_WITHIN, reader.read(_database)),
+        _reached("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
+    )
+    if known is None or present is None:
+        down: Sequence[str] = [name for name, told in (("database", known), ("kafka", present)) if told is None]
+        detail = f"Not reachable or not ready: {', '.join(down)}."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
+    return known, present
+
+
+async def _reached(name: str, seconds: float, work: Coroutine[None, None, Result]) -> Result | None:
+    """Return what a server tells, or None where it does not answer."""
+    try:
+        return await within(seconds, work)
+    except (TimeoutError, OSError, Error, KafkaError) as error:
+        log.warning("not ready", server=name, error=repr(error))
+        return None
+
+
+async def _database(connection: Connection) -> Condition:
+    await connection.execute(_TABLES)
+    return await condition.condition(connection)
+
+
+async def _kafka(bootstrap: str) -> Mapping[str, Group]:
+    """Ask over a new connection; an old one would only say that Kafka was there once."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(CHECK_WITHIN * 1000))
+    try:
+        await within(CHECK_WITHIN, client.bootstrap())
+        names = [name for names in GROUPS.values() for name in names]
+        try:
+            return await within(GROUPS_WITHIN, groups.describe(client, names))
+        except TimeoutError:
+            return {}
+    finally:
+        await client.close()
