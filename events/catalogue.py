@@ -133,7 +133,8 @@ def knows_event(name: str) -> bool:
 def read_event(name: str, body: bytes) -> AnyInvoiceEvent:
     """Read the bytes of a stored or published event; unknown fields are ignored.
 
-    Raises: KeyError for a name that is not in the catalogue, pydantic's ValidationError for other bytes.
+    Raises: KeyError for a name that is not in the catalogue, UnknownValue for a value that only a newer release can
+    have written, pydantic's ValidationError for other bytes.
     """
     return _STORED.read(name, body)
 

@@ -30,6 +30,7 @@ from psycopg.rows import DictRow, TupleRow
 
 from events.catalogue import knows_event, read_event
 from events.invoice_events import AnyInvoiceEvent
+from events.stored import UnknownValue
 from service.invoice.claim_rules import Change, Claim, Holder
 from service.store import claim_rows, rows
 from service.store.claim_rows import ClaimLost
@@ -223,14 +224,21 @@ class Store:
 
 
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
-    """Read stored events through the catalogue. Raises: ProgramTooOld at an event that this release does not know."""
+    """Read stored events through the catalogue.
+
+    Raises: ProgramTooOld at an event, or a value in one, that this release does not know.
+    """
     for name, state in stream:
         if not knows_event(name):
-            msg = f"the log holds {name} of a newer release, which this program does not know: run the newer release"
-            raise ProgramTooOld(msg)
-        yield read_event(name, state)
+            raise ProgramTooOld(_TOO_OLD.format(name))
+        try:
+            event = read_event(name, state)
+        except UnknownValue as unknown:
+            raise ProgramTooOld(_TOO_OLD.format(unknown)) from unknown
+        yield event
 
 
+_TOO_OLD = "the log holds {} of a newer release, which this program does not know: run the newer release"
 _EARLIER: LiteralString = """
     select command_key, digest, name, value from redletter.replies where command_key = any(%s)
 """

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from events import bodies
 from events.catalogue import COMMANDS, EVENTS, read_event, read_written, write
 from events.faults import Faults
 from events.schemas import schema
+from events.stored import UnknownValue
 from tests.events.support.messages import MESSAGES
 
 WRITTEN = [name for name in MESSAGES if name not in COMMANDS]
@@ -42,6 +44,22 @@ def test_an_unknown_field_at_any_level_of_what_redletter_writes_is_ignored(name:
     message = MESSAGES[name][which]
     more = json.dumps(grown(json.loads(write(message)))).encode()
     assert (read_event(name, more) if name in EVENTS else read_written(name, more)) == message
+
+
+def issued(**but: Any) -> bytes:
+    body = json.loads(write(next(iter(MESSAGES["InvoiceIssued.v1"].values()))))
+    return json.dumps(body | but).encode()
+
+
+def test_a_text_that_is_none_of_a_closed_set_is_told_as_a_value_that_only_a_newer_release_knows() -> None:
+    with pytest.raises(UnknownValue, match=r"InvoiceIssued\.v1 with an unknown value of kind"):
+        read_event("InvoiceIssued.v1", issued(kind="newer"))
+
+
+@pytest.mark.parametrize("but", [{"kind": 1}, {"kind": None}, {"kind": "newer", "net_amount": "much"}])
+def test_whatever_else_is_wrong_with_an_event_is_not_told_as_a_newer_releases(but: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read_event("InvoiceIssued.v1", issued(**but))
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -191,21 +191,35 @@ def with_charges(index: int, count: int) -> ConsumerRecord:
     return raw(json.dumps(body | amounts).encode(), told, key=number.encode(), topic=TOPIC, offset=index)
 
 
-def written_by_a_newer_release(database: str) -> None:
-    run(database, "update redletter.invoice_events set topic = 'InvoiceIssued.v99'")
+NEW_TYPE = "update redletter.invoice_events set topic = 'InvoiceIssued.v99'"
+NEW_VALUE = """
+    update redletter.invoice_events
+    set state = convert_to(regexp_replace(convert_from(state, 'UTF8'), '"kind":"[a-z]+"', '"kind":"newer"'), 'UTF8')
+"""
+OF_A_NEWER_RELEASE = pytest.mark.parametrize(
+    ("written", "told"),
+    [(NEW_TYPE, r"InvoiceIssued\.v99"), (NEW_VALUE, r"InvoiceIssued\.v1 with an unknown value of kind")],
+    ids=["a type", "a value"],
+)
 
 
-def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(store: Store, database: str) -> None:
+@OF_A_NEWER_RELEASE
+def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(
+    store: Store, database: str, written: str, told: str
+) -> None:
     deciding = Deciding(store, MOMENTS)
     deciding.handle(batch(register(1)))
-    written_by_a_newer_release(database)
-    with pytest.raises(ProgramTooOld, match=r"InvoiceIssued\.v99"):
+    run(database, written)
+    with pytest.raises(ProgramTooOld, match=told):
         deciding.handle(batch(register(1), was=1))
     assert buried(database) == []
     assert deciding.too_old.done()
 
 
-async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(addresses: Addresses) -> None:
+@OF_A_NEWER_RELEASE
+async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
+    addresses: Addresses, written: str, told: str
+) -> None:
     record = register(1)
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
         for _ in range(2):
@@ -214,8 +228,8 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(addresses: Add
     store.positions([TopicPartition(TOPIC, 0)])
     Deciding(store, MOMENTS).handle(Batch([record], [Move(TOPIC, 0, was=0, next=1)]))
     store.close()
-    written_by_a_newer_release(addresses.database)
-    with pytest.raises(ProgramTooOld):
+    run(addresses.database, written)
+    with pytest.raises(ProgramTooOld, match=told):
         async with asyncio.timeout(30):
             await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
     assert await members(addresses.kafka) == []
