@@ -60,6 +60,28 @@ def test_a_simple_return_has_no_reason_remarks_or_form_of_its_own() -> None:
     assert {"reason", "remarks", "form"}.isdisjoint(sequel(facts.issued(), facts.requested_simply())["return"])
 
 
+def test_who_asked_is_toldof_a_return_until_its_end_and_of_a_reissue() -> None:
+    told = sequel(
+        facts.issued(),
+        facts.requested(requested_by="clerk-7"),
+        facts.confirmed(),
+        facts.credited(),
+        facts.returned(),
+        facts.reissue_requested(requested_by="clerk-8"),
+        facts.reissue_refused(),
+    )
+    assert told["return"]["requested_by"] == "clerk-7"
+    assert [reissue["requested_by"] for reissue in told["reissues"]] == ["clerk-8"]
+
+
+def test_the_documents_of_invoice_and_credit_note_are_toldas_they_came() -> None:
+    ours = [{"format": "pdf", "url": "https://files.example/1.pdf", "sha256": "0" * 64}]
+    theirs = [{"format": "ofd", "url": "https://files.example/2.ofd"}]
+    row = folded(facts.issued(documents=ours), facts.requested(), facts.confirmed(), facts.credited(documents=theirs))
+    assert json.loads(row.invoice)["documents"] == ours
+    assert json.loads(write(row.sequel))["credit_note"]["documents"] == theirs
+
+
 @pytest.mark.parametrize(
     ("before", "refusal", "expected"),
     [
@@ -90,7 +112,7 @@ def test_a_refusal_tells_the_form_as_the_tax_side_last_did(
     assert sequel(facts.issued(), *before, facts.refused(**refusal))["return"].get("form") == expected
 
 
-def test_the_credit_note_is_told_in_full() -> None:
+def test_the_credit_note_is_toldin_full() -> None:
     assert sequel(facts.issued(), facts.requested(), facts.confirmed(), facts.credited())["credit_note"] == {
         "credit_note_number": facts.CREDIT_NOTE,
         "issued_on": "2026-02-14",

@@ -1,11 +1,13 @@
 """Charges, forms, returns and lines of the list: the fold says what a slow look at all events says."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 
+from events.catalogue import write
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
@@ -76,6 +78,12 @@ def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() 
     )
     without = [*events[:2], facts.refused(code="TAX_PLATFORM_REFUSED")]
     assert folded(forms.fold, without).items == {}
+
+
+def test_a_line_of_the_list_carries_the_documents_of_its_invoice() -> None:
+    documents = [{"format": "pdf", "url": "https://files.example/1.pdf"}]
+    line = folded(invoices.fold, [facts.issued(documents=documents), facts.requested()])
+    assert json.loads(write(line.issued))["documents"] == documents
 
 
 @given(facts.histories())
