@@ -7,6 +7,9 @@ BIN := .venv/bin
 ROOMS := events rules transport service projections web local tax_simulator redletter
 STAMP := .venv/.ready
 
+# The program is started some hundred times by its tests; each start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-unit cover prove check format approve containers pictures messages bench bench-read lock clean
 

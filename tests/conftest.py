@@ -2,8 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -46,32 +46,53 @@ def servers() -> Iterator[Addresses]:
         yield addresses
 
 
+@pytest.fixture(scope="session")
+def template(servers: Addresses) -> Iterator[str]:
+    """Name a migrated database without rows; copying it takes a tenth of the time that migrating takes."""
+    with database(servers) as url:
+        write_side.migrate(url, PARTITIONS)
+        read_side.ensure(url)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@contextmanager
+def database(servers: Addresses, template: str = "template1") -> Generator[str]:
+    """Give a block a database of its own, a copy of another one, and return its URL."""
+    own = f"test_{uuid4().hex}"
+    with psycopg.connect(servers.database, autocommit=True) as connection:
+        create = sql.SQL("create database {} template {}")
+        connection.execute(create.format(sql.Identifier(own), sql.Identifier(template)))
+    yield urlunsplit(urlsplit(servers.database)._replace(path=f"/{own}"))
+    with psycopg.connect(servers.database, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(own)))
+
+
 @asynccontextmanager
-async def fresh(servers: Addresses) -> AsyncGenerator[Addresses]:
-    """Lay a system of its own: empty topics, and a migrated database that nobody else writes to."""
-    database = f"test_{uuid4().hex}"
-    with psycopg.connect(servers.database, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
-    own = Addresses(servers.kafka, urlunsplit(urlsplit(servers.database)._replace(path=f"/{database}")))
-    await migrate(own)
-    yield own
-    with psycopg.connect(servers.database, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
+async def fresh(servers: Addresses, template: str) -> AsyncGenerator[Addresses]:
+    """Give a block a system of its own: empty topics, and a migrated database that nobody else writes to."""
+    await empty_topics(servers.kafka)
+    with database(servers, template) as url:
+        yield Addresses(servers.kafka, url)
 
 
 @pytest.fixture
-async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
+async def addresses(servers: Addresses, template: str) -> AsyncIterator[Addresses]:
     """Give one test a system of its own."""
-    async with fresh(servers) as own:
+    async with fresh(servers, template) as own:
         yield own
 
 
 async def migrate(addresses: Addresses) -> None:
-    """Lay empty topics and all tables."""
-    await _delete_topics(addresses.kafka)
-    await topics.ensure(addresses.kafka, PARTITIONS)
+    """Create empty topics and all tables."""
+    await empty_topics(addresses.kafka)
     write_side.migrate(addresses.database, PARTITIONS)
     read_side.ensure(addresses.database)
+
+
+async def empty_topics(bootstrap: str) -> None:
+    """Create all topics anew."""
+    await _delete_topics(bootstrap)
+    await topics.ensure(bootstrap, PARTITIONS)
 
 
 async def _delete_topics(bootstrap: str) -> None:

@@ -55,12 +55,18 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @together
-async def site(servers: Addresses, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(
+    servers: Addresses, template: str, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
     """Start every role, with the tax simulator."""
     assert browser.is_connected()
     logs = tmp_path_factory.mktemp("logs")
     roles = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
-    async with fresh(servers) as own, system(own, logs, *roles) as (running, http), connected(own.kafka) as client:
+    async with (
+        fresh(servers, template) as own,
+        system(own, logs, *roles) as (running, http),
+        connected(own.kafka) as client,
+    ):
         yield Site(http, client, running)
 
 

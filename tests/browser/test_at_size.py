@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from playwright.async_api import Browser, Page, expect
 
@@ -31,11 +32,19 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
 @together
-async def filled(servers: Addresses) -> AsyncIterator[Addresses]:
+async def filled(servers: Addresses, template: str) -> AsyncIterator[Addresses]:
     """Lay a system with 100,000 invoices."""
-    async with fresh(servers) as own:
+    async with fresh(servers, template) as own:
         await queries.fill(own, COPIES)
         yield own
+
+
+@asynccontextmanager
+async def page_of(address: str, browser: Browser) -> AsyncGenerator[Page]:
+    """Open a page for the length of a block."""
+    context = await browser.new_context(base_url=address, locale="en-GB", timezone_id="Asia/Shanghai")
+    yield await context.new_page()
+    await context.close()
 
 
 @asynccontextmanager
@@ -43,15 +52,22 @@ async def looked_at(own: Addresses, browser: Browser, logs: Path) -> AsyncGenera
     """Open a page of a system of which only the api is at work."""
     async with system(own, logs, "api") as (roles, http):
         (await http.get("/livez")).raise_for_status()
-        context = await browser.new_context(base_url=str(http.base_url), locale="en-GB", timezone_id="Asia/Shanghai")
-        yield await context.new_page(), roles
-        await context.close()
+        async with page_of(str(http.base_url), browser) as page:
+            yield page, roles
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def address(filled: Addresses, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Start an api of that system, for the tests that do nothing to it."""
+    async with system(filled, tmp_path_factory.mktemp("logs"), "api") as (_, http):
+        (await http.get("/livez")).raise_for_status()
+        yield str(http.base_url)
 
 
 @each
-async def crowded(filled: Addresses, browser: Browser, tmp_path: Path) -> AsyncIterator[Page]:
-    """Open a page of that system."""
-    async with looked_at(filled, browser, tmp_path) as (page, _):
+async def crowded(address: str, browser: Browser) -> AsyncIterator[Page]:
+    """Open a page of it."""
+    async with page_of(address, browser) as page:
         yield page
 
 

@@ -106,16 +106,45 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "system"
 
 
-def test_up_prints_its_addresses_processes_commands_and_stops_clean(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Run one that no test but the last stops."""
+    with up(tmp_path_factory.mktemp("shared") / "system") as running:
+        yield running
+
+
+def test_up_prints_its_addresses_and_processes_commands(running: Up) -> None:
     """In this order, and `ready` when it is."""
-    with up(folder) as running:
-        names = [line.partition("=")[0] for line in running.lines]
-        assert names == ["kafka_bootstrap_servers", "database_url", "api_url", "ready"]
-        assert running.send()["code"] == "INVOICE_NOT_FOUND"
-        pids = running.pids()
-        running.process.terminate()
-        assert running.process.wait(STOP_WITHIN) == 0
-        assert not alive(pids)
+    names = [line.partition("=")[0] for line in running.lines]
+    assert names == ["kafka_bootstrap_servers", "database_url", "api_url", "ready"]
+    assert running.send()["code"] == "INVOICE_NOT_FOUND"
+
+
+def test_a_second_up_on_the_same_folder_is_refused(running: Up) -> None:
+    """Two would write to the same files."""
+    second = redletter("up", REDLETTER_DATA_DIR=str(running.folder))
+    assert (second.returncode, "another `redletter up` runs" in second.stderr) == (1, True)
+
+
+def test_every_role_that_is_killed_is_at_work_again(running: Up) -> None:
+    """As a process of its own with its name in its command line; afterwards a whole return goes through them all."""
+    killed = {name: running.role(name) for name in ROLES}
+    for name, role in killed.items():
+        assert role, name
+        role.kill()
+    for name, role in killed.items():
+        assert wait_until(lambda: running.role(name) not in (None, role), within=30), name  # noqa: B023 - called at once
+    assert running.send(REGISTER)["status"] == "issued"
+    assert running.send(RETURN)["status"] == "return_in_progress"
+    assert wait_until(lambda: "Returned" in running.status(), within=30)
+
+
+def test_up_stops_clean(running: Up) -> None:
+    pids = running.pids()
+    assert len(pids) > len(ROLES)
+    running.process.terminate()
+    assert running.process.wait(STOP_WITHIN) == 0
+    assert not alive(pids)
 
 
 def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
@@ -133,13 +162,6 @@ def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path
         assert open_to_others == []
 
 
-def test_a_second_up_on_the_same_folder_is_refused(folder: Path) -> None:
-    """Two would write to the same files."""
-    with up(folder):
-        second = redletter("up", REDLETTER_DATA_DIR=str(folder))
-        assert (second.returncode, "another `redletter up` runs" in second.stderr) == (1, True)
-
-
 def test_killed_up_leaves_nothing_and_its_data_survive(folder: Path) -> None:
     """The next one on the folder starts at once, on the same ports, with what was there."""
     with up(folder) as first:
@@ -150,16 +172,3 @@ def test_killed_up_leaves_nothing_and_its_data_survive(folder: Path) -> None:
             assert second.lines[:2] == first.lines[:2]
             assert second.send()["replayed"] is True
         assert wait_until(lambda: not alive(pids), within=STOP_WITHIN)
-
-
-def test_every_role_that_is_killed_is_at_work_again(folder: Path) -> None:
-    """As a process of its own with its name in its command line; afterwards a whole return goes through them all."""
-    with up(folder) as running:
-        for role in ROLES:
-            killed = running.role(role)
-            assert killed, role
-            killed.kill()
-            assert wait_until(lambda: running.role(role) not in (None, killed), within=30)  # noqa: B023 - called at once
-        assert running.send(REGISTER)["status"] == "issued"
-        assert running.send(RETURN)["status"] == "return_in_progress"
-        assert wait_until(lambda: "Returned" in running.status(), within=30)

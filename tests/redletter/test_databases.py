@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from signal import SIGTERM
 
 import pytest
@@ -29,24 +31,34 @@ def started(role: str, port: int, query: str = "") -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_tells_a_server_without_tls_nothing_and_waits_when_tls_is_wanted(role: str) -> None:
+@contextmanager
+def all_started(port: int, query: str = "") -> Generator[dict[str, subprocess.Popen[str]]]:
+    """Start every role at once, for the length of a block."""
+    with ExitStack() as stack:
+        processes = {role: stack.enter_context(started(role, port, query)) for role in ROLES}
+        for process in processes.values():
+            stack.callback(process.kill)
+        yield processes
+
+
+def test_every_role_tells_a_server_without_tls_nothing_and_waits_when_tls_is_wanted() -> None:
     heard: list[bytes] = []
-    with server_without_tls(heard) as port, started(role, port, "?sslmode=require") as process:
-        assert process.stderr
-        assert any("server does not support SSL" in line for line in process.stderr)
-        process.send_signal(SIGTERM)
-        assert process.wait(END_WITHIN) == 0
+    with server_without_tls(heard) as port, all_started(port, "?sslmode=require") as processes:
+        for role, process in processes.items():
+            assert process.stderr
+            assert any("server does not support SSL" in line for line in process.stderr), role
+            process.send_signal(SIGTERM)
+            assert process.wait(END_WITHIN) == 0, role
     assert set(heard) == {SSL_REQUEST}
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_ends_with_one_sentence_when_the_database_is_too_old(role: str) -> None:
-    with old_server("16.2") as port, started(role, port) as process:
-        _, told = process.communicate(timeout=START_WITHIN)
-    assert process.returncode == 1
-    assert "PostgreSQL 16 is too old: Redletter needs version 17 or newer" in told
-    assert "Traceback" not in told
+def test_every_role_ends_with_one_sentence_when_the_database_is_too_old() -> None:
+    with old_server("16.2") as port, all_started(port) as processes:
+        for role, process in processes.items():
+            _, told = process.communicate(timeout=START_WITHIN)
+            assert process.returncode == 1, role
+            assert "PostgreSQL 16 is too old: Redletter needs version 17 or newer" in told, role
+            assert "Traceback" not in told, role
 
 
 @pytest.mark.parametrize("query", ["?sslmode=require", ""])

@@ -104,20 +104,19 @@ def absent() -> int:
     return ports.free(1)[0]
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("server", ["silent", "absent"])
 @pytest.mark.integration
-def test_without_servers_every_role_ends_when_it_is_asked_to(
-    role: str, server: str, request: pytest.FixtureRequest
-) -> None:
+def test_without_servers_every_role_ends_when_it_is_asked_to(server: str, request: pytest.FixtureRequest) -> None:
     port = request.getfixturevalue(server)
-    running = started(
-        [PROGRAM, role],
-        REDLETTER_KAFKA_BOOTSTRAP_SERVERS=f"{ports.HOST}:{port}",
-        REDLETTER_DATABASE_URL=f"postgresql://redletter:x@{ports.HOST}:{port}/redletter",
-        REDLETTER_API_PORT="0",
-    )
-    until(running, "role_started")
-    time.sleep(1)  # nothing tells that it waits, and for what
-    code, errors = ended(running, SIGTERM)
-    assert (code, "Traceback" in errors) == (0, False)
+    surroundings = {
+        "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": f"{ports.HOST}:{port}",
+        "REDLETTER_DATABASE_URL": f"postgresql://redletter:x@{ports.HOST}:{port}/redletter",
+        "REDLETTER_API_PORT": "0",
+    }
+    running = {role: started([PROGRAM, role], **surroundings) for role in ROLES}
+    for role in running.values():
+        until(role, "role_started")
+    time.sleep(1)  # nothing tells that they wait, and for what
+    for name, role in running.items():
+        code, errors = ended(role, SIGTERM)
+        assert (name, code, "Traceback" in errors) == (name, 0, False)

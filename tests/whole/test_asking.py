@@ -5,19 +5,16 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.faults.support.running import PROGRAM
-from tests.service.support.orders import NUMBER, ask_return, ask_simply, observe, register
-from tests.whole.support.client import Client, connected
-from tests.whole.support.running import system
-from transport.addresses import Addresses
+from tests.service.support.orders import ask_return, ask_simply, observe, register
+from tests.whole.conftest import Shared
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 
 class Asking:
@@ -36,60 +33,58 @@ class Asking:
 
 
 @pytest.fixture
-async def user(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Asking]:
-    async with system(addresses, tmp_path, "worker", "relay", "projector", "api", "clock") as (roles, http):
-        await http.get("/livez")
-        yield Asking(
-            {
-                "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
-                "REDLETTER_DATABASE_URL": addresses.database,
-                **roles.environment,
-            }
-        )
+def user(shared: Shared) -> Asking:
+    return Asking(
+        {
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": shared.addresses.kafka,
+            "REDLETTER_DATABASE_URL": shared.addresses.database,
+            **shared.roles.environment,
+        }
+    )
 
 
-@pytest.fixture
-async def returning(addresses: Addresses, user: Asking) -> AsyncIterator[Client]:
-    """An invoice that is being returned, and visible to queries."""
-    async with connected(addresses.kafka) as client:
-        await client.tell(register(kind="general"))
-        refused = await client.tell(ask_return())
-        assert refused.answer == "RED_FONT_FORM_NOT_EXPECTED"
-        await client.tell(ask_simply())
-        async with asyncio.timeout(30):
-            while '"version": 2' not in (await user.run("status", NUMBER, "--json"))[1]:
-                pass
-        yield client
+@pytest_asyncio.fixture(loop_scope="module")
+async def returning(shared: Shared, number: str) -> str:
+    """An invoice that is being returned, and visible to queries; its number."""
+    await shared.billing.tell(register(number, kind="general", charges=[number]))
+    refused = await shared.billing.tell(ask_return(number))
+    assert refused.answer == "RED_FONT_FORM_NOT_EXPECTED"
+    told = await shared.billing.tell(ask_simply(number))
+    for path in (f"/invoices/{number}/status", f"/invoices/{number}/history"):
+        asked = {"min_version": told.reply["invoice_version"], "wait": 30}
+        (await shared.http.get(path, params=asked)).raise_for_status()
+    return number
 
 
-async def test_status_and_history_are_told_to_people_and_to_programs(user: Asking, returning: Client) -> None:
-    code, told, _ = await user.run("status", NUMBER)
+async def test_status_and_history_are_told_to_people_and_to_programs(
+    user: Asking, shared: Shared, returning: str
+) -> None:
+    code, told, _ = await user.run("status", returning)
     assert (code, "Return in progress" in told) == (0, True)
-    code, told, _ = await user.run("status", NUMBER, "--as-of", "2020-01-01T00:00:00+08:00")
+    code, told, _ = await user.run("status", returning, "--as-of", "2020-01-01T00:00:00+08:00")
     assert code == 1
-    issued_at = returning.of(NUMBER)[0].occurred_at.isoformat()
-    _, told, _ = await user.run("status", NUMBER, "--json", "--as-of", issued_at)
+    issued_at = shared.billing.of(returning)[0].occurred_at.isoformat()
+    _, told, _ = await user.run("status", returning, "--json", "--as-of", issued_at)
     assert json.loads(told)["status"]["code"] == "issued"
     for command in ("status", "history"):
-        code, _, error = await user.run(command, NUMBER, "--as-of", "yesterday")
+        code, _, error = await user.run(command, returning, "--as-of", "yesterday")
         assert (code, error.startswith("redletter: --as-of yesterday: must be a time with an offset")) == (2, True)
-        code, _, error = await user.run(command, NUMBER, "--as-of", issued_at, "--watch")
+        code, _, error = await user.run(command, returning, "--as-of", issued_at, "--watch")
         assert (code, "exclude each other" in error) == (2, True)
 
-    code, told, _ = await user.run("history", NUMBER)
+    code, told, _ = await user.run("history", returning)
     assert [line.split()[3] for line in told.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
-    _, told, _ = await user.run("history", NUMBER, "--json")
+    _, told, _ = await user.run("history", returning, "--json")
     assert [json.loads(line)["version"] for line in told.splitlines()] == [1, 2]
-    _, told, _ = await user.run("history", NUMBER, "--json", "--as-of", issued_at)
+    _, told, _ = await user.run("history", returning, "--json", "--as-of", issued_at)
     assert [json.loads(line)["version"] for line in told.splitlines()] == [1]
-    code, _, error = await user.run("history", NUMBER[::-1])
+    code, _, error = await user.run("history", returning[::-1])
     assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
 
 
-async def test_why_tells_what_led_to_what(user: Asking, returning: Client) -> None:
-    assert returning
+async def test_why_tells_what_led_to_what(user: Asking, returning: str) -> None:
     async with asyncio.timeout(30):
-        while "OpenRedFontForm" not in (told := (await user.run("why", NUMBER))[1]):
+        while "OpenRedFontForm" not in (told := (await user.run("why", returning))[1]):
             pass
     lines = [line.split(maxsplit=3) for line in told.splitlines()[1:]]
     assert all(rest.split()[1].startswith("[") for _, _, kind, rest in lines if kind == "command")
@@ -97,34 +92,34 @@ async def test_why_tells_what_led_to_what(user: Asking, returning: Client) -> No
     assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
     assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
     assert what.index("event ReturnRequested") < what.index("request OpenRedFontForm,")
-    _, told, _ = await user.run("why", NUMBER, "--json")
+    _, told, _ = await user.run("why", returning, "--json")
     messages = [json.loads(line) for line in told.splitlines()]
     (event,) = [message for message in messages if message["name"] == "ReturnRequested"]
     assert event["causation_id"] in {message["id"] for message in messages if message["name"] == "RequestReturn"}
-    code, _, error = await user.run("why", NUMBER[::-1])
+    code, _, error = await user.run("why", returning[::-1])
     assert (code, "there is no message about" in error) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["status", "history"])
 async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
-    user: Asking, returning: Client, command: str
+    user: Asking, shared: Shared, returning: str, command: str
 ) -> None:
     async def line() -> dict[str, Any]:
         assert watching.stdout
         return json.loads(await asyncio.wait_for(watching.stdout.readline(), 30))
 
     watching = await asyncio.create_subprocess_exec(
-        PROGRAM, command, NUMBER, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
+        PROGRAM, command, returning, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
     )
     while (await line())["version"] < 2:
         pass
-    await returning.tell(observe())
+    await shared.billing.tell(observe(number=returning))
     assert (await line())["version"] == 3
     watching.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(watching.wait(), 10) == 0
 
 
-async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returning: Client) -> None:
+async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returning: str) -> None:
     assert returning
     code, told, _ = await user.run("projections", "list")
     assert (code, {line.split()[0] for line in told.splitlines()[1:]}) == (

@@ -1,8 +1,8 @@
 """The operations board tells what somebody must look at, and metrics tell the same to machines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -10,27 +10,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from events.topics import Channel
-from tests.faults.support.running import Roles
-from tests.service.support.orders import NUMBER, OTHER_NUMBER, ask_simply, credit, fail, register
-from tests.whole.support.client import Client, connected
-from tests.whole.support.running import system
-from transport.addresses import Addresses
+from tests.service.support.orders import ask_simply, credit, fail, register
+from tests.whole.conftest import Shared
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 WITHIN = 30.0
-
-
-@pytest.fixture
-async def running(addresses: Addresses, tmp_path: Path) -> AsyncIterator[tuple[Roles, httpx.AsyncClient]]:
-    async with system(addresses, tmp_path, "worker", "relay", "projector", "api") as running:
-        yield running
-
-
-@pytest.fixture
-async def billing(addresses: Addresses) -> AsyncIterator[Client]:
-    async with connected(addresses.kafka) as client:
-        yield client
 
 
 async def board(http: httpx.AsyncClient, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -48,23 +33,22 @@ def behind(found: dict[str, Any], consumer: str) -> dict[str, Any]:
     return next(one for one in found["lag"] if one["consumer"] == consumer)
 
 
-async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(
-    running: tuple[Roles, httpx.AsyncClient], billing: Client, addresses: Addresses
-) -> None:
-    _, http = running
-    await billing.tell(register(kind="general"))
-    asked = await billing.tell(ask_simply())
-    await billing.tell(fail(asked.events[0].return_id, code="TAX_PLATFORM_BUSY"))
-    await billing.tell(register(OTHER_NUMBER, charges=("c2",)))
-    nobody_waits = await billing.tell(credit(OTHER_NUMBER))
+async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(shared: Shared, numbers: Iterator[str]) -> None:
+    billing, http = shared.billing, shared.http
+    number, other = islice(numbers, 2)
+    await billing.tell(register(number, kind="general", charges=[number]))
+    asked = await billing.tell(ask_simply(number))
+    await billing.tell(fail(asked.events[0].return_id, number, code="TAX_PLATFORM_BUSY"))
+    await billing.tell(register(other, charges=[other]))
+    nobody_waits = await billing.tell(credit(other))
     assert nobody_waits.answer == "NO_RETURN_IN_PROGRESS"
-    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=shared.addresses.kafka) as producer:
         await producer.send_and_wait(Channel.TAX.value, b"{", key=b"k")
 
     found = await board(http, lambda told: bool(told["alarms"] and told["failing"] and told["dead_letters"]))
     assert found["returns"] == [{"phase": "opening_form", "returns": 1, "overdue": 0}]
     (failing,) = found["failing"]
-    assert (failing["invoice_number"], failing["failure"], failing["attempts"]) == (NUMBER, "TAX_PLATFORM_BUSY", 1)
+    assert (failing["invoice_number"], failing["failure"], failing["attempts"]) == (number, "TAX_PLATFORM_BUSY", 1)
     (alarm,) = found["alarms"]
     assert (alarm["command_type"], alarm["code"], alarm["times"]) == (
         "redletter.invoice.RecordCreditNote.v1",
@@ -83,16 +67,16 @@ async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(
     assert 'redletter_lag_messages{consumer="redletter.worker"} 0.0' in metrics
 
 
-async def test_who_is_behind_is_told_in_messages_and_seconds(
-    running: tuple[Roles, httpx.AsyncClient], billing: Client
-) -> None:
-    roles, http = running
-    await billing.tell(register())
+async def test_who_is_behind_is_told_in_messages_and_seconds(shared: Shared, numbers: Iterator[str]) -> None:
+    billing, http, roles = shared.billing, shared.http, shared.roles
+    first, second = islice(numbers, 2)
+    await billing.tell(register(first, charges=[first]))
     level = await board(http, lambda told: all(one["messages"] == 0 for one in told["lag"]))
     assert all(one["seconds"] == 0 for one in level["lag"])
     assert len(level["lag"]) >= 10
     roles.stop("projector")
-    await billing.tell(register(OTHER_NUMBER, charges=("c2",)))
+    await billing.tell(register(second, charges=[second]))
     later = await board(http, lambda told: behind(told, "redletter.projector.status")["seconds"] > 1)
     assert behind(later, "redletter.projector.status")["messages"] == 1
     assert behind(later, "redletter.worker")["messages"] == 0
+    roles.start("projector")

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,12 +14,12 @@ import pytest
 
 from events.commands import AnyCommand
 from tests.service.support.orders import observe, register
-from tests.whole.support.client import Client, connected
-from tests.whole.support.running import system
-from transport.addresses import Addresses
+from tests.whole.conftest import Shared
+from tests.whole.support.client import Client
 from web.live import stream
 
 pytestmark = pytest.mark.integration
+together = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN = 30.0
 MANY = 500
@@ -71,66 +71,65 @@ async def listening(http: httpx.AsyncClient, last_id: str | None = None, **param
 
 
 @pytest.fixture
-async def http(addresses: Addresses, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with system(addresses, tmp_path, "worker", "relay", "projector", "api") as (_, http):
-        yield http
+def http(shared: Shared) -> httpx.AsyncClient:
+    return shared.http
 
 
 @pytest.fixture
-async def billing(addresses: Addresses) -> AsyncIterator[Client]:
-    async with connected(addresses.kafka) as client:
-        yield client
+def billing(shared: Shared) -> Client:
+    return shared.billing
 
 
-def number(index: int) -> str:
-    return f"26{index:018d}"
+def new(number: str, account: str = "account-1") -> AnyCommand:
+    return register(number, charges=[f"charge of {number}"], account_id=account)
 
 
-def new(index: int, account: str = "account-1") -> AnyCommand:
-    return register(number(index), charges=[f"charge-{index}"], account_id=account)
-
-
+@together
 async def test_documents_are_pushed_as_they_change_to_those_they_concern(
-    http: httpx.AsyncClient, billing: Client
+    http: httpx.AsyncClient, billing: Client, numbers: Iterator[str]
 ) -> None:
-    async with listening(http) as everybody, listening(http, account_id="account-2") as second:
-        await billing.tell(new(1))
-        assert await everybody.version() == (number(1), 1)
-        await billing.tell(observe(number=number(1)))
-        assert await everybody.version() == (number(1), 2)
-        await billing.tell(new(2, "account-2"))
-        assert await everybody.version() == (number(2), 1)
-        assert await second.version() == (number(2), 1)
+    first, second = islice(numbers, 2)
+    async with listening(http) as everybody, listening(http, account_id="account-2") as other:
+        await billing.tell(new(first))
+        assert await everybody.version() == (first, 1)
+        await billing.tell(observe(number=first))
+        assert await everybody.version() == (first, 2)
+        await billing.tell(new(second, "account-2"))
+        assert await everybody.version() == (second, 1)
+        assert await other.version() == (second, 1)
 
 
-async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(http: httpx.AsyncClient, billing: Client) -> None:
+@together
+async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(
+    http: httpx.AsyncClient, billing: Client, numbers: Iterator[str]
+) -> None:
     """Invoices are spread over the partitions, so that the order between them is anything."""
+    early, late = list(islice(numbers, 8)), list(islice(numbers, 8))
     async with listening(http) as before:
-        for index in range(1, 9):
-            await billing.tell(new(index))
+        for number in early:
+            await billing.tell(new(number))
         heard = {await before.version() for _ in range(4)}
-    for index in range(9, 17):
-        await billing.tell(new(index))
+    for number in late:
+        await billing.tell(new(number))
     async with listening(http, last_id=before.last_id) as after:
         missed = [await after.version() for _ in range(12)]
     assert heard.isdisjoint(missed)
-    assert heard | set(missed) == {(number(index), 1) for index in range(1, 17)}
+    assert heard | set(missed) == {(number, 1) for number in early + late}
 
 
-@pytest.mark.parametrize("last_id", ["0.0", "nonsense"])
-async def test_who_was_away_too_long_is_told_to_look_anew(
-    http: httpx.AsyncClient, billing: Client, last_id: str, monkeypatch: pytest.MonkeyPatch
+@together
+async def test_who_comes_back_with_an_id_that_says_nothing_is_told_to_look_anew(
+    http: httpx.AsyncClient, billing: Client, number: str
 ) -> None:
-    """An id that says nothing is as good as one that is too old."""
-    await billing.tell(new(1))
-    if last_id == "0.0":
-        return await _forgets(monkeypatch)
-    async with listening(http, last_id=last_id) as lost:
+    async with listening(http) as before:
+        await billing.tell(new(number))
+        assert await before.version() == (number, 1)
+    async with listening(http, last_id="nonsense") as lost:
         await lost.next("reset")
-    return None
 
 
-async def _forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_forgotten_is_not_taken_for_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes back with an id that is too old is told to look anew, as with one that says nothing."""
     monkeypatch.setattr(stream, "KEPT_BYTES", 2 * (stream.EACH + 50))
     hub = stream.Hub("127.0.0.1:1")
     for offset in range(4):
@@ -155,7 +154,8 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> N
     assert slow.changes.qsize() == 1, "what it did not read is forgotten"
 
 
-async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client) -> None:
+@together
+async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client, number: str) -> None:
     await http.get("/livez")  # it is there
     address = urlsplit(str(http.base_url))
     readers: list[asyncio.StreamReader] = []
@@ -168,7 +168,7 @@ async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client)
         async with asyncio.timeout(WITHIN):
             for reader in readers:
                 await reader.readuntil(b": listening")
-        await billing.tell(new(1))
+        await billing.tell(new(number))
         async with asyncio.timeout(WITHIN):
             heard = await asyncio.gather(*(reader.readuntil(b"event: status") for reader in readers))
     assert len(heard) == MANY
