@@ -20,7 +20,7 @@ from local.program import Program
 
 MIB = 1 << 20
 LARGEST_RECORD = 4 * MIB
-"""Bytes; what the largest topic takes (product.md, "Topics")."""
+"""Bytes; what the largest topic takes (docs/contract.md#topics)."""
 HEAP = 512
 """MiB."""
 _JVM = (f"-Xmx{HEAP}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")

@@ -1,4 +1,4 @@
-"""`send`: publish commands one after the other, each after the reply to the one before (product.md, section 8)."""
+"""`send`: publish commands one after the other, each after the reply to the one before."""
 
 import asyncio
 import json

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     topic_partitions: of every topic, and of the log; fixed once the topics exist.
     tax_repeat_seconds, tax_repeat_max_seconds: until an unanswered tax request is first repeated, and at most.
     clock_shift: ISO 8601 duration, may be negative; moves the clock of every role, for tests and demos.
-    general_recorded_route: the return route of a general invoice that the buyer has recorded (product.md, section 6).
+    general_recorded_route: the return route of a general invoice that the buyer has recorded (docs/contract.md).
     log_level: the least important records that are written.
     calendar_file: business days as decreed for a year that the calendar does not know yet, as JSON: {"version": text,
         "off": [dates], "working": [dates]}.

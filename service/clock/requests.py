@@ -66,7 +66,7 @@ def actions(  # noqa: C901 - one case per event
 ) -> Iterator[Action]:
     """Yield what an event opens, closes and delays. invoice is what the event is about, as it was issued.
 
-    Source: contract, "Tax requests and their answers".
+    Source: docs/contract.md#tax-requests.
     """
     match event:
         case InvoiceIssued(replaces=replaced) if replaced:

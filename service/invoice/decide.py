@@ -1,6 +1,6 @@
 """Command -> events or refusal: what every command has in common, and which rule it goes to.
 
-The columns of the rules' table are the classes of `state`; each rule answers for all of them.
+The columns of the table in docs/contract.md#by-status are the classes of `state`; each rule answers for all of them.
 """
 
 from typing import assert_never

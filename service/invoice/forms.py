@@ -26,9 +26,9 @@ Misfit = tuple[str, dict[str, JsonValue]]
 """Why a return ends: code and details."""
 
 ALLOWED_REASONS = frozenset({"01", "03", "04"})
-"""Error, service terminated, allowance. Not 02, sales return: cloud services are no goods. Source: [LQ]."""
+"""Error, service terminated, allowance. Not 02, sales return, which is for goods. Source: docs/tax-rules.md [LQ]."""
 USABLE = frozenset({"01", "04"})
-"""States of a form that a credit note can be issued on. Source: [LQ]."""
+"""States of a form that a credit note can be issued on. Source: docs/tax-rules.md [LQ]."""
 _BY_STATE = {
     "02": "RED_FONT_FORM_AWAITING_BUYER",
     "03": "RED_FONT_FORM_AWAITING_SELLER",

@@ -195,6 +195,6 @@ def fault(code: Code, field: str, /, *, said: str = "", **facts: JsonValue) -> F
 
 
 def refuse_fields(faults: Sequence[FieldFault]) -> Refusal:
-    """Refuse for all faults at once. They are in the order of the contract's table, and the first gives the code."""
+    """Refuse for all faults at once, in the order of docs/contract.md#requestreturn; the first gives the code."""
     message = " ".join(fault.message for fault in faults)
     return Refusal(faults[0].code, message, {"faults": [fault.told() for fault in faults]})

@@ -93,7 +93,7 @@ def _why(invoice: Issued, number: str, route: Route) -> tuple[str, dict[str, Jso
 
 
 def _faults(invoice: Issued, command: RequestReturn, number: str, route: Route) -> Iterator[FieldFault]:
-    """Find all faults of the fields, in the order of the contract's table."""
+    """Find all faults of the fields, in the order of docs/contract.md#requestreturn."""
     why, facts = _why(invoice, number, route)
     if route == "form":
         yield from _form_faults(command, number, why, facts)

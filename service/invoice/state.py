@@ -1,4 +1,4 @@
-"""What an invoice can be: one class per column of the rules' table. Nothing here decides anything."""
+"""What an invoice can be: one class per column of docs/contract.md#by-status. Nothing here decides anything."""
 
 from dataclasses import dataclass
 from datetime import datetime

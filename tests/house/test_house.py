@@ -47,9 +47,8 @@ def test_every_example_in_the_readme_is_a_command(example: str) -> None:
     COMMANDS[f"{line['type']}.v1"].model_validate_json(json.dumps(line["data"]))
 
 
-def test_the_readme_is_short_and_names_every_command() -> None:
-    assert len(README.splitlines()) <= 150
-    assert [name for name in COMMANDS if name.removesuffix(".v1") not in README] == []
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 110
 
 
 def test_the_compose_file_has_every_role_and_keeps_its_ports_to_this_machine() -> None:

@@ -114,7 +114,7 @@ REFUSAL: Mapping[str, str] = {
     ),
     "COMMANDS_UNAVAILABLE": _("Requests cannot be taken now. What you entered is kept: send it again in a moment."),
 }
-"""Of refused requests, and of returns that the tax side refused (contract, section 6)."""
+"""Of refused requests, and of returns that the tax side refused (docs/contract.md#rules)."""
 
 FIELDS: Mapping[str, str] = {
     "charge_ids": _("Select at least one charge."),

@@ -27,7 +27,7 @@ from web.http.problems import Problem, ProblemDocument
 from web.http.waiting import check_number
 
 LONGEST_BODY = 256 * 1024
-"""Bytes of a command at most. Source: contract, section 4."""
+"""Bytes of a command at most. Source: docs/contract.md#messages."""
 _KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
 
 Customers = RequestReturn | RequestReissue

@@ -1,4 +1,4 @@
-"""The contract's table "By status": every command in every column, and who may not ask at all."""
+"""docs/contract.md#by-status: every command in every column, and who may not ask at all."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

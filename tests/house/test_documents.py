@@ -1,0 +1,71 @@
+"""The documents say what the code does, and every reference leads somewhere."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from events.catalogue import COMMANDS, EVENTS, REPLIES, TAX_REQUESTS
+from events.topics import TOPICS
+from service.invoice import refusals
+from tests.house.test_house import ROOT, tracked
+
+DOCUMENTS = [path for path in tracked() if path.suffix == ".md" and path.is_file()]
+CONTRACT = (ROOT / "docs" / "contract.md").read_text()
+TAX_RULES = (ROOT / "docs" / "tax-rules.md").read_text()
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+CITED = re.compile(r"\bdocs/[\w./-]+\.(?:md|json)(?:#[\w-]+)?")
+TAG = re.compile(r"docs/tax-rules\.md \[(\w+)\]")
+WORKPLACE = re.compile(r"product\.md|domain\.md|\bthe contract's table\b|rules' table")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    for found in LINK.finditer(document.read_text()):
+        target = found[1] or found[2]
+        if "://" not in target:
+            file, _, heading = target.partition("#")
+            path = (document.parent / file) if file else document
+            assert path.exists(), f"{target} in {document.name}"
+            assert not heading or heading in headings(path), f"{target} in {document.name}"
+
+
+@pytest.mark.parametrize("source", [path for path in tracked() if path.suffix == ".py"], ids=lambda path: path.stem)
+def test_every_citation_in_the_code_leads_to_a_page(source: Path) -> None:
+    if source == Path(__file__):
+        return
+    text = source.read_text()
+    for cited in CITED.findall(text):
+        file, _, heading = cited.partition("#")
+        assert (ROOT / file).exists(), cited
+        assert not heading or heading in headings(ROOT / file), cited
+    for tag in TAG.findall(text):
+        assert f"| [{tag}] |" in TAX_RULES, tag
+    assert WORKPLACE.search(text) is None
+    assert re.search(r"(?<!docs/tax-rules\.md )\[(?:LQ|A11|STA|KD|SC)\]", text) is None, (
+        "a tag says which page it is on"
+    )
+
+
+@cache
+def headings(page: Path) -> set[str]:
+    """Return the anchors of a page, as code hosts make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *EVENTS, *REPLIES, *TAX_REQUESTS])
+def test_the_contract_names_every_message(name: str) -> None:
+    assert re.search(rf"\b{name.partition('.')[0]}\b", CONTRACT)
+
+
+@pytest.mark.parametrize("topic", [topic.name for topic in TOPICS])
+def test_the_contract_names_every_topic(topic: str) -> None:
+    assert f"`{topic}`" in CONTRACT
+
+
+@pytest.mark.parametrize("code", get_args(refusals.Code))
+def test_the_contract_names_every_refusal(code: str) -> None:
+    assert re.search(rf"\b{code}\b", CONTRACT)
