@@ -19,6 +19,7 @@ from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.topics import EVENTS, TAX_REQUESTS, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
+from service.clock import sending
 from service.clock import timers as tables
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER
@@ -228,7 +229,7 @@ async def test_a_backlog_is_worked_off_in_linear_time_and_in_order(addresses: Ad
     """Each go passes over no more than it takes: a million due timers take ten times as long as a hundred thousand."""
     count, goes, place = 100_000, 0, tables.FIRST
     now = datetime.now(UTC)
-    async with await connect_async(addresses.database, "clock", **timers.IN_INDEX_ORDER) as connection:
+    async with await connect_async(addresses.database, "clock", **tables.IN_INDEX_ORDER) as connection:
         await connection.execute(MANY, (1, 0, "", count))
         taken: list[str] = []
         while True:
@@ -276,6 +277,47 @@ async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses:
         await earlier.publish(0, [Message(TAX_REQUESTS, b"key", b"{}", [], 0)])
     await earlier.close()
     await later.close()
+
+
+UNSENT = "select count(*) from redletter.timers where attempt = 0 and partition >= 4 and id <> %s"
+
+
+async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubles_nothing(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, left = 400, list[int]()
+    with psycopg.connect(addresses.database) as connection:
+        connection.execute(MANY, (8, 0, "", count))
+    producers = [FencedProducers(addresses.kafka, CONSUMER) for _ in range(2)]
+    earlier, later = (
+        Sender(addresses.database, own, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
+        for own in producers
+    )
+    take_due, goes, moving = tables.take_due, itertools.count(1), set[asyncio.Task[None]]()
+
+    async def rebalance() -> None:
+        await earlier.disown(frozenset(range(8)))
+        left.extend(timers(addresses, UNSENT))
+        await earlier.own(frozenset(range(4)))
+        await later.own(frozenset(range(4, 8)))
+
+    async def taking(*arguments: Any, **more: Any) -> Any:
+        if next(goes) == 3:
+            moving.add(asyncio.create_task(rebalance()))
+        return await take_due(*arguments, **more)
+
+    monkeypatch.setattr(sending, "MOST", 5)
+    monkeypatch.setattr(tables, "take_due", taking)
+    await earlier.own(frozenset(range(8)))
+    working = [asyncio.create_task(sender.run()) for sender in (earlier, later)]
+    found = await until(addresses, lambda found: len(found) >= count, Channel.INTERNAL.value)
+    for task in working:
+        task.cancel()
+    await asyncio.wait({*working, *moving})
+    for own in producers:
+        await own.close()
+    assert sorted(one.id for one in found) == sorted(f"timer-{n}" for n in range(1, count + 1))
+    assert left > [count // 4]  # it came in long before the backlog was through
 
 
 DECREED = MainlandChina(read_decree(b'{"version": "2026", "off": ["2026-02-14"], "working": []}'))

@@ -236,6 +236,43 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
     assert buried(addresses.database) == []
 
 
+READ_ONLY_FOR = 5.0
+"""Seconds for which the server takes no writes."""
+
+
+async def test_a_running_worker_outlives_a_server_that_takes_no_writes_for_a_while(addresses: Addresses) -> None:
+    async def send(indexes: range) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
+            for record in map(register, indexes):
+                await producer.send_and_wait(TOPIC, record.value, key=record.key, headers=list(record.headers))
+
+    async def answered(count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(codes(addresses.database)) < count:
+                await asyncio.sleep(0.1)
+
+    work = worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
+    working = asyncio.create_task(work)
+    await send(range(20))
+    await answered(20)
+    try:
+        # Of sessions that are open too, as when a primary becomes a standby.
+        run(addresses.database, "alter system set default_transaction_read_only = on")
+        run(addresses.database, "select pg_reload_conf()")
+        await send(range(20, 40))
+        await asyncio.sleep(READ_ONLY_FOR)  # the length of the trouble, and no wait for anything
+        assert not working.done()
+        assert len(codes(addresses.database)) == 20
+    finally:
+        run(addresses.database, "alter system reset default_transaction_read_only")
+        run(addresses.database, "select pg_reload_conf()")
+    await answered(40)
+    working.cancel()
+    await asyncio.wait({working})
+    assert codes(addresses.database) == ["accepted"] * 40
+    assert buried(addresses.database) == []
+
+
 async def members(bootstrap: str) -> list[object]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
