@@ -334,7 +334,7 @@ def show_positions(
 ) -> None:
     """Tell of every consumer and partition where it stands, how far the log goes, and why one is not read.
 
-    gone counts the offsets that were deleted before the consumer had read them.
+    gone counts the offsets that were deleted before the consumer had read them, markers of transactions included.
     """
     from redletter import positions
 

@@ -108,8 +108,9 @@ def standing(
 def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) -> Placed:
     """Compare the positions with the logs as they are; return where to go on, in the caller's transaction.
 
-    A partition never read before begins at the beginning of its log. Of a log that begins after the position, what is
-    gone is counted. A position that is not of this log is left as it is, and the partition marked as not read.
+    A partition never read before begins at the beginning of its log. Of a log that begins after the position, the
+    offsets that are gone are counted; some may be markers of transactions, which are no records. A position
+    that is not of this log is left as it is, and the partition marked as not read.
     """
     _begin(cur, consumer, {one.partition: one.start for one in logs})
     positions = _select(cur, _LOCKED, consumer, [one.partition for one in logs])
@@ -146,7 +147,7 @@ def _go_on(cur: Cursor[TupleRow], consumer: str, position: Position, now: Partit
     next_ = max(position.next, now.start)
     if gone := next_ - position.next:
         log.error(
-            "records were deleted before they were read",
+            "offsets were deleted before they were read",
             consumer=consumer,
             topic=now.partition.topic,
             partition=now.partition.partition,

@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from projections.catalogue import Entry
 from projections.engine.folding import NotAnEvent
@@ -18,7 +17,8 @@ from projections.rebuild.tables import NEW, rebuilding
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
-from transport.stepping import ConsumerRecord
+from transport.reading import reading
+from transport.stepping import Record, SteppingConsumer, next_offset
 
 MOST = 5000
 """Records in one transaction."""
@@ -44,7 +44,7 @@ class Stalled(Exception):
 class Filling:
     """Fills the new tables of one read model."""
 
-    def __init__(self, addresses: Addresses, entry: Entry, consumer: AIOKafkaConsumer, progress: Progress) -> None:
+    def __init__(self, addresses: Addresses, entry: Entry, consumer: SteppingConsumer, progress: Progress) -> None:
         self._consumer = consumer
         self._projection = Projection(addresses.database, consumer=rebuilding(entry), model=entry.build(NEW))
         self._progress = progress
@@ -89,19 +89,15 @@ class Filling:
         await asyncio.to_thread(self._projection.close)
 
     async def _fetch(self, fetched: Positions, targets: Mapping[TopicPartition, int]) -> Batch | None:
-        records: list[ConsumerRecord] = []
+        records: list[Record] = []
         moves: list[Move] = []
-        try:
-            came = await self._consumer.getmany(timeout_ms=500, max_records=MOST)
-        except UnicodeDecodeError as error:
-            msg = f"a record cannot be read at all: {error}"
-            raise CannotFold(msg) from error
+        came = await self._consumer.getmany(timeout_ms=500, max_records=MOST)
         for partition, found in came.items():
             wanted = [record for record in found if record.offset < targets.get(partition, 0)]
             if len(wanted) < len(found):
                 self._consumer.seek(partition, targets[partition])
             if wanted:
-                next_ = wanted[-1].offset + 1
+                next_ = next_offset(wanted[-1])
                 moves.append(Move(partition.topic, partition.partition, was=fetched[partition], next=next_))
                 fetched[partition] = next_
                 records += wanted
@@ -129,19 +125,9 @@ def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:
 @asynccontextmanager
 async def filling(addresses: Addresses, entry: Entry, progress: Progress) -> AsyncGenerator[Filling]:
     """Connect, and yield what fills the new tables of a read model. Raises: KafkaError, psycopg.Error."""
-    servers: Any = addresses.kafka.split(",")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_bytes=50 << 20,
-        max_partition_fetch_bytes=4 << 20,
-    )
-    await consumer.start()
-    work = Filling(addresses, entry, consumer, progress)
-    try:
-        yield work
-    finally:
-        await work.close()
-        await consumer.stop()
+    async with reading(addresses.kafka) as consumer:
+        work = Filling(addresses, entry, consumer, progress)
+        try:
+            yield work
+        finally:
+            await work.close()

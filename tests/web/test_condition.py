@@ -35,6 +35,7 @@ def test_the_end_of_the_calendar_is_told_60_days_before() -> None:
     (told,) = reasons(FAR, end - timedelta(days=59), MAINLAND_CHINA)
     assert told.code == "CALENDAR_ENDS"
     assert date.isoformat(MAINLAND_CHINA.known_until) in told.detail
+    assert "REDLETTER_CALENDAR_FILE" in told.detail  # what to do about it
 
 
 @pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
@@ -85,7 +86,7 @@ async def test_readiness_tells_what_does_not_go_on(client: httpx.AsyncClient) ->
             assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
             told = {reason["code"]: reason["detail"] for reason in answer.json()["reasons"]}
     assert "partition 3: it is another log" in told["PARTITION_NOT_READ"]
-    assert "12 records" in told["RECORDS_GONE"]
+    assert "12 offsets" in told["RECORDS_GONE"]
     assert "it cannot" in told["READ_MODEL_STOPPED"]
     assert "ROLE_MISSING" in told
 
@@ -97,7 +98,7 @@ async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> N
         "redletter_unpublished_entries 33.0",
         "redletter_unpublished_seconds ",
         'redletter_unread_partitions{consumer="redletter.worker"} 1.0',
-        'redletter_records_gone_total{consumer="redletter.worker"} 12.0',
+        'redletter_offsets_gone_total{consumer="redletter.worker"} 12.0',
         'redletter_stopped_partitions{model="forms"} 1.0',
         'redletter_server_up{server="database"} 1.0',
     ):

@@ -36,7 +36,10 @@ _POSITIONS = """
 
 
 class Partition(NamedTuple):
-    """A partition that a consumer does not read, and why, or of which records were deleted before it read them."""
+    """A partition that a consumer does not read, and why, or of which offsets were deleted before it read them.
+
+    gone: offsets, not records: a marker of a transaction has one too.
+    """
 
     consumer: str
     topic: str
@@ -81,9 +84,15 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
         if one.unread is not None:
             yield Reason(code="PARTITION_NOT_READ", detail=f"{place}: {one.unread}")
         if one.gone:
-            yield Reason(code="RECORDS_GONE", detail=f"{place}: {one.gone} records were deleted before they were read")
+            detail = (
+                f"{place}: {one.gone} offsets were deleted before they were read (markers of transactions included)"
+            )
+            yield Reason(code="RECORDS_GONE", detail=detail)
     if day_of(now + CALENDAR_ENDS_WITHIN) > calendar.known_until:
-        detail = f"The calendar of business days is known until {calendar.known_until} only."
+        detail = (
+            f"The calendar of business days is known until {calendar.known_until} only; due dates after it are"
+            " provisional. Once the next year is decreed, give its days in the file that REDLETTER_CALENDAR_FILE names."
+        )
         yield Reason(code="CALENDAR_ENDS", detail=detail)
 
 

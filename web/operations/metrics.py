@@ -72,7 +72,9 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     for consumer, count in Counter(one.consumer for one in known.partitions if one.unread is not None).items():
         unread.add_metric([consumer], count)
     gone = CounterMetricFamily(
-        "redletter_records_gone", "Records deleted before they were read, by consumer", labels=["consumer"]
+        "redletter_offsets_gone",
+        "Offsets deleted before they were read, by consumer; those of transaction markers count too",
+        labels=["consumer"],
     )
     lost: Counter[str] = Counter()
     for one in known.partitions:
