@@ -49,7 +49,7 @@ def rows(tables: Addresses, query: LiteralString) -> list[Any]:
 
 def answers(tables: Addresses, *values: bytes | None) -> list[Any]:
     with project(tables, "answered", [Message(REPLIES, b"key", value, []) for value in values]):
-        return rows(tables, "select command_type, answer, times from projections.replies order by 1, 2")
+        return rows(tables, "select command_type, answer, times from projections.answered order by 1, 2")
 
 
 def test_types_that_no_command_has_are_counted_under_one_word(tables: Addresses) -> None:
