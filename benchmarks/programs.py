@@ -12,7 +12,7 @@ from signal import SIGCONT, SIGSTOP
 from benchmarks.fresh import DATABASE_VARIABLE, KAFKA_VARIABLE
 from local.embedded import last_lines
 from local.program import Program, tied_command
-from redletter.cli import role_command
+from redletter.roles import role_command
 from transport.addresses import Addresses
 
 STOP_WITHIN = 5.0

@@ -33,7 +33,7 @@ from benchmarks.summary import milliseconds, percentile
 from local import ports
 from projections import projector, schema
 from redletter import logs
-from redletter.cli import role_command
+from redletter.roles import role_command
 from transport.addresses import Addresses
 from web.http import cursors
 

@@ -30,7 +30,7 @@ from benchmarks.workload import waves
 from events.topics import REPLIES, TAX_REQUESTS
 from projections import schema
 from redletter import logs
-from redletter.cli import role_command
+from redletter.roles import role_command
 from transport.addresses import Addresses
 from transport.message import Message
 

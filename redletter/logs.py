@@ -1,7 +1,7 @@
-"""Logs: one line a record on standard error, ours and the libraries' alike.
+"""Logging: one line per record on standard error, for Redletter and its libraries alike.
 
-``key=value`` (logfmt) where a program or `up` reads it, aligned and coloured on a terminal. Text from outside is shown
-with visible escapes and cut; what is told again and again is told now and then, with how often it was.
+``key=value`` (logfmt), or aligned and coloured on a terminal. Text from outside is shown with visible escapes and
+truncated. Repeated warnings and errors are throttled.
 """
 
 import logging
@@ -12,42 +12,41 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from local.terminal import plain, plain_lines
-from redletter import surroundings
-from redletter.repeats import Repeats, exception_of
+from redletter import outages
+from redletter.log_throttle import LogThrottle, exception_of
 
-LONGEST_VALUE = 512
-LONGEST_STACK = 16_384
-"""Characters of a value, and of the stack of a fault of our own."""
+_MAX_VALUE_CHARACTERS = 512
+_MAX_STACK_CHARACTERS = 16_384
 
-_QUIET = {
+_LIBRARY_LEVELS = {
     "aiokafka": logging.WARNING,
-    # Every rebalance and every look for a coordinator that is still starting.
+    # It warns at every rebalance, and while a coordinator is still starting.
     "aiokafka.consumer.group_coordinator": logging.ERROR,
     "alembic": logging.WARNING,
     "httpx": logging.WARNING,
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
 }
-"""Least levels of libraries that tell more than anyone wants to read."""
+"""Least important level written, for libraries that log too much."""
 _NUMBER = bool | int | float | None
 
 
-def _without_known_stacks(_: object, __: str, record: EventDict) -> EventDict:
-    """Put one sentence in the place of a stack where an exception speaks of servers that are away or frozen."""
+def _without_outage_stacks(_: object, __: str, record: EventDict) -> EventDict:
+    """Replace the stack by one sentence where the exception is an outage."""
     error = exception_of(record)
-    if error is not None and surroundings.is_one(error):
+    if error is not None and outages.is_outage(error):
         del record["exc_info"]
-        record.setdefault("error", f"{type(error).__name__}({surroundings.sentence(error)})")
+        record.setdefault("error", f"{type(error).__name__}({outages.sentence(error)})")
     return record
 
 
 def _plain_values(_: object, __: str, record: EventDict) -> EventDict:
-    """Make everything that is no number visible text on one line, and cut it."""
+    """Turn every value except numbers into visible text on one line, and truncate it."""
     for key, value in record.items():
         if key == "exception":
-            record[key] = plain_lines(str(value)[:LONGEST_STACK])
+            record[key] = plain_lines(str(value)[:_MAX_STACK_CHARACTERS])
         elif not isinstance(value, _NUMBER):
-            record[key] = plain(str(value), longest=LONGEST_VALUE)
+            record[key] = plain(str(value), longest=_MAX_VALUE_CHARACTERS)
     return record
 
 
@@ -55,21 +54,21 @@ _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _without_known_stacks,
+    _without_outage_stacks,
 )
 
 
 def configure(level: str) -> None:
-    """Send all logs to standard error. level: the least important records written, such as ``info``."""
+    """Send all logs to standard error. level: of the least important records that are written, such as ``info``."""
     least = logging.getLevelNamesMapping()[level.upper()]
-    repeats = Repeats()
+    throttle = LogThrottle()
     structlog.configure(
-        processors=[*_SHARED, repeats, *_rendering()],
+        processors=[*_SHARED, throttle, *_rendering()],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    _take_over_libraries(least, repeats)
+    _take_over_libraries(least, throttle)
 
 
 def _rendering() -> list[Processor]:
@@ -80,7 +79,7 @@ def _rendering() -> list[Processor]:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes the records of libraries, except those that are told too often."""
+    """Writes the records of libraries, except those that the throttle drops."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -88,19 +87,19 @@ class _Handler(logging.StreamHandler[Any]):
             self.flush()
         except structlog.DropEvent:
             pass
-        except Exception:  # noqa: BLE001 - as every handler does
+        except Exception:  # noqa: BLE001 - like every logging handler
             self.handleError(record)
 
 
-def _take_over_libraries(least: int, repeats: Repeats) -> None:
+def _take_over_libraries(least: int, throttle: LogThrottle) -> None:
     handler = _Handler(sys.stderr)
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED, repeats],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED, throttle],
             processors=[remove, *_rendering()],
         )
     )
     logging.basicConfig(handlers=[handler], level=least, force=True)
-    for name, quiet in _QUIET.items():
+    for name, quiet in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, quiet))

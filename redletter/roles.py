@@ -1,31 +1,36 @@
-"""Start each role with what it needs, and stop it cleanly when it is asked to.
+"""Start each role with what it needs, and stop it cleanly on demand.
 
-Modules are imported when their role starts: a role loads nothing of the others.
+A role's modules are imported when it starts: it loads nothing of the others.
 """
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
-from redletter import stopping
+from redletter.role_process import RoleWork, run_until_stopped
 from redletter.settings import Settings
 from transport.addresses import Addresses
 from transport.clients import postgres
 
 log = structlog.get_logger(__name__)
 
-ALIVE_EVERY = 5.0
-"""Seconds between two signs of life."""
+_ALIVE_INTERVAL_SECONDS = 5.0
 
-Work = Coroutine[None, None, None]
-Start = Callable[[Addresses, Settings], Work]
+RoleStart = Callable[[Addresses, Settings], RoleWork]
 
 
-def worker(addresses: Addresses, settings: Settings) -> Work:
+def role_command(role: str) -> Sequence[str]:
+    """Return the command line that runs a role as its own process."""
+    return (sys.executable, str(Path(sysconfig.get_path("scripts")) / "redletter"), role)
+
+
+def _worker(addresses: Addresses, settings: Settings) -> RoleWork:
     """Decide commands."""
     from service.invoice.moment import Policy
     from service.worker import role
@@ -38,7 +43,7 @@ def worker(addresses: Addresses, settings: Settings) -> Work:
     return role.run(addresses, clock_shift=settings.clock_shift, calendar=settings.calendar(), policy=policy)
 
 
-def relay(addresses: Addresses, settings: Settings) -> Work:
+def _relay(addresses: Addresses, settings: Settings) -> RoleWork:
     """Publish the log."""
     del settings
     from service import relay as role
@@ -46,7 +51,7 @@ def relay(addresses: Addresses, settings: Settings) -> Work:
     return role.run(addresses)
 
 
-def projector(addresses: Addresses, settings: Settings) -> Work:
+def _projector(addresses: Addresses, settings: Settings) -> RoleWork:
     """Fold events into the read models."""
     del settings
     from projections import projector as role
@@ -54,8 +59,8 @@ def projector(addresses: Addresses, settings: Settings) -> Work:
     return role.run(addresses)
 
 
-def clock(addresses: Addresses, settings: Settings) -> Work:
-    """Send tax requests and repeat those unanswered."""
+def _clock(addresses: Addresses, settings: Settings) -> RoleWork:
+    """Send tax requests, and repeat those not answered."""
     from service import clock as role
 
     return role.run(
@@ -67,8 +72,8 @@ def clock(addresses: Addresses, settings: Settings) -> Work:
     )
 
 
-def api(addresses: Addresses, settings: Settings) -> Work:
-    """Answer queries, and show pages."""
+def _api(addresses: Addresses, settings: Settings) -> RoleWork:
+    """Answer queries, and serve the web page."""
     from web import app as role
 
     return role.run(
@@ -81,85 +86,85 @@ def api(addresses: Addresses, settings: Settings) -> Work:
     )
 
 
-def tax_simulator(addresses: Addresses, settings: Settings) -> Work:
+def _tax_simulator(addresses: Addresses, settings: Settings) -> RoleWork:
     """Play the tax platform and its connector."""
     from tax_simulator import role
 
     return role.run(addresses, clock_shift=settings.clock_shift)
 
 
-def _on_a_suitable_database(role: str, start: Start) -> Start:
-    def started(addresses: Addresses, settings: Settings) -> Work:
-        return _until_found_unsuitable(start(addresses, settings), addresses.database, role)
+def _on_suitable_database(role: str, start: RoleStart) -> RoleStart:
+    def started(addresses: Addresses, settings: Settings) -> RoleWork:
+        return _unless_database_unsuitable(start(addresses, settings), addresses.database, role)
 
     return started
 
 
-ROLES: dict[str, Start] = {
-    role: _on_a_suitable_database(role, start)
+ROLE_STARTS: dict[str, RoleStart] = {
+    role: _on_suitable_database(role, start)
     for role, start in {
-        "worker": worker,
-        "relay": relay,
-        "projector": projector,
-        "clock": clock,
-        "api": api,
-        "tax-simulator": tax_simulator,
+        "worker": _worker,
+        "relay": _relay,
+        "projector": _projector,
+        "clock": _clock,
+        "api": _api,
+        "tax-simulator": _tax_simulator,
     }.items()
 }
 
 
 def run(role: str, addresses: Addresses, settings: Settings) -> int:
-    """Run a role until SIGTERM or SIGINT, and return the exit code: 1 when it ended without being asked to."""
+    """Run a role until SIGTERM or SIGINT, and return the exit code: 1 if it ended without being told to."""
     structlog.contextvars.bind_contextvars(role=role)
 
-    def prepare() -> Work:
-        work = ROLES[role](addresses, settings)
-        _spare_the_collector()
-        return _with_signs_of_life(work, settings.alive_file) if settings.alive_file else work
+    def prepare() -> RoleWork:
+        work = ROLE_STARTS[role](addresses, settings)
+        _relax_garbage_collection()
+        return _touching_alive_file(work, settings.alive_file) if settings.alive_file else work
 
-    return stopping.run(prepare)
+    return run_until_stopped(prepare)
 
 
-async def _until_found_unsuitable(work: Work, url: str, role: str) -> None:
-    """Do the work unless the database is unsuitable; one that is away is waited for. Raises: UnsuitableDatabase."""
+async def _unless_database_unsuitable(work: RoleWork, url: str, role: str) -> None:
+    """Do the work unless the database is unsuitable; wait for one that is away. Raises: UnsuitableDatabase."""
     working = asyncio.ensure_future(work)
-    looking = asyncio.create_task(postgres.refuse_unsuitable(url, role))
+    checking = asyncio.create_task(postgres.refuse_unsuitable(url, role))
     try:
-        await asyncio.wait({working, looking}, return_when=asyncio.FIRST_COMPLETED)
-        if looking.done():
-            looking.result()
+        await asyncio.wait({working, checking}, return_when=asyncio.FIRST_COMPLETED)
+        if checking.done():
+            checking.result()
         await working
     finally:
-        looking.cancel()
+        checking.cancel()
         working.cancel()
         await asyncio.wait({working})
 
 
-def _spare_the_collector() -> None:
-    """Let the garbage collector run rarely, and leave alone what the imports made.
+def _relax_garbage_collection() -> None:
+    """Let the garbage collector run rarely, and exempt what the imports created.
 
-    A batch makes tens of thousands of objects that live to its end and hold no cycles; looking for some every 700
-    objects took a fifth of the worker's time.
+    A batch creates tens of thousands of objects that live to its end and form no cycles; searching for cycles every
+    700 objects took a fifth of the worker's time.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _with_signs_of_life(work: Work, file: Path) -> None:
+async def _touching_alive_file(work: RoleWork, file: Path) -> None:
     await asyncio.to_thread(file.touch)  # one that cannot be touched at all stops the start
-    signs = asyncio.create_task(_show_life(file))
+    touching = asyncio.create_task(_keep_touching(file))
     try:
         await work
     finally:
-        signs.cancel()
+        touching.cancel()
 
 
-async def _show_life(file: Path) -> None:
-    """Touch a file again and again: its age shows from outside whether the role is frozen."""
+async def _keep_touching(file: Path) -> None:
+    """Touch a file every few seconds: its age shows from outside whether the role is frozen."""
     while True:
-        await asyncio.sleep(ALIVE_EVERY)
+        await asyncio.sleep(_ALIVE_INTERVAL_SECONDS)
         try:
             await asyncio.to_thread(file.touch)
         except OSError as error:
-            log.warning("sign_of_life_failed", file=str(file), error=repr(error))
+            log.warning("alive_file_not_touched", file=str(file), error=repr(error))

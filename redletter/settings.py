@@ -144,8 +144,7 @@ def _refuse_unknown(names: Iterable[str]) -> None:
     for name in names:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
-            meant = f"; {near[0]} is, if you meant that" if near else ""
-            msg = f"{name} is no setting of Redletter{meant}"
+            msg = f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else "")
             raise ImpossibleSettings(msg)
 
 

@@ -54,12 +54,12 @@ def pattern(invoice_number: str) -> str | None:
     return invoice_number[-2:] if invoice_number[-6:-2] == MARK and invoice_number[-2:] in PATTERNS else None
 
 
-def told() -> str:
-    """Return the help on all patterns, a line each; the mark before each group keeps its lines apart."""
+def help_text() -> str:
+    """Return the help on all patterns, one per line; the mark before each group keeps its lines apart."""
     groups = {
-        "About the first form of the invoice; the next is as it should be:": _FORM,
-        "About the credit note; asked again, it is told right:": _CREDIT_NOTE,
-        "About every answer:": _MANNER,
+        "First form of the invoice (later ones behave normally):": _FORM,
+        "Credit note (correct when requested again):": _CREDIT_NOTE,
+        "Every answer:": _MANNER,
     }
     return "\n\n".join(
         "\n".join(["\b", title, *(f"  {MARK}{code}  {sentence}" for code, sentence in group.items())])

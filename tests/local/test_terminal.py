@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from local import terminal
-from redletter import asking, why
-from redletter.why import Message
+from redletter import invoice_text, message_trace
+from redletter.message_trace import TracedMessage
 
 EVIL = "a\x1b]0;owned\x07\x1b[31m\x9b\u202egpj.exe\u2066\u2029b\nc\r\x00\ud800"
 """Titles a window, colours it, reads backwards, and forges further lines."""
@@ -57,9 +57,9 @@ def test_status_and_history_show_what_a_customer_wrote(capsys: pytest.CaptureFix
         "as_of": "2026-02-13T09:00:00+08:00",
         "version": 1,
     }
-    for line in asking.told(document):
+    for line in invoice_text.status_lines(document):
         terminal.say(line)
-    terminal.say_table(("facts",), [(asking.in_short({"remarks": EVIL}),)])
+    terminal.say_table(("facts",), [(invoice_text.plain_facts({"remarks": EVIL}),)])
     written = capsys.readouterr().out
     assert not OBEYED & set(written)
     assert written.count("owned") == 2
@@ -68,8 +68,8 @@ def test_status_and_history_show_what_a_customer_wrote(capsys: pytest.CaptureFix
 def test_why_has_one_line_for_each_message_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     from datetime import UTC, datetime
 
-    message = Message("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
-    terminal.say_table(("time", "", "what", "who or why"), why.lines([message, message]))
+    message = TracedMessage("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
+    terminal.say_table(("time", "", "what", "source or cause"), message_trace.rows([message, message]))
     written = capsys.readouterr().out
     assert not OBEYED & set(written)
     assert len(written.splitlines()) == 3

@@ -24,7 +24,7 @@ from projections.catalogue import MODELS, REBUILT
 from projections.engine import health
 from projections.publication import failing, outbox, publisher
 from projections.publication.publisher import Publisher
-from redletter import projections as command
+from redletter import read_models as command
 from tests.projections.support import facts, naive
 from tests.projections.support.published import TRACE, event_id, messages
 from transport.addresses import Addresses
@@ -290,7 +290,7 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
             return await (await connection.execute(query, (consumer, EVENTS, partition))).fetchone() == (at,)
 
     async def listed(model: str) -> str:
-        return next(row[-1] for row in await asyncio.to_thread(list, command.told(addresses)) if row[0] == model)
+        return next(row[-1] for row in await asyncio.to_thread(list, command.rows(addresses)) if row[0] == model)
 
     async def standing() -> bool:
         return len(await asyncio.to_thread(resuming.standing, addresses.database, "details")) == 1
@@ -314,13 +314,13 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         )
         sentences, goes_on = await asyncio.to_thread(command.resume, addresses, "details", skip=True)
         assert goes_on
-        assert sentences[0].startswith("details: stepped over invoice.events[0] offset 0, which it lacks now")
+        assert sentences[0].startswith("details: skipped invoice.events[0] offset 0, which it now lacks")
 
         async def all_go_on() -> bool:
             return await versions(addresses, "details") == dict.fromkeys(numbers, len(STORY))
 
         await until(all_go_on)
-        assert await listed("details") == "going on; lacks 1 skipped records: rebuild it"
+        assert await listed("details") == "running; skipped records: 1, rebuild it"
         assert (await listed("history")).startswith("stopped")
 
 

@@ -22,7 +22,7 @@ from projections.rebuild import filling, rebuilding, shares
 from projections.rebuild import tables as rebuilt
 from projections.rebuild.filling import CannotFold, Stalled
 from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
-from redletter import projections as command
+from redletter import read_models as command
 from tests.projections.support import facts
 from tests.projections.support.published import messages
 from tests.projections.test_projector import WITHIN, asking, publish, running, until
@@ -316,8 +316,8 @@ async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_th
         killed.cancel()
         with suppress(asyncio.CancelledError):
             await killed
-        listed = {row[0]: row[-1] for row in await asyncio.to_thread(list, command.told(addresses))}
-        assert "forms__old, forms__old_invoices is left of a rebuild: the next one drops it" in listed["forms"]
+        listed = {row[0]: row[-1] for row in await asyncio.to_thread(list, command.rows(addresses))}
+        assert "left over from a rebuild: forms__old, forms__old_invoices; the next rebuild drops it" in listed["forms"]
         await verify(addresses, MODELS["forms"], quietly())
     assert tables_left(addresses) == []
 

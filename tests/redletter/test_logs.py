@@ -8,7 +8,7 @@ import pytest
 from structlog import DropEvent
 from structlog.typing import EventDict
 
-from redletter.repeats import AT_MOST, Repeats
+from redletter.log_throttle import MAX_PAUSE_SECONDS, LogThrottle
 
 EVIL = r"a\x1b]0;owned\x07\x9b\u202eb\nc\u2028"
 LOGGING = """
@@ -75,22 +75,22 @@ class Clock:
         return self.now
 
 
-def written(repeats: Repeats, **record: object) -> EventDict | None:
+def written(throttle: LogThrottle, **record: object) -> EventDict | None:
     """Return the record as it is written, or None when it is not."""
     try:
-        return repeats(None, "", {"level": "warning", "timestamp": "now", **record})
+        return throttle(None, "", {"level": "warning", "timestamp": "now", **record})
     except DropEvent:
         return None
 
 
 def test_an_outage_takes_less_than_a_line_a_second_and_each_kind_is_told() -> None:
     clock = Clock()
-    repeats = Repeats(clock)
+    throttle = LogThrottle(clock)
     lines: list[tuple[float, EventDict]] = []
     for tenth in range(400):
         clock.now = tenth / 10
         for event in ("batch failed", "retry_scheduled", "not ready"):
-            told = written(repeats, event=event, error="OperationalError('no')", waited=tenth, group=f"g{tenth % 7}")
+            told = written(throttle, event=event, error="OperationalError('no')", waited=tenth, group=f"g{tenth % 7}")
             lines += [(clock.now, told)] if told else []
     times = [at for at, _ in lines]
     assert all(later - earlier >= 1 for earlier, later in pairwise(times))
@@ -99,41 +99,41 @@ def test_an_outage_takes_less_than_a_line_a_second_and_each_kind_is_told() -> No
 
 
 def test_another_error_is_told_in_the_midst_of_an_outage() -> None:
-    repeats = Repeats(Clock())
-    assert written(repeats, event="batch failed", error="OperationalError('no')")
-    assert written(repeats, event="a query failed", error="KeyError('x')")
+    throttle = LogThrottle(Clock())
+    assert written(throttle, event="batch failed", error="OperationalError('no')")
+    assert written(throttle, event="a query failed", error="KeyError('x')")
 
 
 def test_records_about_different_things_are_all_told() -> None:
-    repeats = Repeats(Clock())
-    assert written(repeats, event="somebody must look", invoice="1", offset=1)
-    assert written(repeats, event="somebody must look", invoice="2", offset=1)
-    assert not written(repeats, event="somebody must look", invoice="2", offset=2)
+    throttle = LogThrottle(Clock())
+    assert written(throttle, event="somebody must look", invoice="1", offset=1)
+    assert written(throttle, event="somebody must look", invoice="2", offset=1)
+    assert not written(throttle, event="somebody must look", invoice="2", offset=2)
 
 
 def test_addresses_of_objects_make_no_kinds() -> None:
-    repeats = Repeats(Clock())
-    assert written(repeats, level="error", event="Unclosed consumer at 0x7f41aabbccd0", logger="asyncio")
-    assert not written(repeats, level="error", event="Unclosed consumer at 0x7f41aabb1230", logger="asyncio")
+    throttle = LogThrottle(Clock())
+    assert written(throttle, level="error", event="Unclosed consumer at 0x7f41aabbccd0", logger="asyncio")
+    assert not written(throttle, level="error", event="Unclosed consumer at 0x7f41aabb1230", logger="asyncio")
 
 
 def test_what_is_only_information_is_never_kept_back() -> None:
-    repeats = Repeats(Clock())
-    assert all(written(repeats, level="info", event="accepted") for _ in range(3))
+    throttle = LogThrottle(Clock())
+    assert all(written(throttle, level="info", event="accepted") for _ in range(3))
 
 
 def test_after_a_minute_of_silence_a_kind_is_told_at_once() -> None:
     clock = Clock()
-    repeats = Repeats(clock)
+    throttle = LogThrottle(clock)
     for second in range(30):
         clock.now = second
-        written(repeats, event="e", error="x")
-    clock.now += AT_MOST
-    assert written(repeats, event="e", error="x")
+        written(throttle, event="e", error="x")
+    clock.now += MAX_PAUSE_SECONDS
+    assert written(throttle, event="e", error="x")
 
 
 def test_kinds_without_end_do_not_fill_the_memory() -> None:
-    repeats = Repeats(Clock())
+    throttle = LogThrottle(Clock())
     for letters in range(5000):
-        written(repeats, event="dead letter", reason=f"{letters:b}".replace("0", "a").replace("1", "b"))
-    assert len(repeats._kinds) <= 1000
+        written(throttle, event="dead letter", reason=f"{letters:b}".replace("0", "a").replace("1", "b"))
+    assert len(throttle._kinds) <= 1000

@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events.topics import REPLIES, Channel
 from local import ports
-from redletter.cli import _lines
-from redletter.sending import NO_REPLY, REFUSED, SOURCE, UnreadableLine, read, send
+from redletter.cli.invoices import _lines
+from redletter.command_lines import CLI_SOURCE, UnreadableLine, read
+from redletter.command_sender import NO_REPLY, REFUSED, send
 from transport.addresses import Addresses
 
 RETURN = (
@@ -27,7 +28,7 @@ def test_a_line_without_id_and_source_is_given_both() -> None:
     """Both are optional."""
     (command,) = read([b'{"type": "CancelReturn", "data": {"invoice_number": "1"}}'])
     assert len(command.id) == len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
-    assert (command.name, command.source, command.key) == ("CancelReturn.v1", SOURCE, "1")
+    assert (command.name, command.source, command.key) == ("CancelReturn.v1", CLI_SOURCE, "1")
 
 
 def test_the_type_may_be_given_in_full() -> None:

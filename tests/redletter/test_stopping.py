@@ -26,7 +26,7 @@ async def stuck():
     time.sleep(60)
 
 logs.configure("info")
-roles.ROLES["worker"] = lambda addresses, settings: {work}
+roles.ROLE_STARTS["worker"] = lambda addresses, settings: {work}
 sys.exit(roles.run("worker", None, settings.read()))
 """
 STUCK_THREAD = "asyncio.to_thread(time.sleep, 60)"

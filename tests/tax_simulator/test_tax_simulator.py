@@ -22,7 +22,7 @@ from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
 from tax_simulator import role
 from tax_simulator.connector import answers
-from tax_simulator.patterns import PATTERNS, told
+from tax_simulator.patterns import PATTERNS, help_text
 from tax_simulator.platform import Books
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import issued, requested
@@ -207,7 +207,7 @@ def test_a_form_that_was_made_for_one_invoice_is_no_other_ones() -> None:
 
 
 def test_the_help_tells_every_pattern() -> None:
-    assert all(f"9999{code}  {sentence}" in told() for code, sentence in PATTERNS.items())
+    assert all(f"9999{code}  {sentence}" in help_text() for code, sentence in PATTERNS.items())
 
 
 def test_only_numbers_that_say_so_ask_for_anything() -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from redletter import positions as commands
+from redletter import consumer_positions as commands
 from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, until
 from transport import consumer
 from transport.addresses import Addresses
@@ -51,7 +51,7 @@ def row(addresses: Addresses, partition: int) -> tuple[int, str | None, int]:
 
 async def reset(addresses: Addresses, partition: int, next_: int) -> None:
     """Place the consumer anew on purpose."""
-    planned = await asyncio.to_thread(commands.plan, addresses, GROUP, TopicPartition(TOPIC, partition), next_)
+    planned = await asyncio.to_thread(commands.plan_reset, addresses, GROUP, TopicPartition(TOPIC, partition), next_)
     await asyncio.to_thread(commands.carry_out, addresses, planned)
 
 

@@ -10,14 +10,14 @@ from transport.clients import postgres
 
 
 def migrate(addresses: Addresses, partitions: int) -> None:
-    """Create what is missing, check what is there.
+    """Create what is missing, and check what exists.
 
     partitions: of every topic, and of the log. Raises: transport.topics.TopicMismatch,
-    service.store.schema.LogMismatch, transport.clients.postgres.UnsuitableDatabase, and whatever says that a server
-    cannot be reached.
+    service.store.schema.LogMismatch, transport.clients.postgres.UnsuitableDatabase, and the client's error when a
+    server cannot be reached.
     """
     postgres.check(addresses.database, "migrate")
-    # The log first: while it is empty its count can be mended, that of a topic cannot.
+    # The log first: its partition count can be corrected while it is empty, a topic's count cannot.
     write_side.migrate(addresses.database, partitions)
     asyncio.run(topics.ensure(addresses.kafka, partitions))
     read_side.ensure(addresses.database)

@@ -1,4 +1,4 @@
-"""`positions`: show where every consumer stands, and place one anew on purpose."""
+"""Show the position of every consumer, and reset one on purpose."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,16 +22,17 @@ _ROWS = """
     where consumer not like '%.rebuild' order by consumer, topic, partition
 """
 
-To = int | Literal["beginning", "end"]
+Target = int | Literal["beginning", "end"]
+"""The next offset to read."""
 
 
-class NoSuchPosition(Exception):
-    """The consumer has no position in the partition, or the log none such; the message says which."""
+class ResetRefused(Exception):
+    """The position cannot be reset; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a consumer stands. log: what Kafka has of the partition, where it has it. gone: offsets deleted unread."""
+class ConsumerPosition:
+    """A consumer's position. log: the partition in Kafka, if it exists. gone: offsets deleted before they were read."""
 
     consumer: str
     partition: TopicPartition
@@ -41,8 +42,8 @@ class Standing:
     gone: int
     log: PartitionLog | None
 
-    def told(self) -> dict[str, Any]:
-        """Return it for a program."""
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
         return {
             "consumer": self.consumer,
             "topic": self.partition.topic,
@@ -56,7 +57,7 @@ class Standing:
         }
 
     def columns(self) -> Sequence[str]:
-        """Return it for a person."""
+        """Return the cells of `COLUMNS`."""
         start, end = (str(self.log.start), str(self.log.end)) if self.log else ("-", "-")
         place = (self.consumer, *map(str, self.partition), str(self.next))
         return (*place, start, end, str(self.gone), f"not read: {self.unread}" if self.unread else "")
@@ -65,69 +66,71 @@ class Standing:
 COLUMNS = ("consumer", "topic", "partition", "next", "log start", "log end", "gone", "")
 
 
-def standings(addresses: Addresses) -> list[Standing]:
-    """Return where every consumer stands. Raises: psycopg.Error, KafkaError."""
+def all_positions(addresses: Addresses) -> list[ConsumerPosition]:
+    """Return the position of every consumer. Raises: psycopg.Error, KafkaError."""
     with connect(addresses.database, "positions") as connection:
         rows = connection.execute(_ROWS).fetchall()
     logs = _logs(addresses.kafka, {TopicPartition(topic, partition) for _, topic, partition, *_ in rows})
     return [
-        Standing(consumer, place := TopicPartition(topic, partition), next_, unread, since, gone, logs.get(place))
+        ConsumerPosition(
+            consumer, place := TopicPartition(topic, partition), next_, unread, since, gone, logs.get(place)
+        )
         for consumer, topic, partition, next_, unread, since, gone in rows
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
-    """What placing a consumer anew would do."""
+class PlannedReset:
+    """A reset that has been planned and not yet done. at: the position now. next: the position afterwards."""
 
     consumer: str
     at: Position
     log: PartitionLog
     next: int
 
-    def told(self) -> str:
-        """Return what it skips or repeats, as a sentence."""
+    def describe(self) -> str:
+        """Return a sentence that says what will be skipped or read again."""
         place = f"{self.consumer} in {self.log.partition.topic}[{self.log.partition.partition}]"
         return f"{place}: from {self.at.next} to {self.next}; {self._effect()}"
 
     def _effect(self) -> str:
         if unread_because(self.at, self.log) or self.at.unread:
             skipped, read = self.next - self.log.start, self.log.end - self.next
-            return f"of this log, offsets {self.log.start} to {self.log.end}, it skips {skipped} and reads {read}"
+            return f"of the log, offsets {self.log.start} to {self.log.end}, it skips {skipped} and reads {read}"
         if self.next < self.at.next:
             return f"it reads {self.at.next - self.next} offsets again"
         return f"it skips {self.next - self.at.next} offsets"
 
 
-def plan(addresses: Addresses, consumer: str, partition: TopicPartition, to: To) -> Reset:
-    """Look what placing a consumer anew would do. Raises: NoSuchPosition, psycopg.Error, KafkaError."""
+def plan_reset(addresses: Addresses, consumer: str, partition: TopicPartition, to: Target) -> PlannedReset:
+    """Find out what a reset would do. Raises: ResetRefused, psycopg.Error, KafkaError."""
     with connect(addresses.database, "positions") as connection:
-        at = _standing(connection, consumer, partition)
+        at = _current(connection, consumer, partition)
     log = _logs(addresses.kafka, {partition}).get(partition)
     if log is None:
         msg = f"Kafka has no partition {partition.partition} of {partition.topic}"
-        raise NoSuchPosition(msg)
+        raise ResetRefused(msg)
     next_ = {"beginning": log.start, "end": log.end}.get(str(to), to)
     if not isinstance(next_, int) or not log.start <= next_ <= log.end:
-        msg = f"the log goes from {log.start} to {log.end}: {next_} lies outside"
-        raise NoSuchPosition(msg)
-    return Reset(consumer, at, log, next_)
+        msg = f"offset {next_} is outside the log, which has {log.start} to {log.end}"
+        raise ResetRefused(msg)
+    return PlannedReset(consumer, at, log, next_)
 
 
-def carry_out(addresses: Addresses, reset: Reset) -> None:
-    """Place the consumer anew. Raises: NoSuchPosition when it moved meanwhile, psycopg.Error."""
+def carry_out(addresses: Addresses, reset: PlannedReset) -> None:
+    """Set the position. Raises: ResetRefused when the consumer has moved since it was planned, psycopg.Error."""
     with connect(addresses.database, "positions") as connection, connection.transaction(), connection.cursor() as cur:
         if not positions.reset(cur, reset.consumer, reset.at, reset.log, reset.next):
-            msg = f"{reset.consumer} has moved on meanwhile: look again"
-            raise NoSuchPosition(msg)
+            msg = f"{reset.consumer} has moved in the meantime; check its position and try again"
+            raise ResetRefused(msg)
 
 
-def _standing(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> Position:
+def _current(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> Position:
     with connection.cursor() as cur:
         at = positions.standing(cur, consumer, [partition]).get(partition)
     if at is None:
         msg = f"{consumer} has no position in {partition.topic}[{partition.partition}]; see `positions show`"
-        raise NoSuchPosition(msg)
+        raise ResetRefused(msg)
     return at
 
 

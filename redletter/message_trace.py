@@ -1,4 +1,4 @@
-"""`why`: which command by which source led to which events, requests and answers, as the topics tell it."""
+"""Trace an invoice through the topics: which command caused which events, tax requests and replies."""
 
 import asyncio
 import json
@@ -18,19 +18,20 @@ from transport.stepping import SteppingConsumer, Undecodable
 from transport.topics import partition_counts
 
 _COMMANDS = tuple(channel.value for channel in Channel)
-TOPICS = (*_COMMANDS, REPLIES, EVENTS, TAX_REQUESTS)
-"""Where the story of an invoice lies. All but the events are kept for 7 days."""
-PATIENCE = 10.0
-"""Seconds in which Kafka must answer something."""
-SILENT = f"Kafka has not answered for {PATIENCE:g} s"
+_TOPICS = (*_COMMANDS, REPLIES, EVENTS, TAX_REQUESTS)
+"""All but the events are kept for 7 days."""
+_ANSWER_TIMEOUT_SECONDS = 10.0
+"""In which Kafka must answer something."""
+_NO_ANSWER = f"Kafka has not answered for {_ANSWER_TIMEOUT_SECONDS:g} s"
+_MAX_POLL_MILLISECONDS = 200
 
-Progress = Callable[[int, int], None]
-"""Told (records read, records in all)."""
+TraceProgress = Callable[[int, int], None]
+"""Called with (records read, total records)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message about the invoice. at: when Kafka got it. body: its JSON, or None where it is none."""
+class TracedMessage:
+    """One message about the invoice. at: when Kafka received it. body: its JSON object, or None if it has none."""
 
     topic: str
     at: datetime
@@ -42,11 +43,11 @@ class Message:
 
     @property
     def kind(self) -> str:
-        """Whether it is a command, a reply, an event or a request."""
+        """command, reply, event or request."""
         return {REPLIES: "reply", EVENTS: "event", TAX_REQUESTS: "request"}.get(self.topic, "command")
 
-    def told(self) -> dict[str, Any]:
-        """Return it for a program."""
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
         return {
             "at": self.at.isoformat(),
             "kind": self.kind,
@@ -58,61 +59,61 @@ class Message:
         }
 
 
-def story(bootstrap: str, number: str, progress: Progress) -> Sequence[Message]:
-    """Return all messages about an invoice, each after what caused it. Raises: KafkaError."""
-    return asyncio.run(_story(bootstrap, number, progress))
+def trace(bootstrap: str, number: str, progress: TraceProgress) -> Sequence[TracedMessage]:
+    """Return all messages about an invoice, each after its cause. Raises: KafkaError."""
+    return asyncio.run(_trace(bootstrap, number, progress))
 
 
-async def _story(bootstrap: str, number: str, progress: Progress) -> Sequence[Message]:
+async def _trace(bootstrap: str, number: str, progress: TraceProgress) -> Sequence[TracedMessage]:
     key = number.encode()
     try:
-        async with _patience():
+        async with _answer_timeout():
             counts = await partition_counts(bootstrap)
         async with reading(bootstrap) as consumer:
-            partitions = [one for topic in TOPICS if topic in counts for one in _partitions(topic, key, counts[topic])]
+            partitions = [one for topic in _TOPICS if topic in counts for one in _partitions(topic, key, counts[topic])]
             if not partitions:
                 return []
             return _in_order([one async for one in _messages(consumer, partitions, key, progress)])
     except TimeoutError as error:
-        raise KafkaTimeoutError(SILENT) from error
+        raise KafkaTimeoutError(_NO_ANSWER) from error
 
 
-def _patience() -> asyncio.Timeout:
-    return asyncio.timeout(PATIENCE)
+def _answer_timeout() -> asyncio.Timeout:
+    return asyncio.timeout(_ANSWER_TIMEOUT_SECONDS)
 
 
 def _partitions(topic: str, key: bytes, count: int) -> list[TopicPartition]:
-    """Return where messages with the key may lie: a command in any partition, since clients choose it differently."""
+    """Return where messages with the key may be: a command in any partition, since its sender chooses how."""
     own = (murmur2(key) & 0x7FFFFFFF) % count
     return [TopicPartition(topic, partition) for partition in range(count) if topic in _COMMANDS or partition == own]
 
 
 async def _messages(
-    consumer: SteppingConsumer, partitions: Sequence[TopicPartition], key: bytes, progress: Progress
-) -> AsyncGenerator[Message]:
+    consumer: SteppingConsumer, partitions: Sequence[TopicPartition], key: bytes, progress: TraceProgress
+) -> AsyncGenerator[TracedMessage]:
     consumer.assign(list(partitions))
-    async with _patience():
+    async with _answer_timeout():
         starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     total = sum(ends[one] - starts[one] for one in partitions)
     for partition in partitions:
         consumer.seek(partition, starts[partition])
     done = 0
-    async with _patience() as patience:
+    async with _answer_timeout() as timeout:
         while True:
             reached = [min(await consumer.position(one), ends[one]) - starts[one] for one in partitions]
             if sum(reached) > done:
-                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                timeout.reschedule(asyncio.get_running_loop().time() + _ANSWER_TIMEOUT_SECONDS)
             done = sum(reached)
             progress(done, total)
             if done >= total:
                 return
-            for records in (await consumer.getmany(timeout_ms=200)).values():
+            for records in (await consumer.getmany(timeout_ms=_MAX_POLL_MILLISECONDS)).values():
                 for record in records:
                     if not isinstance(record, Undecodable) and record.key == key:
                         yield _message(record)
 
 
-def _message(record: Any) -> Message:  # noqa: ANN401 - the client's record
+def _message(record: Any) -> TracedMessage:  # noqa: ANN401 - the client's record
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     try:
         body = json.loads(record.value or b"")
@@ -121,7 +122,7 @@ def _message(record: Any) -> Message:  # noqa: ANN401 - the client's record
     if isinstance(body, dict) and "specversion" in body:  # structured mode
         headers |= {f"ce_{name}": str(value) for name, value in body.items() if name != "data"}
         body = body.get("data")
-    return Message(
+    return TracedMessage(
         topic=record.topic,
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         name=named(headers.get("ce_type", "unreadable")).removesuffix(".v1"),
@@ -135,13 +136,13 @@ def _message(record: Any) -> Message:  # noqa: ANN401 - the client's record
 _RANK = {"command": 0, "event": 1, "reply": 2, "request": 3}
 
 
-def _in_order(messages: Sequence[Message]) -> Sequence[Message]:
-    """Sort by time; of what has the same time, causes come first."""
+def _in_order(messages: Sequence[TracedMessage]) -> Sequence[TracedMessage]:
+    """Sort by time; at the same time, causes come first."""
     return sorted(messages, key=lambda message: (message.at, _RANK[message.kind]))
 
 
-def lines(messages: Sequence[Message]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (time, kind, what, by or because of what) for a person."""
+def rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (time, kind, what, source or cause) for a person."""
     for message in messages:
         yield (
             message.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
@@ -151,7 +152,7 @@ def lines(messages: Sequence[Message]) -> Iterator[tuple[str, str, str, str]]:
         )
 
 
-def _what(message: Message) -> str:
+def _what(message: TracedMessage) -> str:
     body = message.body or {}
     if message.kind == "reply":
         return body.get("code") or f"accepted ({body.get('status')})"

@@ -1,4 +1,4 @@
-"""What can go wrong around the program: servers that are away, frozen or refuse, files and ports that cannot be had."""
+"""Failures outside the program: servers that are away, frozen or refuse, files and ports that cannot be used."""
 
 import re
 from functools import lru_cache
@@ -8,25 +8,24 @@ import psycopg_pool
 from aiokafka.errors import KafkaError
 
 _KINDS = (OSError, KafkaError, psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
-_OF_A_CLASS = re.compile(r"(\w+)\(")
-"""The beginning of an exception's ``repr``."""
+_CLASS_OF_REPR = re.compile(r"(\w+)\(")
 
 
-def is_one(error: BaseException) -> bool:
-    """Tell whether an exception, or what it was raised from, speaks of the surroundings; of a group, whether all do."""
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an exception, or its cause, is a failure outside the program; of a group, whether all are."""
     if isinstance(error, BaseExceptionGroup):
-        return all(is_one(each) for each in error.exceptions)
-    return isinstance(error, _KINDS) or (error.__cause__ is not None and is_one(error.__cause__))
+        return all(is_outage(each) for each in error.exceptions)
+    return isinstance(error, _KINDS) or (error.__cause__ is not None and is_outage(error.__cause__))
 
 
-def is_told(text: str) -> bool:
-    """Tell whether a text begins as the ``repr`` of such an exception does, as in `error=repr(error)`."""
-    found = _OF_A_CLASS.match(text)
-    return found is not None and _is_name(found[1])
+def is_repr_of_outage(text: str) -> bool:
+    """Tell whether a text starts like the ``repr`` of such an exception, as in `error=repr(error)`."""
+    found = _CLASS_OF_REPR.match(text)
+    return found is not None and _is_class_name(found[1])
 
 
 @lru_cache(maxsize=256)
-def _is_name(name: str) -> bool:
+def _is_class_name(name: str) -> bool:
     classes = list[type](_KINDS)
     while classes:
         each = classes.pop()
@@ -37,7 +36,7 @@ def _is_name(name: str) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """Say what is wrong in one line; a reason on further lines is left out."""
+    """Return what went wrong, in one line; further lines of a message are left out."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(sentence(each) for each in error.exceptions))
     if isinstance(error, OSError) and error.filename and error.strerror:

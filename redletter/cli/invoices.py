@@ -1,0 +1,182 @@
+"""`send`, `status`, `history` and `why`: send commands, and follow an invoice."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from local import terminal
+from redletter.cli.exits import FAILED, INTERRUPTED, USAGE_ERROR, exit_with
+from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, api_url, read_settings, server_addresses
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from redletter.api_client import Events
+
+app = typer.Typer()
+
+_Number = Annotated[str, typer.Argument(help="The invoice number, 20 digits.")]
+
+
+@app.command()
+def send(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for each reply; 0: do not wait.")] = 30,
+) -> None:
+    """Publish commands one by one, each after the reply to the one before, and print the replies as JSON lines.
+
+    A line: {"type": "RequestReturn", "data": {"invoice_number": "26312000000000000001", "account_id": "a-1"}}; id and
+    source are optional. The type determines the topic.
+
+    Exit code: 0 all accepted, 1 some refused, 2 a line cannot be read, 3 a reply did not come.
+    """
+    from redletter import command_lines, command_sender
+
+    _end_on_interrupt()
+    settings = read_settings()
+    try:
+        # A file is read to its end first, so that an unreadable line stops it before anything is sent.
+        commands = command_lines.read(sys.stdin.buffer) if file == "-" else list(command_lines.read(_lines(file)))
+        raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
+    except command_lines.UnreadableLine as error:
+        exit_with(str(error), USAGE_ERROR)
+
+
+@app.command()
+def status(
+    number: _Number,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the status document as JSON.")] = False,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Status at this RFC 3339 time, with offset.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Print it again whenever it changes, until Ctrl-C.")] = False,
+) -> None:
+    """Show an invoice's status. Exits 1 with the reason if it is not available.
+
+    Example, the status in the morning:  redletter status 26312000000000000001 --as-of 2026-02-13T09:00:00+08:00
+    """
+    from redletter import api_client, invoice_text
+
+    _past(as_of, watch)
+    api = api_url(read_settings())
+    try:
+        documents = api_client.follow_status(api, number) if watch else (api_client.status(api, number, as_of),)
+        for document in documents:
+            if as_json:
+                terminal.say_json(document)
+            else:
+                for line in invoice_text.status_lines(document):
+                    terminal.say(line)
+    except api_client.QueryFailed as error:
+        exit_with(str(error), FAILED)
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def history(
+    number: _Number,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one event per line as JSON.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="Events up to this RFC 3339 time.")] = None,
+    watch: Annotated[bool, typer.Option(help="Print new events as they come, until Ctrl-C.")] = False,
+) -> None:
+    """Show all events of an invoice, oldest first. Exits 1 with the reason if they are not available."""
+    from redletter import api_client
+
+    until = _past(as_of, watch)
+    api = api_url(read_settings())
+    try:
+        for events in api_client.follow_history(api, number) if watch else (api_client.history(api, number, until),):
+            _show_events(events, as_json)
+    except api_client.QueryFailed as error:
+        exit_with(str(error), FAILED)
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def why(
+    number: _Number,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one message per line as JSON.")] = False,
+) -> None:
+    """Trace an invoice: which command, from which source, caused which events, tax requests and replies.
+
+    Reads the topics: events are kept forever, everything else for 7 days. Exits 1 if no message is found.
+    """
+    from redletter import message_trace
+    from redletter.time_limit import TimeLimited
+
+    kafka = server_addresses(read_settings()).kafka
+    with terminal.reading() as shown:
+        reached = -1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal reached
+            shown(done, total)
+            if done > reached:
+                reached = done
+                limited.restart()
+
+        limited = TimeLimited(
+            lambda: message_trace.trace(kafka, number, progress),
+            seconds=ANSWER_TIMEOUT_SECONDS,
+            reason=f"Kafka at {kafka} does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
+        )
+        messages = limited.result()
+    if not messages:
+        exit_with(f"found no message about invoice {number}", FAILED)
+    if as_json:
+        for message in messages:
+            terminal.say_json(message.as_json())
+        return
+    terminal.say_table(("time", "", "what", "source or cause"), message_trace.rows(messages))
+
+
+def _past(as_of: str | None, watch: bool) -> "datetime | None":  # noqa: FBT001 - an option
+    """Read the time of ``--as-of``, which must not come with ``--watch``."""
+    from datetime import datetime
+
+    if watch and as_of:
+        exit_with("--watch and --as-of exclude each other: the past does not change", USAGE_ERROR)
+    try:
+        moment = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        moment = None
+    if as_of and (moment is None or moment.tzinfo is None):
+        exit_with(f"--as-of {as_of}: must be a time with an offset, such as 2026-02-13T09:00:00+08:00", USAGE_ERROR)
+    return moment
+
+
+def _show_events(events: "Events", as_json: bool) -> None:  # noqa: FBT001 - an option
+    from redletter import invoice_text
+
+    if as_json:
+        for event in events:
+            terminal.say_json(event)
+        return
+    terminal.say_table(("version", "time", "event", "facts"), invoice_text.event_rows(events))
+
+
+def _lines(file: str) -> Sequence[bytes]:
+    try:
+        return Path(file).read_bytes().splitlines()
+    except OSError as error:
+        exit_with(f"cannot read {file}: {error.strerror}", USAGE_ERROR)
+
+
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C end the command at once, wherever it is.
+
+    The event loop would wait for a read of standard input. A KeyboardInterrupt out of any line would leave coroutines
+    behind, and warnings about them. Every reply is flushed when it is printed, so nothing is lost.
+    """
+    import signal
+
+    def interrupted(*_: object) -> NoReturn:
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, interrupted)

