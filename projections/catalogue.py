@@ -24,7 +24,7 @@ from projections.status.table import StatusTable
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """A read model in the catalogue.
 
     build: makes it with a suffix to the names of its tables; the live ones have none. live: the same, with what it
@@ -47,20 +47,20 @@ class Entry:
 
 
 _ALL = (
-    Entry(
+    CatalogueEntry(
         "status",
         lambda suffix: Folded(status.fold, StatusTable(f"status{suffix}")),
         live=lambda: Folded(status.fold, StatusTable(), outbox.put),
     ),
-    Entry("details", lambda suffix: Folded(details.fold, DetailsTable(f"details{suffix}"))),
-    Entry("invoices", lambda suffix: Folded(invoices.fold, InvoicesTable(f"invoices{suffix}"))),
-    Entry("history", lambda suffix: History(f"history{suffix}")),
-    Entry("returns", lambda suffix: Folded(returns.fold, returns_table(f"returns{suffix}"))),
-    Entry("charges", lambda suffix: Folded(charges.fold, charges_table(f"charges{suffix}"))),
-    Entry("forms", lambda suffix: Folded(forms.fold, forms_table(f"forms{suffix}"))),
-    Entry("answered", lambda suffix: Answered(f"answered{suffix}"), REPLIES),
-    Entry("dead_letters", lambda suffix: DeadLetters(f"dead_letters{suffix}"), DEAD_LETTERS),
+    CatalogueEntry("details", lambda suffix: Folded(details.fold, DetailsTable(f"details{suffix}"))),
+    CatalogueEntry("invoices", lambda suffix: Folded(invoices.fold, InvoicesTable(f"invoices{suffix}"))),
+    CatalogueEntry("history", lambda suffix: History(f"history{suffix}")),
+    CatalogueEntry("returns", lambda suffix: Folded(returns.fold, returns_table(f"returns{suffix}"))),
+    CatalogueEntry("charges", lambda suffix: Folded(charges.fold, charges_table(f"charges{suffix}"))),
+    CatalogueEntry("forms", lambda suffix: Folded(forms.fold, forms_table(f"forms{suffix}"))),
+    CatalogueEntry("answered", lambda suffix: Answered(f"answered{suffix}"), REPLIES),
+    CatalogueEntry("dead_letters", lambda suffix: DeadLetters(f"dead_letters{suffix}"), DEAD_LETTERS),
 )
-MODELS: Mapping[str, Entry] = {entry.name: entry for entry in _ALL}
-REBUILT: Mapping[str, Entry] = {name: entry for name, entry in MODELS.items() if entry.topic == EVENTS}
+MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ALL}
+REBUILT: Mapping[str, CatalogueEntry] = {name: entry for name, entry in MODELS.items() if entry.topic == EVENTS}
 """Those that can be filled again from the beginning: events are kept for ever, the other topics are not."""

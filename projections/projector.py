@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from projections.catalogue import MODELS, Entry
+from projections.catalogue import MODELS, CatalogueEntry
 from projections.engine.health import Health
 from projections.engine.live import LiveProjection
 from projections.engine.projection import Projection
@@ -32,16 +32,18 @@ async def run(addresses: Addresses) -> None:
         group.create_task(_kept_going("status publication", publisher.run))
 
 
-async def _publishing(addresses: Addresses, entry: Entry, publisher: Publisher) -> None:
+async def _publishing(addresses: Addresses, entry: CatalogueEntry, publisher: Publisher) -> None:
     """Keep the status read model up, and let the publisher know of what it changes and whose partitions they are."""
     await _consume(addresses, entry, _projection(addresses, entry, publisher.wake), publisher)
 
 
-async def _follow(addresses: Addresses, entry: Entry, _: Publisher) -> None:
+async def _follow(addresses: Addresses, entry: CatalogueEntry, _: Publisher) -> None:
     await _consume(addresses, entry, _projection(addresses, entry))
 
 
-def _projection(addresses: Addresses, entry: Entry, committed: Callable[[], None] = lambda: None) -> LiveProjection:
+def _projection(
+    addresses: Addresses, entry: CatalogueEntry, committed: Callable[[], None] = lambda: None
+) -> LiveProjection:
     health = Health(addresses.database, entry.name)
     projection = Projection(
         addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, guard=health
@@ -50,7 +52,7 @@ def _projection(addresses: Addresses, entry: Entry, committed: Callable[[], None
 
 
 async def _consume(
-    addresses: Addresses, entry: Entry, projection: LiveProjection, publisher: Publisher | None = None
+    addresses: Addresses, entry: CatalogueEntry, projection: LiveProjection, publisher: Publisher | None = None
 ) -> None:
     """Read the topic until cancelled; the last batch in hand is finished before the connection goes."""
     try:

@@ -8,7 +8,7 @@ from typing import LiteralString, NamedTuple
 import structlog
 from psycopg.rows import class_row
 
-from projections.catalogue import Entry
+from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import Cur
 from transport import positions
 from transport.clients.postgres import connect
@@ -50,7 +50,7 @@ def standing(database: str, model: str) -> list[Standing]:
         return cur.execute(_STOPS, (model,)).fetchall()
 
 
-def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Sequence[Standing]:
+def tried_again(database: str, entry: CatalogueEntry, within: float = TRIED_WITHIN) -> Sequence[Standing]:
     """Wait until every partition has been tried since now; return those that have not gone on.
 
     Raises: NotTried, psycopg.Error.
@@ -69,7 +69,7 @@ def tried_again(database: str, entry: Entry, within: float = TRIED_WITHIN) -> Se
     return left
 
 
-def step_over(database: str, entry: Entry) -> list[Standing]:
+def step_over(database: str, entry: CatalogueEntry) -> list[Standing]:
     """Move past the record that each stopped partition stands at, and keep a note of it; return where that was.
 
     Raises: PositionLost when a projector has moved on meanwhile; psycopg.Error.
@@ -84,7 +84,7 @@ def step_over(database: str, entry: Entry) -> list[Standing]:
     return skipped
 
 
-def _step_over(cur: Cur, entry: Entry, at: Standing, offset: int) -> None:
+def _step_over(cur: Cur, entry: CatalogueEntry, at: Standing, offset: int) -> None:
     positions.advance(cur, entry.consumer, [Move(at.topic, at.partition, was=at.next, next=offset + 1)])
     cur.execute(_SKIP, (entry.name, at.topic, at.partition, offset, at.why))
     cur.execute(_GOES_ON, (entry.name, at.topic, at.partition))

@@ -15,7 +15,7 @@ from rich.progress import (
 
 from local import terminal
 from projections import resuming
-from projections.catalogue import MODELS, REBUILT, Entry
+from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.engine.fingerprint import fingerprint
 from projections.publication.failing import PUBLICATION
 from projections.rebuild import tables
@@ -27,14 +27,14 @@ from web.operations import lag
 _BUILT_BY = "select model, code, being_built_by is not null from projections.built"
 _SKIPPED = "select model, count(*) from projections.skipped group by model"
 
-ReadModelWork = Callable[[Addresses, Entry, Told], Awaitable[Outcome]]
+ReadModelWork = Callable[[Addresses, CatalogueEntry, Told], Awaitable[Outcome]]
 
 
 class UnknownReadModel(Exception):
     """There is no such read model, or it cannot be rebuilt; the message names the possible ones."""
 
 
-def select(names: Sequence[str]) -> list[Entry]:
+def select(names: Sequence[str]) -> list[CatalogueEntry]:
     """Return the read models of these names; `all` means every one. Raises: UnknownReadModel."""
     wanted = list(REBUILT) if "all" in names else list(dict.fromkeys(names))
     for name in wanted:
@@ -98,12 +98,14 @@ async def _lags(addresses: Addresses) -> list[lag.Lag]:
         return await lag.lags(addresses.kafka, lambda: lag.positions(connection))
 
 
-def run_with_progress(work: ReadModelWork, addresses: Addresses, entries: Sequence[Entry]) -> dict[str, Outcome]:
+def run_with_progress(
+    work: ReadModelWork, addresses: Addresses, entries: Sequence[CatalogueEntry]
+) -> dict[str, Outcome]:
     """Rebuild or verify read models concurrently, with a progress bar each. Raises: Busy, KafkaError, psycopg.Error."""
     return asyncio.run(_run(work, addresses, entries))
 
 
-async def _run(work: ReadModelWork, addresses: Addresses, entries: Sequence[Entry]) -> dict[str, Outcome]:
+async def _run(work: ReadModelWork, addresses: Addresses, entries: Sequence[CatalogueEntry]) -> dict[str, Outcome]:
     with terminal.progress(*_columns()) as bars:
         outcomes = await asyncio.gather(*(work(addresses, entry, _progress(bars, entry)) for entry in entries))
     return dict(zip((entry.name for entry in entries), outcomes, strict=True))
@@ -120,7 +122,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _progress(bars: Progress, entry: Entry) -> Told:
+def _progress(bars: Progress, entry: CatalogueEntry) -> Told:
     task = bars.add_task(entry.name, total=None, rate="")
 
     def update(done: int, total: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import psycopg
 from aiokafka import TopicPartition
 
-from projections.catalogue import Entry
+from projections.catalogue import CatalogueEntry
 from projections.engine.folding import NotAnEvent
 from projections.engine.health import reason
 from projections.engine.projection import Projection
@@ -44,7 +44,9 @@ class Stalled(Exception):
 class Filling:
     """Fills the new tables of one read model."""
 
-    def __init__(self, addresses: Addresses, entry: Entry, consumer: SteppingConsumer, progress: Progress) -> None:
+    def __init__(
+        self, addresses: Addresses, entry: CatalogueEntry, consumer: SteppingConsumer, progress: Progress
+    ) -> None:
         self._consumer = consumer
         self._projection = Projection(addresses.database, consumer=rebuilding(entry), model=entry.build(NEW))
         self._progress = progress
@@ -123,7 +125,7 @@ def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:
 
 
 @asynccontextmanager
-async def filling(addresses: Addresses, entry: Entry, progress: Progress) -> AsyncGenerator[Filling]:
+async def filling(addresses: Addresses, entry: CatalogueEntry, progress: Progress) -> AsyncGenerator[Filling]:
     """Connect, and yield what fills the new tables of a read model. Raises: KafkaError, psycopg.Error."""
     async with reading(addresses.kafka) as consumer:
         work = Filling(addresses, entry, consumer, progress)

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from psycopg.errors import LockNotAvailable
 
 from projections import resuming
-from projections.catalogue import Entry
+from projections.catalogue import CatalogueEntry
 from projections.engine.fingerprint import fingerprint
 from projections.engine.read_model import Cur
 from projections.rebuild import shares, tables
@@ -62,7 +62,7 @@ class Told:
     say: Callable[[str], None]
 
 
-async def rebuild(addresses: Addresses, entry: Entry, told: Told, grace: float = GRACE) -> Outcome:
+async def rebuild(addresses: Addresses, entry: CatalogueEntry, told: Told, grace: float = GRACE) -> Outcome:
     """Fill new tables and put them in the place of the live ones. Queries are answered all the way through.
 
     Goes on where an interrupted one by the same code was.
@@ -81,7 +81,7 @@ async def rebuild(addresses: Addresses, entry: Entry, told: Told, grace: float =
     return replace(outcome, stopped=await _stopped_still(addresses, entry))
 
 
-async def verify(addresses: Addresses, entry: Entry, told: Told) -> Outcome:
+async def verify(addresses: Addresses, entry: CatalogueEntry, told: Told) -> Outcome:
     """Compare the live tables with a fresh fold, which is dropped again.
 
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
@@ -98,7 +98,7 @@ async def verify(addresses: Addresses, entry: Entry, told: Told) -> Outcome:
 
 
 @contextmanager
-def _without_ruins(addresses: Addresses, entry: Entry) -> Generator[None]:
+def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
     """Drop new tables that this code cannot fill: given again, it would only fail there once more."""
     try:
         yield
@@ -108,7 +108,7 @@ def _without_ruins(addresses: Addresses, entry: Entry) -> Generator[None]:
         raise
 
 
-async def _stopped_still(addresses: Addresses, entry: Entry) -> tuple[str, ...]:
+async def _stopped_still(addresses: Addresses, entry: CatalogueEntry) -> tuple[str, ...]:
     """Return why the live read model does not go on in its new tables, once a projector has tried."""
     try:
         stops = await asyncio.to_thread(resuming.tried_again, addresses.database, entry)
@@ -117,7 +117,7 @@ async def _stopped_still(addresses: Addresses, entry: Entry) -> tuple[str, ...]:
     return tuple(stop.why for stop in stops)
 
 
-async def _catch_up(addresses: Addresses, entry: Entry, fill: Filling, told: Told, code: str) -> None:
+async def _catch_up(addresses: Addresses, entry: CatalogueEntry, fill: Filling, told: Told, code: str) -> None:
     """Fill the new tables until they are nearly where the live ones are, and then give them their indexes."""
     with _transaction(addresses) as cur:
         resumed = tables.begin(cur, entry, code)
@@ -135,7 +135,7 @@ async def _catch_up(addresses: Addresses, entry: Entry, fill: Filling, told: Tol
             entry.build(NEW).index(cur)
 
 
-def _indexed(addresses: Addresses, entry: Entry) -> bool:
+def _indexed(addresses: Addresses, entry: CatalogueEntry) -> bool:
     """Tell whether the new tables have their indexes already: those of the live ones, less the primary keys."""
     with _transaction(addresses) as cur:
         counts: list[int] = []
@@ -148,7 +148,7 @@ def _indexed(addresses: Addresses, entry: Entry) -> bool:
     return counts[0] == counts[1]
 
 
-async def _compared(addresses: Addresses, entry: Entry, fill: Filling, code: str) -> Outcome:
+async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, code: str) -> Outcome:
     """Compare with the live tables as they are at one moment; they go on meanwhile."""
     with connect(addresses.database, ROLE, autocommit=False) as connection, connection.cursor() as cur:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -166,13 +166,13 @@ async def _compared(addresses: Addresses, entry: Entry, fill: Filling, code: str
     return Outcome(fresh.rows, same=False, differences=tuple(await _differences(addresses, entry, fill)))
 
 
-async def _differences(addresses: Addresses, entry: Entry, fill: Filling) -> list[str]:
+async def _differences(addresses: Addresses, entry: CatalogueEntry, fill: Filling) -> list[str]:
     with _transaction(addresses) as cur:
         await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), STALLED_WHILE_PAUSED)
         return await asyncio.to_thread(tables.differences, cur, entry)
 
 
-async def _switch(addresses: Addresses, entry: Entry, fill: Filling, code: str) -> None:
+async def _switch(addresses: Addresses, entry: CatalogueEntry, fill: Filling, code: str) -> None:
     """Pause the live read model, do the rest, and rename; again when a long query is in the way."""
     partitions = len(fill.at)
     async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
@@ -181,12 +181,12 @@ async def _switch(addresses: Addresses, entry: Entry, fill: Filling, code: str) 
             tables.switch(cur, entry, code, partitions)
 
 
-async def _partitions(addresses: Addresses, entry: Entry) -> list[TopicPartition]:
+async def _partitions(addresses: Addresses, entry: CatalogueEntry) -> list[TopicPartition]:
     count = (await partition_counts(addresses.kafka))[entry.topic]
     return [TopicPartition(entry.topic, partition) for partition in range(count)]
 
 
-def _live(addresses: Addresses, entry: Entry) -> dict[TopicPartition, int]:
+def _live(addresses: Addresses, entry: CatalogueEntry) -> dict[TopicPartition, int]:
     with _transaction(addresses) as cur:
         return tables.positions(cur, entry.consumer, entry)
 
@@ -216,7 +216,7 @@ def _soon(condition: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def _alone(addresses: Addresses, entry: Entry) -> Generator[None]:
+def _alone(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
     """Hold the right to rebuild a read model; a killed process loses it with its connection."""
     with connect(addresses.database, ROLE) as connection:
         if not _soon(lambda: connection.execute(_LOCK, (entry.name,)).fetchone() == (True,)):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiokafka import TopicPartition
 from anyio import to_process
 
-from projections.catalogue import MODELS, Entry
+from projections.catalogue import MODELS, CatalogueEntry
 from projections.rebuild.filling import Filling, Positions, Progress, filling
 from transport.addresses import Addresses
 from transport.positions import PositionLost
@@ -18,7 +18,9 @@ LOOK_EVERY = 0.25
 """Seconds between two looks at how far the processes are."""
 
 
-async def fill(addresses: Addresses, entry: Entry, own: Filling, targets: Positions, progress: Progress) -> None:
+async def fill(
+    addresses: Addresses, entry: CatalogueEntry, own: Filling, targets: Positions, progress: Progress
+) -> None:
     """Fill the new tables up to these positions, as many partitions at a time as there are cores; ``own`` stands there.
 
     Cancelled, it ends the processes. Raises: KafkaError, psycopg.Error, as the processes did.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from psycopg.sql import SQL, Identifier
 
-from projections.catalogue import Entry
+from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import SCHEMA, Cur, about, is_there
 from projections.publication import outbox
 
@@ -44,12 +44,12 @@ class Contents(NamedTuple):
     hashes: tuple[str, ...]
 
 
-def rebuilding(entry: Entry) -> str:
+def rebuilding(entry: CatalogueEntry) -> str:
     """Return the name under which the positions of a rebuild are kept."""
     return f"{entry.consumer}.rebuild"
 
 
-def begin(cur: Cur, entry: Entry, code: str) -> bool:
+def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
     """Make the new tables, or keep those that an interrupted rebuild by the same code has left; tell which.
 
     Tables of before an earlier switch, left by a rebuild that was killed before it dropped them, are dropped.
@@ -66,31 +66,31 @@ def begin(cur: Cur, entry: Entry, code: str) -> bool:
     return False
 
 
-def left_over(cur: Cur, entry: Entry) -> list[str]:
+def left_over(cur: Cur, entry: CatalogueEntry) -> list[str]:
     """Return the names of tables of before a switch that are still there."""
     return [name for name in entry.build(OLD).names() if is_there(cur, name)]
 
 
-def drop(cur: Cur, entry: Entry, suffix: str) -> None:
+def drop(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
     """Drop the tables with a suffix, if they are there."""
     for name in entry.build(suffix).names():
         cur.execute(about(name, "drop table if exists {table}"))
 
 
-def give_up(cur: Cur, entry: Entry) -> None:
+def give_up(cur: Cur, entry: CatalogueEntry) -> None:
     """Drop the new tables and forget how far they were."""
     drop(cur, entry, NEW)
     cur.execute(_FORGET, (rebuilding(entry),))
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
 
-def positions(cur: Cur, consumer: str, entry: Entry, *, pause: bool = False) -> dict[TopicPartition, int]:
+def positions(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool = False) -> dict[TopicPartition, int]:
     """Return where a consumer stands; with ``pause`` it cannot go on until this transaction ends."""
     cur.execute(_PAUSE if pause else _POSITIONS, (consumer, entry.topic))
     return {TopicPartition(entry.topic, partition): next_ for partition, next_ in cur.fetchall()}
 
 
-def contents(cur: Cur, entry: Entry, suffix: str = "") -> Contents:
+def contents(cur: Cur, entry: CatalogueEntry, suffix: str = "") -> Contents:
     """Return what is in the tables with a suffix."""
     rows, hashes = 0, list[str]()
     for name in entry.build(suffix).names():
@@ -101,7 +101,7 @@ def contents(cur: Cur, entry: Entry, suffix: str = "") -> Contents:
     return Contents(rows, tuple(hashes))
 
 
-def differences(cur: Cur, entry: Entry) -> list[str]:
+def differences(cur: Cur, entry: CatalogueEntry) -> list[str]:
     """Return a few rows that only the live tables have, and a few that only the new ones have."""
     told: list[str] = []
     for live, new in zip(entry.build("").names(), entry.build(NEW).names(), strict=True):
@@ -112,7 +112,7 @@ def differences(cur: Cur, entry: Entry) -> list[str]:
     return told
 
 
-def switch(cur: Cur, entry: Entry, code: str, partitions: int) -> None:
+def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
     """Put the new tables in the place of the live ones, which stay beside until they are dropped.
 
     Raises: psycopg.errors.LockNotAvailable when a query runs longer than `LOCK_WITHIN`.
