@@ -62,6 +62,9 @@ format: setup ## Format, and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+settings: setup ## Update docs/settings.md from redletter/settings.py
+	@$(BIN)/python -m scripts.settings_page
+
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
 	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"
 

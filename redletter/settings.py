@@ -1,9 +1,13 @@
-"""Settings: read once from the environment, bounded, and never changed. Impossible ones stop the start."""
+"""Settings: read once from the environment, bounded, and never changed. Invalid ones stop the start.
+
+docs/settings.md is generated from this module: `make settings`.
+"""
 
 import difflib
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,12 +23,20 @@ PREFIX = "REDLETTER_"
 _TEN_YEARS = timedelta(days=3660)
 
 
-class ImpossibleSettings(Exception):
-    """The environment says something that cannot be done; the message is one sentence for whoever set it."""
+class InvalidSettings(Exception):
+    """A setting is unknown or has an invalid value; the message is one sentence for whoever set it."""
 
 
-def _written(pattern: str, wanted: str) -> BeforeValidator:
-    """Take nothing but what is written so; pydantic alone would guess what else may be meant."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a value is written, for docs/settings.md. unit: of a number."""
+
+    text: str
+    unit: str = ""
+
+
+def _matching(pattern: str, wanted: str) -> BeforeValidator:
+    """Accept only values of this pattern; pydantic alone would accept other notations too."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and not re.fullmatch(pattern, value):
@@ -35,9 +47,9 @@ def _written(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_WHOLE = _written(r"-?[0-9]+", "a whole number")
-_DECIMAL = _written(r"-?[0-9]+(\.[0-9]+)?", "a number")
-_DURATION = _written(
+_WHOLE = _matching(r"-?[0-9]+", "a whole number")
+_DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
+_DURATION = _matching(
     r"[+-]?P(?=[0-9T])([0-9]+W|([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?)",
     "an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as P35D, PT1H or -PT5M",
 )
@@ -55,7 +67,7 @@ def _servers(value: str) -> str:
 
 
 def _database(url: str) -> str:
-    """Refuse what libpq would not take for what was meant: its own errors repeat parts of a password."""
+    """Refuse URLs that libpq misreads or refuses: its own errors repeat parts of a password."""
     from psycopg import ProgrammingError  # noqa: PLC0415 - not every command needs it
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
@@ -76,60 +88,71 @@ def _database(url: str) -> str:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, each as ``REDLETTER_`` and its name in capitals.
+    """Everything that can be set: each field is an environment variable, ``REDLETTER_`` and its name in capitals."""
 
-    kafka_bootstrap_servers, database_url: the real servers; without them `up` runs its own and the others find those.
-        ``host:port`` joined by commas, and a libpq URL.
-    api_host, api_port: where the api listens; port 0 is any free one.
-    data_dir: the folder of the embedded servers' files.
-    topic_partitions: of every topic, and of the log; fixed once the topics exist.
-    tax_repeat_seconds, tax_repeat_max_seconds: until an unanswered tax request is first repeated, and at most.
-    clock_shift: ISO 8601 duration, may be negative; moves the clock of every role, for tests and demos.
-    general_recorded_route: the return route of a general invoice that the buyer has recorded (docs/contract.md).
-    log_level: the least important records that are written.
-    calendar_file: business days as decreed for a year that the calendar does not know yet, as JSON: {"version": text,
-        "off": [dates], "working": [dates]}.
-    alive_file: a file that a role touches every few seconds, for health checks; none is touched unless it is set.
-    """
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", use_attribute_docstrings=True
+    )
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
-
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers)] | None = None
-    database_url: Annotated[str, AfterValidator(_database)] | None = None
-    api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "127.0.0.1"
-    api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535)] = 8080
-    data_dir: Path = Field(default_factory=lambda: user_data_path("redletter"))
-    topic_partitions: Annotated[int, _WHOLE, Field(ge=1, le=1000)] = 8
-    tax_repeat_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=86_400)] = 300
-    tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800)] = 7200
-    clock_shift: Annotated[timedelta, _DURATION, Field(ge=-_TEN_YEARS, le=_TEN_YEARS)] = timedelta()
-    general_recorded_route: Literal["simple", "form"] = "simple"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    calendar_file: Path | None = None
-    alive_file: Path | None = None
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers), Form("`host:port`, joined by commas")] | None = (
+        None
+    )
+    """Kafka's bootstrap servers. If not set, `redletter up` runs an embedded Kafka, and other commands use it."""
+    database_url: Annotated[str, AfterValidator(_database), Form("`postgresql://` URL as libpq reads it")] | None = None
+    """The PostgreSQL database. If not set, `redletter up` runs an embedded PostgreSQL, and other commands use it.
+    Special characters of the password are percent-encoded."""
+    api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$"), Form("address or host name")] = "127.0.0.1"
+    """The address that the api listens on."""
+    api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535), Form("whole number")] = 8080
+    """The port that the api listens on; 0 is any free one. `redletter up` takes any free one if it is not set and 8080
+    is taken."""
+    data_dir: Annotated[Path, Form("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
+    """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
+    find them. Two systems with different folders run side by side."""
+    topic_partitions: Annotated[int, _WHOLE, Field(ge=1, le=1000), Form("whole number", "partitions")] = 8
+    """The number of partitions of every topic and of the log. It cannot change once they exist."""
+    tax_repeat_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=86_400), Form("number", "seconds")] = 300
+    """The time until a tax request without an answer is repeated for the first time."""
+    tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800), Form("number", "seconds")] = 7200
+    """The longest time between two repeats of a tax request; must not be less than the first."""
+    clock_shift: Annotated[
+        timedelta, _DURATION, Field(ge=-_TEN_YEARS, le=_TEN_YEARS), Form("ISO 8601 duration, such as `P35D` or `-PT5M`")
+    ] = timedelta()
+    """Shifts the clock of every role, for tests and demos."""
+    general_recorded_route: Annotated[Literal["simple", "form"], Form("`simple` or `form`")] = "simple"
+    """The return route of a general invoice that the buyer has recorded (docs/contract.md)."""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Form("`debug`, `info`, `warning` or `error`")
+    ] = "info"
+    """The least important log records that are written."""
+    calendar_file: Annotated[Path, Form("JSON file")] | None = None
+    """Business days as decreed for a year that the built-in calendar does not know yet:
+    `{"version": text, "off": [dates], "working": [dates]}`."""
+    alive_file: Annotated[Path, Form("file")] | None = None
+    """A file that a role touches every 5 seconds, for health checks. If not set, none is touched."""
 
     def calendar(self) -> MainlandChina:
-        """Return the calendar of business days, with the decree that was handed in. Raises: ImpossibleSettings."""
+        """Return the calendar of business days, including `calendar_file`. Raises: InvalidSettings."""
         if self.calendar_file is None:
             return MAINLAND_CHINA
         try:
             return MainlandChina(read_decree(self.calendar_file.read_bytes()))
         except (OSError, BadDecree) as error:
-            said = error.strerror if isinstance(error, OSError) else error
-            msg = f"{variable('calendar_file')} names {str(self.calendar_file)!r}, which is no calendar: {said}"
-            raise ImpossibleSettings(msg) from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            msg = f"{variable('calendar_file')} names {str(self.calendar_file)!r}, which is not a calendar: {reason}"
+            raise InvalidSettings(msg) from None
 
 
 def read() -> Settings:
-    """Read the settings. Raises: ImpossibleSettings."""
+    """Read the settings. Raises: InvalidSettings."""
     _refuse_unknown(os.environ)
     try:
         settings = Settings()
     except ValidationError as error:
-        raise ImpossibleSettings("; ".join(map(_sentence, error.errors(include_url=False)))) from None
+        raise InvalidSettings("; ".join(map(_sentence, error.errors(include_url=False)))) from None
     if settings.tax_repeat_max_seconds < settings.tax_repeat_seconds:
         msg = f"{PREFIX}TAX_REPEAT_MAX_SECONDS must not be less than {PREFIX}TAX_REPEAT_SECONDS"
-        raise ImpossibleSettings(msg)
+        raise InvalidSettings(msg)
     settings.calendar()
     return settings
 
@@ -145,12 +168,12 @@ def _refuse_unknown(names: Iterable[str]) -> None:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             msg = f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else "")
-            raise ImpossibleSettings(msg)
+            raise InvalidSettings(msg)
 
 
-def _sentence(told: ErrorDetails) -> str:
-    name = variable(str(told["loc"][0]))
+def _sentence(error: ErrorDetails) -> str:
+    name = variable(str(error["loc"][0]))
     # A database URL holds a password.
-    value = "its value" if name == variable("database_url") else repr(told["input"])
-    reason = told["msg"].removeprefix("Value error, ")
+    value = "its value" if name == variable("database_url") else repr(error["input"])
+    reason = error["msg"].removeprefix("Value error, ")
     return f"{name} cannot be {value}: {reason[0].lower()}{reason[1:]}"

@@ -20,7 +20,7 @@ def read_settings() -> "Settings":
 
     try:
         return settings.read()
-    except settings.ImpossibleSettings as error:
+    except settings.InvalidSettings as error:
         exit_with(str(error), USAGE_ERROR)
 
 

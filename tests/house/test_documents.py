@@ -9,6 +9,7 @@ import pytest
 
 from events.catalogue import COMMANDS, EVENTS, REPLIES, TAX_REQUESTS
 from events.topics import TOPICS
+from scripts import settings_page
 from service.invoice import refusals
 from tests.house.test_house import ROOT, tracked
 
@@ -69,3 +70,8 @@ def test_the_contract_names_every_topic(topic: str) -> None:
 @pytest.mark.parametrize("code", get_args(refusals.Code))
 def test_the_contract_names_every_refusal(code: str) -> None:
     assert re.search(rf"\b{code}\b", CONTRACT)
+
+
+def test_the_page_of_the_settings_is_current() -> None:
+    """If it is not: `make settings`."""
+    assert settings_page.PAGE.read_text() == settings_page.page()

@@ -139,7 +139,7 @@ async def test_a_refusal_ends_with_1_and_does_not_stop_the_rest(
 @pytest.mark.integration
 async def test_a_reply_that_does_not_come_ends_with_3(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
     """What follows must not overtake it, and is not sent."""
-    assert await _sent(addresses, wait=0.2) == NO_REPLY
+    assert await _sent(addresses, wait=3) == NO_REPLY
     assert "no reply to RequestReturn r-1" in capsys.readouterr().err
 
 

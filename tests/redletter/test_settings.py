@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from redletter.settings import ImpossibleSettings, read
+from redletter.settings import InvalidSettings, read
 
 
 def test_without_any_variable_the_defaults_hold() -> None:
@@ -24,7 +24,7 @@ def test_a_misspelt_variable_is_named_with_the_one_that_was_meant(monkeypatch: p
     """Otherwise it would be silently without effect."""
     monkeypatch.setenv("REDLETTER_API_PROT", "1")
     with pytest.raises(
-        ImpossibleSettings, match=r"^unknown setting REDLETTER_API_PROT; did you mean REDLETTER_API_PORT\?$"
+        InvalidSettings, match=r"^unknown setting REDLETTER_API_PROT; did you mean REDLETTER_API_PORT\?$"
     ):
         read()
 
@@ -60,7 +60,7 @@ def test_an_impossible_value_is_named_with_its_variable(
 ) -> None:
     """Every setting has its bounds."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ImpossibleSettings, match=f"^{variable} cannot be '{value}': "):
+    with pytest.raises(InvalidSettings, match=f"^{variable} cannot be '{value}': "):
         read()
 
 
@@ -79,7 +79,7 @@ def test_an_impossible_value_is_named_with_its_variable(
 def test_a_database_url_is_not_repeated_since_it_holds_a_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """A refusal ends in logs, and what goes to a name server is not secret either."""
     monkeypatch.setenv("REDLETTER_DATABASE_URL", url)
-    with pytest.raises(ImpossibleSettings, match="must be a URL such as") as refused:
+    with pytest.raises(InvalidSettings, match="must be a URL such as") as refused:
         read()
     assert not any(part in str(refused.value).lower() for part in ("secret", "ecret", "zzret", "ret@"))
 
@@ -119,7 +119,7 @@ def test_the_longest_repeat_is_not_shorter_than_the_first(monkeypatch: pytest.Mo
     """Two settings may be possible alone and not together."""
     monkeypatch.setenv("REDLETTER_TAX_REPEAT_SECONDS", "10")
     monkeypatch.setenv("REDLETTER_TAX_REPEAT_MAX_SECONDS", "5")
-    with pytest.raises(ImpossibleSettings, match="REDLETTER_TAX_REPEAT_MAX_SECONDS must not be less"):
+    with pytest.raises(InvalidSettings, match="REDLETTER_TAX_REPEAT_MAX_SECONDS must not be less"):
         read()
 
 
@@ -141,7 +141,7 @@ def test_a_file_that_is_no_calendar_stops_the_start_with_one_sentence(
         file.write_text(text)
     monkeypatch.setenv("REDLETTER_CALENDAR_FILE", str(file))
     with pytest.raises(
-        ImpossibleSettings, match=r"^REDLETTER_CALENDAR_FILE names '.*2027.json', which is no calendar: "
+        InvalidSettings, match=r"^REDLETTER_CALENDAR_FILE names '.*2027.json', which is not a calendar: "
     ) as said:
         read()
     assert "\n" not in str(said.value)
