@@ -21,7 +21,7 @@ from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
 from events.replies import CommandAccepted
 from events.topics import EVENTS, REPLIES
-from transport.message import Message
+from transport.records import OutgoingRecord
 
 LOOK_EVERY = 0.1
 """Seconds between two looks at how far the topics have come, which costs the broker next to nothing."""
@@ -85,8 +85,8 @@ async def watching(bootstrap: str) -> AsyncGenerator[Watch]:
 async def measure(
     bootstrap: str,
     processes: Sequence[Process],
-    warming: Iterable[Sequence[Message]],
-    waves: Iterable[Sequence[Message]],
+    warming: Iterable[Sequence[OutgoingRecord]],
+    waves: Iterable[Sequence[OutgoingRecord]],
 ) -> tuple[float, Sequence[Published]]:
     """Return the commands per second of one run, and everything that was published. The last process reads commands."""
 
@@ -132,6 +132,6 @@ async def _producer(bootstrap: str) -> AsyncGenerator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def _publish(producer: AIOKafkaProducer, wave: Sequence[Message]) -> None:
+async def _publish(producer: AIOKafkaProducer, wave: Sequence[OutgoingRecord]) -> None:
     sent = [await producer.send(one.topic, one.value, key=one.key, headers=one.headers) for one in wave]
     await asyncio.gather(*sent)

@@ -12,7 +12,7 @@ from eventsourcing.persistence import StoredEvent
 
 from service.invoice.claim_rules import Change, Claim, Holder
 from service.store.rows import EventRow, ReplyRow
-from transport.message import Message
+from transport.records import OutgoingRecord
 
 Published = ConsumerRecord[bytes | None, bytes | None]
 
@@ -23,7 +23,7 @@ class Outcome:
 
     entries: list[EventRow | ReplyRow] = field(default_factory=list[EventRow | ReplyRow])
     claims: list[Change] = field(default_factory=list[Change])
-    messages: list[Message] = field(default_factory=list[Message])
+    messages: list[OutgoingRecord] = field(default_factory=list[OutgoingRecord])
 
 
 Recording = Mapping[bytes, Outcome]
@@ -47,7 +47,7 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
     for message in sorted(published, key=lambda one: one.topic):
         headers = list(message.headers)
         outcome = outcomes[dict(headers)["ce_causationid"] or b""]
-        outcome.messages.append(Message(message.topic, message.key, message.value, headers))
+        outcome.messages.append(OutgoingRecord(message.topic, message.key, message.value, headers))
     return dict(outcomes)
 
 

@@ -32,7 +32,7 @@ from projections import schema
 from redletter import logs
 from redletter.roles import role_command
 from transport.addresses import Addresses
-from transport.message import Message
+from transport.records import OutgoingRecord
 
 RUNS = 3
 RATE = 200
@@ -68,7 +68,7 @@ async def _clients(bootstrap: str, topic: str) -> AsyncGenerator[tuple[AIOKafkaP
         yield producer, consumer
 
 
-async def _paced(messages: Iterable[Message], send: Callable[[Message], Awaitable[object]]) -> Times:
+async def _paced(messages: Iterable[OutgoingRecord], send: Callable[[OutgoingRecord], Awaitable[object]]) -> Times:
     """Send at the pace, and return when each was sent."""
     sent: dict[str, float] = {}
     began = time.monotonic()
@@ -81,14 +81,14 @@ async def _paced(messages: Iterable[Message], send: Callable[[Message], Awaitabl
     return sent
 
 
-def _send(producer: AIOKafkaProducer, topic: str | None = None) -> Callable[[Message], Awaitable[object]]:
-    async def send(message: Message) -> None:
+def _send(producer: AIOKafkaProducer, topic: str | None = None) -> Callable[[OutgoingRecord], Awaitable[object]]:
+    async def send(message: OutgoingRecord) -> None:
         await producer.send_and_wait(topic or message.topic, message.value, key=message.key, headers=message.headers)
 
     return send
 
 
-async def bare(own: Addresses, messages: Sequence[Message]) -> Sequence[float]:
+async def bare(own: Addresses, messages: Sequence[OutgoingRecord]) -> Sequence[float]:
     """Return the seconds of each bare round trip."""
     rows: LiteralString = "insert into bare values (%s, %s)"
     seen: dict[str, float] = {}
@@ -112,7 +112,7 @@ async def bare(own: Addresses, messages: Sequence[Message]) -> Sequence[float]:
     return [seen[key] - at for key, at in sent.items()]
 
 
-async def redletter(own: Addresses, messages: Sequence[Message]) -> tuple[Sequence[float], Sequence[float]]:
+async def redletter(own: Addresses, messages: Sequence[OutgoingRecord]) -> tuple[Sequence[float], Sequence[float]]:
     """Return the seconds of each command from its sending, and from its being accepted, to its being visible."""
     async with _clients(own.kafka, REPLIES) as (producer, consumer):
         looking = asyncio.create_task(_visible(own, [(message.key or b"").decode() for message in messages]))
@@ -165,7 +165,7 @@ async def measure(servers: Addresses, folder: Path) -> Mapping[str, list[Sequenc
     return runs
 
 
-def _registrations(first: int, count: int) -> Sequence[Message]:
+def _registrations(first: int, count: int) -> Sequence[OutgoingRecord]:
     return next(waves(range(first, first + count)))
 
 

@@ -12,20 +12,20 @@ from pydantic import JsonValue
 
 from events import cloudevents
 from events.catalogue import COMMANDS
-from transport.message import Message
+from transport.records import OutgoingRecord
 
 SOURCE = "urn:benchmark"
 STEPS = ("RegisterInvoice.v1", "RecordPostingStatus.v1", "RequestReturn.v1")
 _SENT_AT = datetime(2026, 2, 13, 1, 0, tzinfo=UTC)
 
 
-def waves(invoices: range) -> Iterator[Sequence[Message]]:
+def waves(invoices: range) -> Iterator[Sequence[OutgoingRecord]]:
     """Give the commands of these invoices, wave by wave; the same ids and bytes every time."""
     for name in STEPS:
         yield [_command(name, f"26{invoice:018}") for invoice in invoices]
 
 
-def _command(name: str, number: str) -> Message:
+def _command(name: str, number: str) -> OutgoingRecord:
     body: dict[str, JsonValue] = {"invoice_number": number, **_BODIES[name], **_own(name, number)}
     headers = cloudevents.headers(
         id=f"{number}-{name}",
@@ -36,7 +36,7 @@ def _command(name: str, number: str) -> Message:
         correlation=f"journey-{number}",
         causation=None,
     )
-    return Message(COMMANDS[name].CHANNEL.value, number.encode(), json.dumps(body).encode(), headers)
+    return OutgoingRecord(COMMANDS[name].CHANNEL.value, number.encode(), json.dumps(body).encode(), headers)
 
 
 def _own(name: str, number: str) -> Mapping[str, JsonValue]:

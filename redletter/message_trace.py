@@ -14,7 +14,8 @@ from aiokafka.partitioner import murmur2
 from events.catalogue import named
 from events.topics import EVENTS, REPLIES, TAX_REQUESTS, Channel
 from transport.reading import reading
-from transport.stepping import SteppingConsumer, Undecodable
+from transport.records import Undecodable
+from transport.stepping_consumer import SteppingConsumer
 from transport.topics import partition_counts
 
 _COMMANDS = tuple(channel.value for channel in Channel)

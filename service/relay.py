@@ -19,9 +19,9 @@ from service.store.messages import message, stand_in
 from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
 from transport import membership
 from transport.addresses import Addresses
-from transport.message import Message
 from transport.newest import ever_written, newest_value
 from transport.producer import Fenced, TooLarge, TransactionalProducer
+from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -154,11 +154,11 @@ class _Held:
                 subject=row.subject,
             )
 
-    def _message(self, row: LogRow) -> Message:
+    def _message(self, row: LogRow) -> OutgoingRecord:
         return (stand_in if row.place in self._refused else message)(row, self._partition)
 
-    def _here(self, position: Position) -> Message:
-        return Message(RELAY, KEY, position.write(), [], self._partition)
+    def _here(self, position: Position) -> OutgoingRecord:
+        return OutgoingRecord(RELAY, KEY, position.write(), [], self._partition)
 
 
 class _Relay:

@@ -26,7 +26,8 @@ from transport.addresses import Addresses
 from transport.framework_log import FrameworkLog
 from transport.placing import Found, Places
 from transport.positions import Move, PositionLost
-from transport.stepping import FETCH_MAX_BYTES, Record, SteppingConsumer, next_offset
+from transport.records import KafkaRecord, next_offset
+from transport.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
 from transport.threads import OwnThread
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ WATCH_EVERY = 3.0
 class Batch:
     """Records in order within each partition, and the positions that they take the group to."""
 
-    records: Sequence[Record]
+    records: Sequence[KafkaRecord]
     moves: Sequence[Move]
 
     def partitions(self) -> list[TopicPartition]:
@@ -163,7 +164,7 @@ class _Reading(ConsumerRebalanceListener):
         if self._revoked:
             await self._revoked(frozenset(partition.partition for partition in revoked))
 
-    async def receive(self, records: Sequence[Record]) -> None:
+    async def receive(self, records: Sequence[KafkaRecord]) -> None:
         """Handle the records; return when they are durable, or are not ours any more."""
         async with self._in_hand:
             if batch := self._batch(records):
@@ -174,8 +175,8 @@ class _Reading(ConsumerRebalanceListener):
         async with self._in_hand:
             await self._rewind(partitions, self._assignment)
 
-    def _batch(self, records: Sequence[Record]) -> Batch | None:
-        kept: list[Record] = []
+    def _batch(self, records: Sequence[KafkaRecord]) -> Batch | None:
+        kept: list[KafkaRecord] = []
         reached: dict[TopicPartition, int] = {}
         partitions = {TopicPartition(record.topic, record.partition) for record in records}
         self._complain(partitions - self.positions.keys())
@@ -398,7 +399,7 @@ async def _start(broker: KafkaBroker, reading: _Reading) -> None:
     await broker.start()
 
 
-async def _raw(records: tuple[Record, ...]) -> KafkaMessage:
+async def _raw(records: tuple[KafkaRecord, ...]) -> KafkaMessage:
     return KafkaMessage(body=b"", headers={}, raw_message=cast("Any", records), consumer=cast("Any", None))
 
 

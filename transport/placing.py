@@ -12,7 +12,7 @@ from transport import positions
 from transport.clients.postgres import KeptSession
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Placed, Position
-from transport.stepping import SteppingConsumer
+from transport.stepping_consumer import SteppingConsumer
 from transport.threads import OwnThread
 from transport.topic_ids import topic_ids
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from transport.message import Message
 from transport.partitioning import partition_of
+from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class TransactionalProducer:
             await self.stop()
             raise
 
-    async def publish(self, messages: Sequence[Message], *, apart: bool = False) -> None:
+    async def publish(self, messages: Sequence[OutgoingRecord], *, apart: bool = False) -> None:
         """Publish all of them, in order, or none. apart: each in a batch of its own.
 
         Raises: Fenced, TooLarge, or the KafkaError that stopped it; either way this producer is finished.
@@ -89,7 +89,7 @@ class TransactionalProducer:
         except ProducerFenced as error:
             raise Fenced(self.transactional_id) from error
 
-    async def _send(self, messages: Sequence[Message], *, apart: bool) -> None:
+    async def _send(self, messages: Sequence[OutgoingRecord], *, apart: bool) -> None:
         batches = await self._batches(messages, apart=apart)
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         try:
@@ -105,7 +105,7 @@ class TransactionalProducer:
                 raise TooLarge(sorted(refused)) from error
             raise
 
-    async def _batches(self, messages: Sequence[Message], *, apart: bool) -> dict[tuple[str, int], list[_Batch]]:
+    async def _batches(self, messages: Sequence[OutgoingRecord], *, apart: bool) -> dict[tuple[str, int], list[_Batch]]:
         """Put the messages into batches by hand: the client's own way costs four times as much a record."""
         batches: dict[tuple[str, int], list[_Batch]] = defaultdict(list)
         for index, message in enumerate(messages):
@@ -115,7 +115,7 @@ class TransactionalProducer:
                 _append(some[-1], index, message)
         return batches
 
-    async def _partition(self, message: Message) -> int:
+    async def _partition(self, message: OutgoingRecord) -> int:
         if message.partition is not None:
             return message.partition
         partitions = await self._producer.partitions_for(message.topic)
@@ -137,7 +137,7 @@ def _is_refused(sent: asyncio.Future[Any]) -> bool:
     )
 
 
-def _append(batch: _Batch, index: int, message: Message) -> bool:
+def _append(batch: _Batch, index: int, message: OutgoingRecord) -> bool:
     added = batch.builder.append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
     if added is None:
         return False
@@ -167,7 +167,7 @@ class FencedProducers:
             if failure is not None:
                 raise failure
 
-    async def publish(self, partition: int, messages: Sequence[Message]) -> None:
+    async def publish(self, partition: int, messages: Sequence[OutgoingRecord]) -> None:
         """Publish to a partition that is owned, in one transaction and in order.
 
         Raises: Fenced when another process owns it now, KafkaError for a failure; the producer is replaced by the

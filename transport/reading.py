@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from transport.stepping import SteppingConsumer
+from transport.stepping_consumer import SteppingConsumer
 
 REQUEST_TIMEOUT_MS = 10_000
 """Milliseconds to wait for an answer of Kafka: somebody waits for what is read."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from events.topics import TOPICS
 from projections.engine.foreign import UNKNOWN, report_foreign
 from projections.engine.read_model import Cur, about
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 _CREATE = """
     create table {table} (
@@ -51,7 +51,7 @@ class DeadLetters:
         """Create the index by time."""
         cur.execute(about(self.name, "create index on {table} (buried_at desc)"))
 
-    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+    def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Note the dead letters. What is none is left out: a foreign writer must not stop the list."""
         rows = [(record, _row(record)) for record in records]
         report_foreign([record for record, row in rows if row is None])
@@ -69,7 +69,7 @@ class _Row(NamedTuple):
     buried_at: datetime
 
 
-def _row(record: Record) -> _Row | None:
+def _row(record: KafkaRecord) -> _Row | None:
     """Return what is noted. A record may bring headers of the same names: the relay's own stand last."""
     if isinstance(record, Undecodable):
         return None

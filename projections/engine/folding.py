@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from events.catalogue import named, read_event
 from events.invoice_events import AnyInvoiceEvent
-from transport.stepping import ConsumerRecord, Record, Undecodable
+from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 Row = TypeVar("Row")
 Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
@@ -15,7 +15,7 @@ Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
 class NotAnEvent(Exception):
     """A record of the event topic is no event that this release knows. Only the relay writes there: look at it."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: KafkaRecord) -> None:
         super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} is no known event")
 
 
@@ -26,7 +26,7 @@ class Changed(NamedTuple, Generic[Row]):
     last: ConsumerRecord
 
 
-def numbers(records: Iterable[Record]) -> list[str]:
+def numbers(records: Iterable[KafkaRecord]) -> list[str]:
     """Return the invoice numbers that the records are about, sorted, so that rows are always locked in one order.
 
     Raises: NotAnEvent.
@@ -34,7 +34,7 @@ def numbers(records: Iterable[Record]) -> list[str]:
     return sorted({_number(record) for record in records})
 
 
-def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[Record]) -> list[Changed[Row]]:
+def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[KafkaRecord]) -> list[Changed[Row]]:
     """Fold the records in order into ``rows`` and return those that changed, sorted by invoice number.
 
     Raises: NotAnEvent, VersionGap.
@@ -51,7 +51,7 @@ def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[Record])
     return [Changed(rows[number], last[number]) for number in sorted(last)]
 
 
-def _number(record: Record) -> str:
+def _number(record: KafkaRecord) -> str:
     if isinstance(record, Undecodable) or record.key is None:
         raise NotAnEvent(record)
     try:
@@ -60,7 +60,7 @@ def _number(record: Record) -> str:
         raise NotAnEvent(record) from error
 
 
-def read(record: Record) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
+def read(record: KafkaRecord) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
     """Return the event of a record, and its version. Raises: NotAnEvent."""
     if isinstance(record, Undecodable) or record.value is None:
         raise NotAnEvent(record)

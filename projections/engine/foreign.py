@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from transport.stepping import Record
+from transport.records import KafkaRecord
 
 log = structlog.get_logger(__name__)
 
@@ -14,7 +14,7 @@ MAX_TIMESTAMP_MS = 253_402_300_799_000
 """The last moment of the year 9999, in milliseconds since 1970: PostgreSQL and Python take none that is much later."""
 
 
-def report_foreign(records: Sequence[Record]) -> None:
+def report_foreign(records: Sequence[KafkaRecord]) -> None:
     """Log once a batch that records were left out, and where the first of them lies."""
     if records:
         first = records[0]

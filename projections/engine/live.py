@@ -12,7 +12,7 @@ from projections.engine.read_model import Cur
 from projections.engine.versions import VersionGap
 from transport.consumer import Batch, PartitionsStopped
 from transport.positions import Move, PositionLost
-from transport.stepping import next_offset
+from transport.records import next_offset
 
 MAX_TRIES = 3
 """Times that the same batch may fail before the read model is said to have stopped."""

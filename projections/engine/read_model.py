@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
 from projections.engine.folding import Changed, Fold, Row, fold_batch, numbers
-from transport.stepping import Record
+from transport.records import KafkaRecord
 
 SCHEMA = "projections"
 
@@ -31,7 +31,7 @@ class ReadModel(Protocol):
         """Create the indexes that its queries go by."""
         ...
 
-    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+    def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Change the tables as the records say. Repeats change nothing.
 
         Raises: NotAnEvent, VersionGap.
@@ -91,7 +91,7 @@ class Folded(Generic[Row]):
         """Create its indexes."""
         self.table.index(cur)
 
-    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+    def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Fold the records into the rows. Raises: NotAnEvent, VersionGap."""
         rows = self.table.load(cur, numbers(records))
         changed = fold_batch(self.fold, rows, records)

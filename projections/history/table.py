@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from projections.engine.folding import numbers, read
 from projections.engine.read_model import Cur, about
 from projections.engine.versions import is_next
-from transport.stepping import Record
+from transport.records import KafkaRecord
 
 _CREATE = """
     create table {table} (
@@ -51,7 +51,7 @@ class History:
     def index(self, cur: Cur) -> None:
         """Create nothing: its queries go by the primary key."""
 
-    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+    def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Append the events that are new. Raises: NotAnEvent, VersionGap."""
         cur.execute(about(self.name, _REACHED), (numbers(records),))
         reached: dict[str, int] = dict(cur.fetchall())
@@ -60,7 +60,7 @@ class History:
             cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
 
 
-def _row(raw: Record, reached: dict[str, int]) -> tuple[object, ...] | None:
+def _row(raw: KafkaRecord, reached: dict[str, int]) -> tuple[object, ...] | None:
     record, event, version = read(raw)
     number = event.invoice_number
     if not is_next(number, reached.get(number, 0), version):

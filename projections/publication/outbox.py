@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow, class_row
 from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord
 
 CREATE = """
     create table if not exists projections.status_outbox (

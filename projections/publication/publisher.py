@@ -22,8 +22,8 @@ from projections.publication.failing import Failing
 from projections.publication.outbox import Unpublished
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
-from transport.message import Message
 from transport.producer import Fenced, FencedProducers
+from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -136,9 +136,9 @@ class Publisher:
         return ()
 
 
-def message(document: Unpublished) -> Message:
+def message(document: Unpublished) -> OutgoingRecord:
     """Return the record of a document. The same version always has the same id."""
-    return Message(
+    return OutgoingRecord(
         topic=STATUS,
         key=document.invoice_number.encode(),
         value=document.document.encode(),

@@ -18,7 +18,8 @@ from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
 from transport.reading import reading
-from transport.stepping import Record, SteppingConsumer, next_offset
+from transport.records import KafkaRecord, next_offset
+from transport.stepping_consumer import SteppingConsumer
 
 MOST = 5000
 """Records in one transaction."""
@@ -91,7 +92,7 @@ class Filling:
         await asyncio.to_thread(self._projection.close)
 
     async def _fetch(self, fetched: Positions, targets: Mapping[TopicPartition, int]) -> Batch | None:
-        records: list[Record] = []
+        records: list[KafkaRecord] = []
         moves: list[Move] = []
         came = await self._consumer.getmany(timeout_ms=500, max_records=MOST)
         for partition, found in came.items():

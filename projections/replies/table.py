@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from events.catalogue import COMMANDS, type_of
 from projections.engine.foreign import MAX_TIMESTAMP_MS, UNKNOWN, report_foreign
 from projections.engine.read_model import Cur, about
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 ACCEPTED = "ACCEPTED"
 _COMMAND_TYPES = frozenset(map(type_of, COMMANDS))
@@ -49,11 +49,11 @@ class Answered:
     def index(self, cur: Cur) -> None:
         """Create nothing: it has few rows."""
 
-    def project(self, cur: Cur, records: Sequence[Record]) -> None:
+    def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Count the replies. What is no reply is left out: a foreign writer must not stop the count."""
         counts: Counter[tuple[str, str]] = Counter()
         last: dict[tuple[str, str], int] = {}
-        foreign: list[Record] = []
+        foreign: list[KafkaRecord] = []
         for record in records:
             if isinstance(record, Undecodable) or (reply := _read(record.value)) is None:
                 foreign.append(record)

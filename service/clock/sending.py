@@ -16,8 +16,8 @@ from service.clock import timers
 from service.clock.timers import Place, Timer
 from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
 from transport.clients.postgres import connect_async
-from transport.message import Message
 from transport.producer import FencedProducers, TooLarge
+from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -161,7 +161,7 @@ class Sender:
             log.info("sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation)
 
 
-def _message(timer: Timer, now: datetime) -> Message:
+def _message(timer: Timer, now: datetime) -> OutgoingRecord:
     headers = cloudevents.headers(
         id=timer.id,
         source=SOURCE,
@@ -173,7 +173,7 @@ def _message(timer: Timer, now: datetime) -> Message:
         traceparent=timer.traceparent,
     )
     topic = TAX_REQUESTS_TOPIC if timer.name in TAX_REQUESTS else COMMANDS[timer.name].CHANNEL.value
-    return Message(topic, timer.invoice_number.encode(), _body(timer), headers)
+    return OutgoingRecord(topic, timer.invoice_number.encode(), _body(timer), headers)
 
 
 def _body(timer: Timer) -> bytes:

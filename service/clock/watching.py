@@ -19,7 +19,7 @@ from service.clock.timers import Timer
 from transport import positions
 from transport.clients.postgres import KeptSession
 from transport.consumer import Batch
-from transport.stepping import ConsumerRecord, Undecodable
+from transport.records import ConsumerRecord, Undecodable
 
 CONSUMER = "redletter.clock"
 """The clock's consumer group, and the name its positions are kept under."""

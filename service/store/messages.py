@@ -6,7 +6,7 @@ from events import cloudevents
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES
 from service.store.reading import LogRow
 from service.store.rows import event_id
-from transport.message import Headers, Message
+from transport.records import Headers, OutgoingRecord
 
 SOURCE = "urn:redletter:worker"
 TOPICS = {"event": EVENTS, "reply": REPLIES, "dead letter": DEAD_LETTERS}
@@ -14,13 +14,13 @@ MAX_STAND_IN_KEY_BYTES = 256
 """A longer key is left out of a stand-in: it may be what is too large."""
 
 
-def message(row: LogRow, partition: int) -> Message:
+def message(row: LogRow, partition: int) -> OutgoingRecord:
     """Turn one entry of the log into the record that is published."""
     headers = _dead_letter_headers(row) if row.kind == "dead letter" else _headers(row)
-    return Message(TOPICS[row.kind], row.key, row.value, headers, partition)
+    return OutgoingRecord(TOPICS[row.kind], row.key, row.value, headers, partition)
 
 
-def stand_in(row: LogRow, partition: int) -> Message:
+def stand_in(row: LogRow, partition: int) -> OutgoingRecord:
     """Return what is published in the place of an entry that Kafka refuses for its size.
 
     It has no value, and says what it stands for: ``dl_reason``, and size and SHA-256 of the value. An event and a reply
@@ -37,7 +37,7 @@ def stand_in(row: LogRow, partition: int) -> Message:
         ("dl_sha256", sha256(value).hexdigest().encode()),
     ]
     key = row.key if row.key is None or len(row.key) <= MAX_STAND_IN_KEY_BYTES else None
-    return Message(TOPICS[row.kind], key, None, [*own, *told], partition)
+    return OutgoingRecord(TOPICS[row.kind], key, None, [*own, *told], partition)
 
 
 _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})

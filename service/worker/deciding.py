@@ -30,7 +30,7 @@ from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow, event_i
 from service.store.writing import Conflict, Earlier, ProgramTooOld
 from service.worker.moments import Moments
 from service.worker.reading import LARGEST_RECORD, Received, Unreadable, is_too_large
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
 
@@ -213,7 +213,7 @@ class Batch:
         self.entries.append(answer)
         self.decisions.append((reply, record.correlation))
 
-    def _dead_letter(self, record: Record, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
+    def _dead_letter(self, record: KafkaRecord, reason: str, error: str, *, answered: bool) -> DeadLetterRow:
         row = DeadLetterRow(
             answered=answered,
             topic=record.topic,
@@ -239,7 +239,7 @@ def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
     return ((b"dl_size", str(len(value)).encode()), (b"dl_sha256", sha256(value).hexdigest().encode()))
 
 
-def _key(record: Record) -> bytes | None:
+def _key(record: KafkaRecord) -> bytes | None:
     """Return the record's key, unless that alone is too large."""
     key = None if isinstance(record, Undecodable) else record.key
     return None if key is not None and len(key) > LARGEST_RECORD else key
@@ -279,7 +279,7 @@ def _reference(stored: StoredEvent) -> EventReference:
 
 
 def _reply_row(  # noqa: PLR0913 - the columns of a row
-    record: Record,
+    record: KafkaRecord,
     reply: AnyReply,
     sent_at: datetime,
     *,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from rules.calendar import MainlandChina
 from service.invoice.moment import Moment, Policy
 from service.worker.reading import Received
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MILLISECONDS = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
@@ -29,7 +29,7 @@ class Moments:
         """Return the moment of a command; its id follows from the idempotency key."""
         return Moment(self.time(received.record), self.calendar, str(received.key), self.policy)
 
-    def time(self, record: Record) -> datetime:
+    def time(self, record: KafkaRecord) -> datetime:
         """Return when the broker took a record. Of one that the client cannot decode that is not known: it is now."""
         if isinstance(record, Undecodable):
             return datetime.now(UTC) + self.shift

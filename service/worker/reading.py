@@ -12,7 +12,7 @@ from events.catalogue import COMMANDS, PREFIX, name_of, named, write
 from events.cloudevents import Envelope
 from events.commands import AnyCommand
 from events.faults import Fault, Faults
-from transport.stepping import ConsumerRecord, Record, Undecodable
+from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 LARGEST_COMMAND = 256 * 1024
 """Bytes of a record's value; more is malformed."""
@@ -40,14 +40,14 @@ class Received:
 class Unreadable:
     """A record that is no command. It becomes a dead letter; where id and source are known, it also gets a reply."""
 
-    record: Record
+    record: KafkaRecord
     reason: str
     faults: Faults
     envelope: Envelope
     invoice_number: str | None = None
 
 
-def read(record: Record) -> Received | Unreadable:
+def read(record: KafkaRecord) -> Received | Unreadable:
     """Read one record. Never raises for anything that a publisher can send."""
     if isinstance(record, Undecodable):
         return Unreadable(record, "UNDECODABLE_RECORD", Faults(Fault("headers", record.error)), Envelope())

@@ -24,7 +24,7 @@ from transport import consumer
 from transport.addresses import Addresses
 from transport.clients.postgres import about_content
 from transport.positions import Move
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +155,7 @@ def _may_fit_in_part(fault: Exception) -> bool:
     return isinstance(fault, TooMuchToWrite) or about_content(fault)
 
 
-def _read(record: Record) -> Received | Unreadable:
+def _read(record: KafkaRecord) -> Received | Unreadable:
     try:
         return read(record)
     except Exception as fault:

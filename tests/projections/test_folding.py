@@ -14,8 +14,7 @@ from projections.engine.versions import VersionGap
 from projections.status import fold as status
 from tests.projections.support import facts
 from tests.projections.support.published import message, messages, record, records
-from transport.message import Message
-from transport.stepping import ConsumerRecord, Undecodable
+from transport.records import ConsumerRecord, OutgoingRecord, Undecodable
 
 NUMBERS = [f"2631200000000000000{digit}" for digit in range(3)]
 
@@ -24,7 +23,7 @@ NUMBERS = [f"2631200000000000000{digit}" for digit in range(3)]
 def topics(draw: st.DrawFn) -> Sequence[ConsumerRecord]:
     """Draw the events of a few invoices, mixed with one another and in order for each."""
     left = {number: list(messages(draw(facts.histories(number)))) for number in NUMBERS}
-    mixed: list[Message] = []
+    mixed: list[OutgoingRecord] = []
     while any(left.values()):
         number = draw(st.sampled_from([number for number, events in left.items() if events]))
         mixed.append(left[number].pop(0))
@@ -82,9 +81,9 @@ def test_an_event_is_never_folded_over_a_missing_one() -> None:
         fold_batch(status.fold, {}, [topic[0], topic[2]])
 
 
-def _with(of: Message, **headers: bytes) -> Message:
+def _with(of: OutgoingRecord, **headers: bytes) -> OutgoingRecord:
     kept = [(name, value) for name, value in of.headers if name not in headers]
-    return Message(of.topic, of.key, of.value, kept + list(headers.items()))
+    return OutgoingRecord(of.topic, of.key, of.value, kept + list(headers.items()))
 
 
 GOOD = message(facts.issued(), 1)
@@ -93,9 +92,9 @@ GOOD = message(facts.issued(), 1)
 @pytest.mark.parametrize(
     "strange",
     [
-        record(Message(GOOD.topic, GOOD.key, b"{", GOOD.headers), 7),
-        record(Message(GOOD.topic, GOOD.key, None, GOOD.headers), 7),
-        record(Message(GOOD.topic, GOOD.key, GOOD.value, []), 7),
+        record(OutgoingRecord(GOOD.topic, GOOD.key, b"{", GOOD.headers), 7),
+        record(OutgoingRecord(GOOD.topic, GOOD.key, None, GOOD.headers), 7),
+        record(OutgoingRecord(GOOD.topic, GOOD.key, GOOD.value, []), 7),
         record(_with(GOOD, ce_type=b"redletter.invoice.InvoiceBurnt.v1"), 7),
         record(_with(GOOD, ce_invoiceversion=b"one"), 7),
     ],
@@ -108,8 +107,8 @@ def test_a_record_that_is_no_known_event_stops_the_fold_and_says_where_it_is(str
 @pytest.mark.parametrize(
     "strange",
     [
-        record(Message(GOOD.topic, None, GOOD.value, GOOD.headers), 7),
-        record(Message(GOOD.topic, b"\xff", GOOD.value, GOOD.headers), 7),
+        record(OutgoingRecord(GOOD.topic, None, GOOD.value, GOOD.headers), 7),
+        record(OutgoingRecord(GOOD.topic, b"\xff", GOOD.value, GOOD.headers), 7),
         Undecodable("invoice.events", 0, 7, "a header name is not UTF-8"),
     ],
 )

@@ -16,8 +16,8 @@ from projections.engine.projection import Projection
 from tests.projections.support.published import records
 from transport.addresses import Addresses
 from transport.consumer import Batch
-from transport.message import Headers, Message
 from transport.positions import Move
+from transport.records import Headers, OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,7 @@ def reply(command_type: str = KNOWN, **more: object) -> bytes:
 
 
 @contextmanager
-def project(tables: Addresses, name: str, messages: Sequence[Message]) -> Iterator[None]:
+def project(tables: Addresses, name: str, messages: Sequence[OutgoingRecord]) -> Iterator[None]:
     """Let a read model handle the messages as one batch, and go on with another after it."""
     entry = MODELS[name]
     partition = TopicPartition(entry.topic, 0)
@@ -48,7 +48,7 @@ def rows(tables: Addresses, query: LiteralString) -> list[Any]:
 
 
 def answers(tables: Addresses, *values: bytes | None) -> list[Any]:
-    with project(tables, "answered", [Message(REPLIES, b"key", value, []) for value in values]):
+    with project(tables, "answered", [OutgoingRecord(REPLIES, b"key", value, []) for value in values]):
         return rows(tables, "select command_type, answer, times from projections.answered order by 1, 2")
 
 
@@ -98,7 +98,9 @@ LETTER: Mapping[str, bytes | None] = {
 
 
 def letters(tables: Addresses, *all_headers: Headers) -> list[Any]:
-    with project(tables, "dead_letters", [Message(DEAD_LETTERS, None, None, headers) for headers in all_headers]):
+    with project(
+        tables, "dead_letters", [OutgoingRecord(DEAD_LETTERS, None, None, headers) for headers in all_headers]
+    ):
         return rows(tables, "select partition, reason, error from projections.dead_letters")
 
 

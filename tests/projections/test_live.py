@@ -21,14 +21,13 @@ from tests.projections.support import facts
 from tests.projections.support.published import message, record
 from transport.addresses import Addresses
 from transport.consumer import Batch, PartitionsStopped
-from transport.message import Message
 from transport.positions import Move
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord, OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
 GOOD, BAD = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
-NO_EVENT = Message(EVENTS, facts.NUMBER.encode(), b"{}", [])
+NO_EVENT = OutgoingRecord(EVENTS, facts.NUMBER.encode(), b"{}", [])
 DETAILS = MODELS["details"]
 
 
@@ -36,7 +35,7 @@ def invoice(count: int) -> AnyInvoiceEvent:
     return facts.issued(invoice_number=f"26{count:018}")
 
 
-def topic(partition: TopicPartition, *messages: Message, first: int = 0) -> list[ConsumerRecord]:
+def topic(partition: TopicPartition, *messages: OutgoingRecord, first: int = 0) -> list[ConsumerRecord]:
     return [record(one, offset, partition.partition) for offset, one in enumerate(messages, first)]
 
 
@@ -74,7 +73,7 @@ async def stopped(tables: Addresses) -> list[tuple[list[int], str]]:
         return [(one.partitions, one.why) for one in await health.stopped(connection)]
 
 
-def poisoned(bad: Message, at: int = 7) -> Batch:
+def poisoned(bad: OutgoingRecord, at: int = 7) -> Batch:
     """Return a batch of 20 invoices on each of two partitions, one of which has a bad record among them."""
     good = [message(invoice(count), 1) for count in range(40)]
     good[20 + at] = bad
@@ -88,14 +87,14 @@ def poisoned(bad: Message, at: int = 7) -> Batch:
         (NO_EVENT, "invoice.events[1] offset {at} is no known event"),
         (message(invoice(99), 3), f"invoice.events[1] offset {{at}}: invoice 26{99:018}: version 3 came after 0"),
         (
-            Message(EVENTS, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers),
+            OutgoingRecord(EVENTS, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers),
             "invoice.events[1] offset {at} is no known event",
         ),
     ],
     ids=["no event", "a gap", "another key than its number"],
 )
 async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
-    tables: Addresses, details: LiveProjection, bad: Message, why: str, at: int
+    tables: Addresses, details: LiveProjection, bad: OutgoingRecord, why: str, at: int
 ) -> None:
     with pytest.raises(PartitionsStopped) as raised:
         details.handle(poisoned(bad, at))

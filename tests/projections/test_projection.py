@@ -27,7 +27,7 @@ from tests.projections.support.published import TRACE, event_id, messages, recor
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord
 
 pytestmark = pytest.mark.integration
 

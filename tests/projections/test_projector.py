@@ -28,8 +28,8 @@ from redletter import read_models as command
 from tests.projections.support import facts, naive
 from tests.projections.support.published import TRACE, event_id, messages
 from transport.addresses import Addresses
-from transport.message import Message
 from transport.producer import Fenced, FencedProducers
+from transport.records import OutgoingRecord
 from web import app as api
 
 pytestmark = pytest.mark.integration
@@ -56,7 +56,7 @@ def number(count: int) -> str:
     return f"26{count:018}"
 
 
-async def publish(addresses: Addresses, events: Sequence[Message]) -> None:
+async def publish(addresses: Addresses, events: Sequence[OutgoingRecord]) -> None:
     """Publish events in order, each to the partition of its key."""
     writer: Any = AIOKafkaProducer(bootstrap_servers=addresses.kafka, enable_idempotence=True)
     async with writer as producer:
@@ -280,7 +280,7 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
 
 
 async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_over_it(addresses: Addresses) -> None:
-    bad = Message(EVENTS, facts.NUMBER.encode(), b"{}", [], partition=0)
+    bad = OutgoingRecord(EVENTS, facts.NUMBER.encode(), b"{}", [], partition=0)
     numbers = [number(count) for count in range(40)]
 
     async def stands(model: str, at: int, partition: int = 0) -> bool:
@@ -349,11 +349,11 @@ async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_t
     """As when it was frozen after reading, and woke up when another had gone on."""
     stale = FencedProducers(addresses.kafka, publisher.NAME)
     await stale.own(frozenset({0}))
-    old = Message(STATUS, facts.NUMBER.encode(), b'{"version": 1}', [])
+    old = OutgoingRecord(STATUS, facts.NUMBER.encode(), b'{"version": 1}', [])
     await stale.publish(0, [old])
     owner = FencedProducers(addresses.kafka, publisher.NAME)
     await owner.own(frozenset({0}))
-    await owner.publish(0, [Message(STATUS, facts.NUMBER.encode(), b'{"version": 2}', [])])
+    await owner.publish(0, [OutgoingRecord(STATUS, facts.NUMBER.encode(), b'{"version": 2}', [])])
     with pytest.raises(Fenced):
         await stale.publish(0, [old])
     async with statuses(addresses) as read:
@@ -402,7 +402,7 @@ async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
     publish_one = FencedProducers.publish
     away: list[bool] = [True]
 
-    async def publishing(producers: FencedProducers, partition: int, documents: Sequence[Message]) -> None:
+    async def publishing(producers: FencedProducers, partition: int, documents: Sequence[OutgoingRecord]) -> None:
         if away:
             raise KafkaError("the broker is away")
         await publish_one(producers, partition, documents)
@@ -439,7 +439,7 @@ async def test_a_partition_is_taken_before_its_documents_are_read(
     async def reading(*asked: Any) -> list[outbox.Unpublished]:
         if not fenced_by_then:
             try:
-                await earlier.publish(0, [Message(STATUS, b"", b"{}", [])])
+                await earlier.publish(0, [OutgoingRecord(STATUS, b"", b"{}", [])])
             except Fenced:
                 fenced_by_then.append(True)
             else:

@@ -27,7 +27,7 @@ from tests.projections.support import facts
 from tests.projections.support.published import messages
 from tests.projections.test_projector import WITHIN, asking, publish, running, until
 from transport.addresses import Addresses
-from transport.message import Message
+from transport.records import OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
@@ -259,8 +259,8 @@ async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
             await verify(addresses, MODELS["status"], quietly())
 
 
-def bad_event() -> Message:
-    return Message(EVENTS_TOPIC, number(0).encode(), b"{}", [], partition=0)
+def bad_event() -> OutgoingRecord:
+    return OutgoingRecord(EVENTS_TOPIC, number(0).encode(), b"{}", [], partition=0)
 
 
 async def test_a_rebuild_and_a_verification_say_that_the_live_model_has_stopped(addresses: Addresses) -> None:

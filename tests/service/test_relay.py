@@ -22,9 +22,9 @@ from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
 from tests.service.support.rows import AT, dead_letter, event, reply, save
 from transport.addresses import Addresses
-from transport.message import Message
 from transport.partitioning import partition_of
 from transport.producer import TransactionalProducer
+from transport.records import OutgoingRecord
 
 NUMBERS = [f"26{index:018d}" for index in range(1, 6)]
 
@@ -155,7 +155,7 @@ async def _is(found: list[int], wanted: list[int]) -> bool:
     return found == wanted
 
 
-async def publish(addresses: Addresses, *messages: Message) -> None:
+async def publish(addresses: Addresses, *messages: OutgoingRecord) -> None:
     """Publish in one transaction, as a relay before did."""
     producer = TransactionalProducer(addresses.kafka, "tests.relay")
     await producer.start()
@@ -183,7 +183,7 @@ async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
 async def test_a_partition_whose_position_is_gone_is_not_published_and_the_others_are(
     addresses: Addresses, store: Store
 ) -> None:
-    await publish(addresses, Message(EVENTS, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0])))
+    await publish(addresses, OutgoingRecord(EVENTS, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0])))
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
     await assert_stops(addresses, store, "holds no position although messages were published")
 
@@ -195,7 +195,7 @@ async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
 ) -> None:
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
     position = Position(place, row(place, ends=True).identity)
-    await publish(addresses, Message(RELAY, b"relay", position.write(), [], home(NUMBERS[0])))
+    await publish(addresses, OutgoingRecord(RELAY, b"relay", position.write(), [], home(NUMBERS[0])))
     await assert_stops(addresses, store, f"does not hold at {place} what was published from there")
 
 

@@ -15,7 +15,7 @@ from tests.faults import support
 from transport import consumer, positions
 from transport.addresses import Addresses
 from transport.consumer import Batch
-from transport.stepping import Undecodable
+from transport.records import Undecodable
 
 TOPIC = "invoice.commands.tax"
 GROUP = "tests"

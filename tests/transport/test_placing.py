@@ -16,7 +16,7 @@ from transport.addresses import Addresses
 from transport.consumer import _Reading  # pyright: ignore[reportPrivateUsage] - its races need it alone
 from transport.partition_logs import PartitionLog
 from transport.positions import Placed, Position, unread_because
-from transport.stepping import Undecodable
+from transport.records import Undecodable
 
 VALUES = [f"value-{index}" for index in range(400)]
 FIRST, SECOND = UUID(int=1), UUID(int=2)

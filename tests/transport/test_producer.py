@@ -4,16 +4,16 @@ import pytest
 
 from tests.faults.support.evidence import everything
 from transport.addresses import Addresses
-from transport.message import Message
 from transport.producer import Fenced, FencedProducers, TooLarge
+from transport.records import OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
 TOPIC = "tax.requests"
 
 
-def message(value: str, partition: int = 0) -> Message:
-    return Message(TOPIC, b"key", value.encode(), [], partition)
+def message(value: str, partition: int = 0) -> OutgoingRecord:
+    return OutgoingRecord(TOPIC, b"key", value.encode(), [], partition)
 
 
 async def test_an_earlier_owner_cannot_write_after_a_later_one(addresses: Addresses) -> None:
@@ -50,7 +50,7 @@ async def test_a_transaction_with_a_record_that_is_refused_leaves_nothing(addres
 async def test_a_record_with_neither_key_nor_value_is_written_in_its_transaction(addresses: Addresses) -> None:
     producers = FencedProducers(addresses.kafka, "tests.fence")
     await producers.own(frozenset({0}))
-    bare = Message(TOPIC, None, None, [("name", b"value")])
+    bare = OutgoingRecord(TOPIC, None, None, [("name", b"value")])
     await producers.publish(0, [message("before"), bare, message("after"), bare])
     records = await everything(addresses.kafka, TOPIC)
     assert [record.value for record in records if record.partition == 0 and record.value] == [b"before", b"after"]

@@ -16,6 +16,7 @@ from events.commands import AnyCommand
 from tests.service.support.orders import observe, register
 from tests.whole.conftest import Shared
 from tests.whole.support.client import Client
+from transport.records import ConsumerRecord
 from web.live import stream
 
 pytestmark = pytest.mark.integration
@@ -138,9 +139,9 @@ def test_what_was_forgotten_is_not_taken_for_known(monkeypatch: pytest.MonkeyPat
     assert hub.knows_all_since("0.2")
 
 
-def _record(offset: int) -> stream.Record:
+def _record(offset: int) -> ConsumerRecord:
     value = json.dumps({"account_id": "a"}).encode()
-    return stream.Record("invoice.status", 0, offset, 0, 0, b"k", value, None, 1, len(value), ())
+    return ConsumerRecord("invoice.status", 0, offset, 0, 0, b"k", value, None, 1, len(value), ())
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:

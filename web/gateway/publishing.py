@@ -10,8 +10,9 @@ import structlog
 
 from events.replies import reply_id
 from events.topics import REPLIES
+from transport.records import ConsumerRecord
 from web.gateway.producing import READY_WITHIN, NotHandedOver, Place, Producers, was_refused
-from web.live.tail import Record, Tail
+from web.live.tail import Tail
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class Publisher:
         if not those:
             del self._waiting[command_id]
 
-    def _hear(self, record: Record) -> None:
+    def _hear(self, record: ConsumerRecord) -> None:
         headers = dict(record.headers)
         command_id = _text(headers.get("ce_causationid"))
         for waiting in self._waiting.get(command_id, ()):

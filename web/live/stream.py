@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from events.topics import STATUS
 from events.values import AccountId
+from transport.records import ConsumerRecord
 from web.http.parameters import QueryRoute
 from web.http.problems import Problem, ProblemDocument
-from web.live.tail import Record, Tail
+from web.live.tail import Tail
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +197,7 @@ class Hub:
         self._since = {partition.partition: await consumer.position(partition) for partition in partitions}
         self._next = dict(self._since)
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: ConsumerRecord) -> None:
         if record.value is None:
             return
         self._next[record.partition] = record.offset + 1

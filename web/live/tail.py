@@ -7,9 +7,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from transport import stepping
 from transport.reading import reading
-from transport.stepping import ConsumerRecord, SteppingConsumer, Undecodable, next_offset
+from transport.records import ConsumerRecord, KafkaRecord, Undecodable, next_offset
+from transport.stepping_consumer import MAX_RECORDS, SteppingConsumer
 from transport.topics import partition_counts
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,6 @@ PAUSE = 1.0
 WAIT_MS = 1000
 """Milliseconds to wait for records before asking again."""
 
-Record = ConsumerRecord
 Positions = Mapping[int, int]
 """Offsets by partition."""
 
@@ -35,7 +34,7 @@ class Tail:
         self,
         bootstrap: str,
         topic: str,
-        take: Callable[[Record], None],
+        take: Callable[[ConsumerRecord], None],
         begin: Callable[[AIOKafkaConsumer, list[TopicPartition]], Awaitable[None]] | None = None,
     ) -> None:
         self._bootstrap = bootstrap
@@ -64,13 +63,13 @@ class Tail:
 
     async def _follow(self, consumer: SteppingConsumer) -> None:
         while True:
-            found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=stepping.MAX_RECORDS)
+            found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=MAX_RECORDS)
             for partition, records in found.items():
                 for record in records:
                     self._positions[partition] = next_offset(record)
                     self._judge(record)
 
-    def _judge(self, record: stepping.Record) -> None:
+    def _judge(self, record: KafkaRecord) -> None:
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         if isinstance(record, Undecodable):
             log.warning("record passed: it cannot be decoded", error=record.error, **place)

@@ -19,7 +19,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from transport.reading import reading
-from transport.stepping import Record, SteppingConsumer, Undecodable
+from transport.records import KafkaRecord, Undecodable
+from transport.stepping_consumer import SteppingConsumer
 
 MOST = 5000
 """Records looked at; beyond them the lag in messages counts offsets, which may be a little more."""
@@ -119,7 +120,7 @@ async def _read(
             return
 
 
-def _found(record: Record) -> list[_Found]:
+def _found(record: KafkaRecord) -> list[_Found]:
     if isinstance(record, Undecodable):
         return [_Found(record.offset + place, 0) for place in range(record.count)]
     return [_Found(record.offset, record.timestamp)]

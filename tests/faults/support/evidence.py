@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from events.catalogue import named, read_event, write
 from events.status import InvoiceStatus
@@ -17,15 +17,15 @@ from events.topics import STATUS, TAX_REQUESTS
 from projections.status.fold import fold
 from tests.faults.support.load import Answer, Sent
 from transport.addresses import Addresses
+from transport.records import ConsumerRecord
 from transport.topics import partition_counts
 
-Record = ConsumerRecord[bytes | None, bytes | None]
 CAUGHT_UP_WITHIN = 60.0
 """Seconds in which the read model must show all there is."""
 DEAD_LETTER_HEADERS = {"dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_offset", "dl_time"}
 
 
-async def everything(bootstrap: str, topic: str) -> list[Record]:
+async def everything(bootstrap: str, topic: str) -> list[ConsumerRecord]:
     """Read a whole topic as a careful consumer sees it: committed records only."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
@@ -36,7 +36,7 @@ async def everything(bootstrap: str, topic: str) -> list[Record]:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
-        records: list[Record] = []
+        records: list[ConsumerRecord] = []
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for some in (await consumer.getmany(timeout_ms=500)).values():
                 records += some
@@ -45,12 +45,12 @@ async def everything(bootstrap: str, topic: str) -> list[Record]:
         await consumer.stop()
 
 
-def headers(record: Record) -> dict[str, str]:
+def headers(record: ConsumerRecord) -> dict[str, str]:
     """Return a record's headers as text."""
     return {name: value.decode() for name, value in record.headers}
 
 
-def assert_no_gap_and_no_duplicate(events: Iterable[Record]) -> None:
+def assert_no_gap_and_no_duplicate(events: Iterable[ConsumerRecord]) -> None:
     """Every invoice's versions are 1, 2, 3 ... in the order of the topic, and every id is there once."""
     versions: dict[bytes | None, list[int]] = defaultdict(list)
     ids: Counter[str] = Counter()
@@ -69,7 +69,7 @@ class Replies:
     by_command: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> "Replies":
+    def of(cls, records: Iterable[ConsumerRecord]) -> "Replies":
         """Sort the records of the reply topic."""
         replies = cls()
         for record in records:
@@ -104,7 +104,7 @@ def _sorted(answers: Iterable[Answer]) -> list[Answer]:
     return sorted(answers, key=repr)
 
 
-def assert_buried(dead_letters: Iterable[Record], sent: Iterable[Sent], undecodable: int) -> None:
+def assert_buried(dead_letters: Iterable[ConsumerRecord], sent: Iterable[Sent], undecodable: int) -> None:
     """Every unreadable record lies among the dead letters byte for byte, once; an undecodable one as its place only."""
     found: Counter[Any] = Counter()
     bare = 0
@@ -123,7 +123,7 @@ def assert_buried(dead_letters: Iterable[Record], sent: Iterable[Sent], undecoda
     assert bare == undecodable
 
 
-async def assert_read_model_is_a_fold_of(events: Sequence[Record], addresses: Addresses) -> None:
+async def assert_read_model_is_a_fold_of(events: Sequence[ConsumerRecord], addresses: Addresses) -> None:
     """Check that the status table, and the compacted topic, say of every invoice what a fold of the events says."""
     folded: dict[str, InvoiceStatus] = {}
     for record in events:
@@ -162,7 +162,7 @@ async def until(look: Callable[[], Awaitable[Mapping[str, Any]]], wanted: Mappin
     assert set(seen) == set(wanted)
 
 
-async def assert_tax_requests_never_go_back(bootstrap: str, events: Sequence[Record]) -> None:
+async def assert_tax_requests_never_go_back(bootstrap: str, events: Sequence[ConsumerRecord]) -> None:
     """Check that questions about a return come in order, that attempts never go down, and that no return is made up."""
     order = ("VerifyRedFontForm.v1", "OpenRedFontForm.v1", "IssueCreditNote.v1", "VerifyReversal.v1")
     stages: dict[str, int] = {}

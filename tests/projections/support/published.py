@@ -6,14 +6,13 @@ from events import cloudevents
 from events.catalogue import name_of, write
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS
-from transport.message import Message
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord, OutgoingRecord
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def message(event: AnyInvoiceEvent, version: int) -> Message:
-    return Message(
+def message(event: AnyInvoiceEvent, version: int) -> OutgoingRecord:
+    return OutgoingRecord(
         topic=EVENTS,
         key=event.invoice_number.encode(),
         value=write(event),
@@ -35,11 +34,11 @@ def event_id(number: str, version: int) -> str:
     return f"event {version} of {number}"
 
 
-def messages(events: Iterable[AnyInvoiceEvent], first: int = 1) -> Sequence[Message]:
+def messages(events: Iterable[AnyInvoiceEvent], first: int = 1) -> Sequence[OutgoingRecord]:
     return [message(event, version) for version, event in enumerate(events, start=first)]
 
 
-def record(of: Message, offset: int, partition: int = 0) -> ConsumerRecord:
+def record(of: OutgoingRecord, offset: int, partition: int = 0) -> ConsumerRecord:
     return ConsumerRecord(
         topic=of.topic,
         partition=partition,
@@ -55,5 +54,5 @@ def record(of: Message, offset: int, partition: int = 0) -> ConsumerRecord:
     )
 
 
-def records(of: Iterable[Message], partition: int = 0) -> Sequence[ConsumerRecord]:
+def records(of: Iterable[OutgoingRecord], partition: int = 0) -> Sequence[ConsumerRecord]:
     return [record(one, offset, partition) for offset, one in enumerate(of)]

@@ -38,8 +38,8 @@ from tests.service.support.clock_facts import (
 )
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
-from transport.message import Message
 from transport.producer import Fenced, FencedProducers
+from transport.records import OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
@@ -274,7 +274,7 @@ async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses:
         sender = Sender(addresses.database, producers, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
         await sender.own(everything_)
     with pytest.raises(Fenced):
-        await earlier.publish(0, [Message(TAX_REQUESTS, b"key", b"{}", [], 0)])
+        await earlier.publish(0, [OutgoingRecord(TAX_REQUESTS, b"key", b"{}", [], 0)])
     await earlier.close()
     await later.close()
 

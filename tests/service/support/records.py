@@ -4,10 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import ConsumerRecord
-
 from events.catalogue import COMMANDS
-from transport.stepping import ConsumerRecord as Record
+from transport.records import ConsumerRecord
 
 NUMBER = "26000000000000000001"
 TAKEN = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
@@ -36,7 +34,7 @@ def raw(  # noqa: PLR0913 - a record has many parts
     topic: str = "invoice.commands.customer",
     offset: int = 0,
     at: datetime = TAKEN,
-) -> Record:
+) -> ConsumerRecord:
     """Build a record from its bytes. at: when the broker took it."""
     milliseconds = int(at.timestamp() * 1000)
     return ConsumerRecord(
@@ -64,13 +62,13 @@ def binary(
     topic: str | None = None,
     at: datetime = TAKEN,
     **attributes: bytes | None,
-) -> Record:
+) -> ConsumerRecord:
     """Build a command in binary mode, on the topic it belongs to."""
     topic = topic or COMMANDS[f"{name}.v1"].CHANNEL.value
     return raw(json.dumps(body).encode(), headers(name, **attributes), topic=topic, offset=offset, at=at)
 
 
-def structured(name: str, body: object, **attributes: object) -> Record:
+def structured(name: str, body: object, **attributes: object) -> ConsumerRecord:
     """Build the same command in structured mode."""
     event: dict[str, object] = {
         "specversion": "1.0",

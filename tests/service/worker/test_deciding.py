@@ -21,7 +21,7 @@ from service.worker.deciding import Batch, fold
 from service.worker.moments import Moments
 from service.worker.reading import LARGEST_RECORD, read
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, TAKEN, binary, headers, raw
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 RETURN = {"invoice_number": NUMBER, "account_id": "account"}
@@ -31,7 +31,7 @@ def batch() -> Batch:
     return Batch({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
 
 
-def decided(*records: Record, on: Batch | None = None) -> Batch:
+def decided(*records: KafkaRecord, on: Batch | None = None) -> Batch:
     on = on or batch()
     for record in records:
         on.take(read(record))
@@ -50,7 +50,7 @@ def kinds(on: Batch) -> list[type]:
     return [type(entry) for entry in on.entries]
 
 
-def command(name: str, body: dict[str, Any], id_: str, offset: int = 0, **more: Any) -> Record:
+def command(name: str, body: dict[str, Any], id_: str, offset: int = 0, **more: Any) -> KafkaRecord:
     return binary(name, body, ce_id=id_.encode(), offset=offset, **more)
 
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from events.commands import CancelReturn, RegisterInvoice
 from service.worker.reading import LARGEST_COMMAND, Received, Unreadable, read
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, binary, headers, raw, structured
-from transport.stepping import Record, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 
-def received(record: Record) -> Received:
+def received(record: KafkaRecord) -> Received:
     read_as = read(record)
     assert isinstance(read_as, Received), read_as
     return read_as
 
 
-def faults(record: Record) -> dict[str, str]:
+def faults(record: KafkaRecord) -> dict[str, str]:
     read_as = read(record)
     assert isinstance(read_as, Unreadable), read_as
     return {fault.field: fault.message for fault in read_as.faults}
@@ -51,7 +51,7 @@ def test_without_a_correlation_the_commands_own_id_is_taken() -> None:
     assert received(binary("CancelReturn", CANCEL)).correlation == "id-1"
 
 
-def digest(record: Record) -> bytes:
+def digest(record: KafkaRecord) -> bytes:
     return received(record).digest
 
 
@@ -192,7 +192,7 @@ def test_the_idempotency_key_is_topic_and_source_and_id() -> None:
         (binary("RequestReissue", CANCEL | {"charge_ids": ["c"] * 1001}), "charge_ids"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_named(record: Record, field: str) -> None:
+def test_what_is_wrong_with_a_record_is_named(record: KafkaRecord, field: str) -> None:
     assert field in faults(record)
 
 

@@ -21,7 +21,7 @@ from tests.service.support.records import REGISTER, headers, raw
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord
 
 TOPIC = "invoice.commands.billing"
 POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))

@@ -22,7 +22,7 @@ from tests.service.worker.test_role import MOMENTS, POLICY, TOPIC, batch, buried
 from transport.addresses import Addresses
 from transport.consumer import Batch
 from transport.positions import Move
-from transport.stepping import ConsumerRecord
+from transport.records import ConsumerRecord
 
 pytestmark = pytest.mark.integration
 

@@ -2,12 +2,10 @@
 
 import struct
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import ConsumerRecord as KafkaRecord
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ConsumerStoppedError,
@@ -18,10 +16,9 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 
 from transport import inflating
+from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
-
-ConsumerRecord = KafkaRecord[bytes | None, bytes | None]
 
 MAX_CALL_BYTES = 48 << 20
 """Bytes of compressed batches that one call inflates, and about what it hands out at the most."""
@@ -33,28 +30,7 @@ MAX_RECORDS = 500
 inflating.install()
 
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
-    """A record that the Kafka client itself cannot decode, such as one with a header name that is not UTF-8.
-
-    count: offsets that it stands for. More than one where a whole batch cannot be decoded (an unknown codec, a wrong
-    checksum, inflated too far): the client cannot tell its records from each other.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    error: str
-    count: int = 1
-
-
-Record = ConsumerRecord | Undecodable
 Misplaced = Callable[[Collection[TopicPartition]], Awaitable[None]]
-
-
-def next_offset(record: Record) -> int:
-    """Return the offset behind the record."""
-    return record.offset + (record.count if isinstance(record, Undecodable) else 1)
 
 
 class SteppingConsumer(AIOKafkaConsumer):
@@ -186,9 +162,9 @@ class SteppingConsumer(AIOKafkaConsumer):
             )
             self.seek(partition, start)
 
-    async def _up_to_undecodable(self, partition: TopicPartition, most: int) -> dict[TopicPartition, list[Record]]:
+    async def _up_to_undecodable(self, partition: TopicPartition, most: int) -> dict[TopicPartition, list[KafkaRecord]]:
         """Read one by one up to what cannot be decoded, and go on behind it."""
-        found: list[Record] = []
+        found: list[KafkaRecord] = []
         self.origins = dict(self._durable())
         size, origin = 0, self.origins.get(partition)
         while len(found) < most and size < MAX_CALL_BYTES:

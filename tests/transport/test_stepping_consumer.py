@@ -13,10 +13,11 @@ from confluent_kafka import Producer
 
 from tests.transport.conftest import TOPIC, Writing, consuming, publish, publish_undecodable, until
 from tests.transport.test_inflating import CODECS
-from transport import stepping
+from transport import stepping_consumer
 from transport.addresses import Addresses
 from transport.inflating import MAX_BATCH_BYTES
-from transport.stepping import SteppingConsumer, Undecodable, last_of_batch
+from transport.records import Undecodable
+from transport.stepping_consumer import SteppingConsumer, last_of_batch
 
 pytestmark = pytest.mark.integration
 
@@ -171,7 +172,7 @@ async def test_a_client_that_skips_records_is_taken_back(addresses: Addresses, m
     partition = TopicPartition(TOPIC, 0)
     await publish(addresses, VALUES[:100])
     said: list[str] = []
-    monkeypatch.setattr(stepping.log, "error", lambda event, **_: said.append(event))
+    monkeypatch.setattr(stepping_consumer.log, "error", lambda event, **_: said.append(event))
     async with reader(addresses, partition) as consumer:
         first = await everything(consumer, 20)
         AIOKafkaConsumer.seek(consumer, partition, 57)
