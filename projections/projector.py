@@ -1,4 +1,4 @@
-"""The projector: every read model in one process, each reading for itself, so that one that stops stops alone."""
+"""The projector: every read model in one process, each with a consumer group of its own, so that it stops alone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,52 +16,45 @@ from transport.consumer import consume
 
 log = structlog.get_logger(__name__)
 
-MOST = 1000
+_MAX_BATCH_RECORDS = 1000
 """Records in one transaction."""
-PAUSE = 2.0
-"""Seconds before what broke down is begun again."""
+_RESTART_AFTER = 2.0
+"""Seconds before a failed task is restarted."""
 
 
 async def run(addresses: Addresses) -> None:
-    """Keep the read models up with their topics until cancelled."""
+    """Keep the read models up to date with their topics until cancelled."""
     publisher = Publisher(addresses)
     async with asyncio.TaskGroup() as group:
         for name, entry in MODELS.items():
-            follow = partial(_publishing if name == "status" else _follow, addresses, entry, publisher)
-            group.create_task(_kept_going(name, follow))
-        group.create_task(_kept_going("status publication", publisher.run))
+            task = partial(_project, addresses, entry, publisher if entry.publication else None)
+            group.create_task(_restarting(name, task))
+        group.create_task(_restarting("status publication", publisher.run))
 
 
-async def _publishing(addresses: Addresses, entry: CatalogueEntry, publisher: Publisher) -> None:
-    """Keep the status read model up, and let the publisher know of what it changes and whose partitions they are."""
-    await _consume(addresses, entry, _projection(addresses, entry, publisher.wake), publisher)
+async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: Publisher | None) -> None:
+    """Project the topic until cancelled. The batch in progress is finished before the connection closes.
 
-
-async def _follow(addresses: Addresses, entry: CatalogueEntry, _: Publisher) -> None:
-    await _consume(addresses, entry, _projection(addresses, entry))
-
-
-def _projection(
-    addresses: Addresses, entry: CatalogueEntry, committed: Callable[[], None] = lambda: None
-) -> LiveProjection:
-    health = Health(addresses.database, entry.name)
-    projection = Projection(
-        addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, guard=health
+    publisher: is told of every commit, and of the partitions that this process owns.
+    """
+    health = Health(addresses.database, entry.name, entry.fingerprint)
+    projection = LiveProjection(
+        Projection(
+            addresses.database,
+            consumer=entry.consumer,
+            model=entry.make(),
+            committed=publisher.wake if publisher else _nothing,
+            guard=health,
+        ),
+        health,
     )
-    return LiveProjection(projection, health)
-
-
-async def _consume(
-    addresses: Addresses, entry: CatalogueEntry, projection: LiveProjection, publisher: Publisher | None = None
-) -> None:
-    """Read the topic until cancelled; the last batch in hand is finished before the connection goes."""
     try:
         await consume(
             addresses,
             group=entry.consumer,
             topics=[entry.topic],
             work=projection,
-            most=MOST,
+            most=_MAX_BATCH_RECORDS,
             found=projection.found,
             assigned=publisher and publisher.assigned,
             revoked=publisher and publisher.revoked,
@@ -70,11 +63,15 @@ async def _consume(
         await asyncio.to_thread(projection.close)
 
 
-async def _kept_going(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Begin the work again whenever it breaks down; the others go on meanwhile."""
+def _nothing() -> None:
+    """Do nothing after a commit."""
+
+
+async def _restarting(name: str, task: Callable[[], Awaitable[None]]) -> None:
+    """Restart the task whenever it fails, so that the others keep running."""
     while True:
         try:
-            await work()
+            await task()
         except Exception:
-            log.exception("a part of the projector broke down; it is begun again", part=name)
-        await asyncio.sleep(PAUSE)
+            log.exception("projector_task_failed", task=name)
+        await asyncio.sleep(_RESTART_AFTER)

@@ -5,7 +5,6 @@ from psycopg.errors import LockNotAvailable
 
 from projections.catalogue import MODELS
 from projections.engine import health
-from projections.engine.fingerprint import fingerprint
 from projections.engine.read_model import is_there
 from projections.publication import outbox
 from projections.rebuild import tables
@@ -41,7 +40,7 @@ def _ensure(database_url: str) -> None:
             if not is_there(cur, entry.make().names()[0]):
                 entry.make().create(cur)
                 entry.make().index(cur)
-                cur.execute(_BUILT, (entry.name, fingerprint()))
+                cur.execute(_BUILT, (entry.name, entry.fingerprint))
             cur.execute(_BUILT, (entry.name, "unknown"))
         cur.execute(outbox.CREATE)
         cur.execute(outbox.CREATE_INDEX)

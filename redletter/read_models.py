@@ -16,7 +16,6 @@ from rich.progress import (
 from local import terminal
 from projections import resuming
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
-from projections.engine.fingerprint import fingerprint
 from projections.publication.failing import PUBLICATION
 from projections.rebuild import tables
 from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
@@ -60,7 +59,7 @@ def rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         code, building = built.get(name, ("", False))
         state = [
             "; ".join(f"stopped: {stop.why}" for stop in resuming.standing(addresses.database, name)) or "running",
-            "" if code == fingerprint() else "built by a different version",
+            "" if code == entry.fingerprint else "built by a different version",
             "a rebuild is running or was interrupted" if building else "",
             f"skipped records: {skipped[name]}, rebuild it" if name in skipped else "",
             f"left over from a rebuild: {', '.join(old[name])}; the next rebuild drops it" if old.get(name) else "",

@@ -1,19 +1,49 @@
-"""Which code a read model was built by: rows can only be compared when it is the same."""
+"""Which code built the rows of a read model: rows can only be compared when it is the same."""
 
+import ast
+from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-import events
+_ROOT = Path(__file__).parents[2]
+_OWN_FILES = ("fold.py", "row.py", "table.py")
+"""Files of a read model's folder that decide what its rows look like; its queries only read them."""
+_CATALOGUE = "events/catalogue.py"
+_ALWAYS = (
+    "projections/engine/read_model.py",
+    "events/invoice_events.py",
+    "events/stored.py",
+    "events/values.py",
+    _CATALOGUE,
+)
 
-_EVENTS = Path(events.__file__).parent
-_PROJECTIONS = Path(__file__).parents[1]
-_NO_FOLD = {"api", "console", "operations", "rebuild"}
-"""Folders that have no part in what rows look like."""
+
+def fingerprint(folder: str, root: Path = _ROOT) -> str:
+    """Return what changes with the code that makes the rows of the read model in a folder of `projections`.
+
+    That is its fold, row and table, and whatever they import of `projections` and `events`. The catalogue of messages
+    counts as it stands, but not what it imports: it names every command and reply, and no row is made of those.
+    """
+    found: set[Path] = set()
+    to_visit = [root / "projections" / folder / name for name in _OWN_FILES] + [root / name for name in _ALWAYS]
+    while to_visit:
+        file = to_visit.pop()
+        if file not in found and file.is_file():
+            found.add(file)
+            if file != root / _CATALOGUE:
+                to_visit += (root / f"{module.replace('.', '/')}.py" for module in _imported(file.read_bytes()))
+    return sha256(b"\0".join(file.read_bytes() for file in sorted(found))).hexdigest()[:16]
 
 
-def fingerprint() -> str:
-    """Return what changes with every change of an event, a fold or a table."""
-    files = sorted(_EVENTS.glob("*.py")) + sorted(
-        file for file in _PROJECTIONS.rglob("*.py") if not _NO_FOLD.intersection(file.relative_to(_PROJECTIONS).parts)
-    )
-    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+@cache
+def _imported(source: bytes) -> tuple[str, ...]:
+    return tuple(_modules(ast.parse(source)))
+
+
+def _modules(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules of our own that a module imports. ``from a.b import c`` may mean ``a.b`` or ``a.b.c``."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in {"events", "projections"}:
+            yield node.module or ""
+            yield from (f"{node.module}.{name.name}" for name in node.names)

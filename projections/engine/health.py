@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, class_row
 
 from events.values import Record, Time
-from projections.engine.fingerprint import fingerprint
 from projections.engine.read_model import Cur
 from transport.clients.postgres import connect
 
@@ -96,10 +95,11 @@ class Retired(Exception):
 class Health:
     """Tells of one read model on which partitions it cannot go on."""
 
-    def __init__(self, database: str, model: str) -> None:
+    def __init__(self, database: str, model: str, code: str = "") -> None:
+        """``code``: the fingerprint of what writes the rows."""
         self._database = database
         self._model = model
-        self._code = fingerprint()
+        self._code = code
         self._stopped: frozenset[TopicPartition] = frozenset()
         self._told: dict[TopicPartition, str] = {}
 

@@ -13,7 +13,6 @@ from psycopg.errors import LockNotAvailable
 
 from projections import resuming
 from projections.catalogue import CatalogueEntry
-from projections.engine.fingerprint import fingerprint
 from projections.engine.read_model import Cur
 from projections.rebuild import shares, tables
 from projections.rebuild.filling import STALLED_WHILE_PAUSED, CannotFold, Filling, Progress, filling
@@ -68,7 +67,7 @@ async def rebuild(addresses: Addresses, entry: CatalogueEntry, told: Told, grace
     Goes on where an interrupted one by the same code was.
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
-    code = fingerprint()
+    code = entry.fingerprint
     with _alone(addresses, entry), _without_ruins(addresses, entry):
         async with filling(addresses, entry, told.progress) as fill:
             await _catch_up(addresses, entry, fill, told, code)
@@ -86,7 +85,7 @@ async def verify(addresses: Addresses, entry: CatalogueEntry, told: Told) -> Out
 
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
-    code = fingerprint()
+    code = entry.fingerprint
     with _alone(addresses, entry), _without_ruins(addresses, entry):
         async with filling(addresses, entry, told.progress) as fill:
             await _catch_up(addresses, entry, fill, told, code)

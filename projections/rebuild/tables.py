@@ -8,7 +8,6 @@ from psycopg.sql import SQL, Identifier
 
 from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import SCHEMA, Cur, about, is_there
-from projections.publication import outbox
 
 NEW, OLD = "__new", "__old"
 """Suffixes of the tables' names: being filled, and replaced."""
@@ -117,8 +116,9 @@ def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
 
     Raises: psycopg.errors.LockNotAvailable when a query runs longer than `LOCK_WITHIN`.
     """
-    if entry.name == "status":
-        outbox.put_again(cur, f"status{NEW}", partitions)
+    if entry.publication:
+        (table,) = entry.build(NEW).names()
+        entry.publication.before_switch(cur, table, partitions)
     drop(cur, entry, OLD)
     cur.execute(SQL("set local lock_timeout = {}").format(LOCK_WITHIN))
     live, new, old = (entry.build(suffix).names() for suffix in ("", NEW, OLD))

@@ -45,8 +45,8 @@ def batch(*records: Sequence[ConsumerRecord]) -> Batch:
     return Batch([record for one in records for record in one], moves)
 
 
-def make(tables: Addresses) -> LiveProjection:
-    telling = Health(tables.database, "details")
+def make(tables: Addresses, code: str = "an earlier release") -> LiveProjection:
+    telling = Health(tables.database, "details", code)
     projection = Projection(tables.database, consumer=DETAILS.consumer, model=DETAILS.make(), guard=telling)
     return LiveProjection(projection, telling)
 
@@ -196,7 +196,7 @@ async def test_a_database_that_takes_no_writes_stops_no_partition_and_is_told_on
 
 
 async def test_a_projector_of_an_earlier_release_does_not_write_what_a_later_one_has_rebuilt(
-    tables: Addresses, details: LiveProjection, monkeypatch: pytest.MonkeyPatch
+    tables: Addresses, details: LiveProjection
 ) -> None:
     details.handle(batch(topic(GOOD, message(invoice(1), 1))))
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
@@ -209,8 +209,7 @@ async def test_a_projector_of_an_earlier_release_does_not_write_what_a_later_one
     assert why.startswith("another release has rebuilt it")
     with closing(make(tables)) as started_again, pytest.raises(PartitionsStopped):
         started_again.handle(batch(topic(GOOD, message(invoice(2), 1), first=1)))
-    monkeypatch.setattr(health, "fingerprint", lambda: "a later release")
-    with closing(make(tables)) as of_later:
+    with closing(make(tables, "a later release")) as of_later:
         of_later.positions([GOOD])
         of_later.handle(batch(topic(GOOD, message(invoice(2), 1), first=1)))
     assert await stopped(tables) == []
