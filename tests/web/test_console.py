@@ -17,9 +17,9 @@ from fastapi import Request
 from events.catalogue import EVENTS
 from events.commands import RequestReissue, RequestReturn
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
+from rules.calendar import MAINLAND_CHINA
 from tests.whole.support.stories import ENDS, REFUSALS
 from web.console import charts, forms, rendering, words
-from web.console.due import business_days_left
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of
 from web.http.problems import Problem
@@ -49,7 +49,8 @@ def request(query: str = "", **headers: str) -> Request:
 )
 def test_the_time_left_is_told_in_business_days(now: tuple[int, ...], due: tuple[int, ...], days: int) -> None:
     today, last = (datetime(*one, tzinfo=SHANGHAI) for one in (now, due))
-    assert business_days_left(today, last) == days
+    days_left: Any = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA).environments["en"].globals["days_left"]
+    assert days_left(today, last) == days
 
 
 @pytest.mark.parametrize(
@@ -181,20 +182,20 @@ def test_static_files_change_their_address_with_their_contents(tmp_path: Path, m
 
 @pytest.mark.parametrize("steering", ["\u202e", "\u2066", "\u200f", "\x1b", "\x07", "\x9b", "\x00"])
 def test_what_steers_a_text_is_shown_instead_of_obeyed(steering: str) -> None:
-    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    environment = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA).environments["en"]
     shown = environment.from_string("<p title='{{ name }}'>{{ name }}</p>").render(name=f"Acme{steering}<b>")
     assert steering not in shown
     assert shown.count(f"Acme\\u{ord(steering):04x}&lt;b&gt;") == 2
 
 
 def test_line_ends_and_every_script_stay_as_they_are() -> None:
-    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    environment = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA).environments["en"]
     name = "红字发票\n\tשלום Åse"
     assert environment.from_string("{{ name }}").render(name=name) == name
 
 
 def test_what_a_reader_entered_comes_back_as_it_was() -> None:
-    environment = rendering.pages(lambda: None, timedelta()).environments["en"]
+    environment = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA).environments["en"]
     entered = "\u202e<remarks>"
     shown = environment.from_string("<textarea>{{ entered|as_entered }}</textarea>").render(entered=entered)
     assert shown == "<textarea>\u202e&lt;remarks&gt;</textarea>"

@@ -39,7 +39,7 @@ def install(  # noqa: PLR0913 - what the pages stand on
     calendar: MainlandChina,
 ) -> None:
     """Let the app serve the pages."""
-    shown = pages(lambda: hub.a_moment_ago, clock_shift)
+    shown = pages(lambda: hub.a_moment_ago, clock_shift, calendar)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))

@@ -23,8 +23,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from rules.calendar import MainlandChina
 from web.console import words
-from web.console.due import business_days_left
 from web.console.viewer import LANGUAGE_COOKIE, LANGUAGES, Language, Viewer, viewer_of
 
 FOLDER = Path(__file__).parent
@@ -116,13 +116,14 @@ class Pages:
         return answer
 
 
-def pages(here: Callable[[], str | None], clock_shift: timedelta) -> Pages:
+def pages(here: Callable[[], str | None], clock_shift: timedelta, calendar: MainlandChina) -> Pages:
     """Return the renderer."""
     translations: dict[Language, gettext.NullTranslations] = {one: catalogue(one) for one in LANGUAGES}
-    return Pages({one: _environment(translations[one]) for one in LANGUAGES}, translations, here, clock_shift)
+    environments = {one: _environment(translations[one], calendar) for one in LANGUAGES}
+    return Pages(environments, translations, here, clock_shift)
 
 
-def _environment(translations: gettext.NullTranslations) -> Environment:
+def _environment(translations: gettext.NullTranslations, calendar: MainlandChina) -> Environment:
     environment = Environment(
         loader=PackageLoader("web.console"),
         autoescape=True,
@@ -141,7 +142,12 @@ def _environment(translations: gettext.NullTranslations) -> Environment:
         return translations.gettext(meanings[code]) if code in meanings else code
 
     cast("dict[str, Any]", environment.globals).update(
-        words=words, assets=fingerprint(), say=say, days_left=business_days_left, due_day=_due_day, link=_link
+        words=words,
+        assets=fingerprint(),
+        say=say,
+        days_left=calendar.business_days_used,  # from the day after the first moment to the day of the second
+        due_day=_due_day,
+        link=_link,
     )
     return environment
 
