@@ -32,7 +32,7 @@ async def test_the_list_is_searched_while_one_types_and_the_address_says_so(site
     await expect(row(page, number)).to_be_visible()
     await expect(page).to_have_url(re.compile(rf"\?q={number}$"))
     await page.get_by_label("Status").select_option("returned")
-    await expect(page.locator("#list")).to_contain_text("No invoice matches.")
+    await expect(page.locator("#list")).to_contain_text("No invoices match.")
     await expect(page).to_have_url(re.compile(rf"\?q={number}&status=returned$"))
     await page.reload()
     await expect(page.get_by_label("Status")).to_have_value("returned")
@@ -52,18 +52,18 @@ async def test_every_link_of_the_list_leads_to_an_address_of_its_own(site: Site,
 
 async def test_what_is_not_there_is_said_in_a_sentence(site: Site, page: Page) -> None:
     for path, status, sentence in (
-        ("/details/26000000000000000404", 404, "There is no such invoice."),
-        ("/return/26000000000000000404", 404, "There is no such invoice."),
-        ("/?path=x&status=lost", 200, "This address cannot be read."),
-        ("/lists", 404, "There is no such page."),
-        ("/?cursor=x", 422, "This address cannot be read."),
-        ("/issue?account_id=" + "x" * 65, 422, "This address cannot be read."),
+        ("/details/26000000000000000404", 404, "Invoice not found."),
+        ("/return/26000000000000000404", 404, "Invoice not found."),
+        ("/?path=x&status=lost", 200, "This address is not valid."),
+        ("/lists", 404, "Page not found."),
+        ("/?cursor=x", 422, "This address is not valid."),
+        ("/issue?account_id=" + "x" * 65, 422, "This address is not valid."),
     ):
         answer = await site.http.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
         assert (answer.status_code, sentence in answer.text) == (status, True), path
         assert "content-security-policy" in answer.headers
     await page.goto("/?status=lost")
-    await expect(page.locator("#list")).to_contain_text("This address cannot be read.")
+    await expect(page.locator("#list")).to_contain_text("This address is not valid.")
 
 
 async def test_a_form_from_another_site_is_not_taken(site: Site) -> None:
@@ -131,7 +131,7 @@ async def test_a_return_is_requested_with_the_keyboard_alone(site: Site, page: P
     number = await site.invoice()
     await page.goto(f"/?q={number}")
     await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")
     opener = row(page, number).get_by_role("link", name="Return")
     for _ in range(12):
@@ -166,12 +166,12 @@ async def test_nothing_moves_when_a_status_changes(site: Site, page: Page) -> No
     await page.goto(f"/details/{above}")
     await page.evaluate(SHIFTS)
     charges = await page.get_by_role("heading", name="Charges").bounding_box()
-    timeline = await page.get_by_role("heading", name="What happened").bounding_box()
+    timeline = await page.get_by_role("heading", name="History").bounding_box()
     await site.tell(ask_simply(above))
     await expect(page.locator(".heading")).to_contain_text("Returned")
     assert await page.evaluate(SHIFTED) < 0.001, "only the links beside the badge make room for it"
     assert await page.get_by_role("heading", name="Charges").bounding_box() == charges
-    assert await page.get_by_role("heading", name="What happened").bounding_box() == timeline
+    assert await page.get_by_role("heading", name="History").bounding_box() == timeline
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -67,12 +67,12 @@ async def test_released_charges_wait_on_issue_invoice(site: Site, page: Page) ->
     await page.get_by_role("link", name=f"Issue an invoice for the charges of {number}").click()
     await expect(page.get_by_role("dialog")).to_contain_text(f"{number}-ecs")
     await page.goto("/issue?account_id=nobody")
-    await expect(page.locator("main")).to_contain_text("No charge waits for a new invoice.")
+    await expect(page.locator("main")).to_contain_text("No charges are waiting for a new invoice.")
     await expect(page.get_by_role("link", name="Show all invoices")).to_be_visible()
 
 
 async def test_an_invoice_that_is_not_returned_cannot_be_reissued(site: Site, page: Page) -> None:
     number = await site.invoice()
     await page.goto(f"/reissue/{number}")
-    await expect(page.locator("main")).to_contain_text("This invoice is not returned. Return it first.")
+    await expect(page.locator("main")).to_contain_text("This invoice has not been returned. Return it first.")
     await expect(page.get_by_role("button", name="OK")).to_have_count(0)

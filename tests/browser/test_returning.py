@@ -46,7 +46,7 @@ async def test_a_recorded_invoice_is_returned_with_a_form_from_the_click_to_retu
     dialog = await dialog_of(page, number, "Return")
     await expect(dialog).to_contain_text("Recorded")
     await fill(dialog, {FORM: next(site.forms), REASON: "wrong_amount", REMARKS: "please"})
-    await dialog.get_by_role("button", name="Put the original number into the remarks").click()
+    await dialog.get_by_role("button", name="Insert the original number into the remarks").click()
     await expect(dialog.get_by_label(REMARKS)).to_have_value(f"please {number}")
     await submit(dialog)
     await expect(row(page, number)).to_contain_text("Returned")
@@ -69,8 +69,8 @@ async def test_every_field_says_what_is_wrong_with_it_and_keeps_what_was_entered
 
     await fill(dialog, {FORM: "33-1", REASON: "other", REMARKS: number + "x" * 400})
     await submit(dialog)
-    await faulty(dialog, FORM, "The number has exactly 20 digits. Copy it from the form.")
-    await faulty(dialog, REMARKS, "Remarks have at most 382 characters.")
+    await faulty(dialog, FORM, "The number must have exactly 20 digits. Copy it from the form.")
+    await faulty(dialog, REMARKS, "Remarks can have at most 382 characters.")
     await expect(dialog.get_by_label(FORM)).to_have_value("33-1")
     await expect(dialog.get_by_label(REASON)).to_have_value("other")
 

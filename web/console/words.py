@@ -57,7 +57,7 @@ EVENT: Mapping[str, str] = {
     "PostingStatusChanged": _("Posting status changed"),
     "ReturnRequested": _("Return requested"),
     "RedFontFormConfirmed": _("Red-font Confirmation Form confirmed"),
-    "ReversalAttemptFailed": _("An attempt failed; it will be repeated"),
+    "ReversalAttemptFailed": _("Attempt failed; it will be retried"),
     "CreditNoteIssued": _("Credit note issued"),
     "InvoiceReturned": _("Return complete"),
     "ReturnRefused": _("Return refused"),
@@ -68,51 +68,53 @@ EVENT: Mapping[str, str] = {
     "ReplacementIssued": _("New invoice issued"),
 }
 REFUSAL: Mapping[str, str] = {
-    "INVOICE_NOT_FOUND": _("There is no such invoice."),
-    "RETURN_ALREADY_IN_PROGRESS": _("A return of this invoice is in progress already. It takes 1 to 3 business days."),
-    "INVOICE_ALREADY_REVERSED": _("This invoice is reversed already. You can request a new one."),
+    "INVOICE_NOT_FOUND": _("Invoice not found."),
+    "RETURN_ALREADY_IN_PROGRESS": _("This invoice is already being returned. A return takes 1 to 3 business days."),
+    "INVOICE_ALREADY_REVERSED": _("This invoice has already been reversed. You can request a new one."),
     "POSTING_STATUS_UNKNOWN": _(
-        "It is not known whether this invoice is recorded in the buyer's books. Ask your finance department."
+        "It is not known yet whether the buyer has recorded this invoice. Ask your finance department."
     ),
-    "POSTING_STATUS_MISMATCH": _("The posting status has changed meanwhile. Check the form below and send it again."),
+    "POSTING_STATUS_MISMATCH": _("The posting status has changed. Check the form below and submit it again."),
     "RED_FONT_FORM_NUMBER_REQUIRED": _(
-        "Enter the number of the Red-font Confirmation Form that your finance department made in the e-tax system."
+        "Enter the number of the Red-font Confirmation Form that your finance department created in the tax system."
     ),
-    "RED_FONT_FORM_NUMBER_MALFORMED": _("The number has exactly 20 digits. Copy it from the form."),
-    "RED_FONT_FORM_NOT_EXPECTED": _("This return needs no Red-font Confirmation Form."),
+    "RED_FONT_FORM_NUMBER_MALFORMED": _("The number must have exactly 20 digits. Copy it from the form."),
+    "RED_FONT_FORM_NOT_EXPECTED": _("This return does not need a Red-font Confirmation Form."),
     "RETURN_REASON_REQUIRED": _("Select a reason for the return."),
     "REMARKS_MISSING_ORIGINAL_NUMBER": _("The remarks must include the original invoice number."),
-    "REMARKS_TOO_LONG": _("Remarks have at most 382 characters."),
-    "RED_FONT_FORM_ALREADY_USED": _("This form serves another invoice. Ask for the form made for this one."),
-    "RED_FONT_FORM_NOT_FOUND": _("The tax system knows no form of this number."),
-    "RED_FONT_FORM_FOR_OTHER_INVOICE": _("The form was made for another invoice."),
-    "RED_FONT_FORM_KIND_MISMATCH": _("The form was made for another type of invoice."),
-    "RED_FONT_FORM_PARTY_MISMATCH": _("The form names another seller or buyer."),
+    "REMARKS_TOO_LONG": _("Remarks can have at most 382 characters."),
+    "RED_FONT_FORM_ALREADY_USED": _(
+        "This form is already used for another invoice. Use the form created for this one."
+    ),
+    "RED_FONT_FORM_NOT_FOUND": _("The tax system has no form with this number."),
+    "RED_FONT_FORM_FOR_OTHER_INVOICE": _("The form was created for another invoice."),
+    "RED_FONT_FORM_KIND_MISMATCH": _("The form was created for a different type of invoice."),
+    "RED_FONT_FORM_PARTY_MISMATCH": _("The form names a different seller or buyer."),
     "RED_FONT_FORM_AMOUNT_MISMATCH": _("The form does not reverse the full amount of the invoice."),
-    "RED_FONT_FORM_REASON_NOT_ALLOWED": _("The reason on the form is not one for cloud services."),
+    "RED_FONT_FORM_REASON_NOT_ALLOWED": _("The reason on the form does not apply to cloud services."),
     "RED_FONT_FORM_AWAITING_BUYER": _("The buyer has not confirmed the form yet."),
     "RED_FONT_FORM_AWAITING_SELLER": _("The seller has not confirmed the form yet."),
     "RED_FONT_FORM_REJECTED": _("The form was rejected."),
     "RED_FONT_FORM_EXPIRED": _("The form has expired. Ask your finance department for a new one."),
     "RED_FONT_FORM_REVOKED": _("The form was revoked."),
     "RED_FONT_FORM_VOID": _("The form is void."),
-    "RED_FONT_FORM_STATE_UNKNOWN": _("The form is in a state that is not known here."),
-    "POSTING_STATUS_CHANGED": _(
-        "The buyer recorded the invoice meanwhile. Return it with a Red-font Confirmation Form."
-    ),
-    "ORIGINAL_NOT_RETURNED": _("This invoice is not returned. Return it first."),
+    "RED_FONT_FORM_STATE_UNKNOWN": _("The form is in an unknown state."),
+    "POSTING_STATUS_CHANGED": _("The buyer has recorded the invoice. Return it with a Red-font Confirmation Form."),
+    "ORIGINAL_NOT_RETURNED": _("This invoice has not been returned. Return it first."),
     "ORIGINAL_RETURN_NOT_COMPLETE": _("The return of this invoice is not complete yet."),
     "NO_CHARGES_SELECTED": _("Select at least one charge."),
-    "CHARGE_NOT_ON_ORIGINAL": _("Some of the charges are not on this invoice."),
-    "CHARGE_ALREADY_REINVOICED": _("Some of the charges are on a new invoice, or asked for already."),
-    "NOTHING_TO_INVOICE": _("The selected charges come to nothing. Select charges that come to more."),
-    "IDEMPOTENCY_KEY_REUSED": _("This form was sent before with other contents. Open it again."),
-    "MALFORMED_COMMAND": _("Something that was entered cannot be read."),
+    "CHARGE_NOT_ON_ORIGINAL": _("Some charges are not on this invoice."),
+    "CHARGE_ALREADY_REINVOICED": _("Some charges are already on a new invoice or have been requested."),
+    "NOTHING_TO_INVOICE": _("The selected charges add up to zero or less. Select charges with a positive total."),
+    "IDEMPOTENCY_KEY_REUSED": _("This form was already submitted with different contents. Open it again."),
+    "MALFORMED_COMMAND": _("Some of what you entered is not valid."),
     "NOT_ANSWERED_YET": _(
-        "Your request is sent and will be dealt with, but its answer takes long. The status will change by itself; "
-        "sending it again does no harm."
+        "Your request has been sent and will be processed, but the reply is taking longer than usual. "
+        "The status will update by itself; sending the request again does no harm."
     ),
-    "COMMANDS_UNAVAILABLE": _("Requests cannot be taken now. What you entered is kept: send it again in a moment."),
+    "COMMANDS_UNAVAILABLE": _(
+        "Requests cannot be accepted right now. Your entries are kept; submit them again in a moment."
+    ),
 }
 """Of refused requests, and of returns that the tax side refused (docs/contract.md#rules)."""
 
@@ -124,8 +126,8 @@ FIELDS: Mapping[str, str] = {
 """What is wrong with a field that cannot be read."""
 
 SERVERS: Mapping[str, str] = {
-    "kafka": _("Kafka cannot be reached: requests cannot be sent now, and changes will show later."),
-    "database": _("The database cannot be reached: nothing new can be shown now."),
-    "behind": _("The page is behind: what you see may be some minutes old."),
-    "stopped": _("A part of the page has stopped. Operators know; what it shows may be old."),
+    "kafka": _("Kafka is not reachable: requests cannot be sent, and changes will appear later."),
+    "database": _("The database is not reachable: nothing new can be shown."),
+    "behind": _("This page is behind: what you see may be a few minutes old."),
+    "stopped": _("Part of this page has stopped updating and may be out of date. The operators are informed."),
 }
