@@ -119,7 +119,7 @@ class Pages:
 def pages(here: Callable[[], str | None], clock_shift: timedelta, calendar: MainlandChina) -> Pages:
     """Return the renderer."""
     translations: dict[Language, gettext.NullTranslations] = {one: catalogue(one) for one in LANGUAGES}
-    environments = {one: _environment(translations[one], calendar) for one in LANGUAGES}
+    environments: dict[Language, Environment] = {one: _environment(translations[one], calendar) for one in LANGUAGES}
     return Pages(environments, translations, here, clock_shift)
 
 
