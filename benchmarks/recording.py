@@ -10,7 +10,7 @@ import psycopg
 from aiokafka import ConsumerRecord
 from eventsourcing.persistence import StoredEvent
 
-from service.invoice.claim_rules import Change, Claim, Holder
+from service.invoice.claims import Claim, ClaimChange, Holder
 from service.store.rows import EventRow, ReplyRow
 from transport.records import OutgoingRecord
 
@@ -22,7 +22,7 @@ class Outcome:
     """The rows and the messages of one command, in the order in which they were written and published."""
 
     entries: list[EventRow | ReplyRow] = field(default_factory=list[EventRow | ReplyRow])
-    claims: list[Change] = field(default_factory=list[Change])
+    claims: list[ClaimChange] = field(default_factory=list[ClaimChange])
     messages: list[OutgoingRecord] = field(default_factory=list[OutgoingRecord])
 
 
@@ -43,7 +43,7 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
             row = ReplyRow(*columns)
             outcomes[row.causation.encode()].entries.append(row)
         for kind, key, number, account, reissue in connection.execute(_CLAIMS):
-            outcomes[first[number]].claims.append(Change(Claim(kind, key), None, Holder(number, account, reissue)))
+            outcomes[first[number]].claims.append(ClaimChange(Claim(kind, key), None, Holder(number, account, reissue)))
     for message in sorted(published, key=lambda one: one.topic):
         headers = list(message.headers)
         outcome = outcomes[dict(headers)["ce_causationid"] or b""]

@@ -122,7 +122,9 @@ Time = Annotated[
         "must be an RFC 3339 time with an offset, such as 2026-02-13T09:30:00+08:00",
     ),
 ]
-InvoiceNumber = Annotated[str, _text("number", r"^[0-9]{20}$", "must be exactly 20 digits 0-9")]
+NUMBER_PATTERN = r"^[0-9]{20}$"
+"""Of invoices, credit notes and red-font forms."""
+InvoiceNumber = Annotated[str, _text("number", NUMBER_PATTERN, "must be exactly 20 digits 0-9")]
 CreditNoteNumber = InvoiceNumber
 RedFontFormNumber = InvoiceNumber
 TaxId = Annotated[str, _text("tax_id", r"^[A-Za-z0-9]{1,20}$", "must be 1 to 20 letters or digits")]

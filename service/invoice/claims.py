@@ -1,6 +1,10 @@
-"""Who holds what: claims, their holders, and the changes of a batch on top of what was loaded."""
+"""Claims: what must be unique over all invoices. A form, a document number or a charge serves one invoice.
 
-from collections.abc import Iterable, Iterator, Mapping
+They are the one thing that crosses invoices. The store writes their changes in the transaction of the events, each from
+the holder that was seen.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,8 +30,29 @@ class Holder:
     released: bool = False
 
 
+def form_claim(number: str) -> Claim:
+    """Return the claim on a form number."""
+    return Claim("form", number)
+
+
+def document_claim(number: str) -> Claim:
+    """Return the claim on an invoice or credit note number."""
+    return Claim("document", number)
+
+
+def charge_claims(charge_ids: Iterable[str]) -> frozenset[Claim]:
+    """Return the claims on charges."""
+    return frozenset(Claim("charge", charge_id) for charge_id in charge_ids)
+
+
+def used_form_facts(number: str, holder: Holder, account_id: str) -> dict[str, str]:
+    """Return the facts of a form that serves another invoice, which is named to its own account only."""
+    own = {"invoice_number": holder.invoice_number} if holder.account_id == account_id else {}
+    return {"form_number": number, **own}
+
+
 @dataclass(frozen=True, slots=True)
-class Change:
+class ClaimChange:
     """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None.
 
     Of what a batch changes (``net``), both are as on record: a charge that nobody holds keeps who released it.
@@ -52,74 +77,3 @@ class Claims(Protocol):
     def held_by(self, holder: Holder) -> frozenset[str]:
         """Return the charge ids of a hold; none when there is no such hold."""
         ...
-
-
-class WrongHolder(Exception):
-    """A change starts from another holder than the one on record: a rival wrote meanwhile, or a rule is wrong."""
-
-    def __init__(self, change: Change, holder: Holder | None) -> None:
-        super().__init__(f"{change.claim} is held by {holder}, not by {change.was}")
-
-
-class Overlay(Claims):
-    """Loaded claims with the changes of a batch on top: each command sees what those before it left."""
-
-    def __init__(self, rows: Mapping[Claim, Holder]) -> None:
-        self._loaded = rows
-        self._touched: dict[Claim, Holder | None] = {}
-        self._holds: dict[Holder, set[str]] = {}
-        for claim, holder in rows.items():
-            self._index(claim, None, holder)
-
-    def holder(self, claim: Claim) -> Holder | None:
-        """Return who holds a claim now."""
-        row = self._row(claim)
-        return None if row is None or row.released else row
-
-    def released_by(self, claim: Claim) -> Holder | None:
-        """Return the invoice that let a charge go which nobody holds now."""
-        row = self._row(claim)
-        return row if row is not None and row.released else None
-
-    def held_by(self, holder: Holder) -> frozenset[str]:
-        """Return the charge ids of a hold as it is now."""
-        return frozenset(self._holds.get(holder, ()))
-
-    def apply(self, changes: Iterable[Change]) -> None:
-        """Let claims change hands; each at most once in ``changes``.
-
-        Raises: WrongHolder, and then none has changed hands.
-        """
-        changes = tuple(changes)
-        for change in changes:
-            if self.holder(change.claim) != change.was:
-                raise WrongHolder(change, self.holder(change.claim))
-        for change in changes:
-            self._touched[change.claim] = change.now or _left(change)
-            self._index(change.claim, change.was, change.now)
-
-    def net(self) -> list[Change]:
-        """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
-        return sorted(self._net(), key=lambda change: change.claim)
-
-    def _row(self, claim: Claim) -> Holder | None:
-        return self._touched[claim] if claim in self._touched else self._loaded.get(claim)
-
-    def _net(self) -> Iterator[Change]:
-        for claim, now in self._touched.items():
-            was = self._loaded.get(claim)
-            if was != now:
-                yield Change(claim, was, now)
-
-    def _index(self, claim: Claim, was: Holder | None, now: Holder | None) -> None:
-        if was is not None and was.reissue_id is not None:
-            self._holds[was].discard(claim.key)
-        if now is not None and now.reissue_id is not None:
-            self._holds.setdefault(now, set()).add(claim.key)
-
-
-def _left(change: Change) -> Holder | None:
-    """Return what stays on record of a claim that was let go: of a charge, whose it was."""
-    if change.claim.kind != "charge" or change.was is None:
-        return None
-    return Holder(change.was.invoice_number, change.was.account_id, released=True)

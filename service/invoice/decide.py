@@ -23,22 +23,17 @@ from events.commands import (
     RequestReturn,
     ReviseDeadline,
 )
-from service.invoice.claim_rules import Claims
+from service.invoice.claims import Claims
+from service.invoice.credit_notes import complete_return, record_credit_note
 from service.invoice.decision import Decision
 from service.invoice.forms import confirm_form, reject_form
 from service.invoice.moment import Moment
 from service.invoice.posting import record_posting_status
+from service.invoice.progress import mark_overdue, report_failure, revise_deadline
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.registration import register_invoice
 from service.invoice.reissue import link_replacement, refuse_reissue, request_reissue
 from service.invoice.returns import cancel_return, request_return
-from service.invoice.reversal import (
-    complete_return,
-    mark_overdue,
-    record_credit_note,
-    report_failure,
-    revise_deadline,
-)
 from service.invoice.state import Invoice, Issued
 
 
@@ -98,7 +93,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
         case ReportReversalFailure():
             return report_failure(invoice, command, moment)
         case MarkReturnOverdue():
-            return mark_overdue(invoice, command, moment)
+            return mark_overdue(invoice, moment)
         case ReviseDeadline():
             return revise_deadline(invoice, command, moment)
         case RequestReissue():

@@ -1,7 +1,8 @@
 """Events -> state. The fold never argues: what does not fit the state changes nothing."""
 
 from dataclasses import replace
-from typing import assert_never
+from datetime import datetime
+from typing import Any, assert_never
 
 from events.invoice_events import (
     AnyInvoiceEvent,
@@ -52,109 +53,71 @@ def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:
         if isinstance(event, InvoiceIssued):
             return Issued(event, NEVER_OBSERVED, event.occurred_at)
         raise NotBegun(event)
-    after = _on_record(state, event)
+    after = _evolved(state, event)
     return state if after is state else replace(after, last_at=max(state.last_at, event.occurred_at))
 
 
-def _on_record(state: Invoice, event: AnyInvoiceEvent) -> Invoice:
-    if isinstance(state, Issued):
-        return _issued(state, event)
-    if isinstance(state, FormOpen | FormConfirmed):
-        return _in_progress(state, event)
-    return _void(state, event)
-
-
-def _issued(state: Issued, event: AnyInvoiceEvent) -> Invoice:
-    match event:
-        case PostingStatusChanged():
-            return Issued(state.body, Posting(event.posting_status, event.observed_at), state.last_at)
-        case ReturnRequested():
-            return FormOpen(state.body, state.posting, state.last_at, _requested(event))
-        case (
-            InvoiceIssued()
-            | RedFontFormConfirmed()
-            | ReversalAttemptFailed()
-            | CreditNoteIssued()
-            | InvoiceReturned()
-            | ReturnRefused()
-            | ReturnDeadlineRevised()
-            | ReturnOverdue()
-            | ReissueRequested()
-            | ReissueRefused()
-            | ReplacementIssued()
-        ):
-            return state
-        case _:
-            assert_never(event)
-
-
-def _in_progress(  # noqa: PLR0911 - one case per event
-    state: InProgress, event: AnyInvoiceEvent
+def _evolved(  # noqa: C901, PLR0911, PLR0912 - one case per event
+    state: Invoice, event: AnyInvoiceEvent
 ) -> Invoice:
+    """Each event changes the states that it fits, and leaves the others as they are."""
     match event:
-        case PostingStatusChanged():
-            return replace(state, posting=Posting(event.posting_status, event.observed_at))
-        case RedFontFormConfirmed():
-            return FormConfirmed(state.body, state.posting, state.last_at, state.latest, event.form.number)
-        case ReversalAttemptFailed():
-            return replace(state, latest=replace(state.latest, attempts=event.attempt))
-        case ReturnDeadlineRevised():
-            revised = replace(state.latest, due_earliest=event.due_earliest, due_latest=event.due_latest)
-            return replace(state, latest=revised)
-        case ReturnOverdue():
-            return replace(state, latest=replace(state.latest, overdue=True))
-        case ReturnRefused():
-            return Issued(state.body, state.posting, state.last_at)
-        case CreditNoteIssued():
-            credit_note = CreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
-            return Reversed(state.body, state.posting, state.last_at, state.latest, event.form_number, credit_note)
-        case (
-            InvoiceIssued()
-            | ReturnRequested()
-            | InvoiceReturned()
-            | ReissueRequested()
-            | ReissueRefused()
-            | ReplacementIssued()
-        ):
+        case InvoiceIssued():
             return state
-        case _:
-            assert_never(event)
-
-
-def _void(state: Void, event: AnyInvoiceEvent) -> Invoice:
-    match event:
         case PostingStatusChanged():
             return replace(state, posting=Posting(event.posting_status, event.observed_at))
+        case ReturnRequested():
+            return FormOpen(*_kept(state), _requested(event)) if isinstance(state, Issued) else state
+        case RedFontFormConfirmed():
+            is_open = isinstance(state, InProgress)
+            return FormConfirmed(*_kept(state), state.latest, event.form.number) if is_open else state
+        case ReversalAttemptFailed():
+            return _with(state, attempts=event.attempt)
+        case ReturnDeadlineRevised():
+            return _with(state, due_earliest=event.due_earliest, due_latest=event.due_latest)
+        case ReturnOverdue():
+            return _with(state, overdue=True)
+        case ReturnRefused():
+            return Issued(*_kept(state)) if isinstance(state, InProgress) else state
+        case CreditNoteIssued():
+            return _reversed(state, event) if isinstance(state, InProgress) else state
         case InvoiceReturned():
-            return Returned(
-                state.body,
-                state.posting,
-                state.last_at,
-                state.latest,
-                state.confirmed_form,
-                state.credit_note,
-                state.reissues,
-            )
+            return _returned(state) if isinstance(state, Void) else state
         case ReissueRequested():
-            return replace(state, reissues=(*state.reissues, Reissue(event.reissue_id, event.charge_ids)))
+            return _reissued(state, Reissue(event.reissue_id, event.charge_ids))
         case ReissueRefused():
-            return replace(state, reissues=_without(state.reissues, event.reissue_id))
+            return _reissued(state, without=event.reissue_id)
         case ReplacementIssued():
             linked = Reissue(event.reissue_id, event.charge_ids, event.replacement_number)
-            return replace(state, reissues=(*_without(state.reissues, event.reissue_id), linked))
-        case (
-            InvoiceIssued()
-            | ReturnRequested()
-            | RedFontFormConfirmed()
-            | ReversalAttemptFailed()
-            | CreditNoteIssued()
-            | ReturnRefused()
-            | ReturnDeadlineRevised()
-            | ReturnOverdue()
-        ):
-            return state
+            return _reissued(state, linked, without=event.reissue_id)
         case _:
             assert_never(event)
+
+
+def _kept(state: Invoice) -> tuple[InvoiceIssued, Posting, datetime]:
+    return state.body, state.posting, state.last_at
+
+
+def _with(state: Invoice, **changes: Any) -> Invoice:  # noqa: ANN401 - fields of Return, which replace checks
+    """Change the return under way."""
+    return replace(state, latest=replace(state.latest, **changes)) if isinstance(state, InProgress) else state
+
+
+def _reversed(state: InProgress, event: CreditNoteIssued) -> Reversed:
+    credit_note = CreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
+    return Reversed(*_kept(state), state.latest, event.form_number, credit_note)
+
+
+def _returned(state: Void) -> Returned:
+    return Returned(*_kept(state), state.latest, state.confirmed_form, state.credit_note, state.reissues)
+
+
+def _reissued(state: Invoice, added: Reissue | None = None, *, without: str | None = None) -> Invoice:
+    """Change the reissues of a reversed invoice: one is forgotten, one is added."""
+    if not isinstance(state, Void):
+        return state
+    kept = tuple(reissue for reissue in state.reissues if reissue.reissue_id != without)
+    return replace(state, reissues=kept if added is None else (*kept, added))
 
 
 def _requested(event: ReturnRequested) -> Return:
@@ -166,7 +129,3 @@ def _requested(event: ReturnRequested) -> Return:
         event.due_earliest,
         event.due_latest,
     )
-
-
-def _without(reissues: tuple[Reissue, ...], reissue_id: str) -> tuple[Reissue, ...]:
-    return tuple(reissue for reissue in reissues if reissue.reissue_id != reissue_id)

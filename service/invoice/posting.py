@@ -5,6 +5,7 @@ from datetime import timedelta
 from events.commands import RecordPostingStatus
 from events.invoice_events import PostingStatusChanged
 from service.invoice.decision import NOTHING, Decision
+from service.invoice.heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
 from service.invoice.state import Invoice
@@ -27,9 +28,7 @@ def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment
     if known.observed_at is not None and command.observed_at < known.observed_at:
         return refuse("STALE_OBSERVATION", expected=known.status, last_observed_at=known.observed_at.isoformat())
     changed = PostingStatusChanged(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
+        **head(invoice, moment),
         previous=known.status,
         posting_status=command.posting_status,
         observed_at=command.observed_at,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from events.commands import RegisterInvoice
 from events.invoice_events import InvoiceIssued
-from service.invoice.claim_rules import Claim, Claims, Holder, document
+from service.invoice.claims import Claim, Claims, Holder, document_claim
 from service.invoice.decision import Decision
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
@@ -22,7 +22,7 @@ def register_invoice(state: Invoice | None, claims: Claims, command: RegisterInv
     ISSUED_ON_IMPLAUSIBLE, BUYER_TAX_ID_REQUIRED, AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND, REISSUE_CHARGES_MISMATCH,
     CHARGE_ALREADY_INVOICED, CHARGE_OF_ANOTHER_ACCOUNT.
     """
-    if state is not None or claims.holder(document(command.invoice_number)) is not None:
+    if state is not None or claims.holder(document_claim(command.invoice_number)) is not None:
         return refuse("INVOICE_ALREADY_REGISTERED", invoice_number=command.invoice_number)
     refusal = _wrong_body(command, moment) or _wrong_hold(command, claims) or _wrong_charges(command, claims)
     return refusal or (_issued(command, moment),)

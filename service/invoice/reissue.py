@@ -6,8 +6,9 @@ from typing import assert_never
 
 from events.commands import LinkReplacement, RefuseReissue, RequestReissue
 from events.invoice_events import ReissueRefused, ReissueRequested, ReplacementIssued
-from service.invoice.claim_rules import Claim, Claims, Holder
+from service.invoice.claims import Claim, Claims, Holder
 from service.invoice.decision import NOTHING, Decision
+from service.invoice.heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Reissue, Returned, Reversed, Void
@@ -40,9 +41,7 @@ def refuse_reissue(invoice: Invoice, claims: Claims, command: RefuseReissue, mom
     if not held:
         return _no_reissue(command.invoice_number, command.reissue_id)
     refused = ReissueRefused(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
+        **head(invoice, moment),
         reissue_id=command.reissue_id,
         reason=command.reason,
         charge_ids=tuple(charge.charge_id for charge in invoice.body.charges if charge.charge_id in held),
@@ -86,9 +85,7 @@ def _is_claimed(claims: Claims, charge_id: str) -> bool:
 
 def _requested(invoice: Void, command: RequestReissue, moment: Moment) -> ReissueRequested:
     return ReissueRequested(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
+        **head(invoice, moment),
         reissue_id=moment.id,
         charge_ids=command.charge_ids,
         amount=_amount(invoice, command.charge_ids),
@@ -114,9 +111,7 @@ def _reissue(invoice: Invoice, reissue_id: str) -> Reissue | None:
 
 def _linked(invoice: Invoice, reissue: Reissue, command: LinkReplacement, moment: Moment) -> ReplacementIssued:
     return ReplacementIssued(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
+        **head(invoice, moment),
         reissue_id=reissue.reissue_id,
         replacement_number=command.replacement_number,
         charge_ids=reissue.charge_ids,

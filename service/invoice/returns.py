@@ -10,15 +10,17 @@ from pydantic import JsonValue
 from events.commands import RequestReturn
 from events.invoice_events import ReturnRequested
 from events.values import Route
-from service.invoice import form_numbers
-from service.invoice.claim_rules import Claims, form, used
+from rules.numbers import fold_number, is_number
+from rules.route import route_of
+from service.invoice.claims import Claims, form_claim, used_form_facts
 from service.invoice.decision import Decision
-from service.invoice.moment import Moment, Policy
+from service.invoice.heads import head
+from service.invoice.moment import Moment
 from service.invoice.refusals import FieldFault, Refusal, fault, refuse, refuse_fields
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
 
 LONGEST_REMARKS = 382
-"""Characters of a red invoice's remarks, before folding. Source: the bureau's issuing specification."""
+"""Characters of a red invoice's remarks, before folding. Source: docs/tax-rules.md [LQ]."""
 
 _DIGITS = re.compile(r"\d+")
 """Runs of decimal digits of any script: one more digit beside the number makes it another number."""
@@ -55,12 +57,13 @@ def cancel_return(invoice: Invoice) -> Refusal:
 def _request_return(invoice: Issued, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
     if refusal := _wrong_posting(invoice, command):
         return refusal
-    number = form_numbers.folded(command.red_font_form_number)
-    route = _route(invoice, number, moment.policy)
+    number = fold_number(command.red_font_form_number)
+    policy = moment.policy.general_recorded_route
+    route = route_of(invoice.body.kind, invoice.posting.status, policy, has_form=bool(number))
     if faults := list(_faults(invoice, command, number, route)):
         return refuse_fields(faults)
-    if holder := claims.holder(form(number)):
-        return refuse("RED_FONT_FORM_ALREADY_USED", **used(number, holder, invoice.account_id))
+    if holder := claims.holder(form_claim(number)):
+        return refuse("RED_FONT_FORM_ALREADY_USED", **used_form_facts(number, holder, invoice.account_id))
     return (_requested(invoice, command, number, route, moment),)
 
 
@@ -71,13 +74,6 @@ def _wrong_posting(invoice: Issued, command: RequestReturn) -> Refusal | None:
     if seen is None or seen == known:
         return None
     return refuse("POSTING_STATUS_MISMATCH", expected=known, posting_status=seen)
-
-
-def _route(invoice: Issued, number: str, policy: Policy) -> Route:
-    """Choose the route. Source: seed; a recorded general invoice takes a form by choice, or by policy always."""
-    if invoice.posting.status != "recorded":
-        return "simple"
-    return "form" if invoice.body.kind == "special" or number else policy.general_recorded_route
 
 
 def _why(invoice: Issued, number: str, route: Route) -> tuple[str, dict[str, JsonValue]]:
@@ -107,7 +103,7 @@ def _faults(invoice: Issued, command: RequestReturn, number: str, route: Route) 
 def _form_faults(command: RequestReturn, number: str, why: str, facts: Mapping[str, JsonValue]) -> Iterator[FieldFault]:
     if not number:
         yield fault("RED_FONT_FORM_NUMBER_REQUIRED", "red_font_form_number", said=why, **facts)
-    elif not form_numbers.is_well_formed(number):
+    elif not is_number(number):
         yield fault("RED_FONT_FORM_NUMBER_MALFORMED", "red_font_form_number")
     if command.reason is None:
         yield fault("RETURN_REASON_REQUIRED", "reason", said=why, **facts)
@@ -119,9 +115,7 @@ def _form_faults(command: RequestReturn, number: str, why: str, facts: Mapping[s
 def _requested(invoice: Issued, command: RequestReturn, number: str, route: Route, moment: Moment) -> ReturnRequested:
     due = moment.calendar.due(moment.time)
     return ReturnRequested(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
+        **head(invoice, moment),
         return_id=moment.id,
         route=route,
         posting_status=invoice.posting.status,

@@ -6,7 +6,7 @@ from typing import LiteralString
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from service.invoice.claim_rules import Change, Claim, Holder
+from service.invoice.claims import Claim, ClaimChange, Holder
 
 
 class ClaimLost(Exception):
@@ -38,7 +38,7 @@ _CLAIMS: LiteralString = """
 """
 
 
-def apply(cur: Cursor[TupleRow], changes: Sequence[Change]) -> None:
+def apply(cur: Cursor[TupleRow], changes: Sequence[ClaimChange]) -> None:
     """Take, free and pass on claims, each from the holder that was seen.
 
     Raises: ClaimLost when any was taken or freed meanwhile.
@@ -46,7 +46,7 @@ def apply(cur: Cursor[TupleRow], changes: Sequence[Change]) -> None:
     taken = [change for change in changes if change.was is None]
     freed = [change for change in changes if change.now is None]
     passed = [change for change in changes if change.was is not None and change.now is not None]
-    steps: tuple[tuple[LiteralString, list[Change]], ...] = ((_FREE, freed), (_HAND_OVER, passed), (_TAKE, taken))
+    steps: tuple[tuple[LiteralString, list[ClaimChange]], ...] = ((_FREE, freed), (_HAND_OVER, passed), (_TAKE, taken))
     for statement, some in steps:
         if some:
             cur.execute(statement, _claim_columns(some))
@@ -55,7 +55,7 @@ def apply(cur: Cursor[TupleRow], changes: Sequence[Change]) -> None:
                 raise ClaimLost(msg)
 
 
-def _claim_columns(changes: Sequence[Change]) -> dict[str, list[str | None] | list[bool]]:
+def _claim_columns(changes: Sequence[ClaimChange]) -> dict[str, list[str | None] | list[bool]]:
     nobody = Holder("", "")
     was = [change.was or nobody for change in changes]
     now = [change.now or nobody for change in changes]

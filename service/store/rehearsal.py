@@ -7,8 +7,7 @@ from uuid import uuid4
 
 from eventsourcing.persistence import StoredEvent
 
-from service.invoice.claim_rules import Change, Claim
-from service.invoice.claims import Holder
+from service.invoice.claims import Claim, ClaimChange, Holder
 from service.store.rows import DeadLetterRow, EventRow, ReplyRow
 from service.store.writing import Write
 from transport.positions import Move
@@ -52,6 +51,6 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
                 came_by=0,
             ),
         ],
-        claims=[Change(Claim("document", _ID), None, holder)],
+        claims=[ClaimChange(Claim("document", _ID), None, holder)],
         moves=[replace(move, next=move.was) for move in moves],
     )

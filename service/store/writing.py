@@ -31,7 +31,7 @@ from psycopg.rows import DictRow, TupleRow
 from events.catalogue import knows_event, read_event
 from events.invoice_events import AnyInvoiceEvent
 from events.stored import UnknownValue
-from service.invoice.claim_rules import Change, Claim, Holder
+from service.invoice.claims import Claim, ClaimChange, Holder
 from service.store import claim_rows, rows
 from service.store.claim_rows import ClaimLost
 from service.store.rows import Entry, EventRow
@@ -80,7 +80,7 @@ class Write:
     """
 
     entries: Sequence[Entry]
-    claims: Sequence[Change]
+    claims: Sequence[ClaimChange]
     moves: Sequence[Move]
     rehearsed: bool = False
 

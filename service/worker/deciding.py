@@ -19,11 +19,12 @@ from events.catalogue import REPLIES, name_of, type_of, write
 from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
-from service.invoice.claim_rules import Overlay, changes
-from service.invoice.claims import WrongHolder
+from service.invoice.claim_changes import claim_changes
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
-from service.invoice.refusals import Refusal
+from service.invoice.overlay import Overlay, WrongHolder
+from service.invoice.refusal_kinds import KINDS
+from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import Invoice, status_of
 from service.store.published_size import LARGEST_PUBLISHED, published_size
 from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
@@ -33,15 +34,6 @@ from service.worker.reading import LARGEST_RECORD, Received, Unreadable, is_too_
 from transport.records import KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
-
-NOT_FINAL = frozenset(
-    {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "RETURN_NOT_OVERDUE"}
-)
-"""Refusals that use no id up: the same id may come again and be decided anew."""
-VERSIONLESS = frozenset(
-    {"WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_NOT_FOUND"}
-)
-"""Refusals that do not tell the invoice's version."""
 
 LARGEST_ERROR = 4 * 1024
 """Bytes of a dead letter's ``dl_error``."""
@@ -118,7 +110,7 @@ class Batch:
         if isinstance(record, Unreadable):
             return self._bury_unreadable(record)
         self.entries.append(self._dead_letter(record.record, "FAULT", repr(fault), answered=True))
-        return self._refuse(record, _internal_fault())
+        return self._refuse(record, refuse("INTERNAL_FAULT"))
 
     def _decide(self, record: Received) -> None:
         command = record.command
@@ -136,7 +128,7 @@ class Batch:
         taken = []
         for event in events:
             version += 1
-            taken += changes(state, event)
+            taken += claim_changes(state, event)
             state = evolve(state, event)
             rows.append(_event_row(record, event, version))
         reply = CommandAccepted(
@@ -168,11 +160,11 @@ class Batch:
             message=refusal.message,
             details=dict(refusal.details),
         )
-        self._reply(record, reply, final=refusal.code not in NOT_FINAL)
+        self._reply(record, reply, final=KINDS[refusal.code].final)
 
     def _answer_again(self, record: Received, earlier: Earlier) -> None:
         if earlier.digest != record.digest:
-            return self._refuse(record, _key_reused(record))
+            return self._refuse(record, refuse("IDEMPOTENCY_KEY_REUSED", id=record.id, source=record.source))
         first = REPLIES[earlier.name].model_validate_json(earlier.value)
         return self._reply(record, first.model_copy(update={"replayed": True}), final=False)
 
@@ -190,7 +182,7 @@ class Batch:
             command_type=envelope.type or "",
             invoice_number=unreadable.invoice_number,
             code="MALFORMED_COMMAND",
-            message=f"This is no readable command: {unreadable.faults.sum_up()}. Mend it and send it again.",
+            message=f"The command is malformed: {unreadable.faults.sum_up()}. Correct it and send it again.",
             details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
         )
         correlation, traceparent = envelope.correlation or envelope.id, envelope.traceparent
@@ -340,7 +332,7 @@ _TOO_LARGE: Mapping[str, Any] = {
 
 def _version_told(record: Received, refusal: Refusal, stream: Stream) -> int | None:
     """Tell the version of an invoice that exists and is the caller's; billing names the account it means."""
-    if stream.state is None or refusal.code in VERSIONLESS:
+    if stream.state is None or not KINDS[refusal.code].tells_version:
         return None
     account: JsonValue = getattr(record.command, "account_id", stream.state.account_id)
     return stream.version if account == stream.state.account_id else None
@@ -350,24 +342,4 @@ def _wrong_channel(record: Received) -> Refusal | None:
     channel = record.command.CHANNEL.value
     if record.record.topic == channel:
         return None
-    return Refusal(
-        "WRONG_CHANNEL",
-        f"This command is only taken from the topic {channel}.",
-        {"expected": channel, "topic": record.record.topic},
-    )
-
-
-def _key_reused(record: Received) -> Refusal:
-    return Refusal(
-        "IDEMPOTENCY_KEY_REUSED",
-        f"The id {record.id} was used for another command. Send this one under an id of its own.",
-        {"id": record.id, "source": record.source},
-    )
-
-
-def _internal_fault() -> Refusal:
-    return Refusal(
-        "INTERNAL_FAULT",
-        "Redletter failed to decide this command; nothing changed. Its operators have the record; send it again later.",
-        {},
-    )
+    return refuse("WRONG_CHANNEL", expected=channel, topic=record.record.topic)

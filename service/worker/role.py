@@ -12,8 +12,10 @@ from events.cloudevents import Envelope
 from events.faults import Fault, Faults
 from events.topics import Channel
 from rules.calendar import MainlandChina
-from service.invoice.claim_rules import Overlay, held, named
+from service.invoice.claim_changes import claims_held
+from service.invoice.claim_rules import needed_by
 from service.invoice.moment import Policy
+from service.invoice.overlay import Overlay
 from service.store.rehearsal import harmless
 from service.store.rows import DeadLetterRow
 from service.store.writing import CONSUMER, Conflict, ProgramTooOld, Store, TooMuchToWrite, Write, read_stream
@@ -115,8 +117,8 @@ class Deciding:
         numbers = {record.command.invoice_number for record in received}
         earlier, stored = self._store.history([record.key for record in received], numbers)
         streams = {number: fold(read_stream(events)) for number, events in stored.items()}
-        wanted = [named(record.command) for record in received]
-        own = [held(stream.state) for stream in streams.values() if stream.state is not None]
+        wanted = [needed_by(record.command) for record in received]
+        own = [claims_held(stream.state) for stream in streams.values() if stream.state is not None]
         claims = set(chain.from_iterable(chain((name.claims for name in wanted), own)))
         if len(claims) > MOST_CLAIMS and len(received) > 1:
             raise TooMuchToWrite

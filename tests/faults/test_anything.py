@@ -16,8 +16,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from events.catalogue import read_event
 from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
 from rules.calendar import MAINLAND_CHINA
-from service.invoice.claim_rules import Overlay
 from service.invoice.moment import Policy
+from service.invoice.overlay import Overlay
 from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
 from service.worker.deciding import Batch
 from service.worker.moments import Moments

@@ -3,14 +3,13 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from events.catalogue import COMMANDS, EVENTS, REPLIES, TAX_REQUESTS
 from events.topics import TOPICS
 from scripts import settings_page
-from service.invoice import refusals
+from service.invoice import refusal_kinds
 from tests.house.test_house import ROOT, tracked
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md" and path.is_file()]
@@ -67,7 +66,7 @@ def test_the_contract_names_every_topic(topic: str) -> None:
     assert f"`{topic}`" in CONTRACT
 
 
-@pytest.mark.parametrize("code", get_args(refusals.Code))
+@pytest.mark.parametrize("code", refusal_kinds.KINDS)
 def test_the_contract_names_every_refusal(code: str) -> None:
     assert re.search(rf"\b{code}\b", CONTRACT)
 

@@ -20,7 +20,7 @@ from events.commands import AnyCommand
 from events.status import InvoiceStatus
 from local import ports
 from projections.status.fold import fold
-from service.invoice.refusals import Code, Refusal
+from service.invoice.refusal_kinds import Refusal, RuleCode
 from service.invoice.state import status_of
 from tests.faults.support.running import Roles
 from tests.service.support.scenario import Scenario
@@ -76,7 +76,7 @@ class Rules(World):
 def test_the_rules_and_the_seed_agree_in_thousands_of_steps() -> None:
     reached = play(Rules(), examples=3 * STEPS // RUN)
     assert reached["steps"] >= STEPS
-    wanted = {name.removesuffix(".v1") for name in EVENTS} | {*get_args(Code)} | {*ENDS, "nothing"}
+    wanted = {name.removesuffix(".v1") for name in EVENTS} | {*get_args(RuleCode)} | {*ENDS, "nothing"}
     assert sorted(wanted - reached.keys()) == [], "never reached"
 
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from events.commands import RequestReturn
 from events.values import Route
 from projections.invoices.fold import Line
+from rules.route import route_of
 from web.console import forms
 from web.console.forms import Filled
 from web.console.invoices import MinVersion, line_of
@@ -44,11 +45,8 @@ def router(pages: Pages, reader: Reader, publisher: Publisher, general_recorded_
 
 
 def _route(line: Line, general_recorded_route: Route) -> Route | None:
-    """Return the route that the return will take, or None where nobody can say.
-
-    Source: seed, and for recorded general invoices the setting.
-    """
-    special = line.issued.kind == "special"
-    if line.status.posting_status != "recorded":
-        return None if special and line.status.posting_status == "unknown" else "simple"
-    return "form" if special else general_recorded_route
+    """Return the route that the return will take, or None while that cannot be known."""
+    kind, posting_status = line.issued.kind, line.status.posting_status
+    if kind == "special" and posting_status == "unknown":
+        return None
+    return route_of(kind, posting_status, general_recorded_route)

@@ -1,12 +1,12 @@
 """Read your own writes: a query waits until the read model has reached the version that the caller knows of."""
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from projections.answers import Answer
+from rules.numbers import is_number
 from web.http.problems import Problem
 
 LONGEST_WAIT = 30.0
@@ -15,7 +15,6 @@ FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.2
 """Seconds between two looks: short at first, since a projector is seldom more than a moment behind."""
 
-_INVOICE_NUMBER = re.compile(r"[0-9]{20}", re.ASCII)
 
 Look = Callable[[], Awaitable[Answer | None]]
 
@@ -45,7 +44,7 @@ async def found(look: Look, *, account_id: str | None, min_version: int, wait: f
 
 def check_number(number: str) -> None:
     """Let pass what can be the number of an invoice. Raises: Problem INVOICE_NOT_FOUND."""
-    if not _INVOICE_NUMBER.fullmatch(number):
+    if not is_number(number):
         raise not_found()
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from events.commands import AnyCommand
-from service.invoice.claim_rules import Change, Claim, Holder, Named, Overlay, changes, held, named
-from service.invoice.claims import WrongHolder
+from service.invoice.claim_changes import claim_changes, claims_held
+from service.invoice.claim_rules import Needed, needed_by
+from service.invoice.claims import Claim, ClaimChange, Holder
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
+from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
 from tests.service.support.orders import (
     ACCOUNT,
@@ -72,7 +74,7 @@ NAMED: list[tuple[AnyCommand, set[Claim], set[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("command", "claims", "holds"), NAMED)
 def test_a_command_names_what_it_bears_on(command: AnyCommand, claims: set[Claim], holds: set[tuple[str, str]]) -> None:
-    assert named(command) == Named(frozenset(claims), frozenset(holds))
+    assert needed_by(command) == Needed(frozenset(claims), frozenset(holds))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_an_invoice_has_what_its_next_events_may_free(
 ) -> None:
     state = scenario.given(*given).state()
     assert state is not None
-    assert held(state) == claims
+    assert claims_held(state) == claims
 
 
 def test_who_holds_what_follows_the_life_of_a_charge(scenario: Scenario) -> None:
@@ -116,7 +118,7 @@ def test_of_two_invoices_that_race_for_a_form_in_one_batch_the_first_wins(scenar
     scenario.given(register(), observe(), *other)
     codes, net = batch(scenario, ask_return(), ask_return(OTHER_NUMBER))
     assert codes == [None, "RED_FONT_FORM_ALREADY_USED"]
-    assert net == [Change(FORM_CLAIM, None, OWN)]
+    assert net == [ClaimChange(FORM_CLAIM, None, OWN)]
 
 
 def test_in_one_batch_one_invoice_frees_what_another_takes(scenario: Scenario) -> None:
@@ -124,9 +126,9 @@ def test_in_one_batch_one_invoice_frees_what_another_takes(scenario: Scenario) -
     codes, net = batch(scenario, register(OTHER_NUMBER), credit(), register(OTHER_NUMBER))
     assert codes == ["CHARGE_ALREADY_INVOICED", None, None]
     assert net == [
-        Change(C1, OWN, OTHER),
-        Change(Claim("document", OTHER_NUMBER), None, OTHER),
-        Change(Claim("document", CREDIT_NOTE), None, OWN),
+        ClaimChange(C1, OWN, OTHER),
+        ClaimChange(Claim("document", OTHER_NUMBER), None, OTHER),
+        ClaimChange(Claim("document", CREDIT_NOTE), None, OWN),
     ]
 
 
@@ -135,7 +137,7 @@ def test_in_one_batch_a_hold_is_made_and_taken_over(scenario: Scenario) -> None:
     replacement = register(OTHER_NUMBER, replaces=replaces(NUMBER, "batch-0"))
     codes, net = batch(scenario, reissue("c1"), replacement, replacement, refuse_reissue("batch-0"))
     assert codes == [None, None, "INVOICE_ALREADY_REGISTERED", "REISSUE_NOT_FOUND"]
-    assert net == [Change(C1, FREED, OTHER), Change(Claim("document", OTHER_NUMBER), None, OTHER)]
+    assert net == [ClaimChange(C1, FREED, OTHER), ClaimChange(Claim("document", OTHER_NUMBER), None, OTHER)]
 
 
 def test_what_comes_back_in_one_batch_is_no_change(scenario: Scenario) -> None:
@@ -146,17 +148,17 @@ def test_what_comes_back_in_one_batch_is_no_change(scenario: Scenario) -> None:
 
 def test_a_charge_taken_and_freed_in_one_batch_is_remembered_with_its_account() -> None:
     overlay = Overlay({})
-    overlay.apply([Change(C1, None, OWN), Change(FORM_CLAIM, None, OWN)])
-    overlay.apply([Change(C1, OWN, None), Change(FORM_CLAIM, OWN, None)])
+    overlay.apply([ClaimChange(C1, None, OWN), ClaimChange(FORM_CLAIM, None, OWN)])
+    overlay.apply([ClaimChange(C1, OWN, None), ClaimChange(FORM_CLAIM, OWN, None)])
     assert (overlay.holder(C1), overlay.released_by(C1)) == (None, FREED)
     assert overlay.released_by(FORM_CLAIM) is None
-    assert overlay.net() == [Change(C1, None, FREED)]
+    assert overlay.net() == [ClaimChange(C1, None, FREED)]
 
 
 def test_a_change_from_a_holder_that_is_not_on_record_changes_nothing_at_all() -> None:
     overlay = Overlay({C1: OTHER})
     with pytest.raises(WrongHolder, match="c1"):
-        overlay.apply([Change(FORM_CLAIM, None, OWN), Change(C1, OWN, None)])
+        overlay.apply([ClaimChange(FORM_CLAIM, None, OWN), ClaimChange(C1, OWN, None)])
     assert overlay.net() == []
     assert overlay.holder(FORM_CLAIM) is None
 
@@ -166,11 +168,11 @@ def test_loaded_holds_are_found_by_their_full_name() -> None:
     assert overlay.held_by(HOLD) == {"c1", "c2"}
     assert overlay.held_by(OWN) == frozenset()
     assert overlay.held_by(Holder(NUMBER, "another", "id-6")) == frozenset()
-    overlay.apply([Change(C1, HOLD, None)])
+    overlay.apply([ClaimChange(C1, HOLD, None)])
     assert overlay.held_by(HOLD) == {"c2"}
 
 
-def batch(scenario: Scenario, *commands: AnyCommand) -> tuple[list[str | None], list[Change]]:
+def batch(scenario: Scenario, *commands: AnyCommand) -> tuple[list[str | None], list[ClaimChange]]:
     """Decide commands on one overlay, loaded once for all of them."""
     rows: dict[Claim, Holder] = {}
     states = {command.invoice_number: scenario.state(command.invoice_number) for command in commands}
@@ -183,6 +185,6 @@ def batch(scenario: Scenario, *commands: AnyCommand) -> tuple[list[str | None], 
         decision = decide(state, overlay, command, scenario.moment(f"batch-{place}"))
         codes.append(decision.code if isinstance(decision, Refusal) else None)
         for event in () if isinstance(decision, Refusal) else decision:
-            overlay.apply(changes(state, event))
+            overlay.apply(claim_changes(state, event))
             states[command.invoice_number] = state = evolve(state, event)
     return codes, overlay.net()

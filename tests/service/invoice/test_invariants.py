@@ -25,7 +25,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from service.invoice.claim_rules import Claim, Holder
+from service.invoice.claims import Claim, Holder
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed
 from tests.service.support.orders import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from events.invoice_events import InvoiceIssued, ReissueRefused, ReissueRequested, ReplacementIssued
 from events.values import Buyer
-from service.invoice.claim_rules import Claim
+from service.invoice.claims import Claim
 from tests.service.support.orders import (
     NUMBER,
     OTHER_CREDIT_NOTE,

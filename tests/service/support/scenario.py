@@ -9,11 +9,14 @@ from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Route
 from rules.calendar import MAINLAND_CHINA
-from service.invoice.claim_rules import Claim, Holder, Overlay, changes, held, named
+from service.invoice.claim_changes import claim_changes, claims_held
+from service.invoice.claim_rules import needed_by
+from service.invoice.claims import Claim, Holder
 from service.invoice.decide import decide
 from service.invoice.decision import Decision
 from service.invoice.evolve import evolve
 from service.invoice.moment import Moment, Policy
+from service.invoice.overlay import Overlay
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, Issued
 from tests.service.support.orders import NUMBER
@@ -47,7 +50,7 @@ class Scenario:
         self.decision = decide(state, overlay, command, self.moment(f"id-{self.decided}"))
         if not isinstance(self.decision, Refusal):
             for event in self.decision:
-                overlay.apply(changes(state, event))
+                overlay.apply(claim_changes(state, event))
                 state = evolve(state, event)
                 self.streams.setdefault(event.invoice_number, []).append(
                     read_event(name_of(type(event)), write(event))  # as the store gives it back
@@ -95,8 +98,8 @@ class Scenario:
 
     def loaded(self, command: AnyCommand, state: Invoice | None) -> dict[Claim, Holder]:
         """Return what the store would load."""
-        wanted = named(command)
-        own = held(state) if state else frozenset[Claim]()
+        wanted = needed_by(command)
+        own = claims_held(state) if state else frozenset[Claim]()
         return {
             claim: holder
             for claim, holder in self.claims.items()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rules.calendar import MAINLAND_CHINA
-from service.invoice.claim_rules import Change, Claim, Holder, Overlay
-from service.invoice.claims import WrongHolder
+from service.invoice.claims import Claim, ClaimChange, Holder
 from service.invoice.moment import Policy
+from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
 from service.store.rows import DeadLetterRow, EventRow, ReplyRow
 from service.store.writing import Conflict, read_stream
@@ -282,7 +282,7 @@ def test_claims_that_do_not_fit_the_invoice_are_a_conflict_and_no_fault(monkeypa
     """A rival wrote between the loading of the invoices and that of the claims: load again."""
 
     def rival(*_: object) -> None:
-        raise WrongHolder(Change(Claim("document", NUMBER), None, None), Holder("another", "account"))
+        raise WrongHolder(ClaimChange(Claim("document", NUMBER), None, None), Holder("another", "account"))
 
     monkeypatch.setattr(Overlay, "apply", rival)
     with pytest.raises(Conflict):
@@ -367,7 +367,7 @@ def test_return_ids_follow_from_the_idempotency_key() -> None:
 def test_a_reply_that_is_too_large_for_kafka_is_an_internal_fault_and_uses_no_id_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deciding, "decide", lambda *_: Refusal("CODE", "message", {"much": "x" * (5 << 20)}))
+    monkeypatch.setattr(deciding, "decide", lambda *_: Refusal("NO_RETURN_IN_PROGRESS", "message", {"much": "x" * (5 << 20)}))
     cancel = command("CancelReturn", CANCEL, "1")
     on = decided(cancel)
     assert (codes(on), kinds(on)) == (["INTERNAL_FAULT"], [ReplyRow])

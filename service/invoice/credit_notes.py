@@ -1,36 +1,28 @@
-"""The tax side's work on a return: the credit note, its end, its failures, and its lateness."""
+"""The credit note: it reverses the invoice in full, and the tax system shows it."""
 
 from typing import assert_never
 
 from events.commands import (
     CompleteReturn,
-    MarkReturnOverdue,
     RecordCreditNote,
-    ReportReversalFailure,
-    ReviseDeadline,
 )
 from events.invoice_events import (
     CreditNoteIssued,
     InvoiceReturned,
-    ReturnDeadlineRevised,
-    ReturnOverdue,
-    ReturnRefused,
-    ReversalAttemptFailed,
 )
-from service.invoice.claim_rules import Claims, document
+from service.invoice.claims import Claims, document_claim
 from service.invoice.decision import NOTHING, Decision
+from service.invoice.heads import return_head
 from service.invoice.moment import Moment
-from service.invoice.refusals import Refusal, ending, refuse
+from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import (
     CreditNote,
     FormConfirmed,
     FormOpen,
-    InProgress,
     Invoice,
     Issued,
     Returned,
     Reversed,
-    claimed_form,
 )
 
 
@@ -62,60 +54,13 @@ def complete_return(invoice: Invoice, command: CompleteReturn, moment: Moment) -
     match invoice:
         case Reversed() | Returned():
             if command.credit_note_number != invoice.credit_note.number:
-                said = "its credit note has another"
+                said = "its credit note has another number"
                 number = command.credit_note_number
                 return refuse("CREDIT_NOTE_NUMBER_MISMATCH", said=said, credit_note_number=number)
             return (_returned(invoice, moment),) if isinstance(invoice, Reversed) else NOTHING
         case FormOpen() | FormConfirmed():
             return refuse("RETURN_NOT_REVERSED")
         case Issued():
-            return refuse("NO_RETURN_IN_PROGRESS")
-        case _:
-            assert_never(invoice)
-
-
-def report_failure(invoice: Invoice, command: ReportReversalFailure, moment: Moment) -> Decision:
-    """Record that the tax side failed: for now, or for good, which ends the return.
-
-    Refusals: NO_RETURN_IN_PROGRESS.
-    """
-    match invoice:
-        case FormOpen() | FormConfirmed():
-            return (_refused(invoice, command, moment) if command.permanent else _failed(invoice, command, moment),)
-        case Issued() | Reversed() | Returned():
-            return refuse("NO_RETURN_IN_PROGRESS")
-        case _:
-            assert_never(invoice)
-
-
-def mark_overdue(invoice: Invoice, command: MarkReturnOverdue, moment: Moment) -> Decision:
-    """Mark a return that is past its last due time, once; work goes on.
-
-    Refusals: NO_RETURN_IN_PROGRESS, RETURN_NOT_OVERDUE.
-    """
-    match invoice:
-        case FormOpen(latest=latest) | FormConfirmed(latest=latest):
-            if latest.overdue:
-                return NOTHING
-            if moment.time < latest.due_latest:
-                return refuse("RETURN_NOT_OVERDUE", due_latest=latest.due_latest.isoformat())
-            return (_overdue(invoice, command, moment),)
-        case Issued() | Reversed() | Returned():
-            return refuse("NO_RETURN_IN_PROGRESS")
-        case _:
-            assert_never(invoice)
-
-
-def revise_deadline(invoice: Invoice, command: ReviseDeadline, moment: Moment) -> Decision:
-    """Take over other due dates; a return that is marked overdue stays so.
-
-    Refusals: NO_RETURN_IN_PROGRESS.
-    """
-    match invoice:
-        case FormOpen(latest=latest) | FormConfirmed(latest=latest):
-            same = (latest.due_earliest, latest.due_latest) == (command.due_earliest, command.due_latest)
-            return NOTHING if same else (_revised(invoice, command, moment),)
-        case Issued() | Reversed() | Returned():
             return refuse("NO_RETURN_IN_PROGRESS")
         case _:
             assert_never(invoice)
@@ -136,8 +81,8 @@ def _wrong_credit_note(
 
 def _wrong_note_number(claims: Claims, command: RecordCreditNote) -> Refusal | None:
     number, issued_on = command.credit_note_number, command.issued_on
-    if claims.holder(document(number)) is not None:
-        said = "it is on record otherwise"
+    if claims.holder(document_claim(number)) is not None:
+        said = "it is already recorded elsewhere"
         return refuse("CREDIT_NOTE_NUMBER_MISMATCH", said=said, credit_note_number=number)
     if number[:2] == f"{issued_on.year % 100:02}":
         return None
@@ -171,10 +116,7 @@ def _wrong_note_sums(invoice: FormConfirmed, command: RecordCreditNote) -> Refus
 
 def _reversed(invoice: FormConfirmed, command: RecordCreditNote, moment: Moment) -> CreditNoteIssued:
     return CreditNoteIssued(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
+        **return_head(invoice, moment),
         credit_note_number=command.credit_note_number,
         issued_on=command.issued_on,
         form_number=command.form_number,
@@ -187,59 +129,7 @@ def _reversed(invoice: FormConfirmed, command: RecordCreditNote, moment: Moment)
 
 def _returned(invoice: Reversed, moment: Moment) -> InvoiceReturned:
     return InvoiceReturned(
-        invoice_number=invoice.body.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
+        **return_head(invoice, moment),
         credit_note_number=invoice.credit_note.number,
         business_days_used=moment.calendar.business_days_used(invoice.latest.requested_at, moment.time),
-    )
-
-
-def _refused(invoice: InProgress, command: ReportReversalFailure, moment: Moment) -> ReturnRefused:
-    return ReturnRefused(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
-        code=command.code,
-        message=ending(command.code, said=command.detail or ""),
-        details={} if command.detail is None else {"detail": command.detail},
-        form_number=claimed_form(invoice),
-    )
-
-
-def _failed(invoice: InProgress, command: ReportReversalFailure, moment: Moment) -> ReversalAttemptFailed:
-    attempt = invoice.latest.attempts + 1
-    return ReversalAttemptFailed(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
-        attempt=attempt,
-        code=command.code,
-        detail=command.detail,
-        retry_at=moment.time + moment.policy.wait(attempt),
-    )
-
-
-def _overdue(invoice: InProgress, command: MarkReturnOverdue, moment: Moment) -> ReturnOverdue:
-    return ReturnOverdue(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
-        due_latest=invoice.latest.due_latest,
-    )
-
-
-def _revised(invoice: InProgress, command: ReviseDeadline, moment: Moment) -> ReturnDeadlineRevised:
-    return ReturnDeadlineRevised(
-        invoice_number=command.invoice_number,
-        account_id=invoice.account_id,
-        occurred_at=moment.time,
-        return_id=invoice.latest.return_id,
-        due_earliest=command.due_earliest,
-        due_latest=command.due_latest,
-        calendar=command.calendar,
     )
