@@ -367,7 +367,9 @@ def test_return_ids_follow_from_the_idempotency_key() -> None:
 def test_a_reply_that_is_too_large_for_kafka_is_an_internal_fault_and_uses_no_id_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deciding, "decide", lambda *_: Refusal("NO_RETURN_IN_PROGRESS", "message", {"much": "x" * (5 << 20)}))
+    monkeypatch.setattr(
+        deciding, "decide", lambda *_: Refusal("NO_RETURN_IN_PROGRESS", "message", {"much": "x" * (5 << 20)})
+    )
     cancel = command("CancelReturn", CANCEL, "1")
     on = decided(cancel)
     assert (codes(on), kinds(on)) == (["INTERNAL_FAULT"], [ReplyRow])
