@@ -16,7 +16,7 @@ LENGTHS = st.sampled_from([1, 1, 40])
 TEXT = st.builds(str.__mul__, st.text(st.characters(exclude_categories=["Cs"]), max_size=256), LENGTHS)
 TRACE = st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 NAMES = st.sampled_from(["CommandRefused.v1", "PostingStatusChanged.v1"])
-BYTES = st.builds(bytes.__mul__, st.binary(max_size=500), LENGTHS)
+BYTES = st.builds(bytes.__mul__, st.binary(max_size=100), st.sampled_from([1, 1, 2000]))
 NUMBER = st.text("0123456789", min_size=20, max_size=20)
 EVENTS = st.builds(
     EventRow, st.builds(StoredEvent, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES), st.just(AT), TEXT, TEXT, TRACE
