@@ -39,7 +39,7 @@ from events.invoice_events import (
 )
 from events.replies import AnyReply, CommandAccepted, CommandRefused
 from events.status import InvoiceStatus
-from events.stored import StoredEvents
+from events.stored import StoredEvents, read_stored
 from events.tax_requests import (
     AnyTaxRequest,
     IssueCreditNote,
@@ -125,18 +125,25 @@ def named(ce_type: str) -> str:
     return ce_type.removeprefix(PREFIX)
 
 
-def knows_event(name: str) -> bool:
-    """Tell whether this release knows an event's stored name; a newer release may have written others."""
-    return _STORED.knows(name)
-
-
 def read_event(name: str, body: bytes) -> AnyInvoiceEvent:
     """Read the bytes of a stored or published event; unknown fields are ignored.
 
-    Raises: KeyError for a name that is not in the catalogue, UnknownValue for a value that only a newer release can
-    have written, pydantic's ValidationError for other bytes.
+    Raises: WrittenByNewerRelease for a name or a value that this release does not know, pydantic's ValidationError for
+    other bytes.
     """
     return _STORED.read(name, body)
+
+
+def read_published_event(ce_type: str, body: bytes) -> AnyInvoiceEvent:
+    """Read an event by its full type. Raises: KeyError for a foreign type; what `read_event` raises."""
+    if not ce_type.startswith(PREFIX):
+        raise KeyError(ce_type)
+    return read_event(named(ce_type), body)
+
+
+def read_reply(name: str, body: bytes) -> AnyReply:
+    """Read the bytes of a stored reply; unknown fields are ignored. Raises: what `read_event` raises."""
+    return read_stored(REPLIES, name, body)
 
 
 def read_written(name: str, body: bytes) -> Record:

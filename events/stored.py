@@ -10,12 +10,16 @@ from pydantic_core import from_json, to_json
 from events.values import Record
 
 Event = TypeVar("Event", bound=Record)
+Stored = TypeVar("Stored", bound=Record)
 Body = dict[str, Any]
 """An event's body as JSON values: strings for money, days and times."""
 
 
-class UnknownValue(ValueError):
-    """An event of a known type holds a value that is none of those this release knows: a newer release wrote it."""
+class WrittenByNewerRelease(ValueError):
+    """What is stored has a name, or holds a value, that this release does not know.
+
+    The message names it, as in ``InvoiceIssued.v1 with an unknown value of kind``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +51,36 @@ class StoredEvents(Generic[Event]):
             name = self.upcasters[name].to
         return name in self.types and older.isdisjoint(self.types)
 
-    def knows(self, name: str) -> bool:
-        """Tell whether events of this name can be read."""
-        return name in self.types or name in self.upcasters
-
     def read(self, name: str, body: bytes) -> Event:
         """Read an event's bytes; fields that are not known yet are ignored, at any depth.
 
-        Raises: KeyError for a name that is not known, UnknownValue, pydantic's ValidationError for other bytes.
+        Raises: WrittenByNewerRelease, pydantic's ValidationError for other bytes.
         """
         if name in self.upcasters:
             name, body = self._upcast(name, body)
-        try:
-            return self.types[name].model_validate_json(body)
-        except ValidationError as error:
-            if unknown := _unknown_values(error):
-                msg = f"{name} with an unknown value of {', '.join(unknown)}"
-                raise UnknownValue(msg) from error
-            raise
+        return read_stored(self.types, name, body)
 
     def _upcast(self, name: str, body: bytes) -> tuple[str, bytes]:
         value: Body = from_json(body)
         while upcaster := self.upcasters.get(name):
             name, value = upcaster.to, upcaster.change(value)
         return name, to_json(value)
+
+
+def read_stored(types: Mapping[str, type[Stored]], name: str, body: bytes) -> Stored:
+    """Read bytes as today's type of that name; fields that are not known yet are ignored, at any depth.
+
+    Raises: WrittenByNewerRelease, pydantic's ValidationError for other bytes.
+    """
+    if name not in types:
+        raise WrittenByNewerRelease(name)
+    try:
+        return types[name].model_validate_json(body)
+    except ValidationError as error:
+        if unknown := _unknown_values(error):
+            msg = f"{name} with an unknown value of {', '.join(unknown)}"
+            raise WrittenByNewerRelease(msg) from error
+        raise
 
 
 def _unknown_values(error: ValidationError) -> Sequence[str]:

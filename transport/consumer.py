@@ -29,6 +29,7 @@ from transport.positions import Move, PositionLost
 from transport.records import KafkaRecord, next_offset
 from transport.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
 from transport.threads import OwnThread
+from transport.unfit import Unfit
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +106,7 @@ class Work(Protocol):
 
         Raises: PositionLost when another worker owns a partition now: the batch is dropped. PartitionsStopped when
         some partitions cannot go on: they alone are left, and read again from their stored positions after a while.
+        Unfit when this process can do no more of the work: it leaves the group.
         Anything else is a fault: it is logged and the same batch is handled again, with a growing pause.
         """
         ...
@@ -132,6 +134,7 @@ class _Reading(ConsumerRebalanceListener):
         self._committed_at = 0.0
         self._trying: set[asyncio.Task[None]] = set()
         self._stopped: frozenset[TopicPartition] = frozenset()
+        self._unfit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
 
@@ -222,6 +225,12 @@ class _Reading(ConsumerRebalanceListener):
             except PartitionsStopped as stopped:
                 await self._done(batch.of(set(batch.partitions()) - stopped.partitions), assignment)
                 return self._leave(stopped.partitions, assignment)
+            except Unfit as reason:
+                # Nothing more is taken; who waits in `watch` leaves the group.
+                self._forget(self._consumer().assignment())
+                if not self._unfit.done():
+                    self._unfit.set_exception(reason)
+                return None
             except Exception:
                 log.exception("batch failed; it is tried again", group=self._group, records=len(batch.records))
             else:
@@ -253,9 +262,14 @@ class _Reading(ConsumerRebalanceListener):
             await self._rewind(partitions, assignment)
 
     async def watch(self) -> None:
-        """Notice, until cancelled, when somebody places a partition anew, or when its topic is made anew."""
+        """Notice, until cancelled, when somebody places a partition anew, or when its topic is made anew.
+
+        Raises: Unfit, once the work has.
+        """
         while True:
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.wait({self._unfit}, timeout=WATCH_EVERY)
+            if self._unfit.done():
+                return self._unfit.result()
             try:
                 async with self._in_hand:
                     await self._look()
@@ -341,6 +355,8 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     revoked: Owning | None = None,
 ) -> None:
     """Read ``topics`` as a member of ``group`` until cancelled, at most ``most`` records a batch.
+
+    Raises: Unfit when the work does; the group has been left then.
 
     Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are told the
     numbers of the partitions that come and go; ``assigned`` returns before the first record of them is handed out.

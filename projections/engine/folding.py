@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
-from events.catalogue import named, read_event
+from events.catalogue import read_published_event
 from events.invoice_events import AnyInvoiceEvent
+from events.stored import WrittenByNewerRelease
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 Row = TypeVar("Row")
@@ -15,8 +16,8 @@ Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
 class NotAnEvent(Exception):
     """A record of the event topic is no event that this release knows. Only the relay writes there: look at it."""
 
-    def __init__(self, record: KafkaRecord) -> None:
-        super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} is no known event")
+    def __init__(self, record: KafkaRecord, why: str = "is no known event") -> None:
+        super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} {why}")
 
 
 class Changed(NamedTuple, Generic[Row]):
@@ -66,8 +67,11 @@ def read(record: KafkaRecord) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
         raise NotAnEvent(record)
     headers = dict(record.headers)
     try:
-        event = read_event(named((headers["ce_type"] or b"").decode()), record.value)
+        event = read_published_event((headers["ce_type"] or b"").decode(), record.value)
         version = int(headers["ce_invoiceversion"] or b"")
+    except WrittenByNewerRelease as newer:
+        why = f"is {newer} of a newer release, which this program does not know: run the newer release"
+        raise NotAnEvent(record, why) from newer
     except (KeyError, ValueError) as error:
         raise NotAnEvent(record) from error
     if event.invoice_number.encode() != record.key:

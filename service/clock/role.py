@@ -20,7 +20,7 @@ async def run(
     repeat: timedelta,
     repeat_max: timedelta,
 ) -> None:
-    """Work until cancelled.
+    """Work until cancelled. Raises: ProgramTooOld, once the partitions have been left to others.
 
     calendar: what due dates go by; open returns that another one gave theirs are revised.
     repeat, repeat_max: the pause before a request that is not answered is sent again: first, and at the most.

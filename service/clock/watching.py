@@ -4,18 +4,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import cast
 
 import psycopg
 from aiokafka import TopicPartition
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from events.catalogue import name_of, named, read_event, write
+from events.catalogue import name_of, read_event, read_published_event, write
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.timers import Timer
+from service.store.newer import read_known
 from transport import positions
 from transport.clients.postgres import KeptSession
 from transport.consumer import Batch
@@ -108,7 +110,10 @@ class Watching:
         timers.open_(cur, deadlines.outdated(cur, self._calendar))
 
     def handle(self, batch: Batch) -> None:
-        """Change the timers as the events ask, in one transaction with the positions. Raises: PositionLost."""
+        """Change the timers as the events ask, in one transaction with the positions.
+
+        Raises: PositionLost; ProgramTooOld at an event of a newer release.
+        """
         told = [_told(record) for record in batch.records]
         with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
             positions.advance(cur, CONSUMER, batch.moves)
@@ -133,7 +138,7 @@ class Watching:
 
 
 def _issued(body: bytes) -> InvoiceIssued:
-    return InvoiceIssued.model_validate_json(body)
+    return cast("InvoiceIssued", read_known(read_event, name_of(InvoiceIssued), body))
 
 
 def _told(record: ConsumerRecord | Undecodable) -> Told:
@@ -142,7 +147,7 @@ def _told(record: ConsumerRecord | Undecodable) -> Told:
         raise UnreadableEvent(msg)
     headers = _text(record.headers)
     value = record.value or b""
-    event = read_event(named(headers["ce_type"]), value)
+    event = read_known(read_published_event, headers["ce_type"], value)
     return Told(
         event, value, record.partition, headers["ce_id"], headers["ce_correlationid"], headers.get("traceparent")
     )

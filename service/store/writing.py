@@ -28,18 +28,17 @@ from psycopg.errors import (
 )
 from psycopg.rows import DictRow, TupleRow
 
-from events.catalogue import knows_event, read_event
+from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
-from events.stored import UnknownValue
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.store import claim_rows, rows
 from service.store.claim_rows import ClaimLost
+from service.store.newer import read_known
 from service.store.rows import Entry, EventRow
 from transport import positions
 from transport.clients import postgres
 from transport.clients.postgres import KeptSession
 from transport.positions import Move
-from transport.unfit import Unfit
 
 CONSUMER = "redletter.worker"
 """The name under which the worker's positions are kept; also its consumer group."""
@@ -49,10 +48,6 @@ LOCK_WITHIN = 5
 """Seconds to wait for a lock; then the batch is tried again."""
 TRANSACTION_WITHIN = 10
 """Seconds; a worker frozen in its transaction holds locks that others wait for, and the server takes them away."""
-
-
-class ProgramTooOld(Unfit):
-    """A newer release has written events that this one does not know; what it would decide on them would be wrong."""
 
 
 class TooMuchToWrite(Exception):
@@ -224,21 +219,10 @@ class Store:
 
 
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
-    """Read stored events through the catalogue.
-
-    Raises: ProgramTooOld at an event, or a value in one, that this release does not know.
-    """
-    for name, state in stream:
-        if not knows_event(name):
-            raise ProgramTooOld(_TOO_OLD.format(name))
-        try:
-            event = read_event(name, state)
-        except UnknownValue as unknown:
-            raise ProgramTooOld(_TOO_OLD.format(unknown)) from unknown
-        yield event
+    """Read stored events through the catalogue. Raises: ProgramTooOld."""
+    return (read_known(read_event, name, state) for name, state in stream)
 
 
-_TOO_OLD = "the log holds {} of a newer release, which this program does not know: run the newer release"
 _EARLIER: LiteralString = """
     select command_key, digest, name, value from redletter.replies where command_key = any(%s)
 """

@@ -15,7 +15,7 @@ import structlog
 from eventsourcing.persistence import StoredEvent
 from pydantic import JsonValue
 
-from events.catalogue import REPLIES, name_of, type_of, write
+from events.catalogue import name_of, read_reply, type_of, write
 from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
@@ -26,9 +26,10 @@ from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusal_kinds import KINDS
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import Invoice, status_of
+from service.store.newer import ProgramTooOld, read_known
 from service.store.published_size import LARGEST_PUBLISHED, published_size
 from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow, event_id
-from service.store.writing import Conflict, Earlier, ProgramTooOld
+from service.store.writing import Conflict, Earlier
 from service.worker.moments import Moments
 from service.worker.reading import LARGEST_RECORD, Received, Unreadable, is_too_large
 from transport.records import KafkaRecord, Undecodable
@@ -88,16 +89,20 @@ class Batch:
     def take(self, record: Received | Unreadable) -> None:
         """Decide one record, and keep what comes of it.
 
-        Raises: Conflict when what was loaded does not fit together, since a rival wrote in between.
+        Raises: Conflict when what was loaded does not fit together, since a rival wrote in between; ProgramTooOld when
+        a newer release has answered this id before.
         """
         if isinstance(record, Unreadable):
             return self._bury_unreadable(record)
         if refusal := _wrong_channel(record):
             return self._refuse(record, refusal)
-        if earlier := self.earlier.get(record.key):
-            return self._answer_again(record, earlier)
         try:
-            self._decide(record)
+            if earlier := self.earlier.get(record.key):
+                self._answer_again(record, earlier)
+            else:
+                self._decide(record)
+        except ProgramTooOld:
+            raise
         except WrongHolder as rival:
             raise Conflict(str(rival)) from rival
         except Exception as fault:
@@ -165,7 +170,7 @@ class Batch:
     def _answer_again(self, record: Received, earlier: Earlier) -> None:
         if earlier.digest != record.digest:
             return self._refuse(record, refuse("IDEMPOTENCY_KEY_REUSED", id=record.id, source=record.source))
-        first = REPLIES[earlier.name].model_validate_json(earlier.value)
+        first = read_known(read_reply, earlier.name, earlier.value)
         return self._reply(record, first.model_copy(update={"replayed": True}), final=False)
 
     def _bury_unreadable(self, unreadable: Unreadable) -> None:

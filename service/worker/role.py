@@ -1,8 +1,6 @@
 """The worker: reads the four command topics, decides batch by batch, and writes each batch in one transaction."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 from datetime import timedelta
 from itertools import chain
 
@@ -18,7 +16,7 @@ from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay
 from service.store.rehearsal import harmless
 from service.store.rows import DeadLetterRow
-from service.store.writing import CONSUMER, Conflict, ProgramTooOld, Store, TooMuchToWrite, Write, read_stream
+from service.store.writing import CONSUMER, Conflict, Store, TooMuchToWrite, Write, read_stream
 from service.worker.deciding import Batch, fold, log_dead_letter, log_decision
 from service.worker.moments import Moments
 from service.worker.reading import Received, Unreadable, read
@@ -41,15 +39,11 @@ MOST_CLAIMS = 5_000
 
 
 class Deciding:
-    """The worker's work on one batch: read, load, decide, write.
-
-    too_old: set to ProgramTooOld once an invoice was met that a newer release has written to.
-    """
+    """The worker's work on one batch: read, load, decide, write."""
 
     def __init__(self, store: Store, moments: Moments) -> None:
         self._store = store
         self._moments = moments
-        self.too_old: Future[None] = Future()
 
     def handle(self, batch: consumer.Batch) -> None:
         """Decide the batch and write all of it, in as many transactions as it takes.
@@ -62,10 +56,6 @@ class Deciding:
             if not single and _size(batch) > MOST_BYTES:
                 raise TooMuchToWrite  # noqa: TRY301 - one way to split
             self._handle([_read(record) for record in batch.records], batch.moves)
-        except ProgramTooOld as reason:
-            if not self.too_old.done():
-                self.too_old.set_exception(reason)
-            raise
         except Exception as fault:
             if single and about_content(fault):
                 return self._bury(batch, fault)
@@ -131,18 +121,10 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, calendar: Mainlan
     store = Store(addresses.database)
     deciding = Deciding(store, Moments(clock_shift, calendar, policy))
     topics = [channel.value for channel in Channel]
-    consuming = asyncio.create_task(
-        consumer.consume(addresses, group=CONSUMER, topics=topics, work=deciding, most=MOST)
-    )
-    too_old = asyncio.wrap_future(deciding.too_old)
     try:
-        ended, _ = await asyncio.wait({consuming, too_old}, return_when=asyncio.FIRST_COMPLETED)
+        await consumer.consume(addresses, group=CONSUMER, topics=topics, work=deciding, most=MOST)
     finally:
-        consuming.cancel()
-        await asyncio.wait({consuming})
         store.close()
-    for task in ended:
-        task.result()
 
 
 def _size(batch: consumer.Batch) -> int:

@@ -11,7 +11,7 @@ from events import bodies
 from events.catalogue import COMMANDS, EVENTS, read_event, read_written, write
 from events.faults import Faults
 from events.schemas import schema
-from events.stored import UnknownValue
+from events.stored import WrittenByNewerRelease
 from tests.events.support.messages import MESSAGES
 
 WRITTEN = [name for name in MESSAGES if name not in COMMANDS]
@@ -52,7 +52,7 @@ def issued(**but: Any) -> bytes:
 
 
 def test_a_text_that_is_none_of_a_closed_set_is_told_as_a_value_that_only_a_newer_release_knows() -> None:
-    with pytest.raises(UnknownValue, match=r"InvoiceIssued\.v1 with an unknown value of kind"):
+    with pytest.raises(WrittenByNewerRelease, match=r"InvoiceIssued\.v1 with an unknown value of kind"):
         read_event("InvoiceIssued.v1", issued(kind="newer"))
 
 

@@ -95,12 +95,18 @@ GOOD = message(facts.issued(), 1)
         record(OutgoingRecord(GOOD.topic, GOOD.key, b"{", GOOD.headers), 7),
         record(OutgoingRecord(GOOD.topic, GOOD.key, None, GOOD.headers), 7),
         record(OutgoingRecord(GOOD.topic, GOOD.key, GOOD.value, []), 7),
-        record(_with(GOOD, ce_type=b"redletter.invoice.InvoiceBurnt.v1"), 7),
+        record(_with(GOOD, ce_type=b"foreign.InvoiceIssued.v1"), 7),
         record(_with(GOOD, ce_invoiceversion=b"one"), 7),
     ],
 )
 def test_a_record_that_is_no_known_event_stops_the_fold_and_says_where_it_is(strange: ConsumerRecord) -> None:
     with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
+        fold_batch(status.fold, {}, [strange])
+
+
+def test_an_event_of_a_newer_release_stops_the_fold_and_says_so() -> None:
+    strange = record(_with(GOOD, ce_type=b"redletter.invoice.InvoiceIssued.v99"), 7)
+    with pytest.raises(NotAnEvent, match=r"offset 7 is InvoiceIssued\.v99 of a newer release"):
         fold_batch(status.fold, {}, [strange])
 
 

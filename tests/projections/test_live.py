@@ -27,12 +27,20 @@ from transport.records import ConsumerRecord, OutgoingRecord
 pytestmark = pytest.mark.integration
 
 GOOD, BAD = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
+NEWER = "of a newer release, which this program does not know: run the newer release"
 NO_EVENT = OutgoingRecord(EVENTS, facts.NUMBER.encode(), b"{}", [])
 DETAILS = MODELS["details"]
 
 
 def invoice(count: int) -> AnyInvoiceEvent:
     return facts.issued(invoice_number=f"26{count:018}")
+
+
+def written_by_newer(old: bytes, new: bytes) -> OutgoingRecord:
+    """Return an event as a newer release may write it."""
+    of = message(invoice(99), 1)
+    headers = [(name, (value or b"").replace(old, new)) for name, value in of.headers]
+    return OutgoingRecord(of.topic, of.key, (of.value or b"").replace(old, new), headers)
 
 
 def topic(partition: TopicPartition, *messages: OutgoingRecord, first: int = 0) -> list[ConsumerRecord]:
@@ -87,11 +95,30 @@ def poisoned(bad: OutgoingRecord, at: int = 7) -> Batch:
         (NO_EVENT, "invoice.events[1] offset {at} is no known event"),
         (message(invoice(99), 3), f"invoice.events[1] offset {{at}}: invoice 26{99:018}: version 3 came after 0"),
         (
+            written_by_newer(b"InvoiceIssued.v1", b"InvoiceIssued.v99"),
+            f"invoice.events[1] offset {{at}} is InvoiceIssued.v99 {NEWER}",
+        ),
+        (
+            written_by_newer(b'"kind":"special"', b'"kind":"newer"'),
+            f"invoice.events[1] offset {{at}} is InvoiceIssued.v1 with an unknown value of kind {NEWER}",
+        ),
+        (
+            written_by_newer(b"redletter.invoice.", b"foreign."),
+            "invoice.events[1] offset {at} is no known event",
+        ),
+        (
             OutgoingRecord(EVENTS, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers),
             "invoice.events[1] offset {at} is no known event",
         ),
     ],
-    ids=["no event", "a gap", "another key than its number"],
+    ids=[
+        "no event",
+        "a gap",
+        "a type of a newer release",
+        "a value of a newer release",
+        "a foreign type",
+        "another key than its number",
+    ],
 )
 async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
     tables: Addresses, details: LiveProjection, bad: OutgoingRecord, why: str, at: int

@@ -23,6 +23,7 @@ from service.clock import sending
 from service.clock import timers as tables
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER
+from service.store.newer import ProgramTooOld
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import (
     AT,
@@ -36,6 +37,7 @@ from tests.service.support.clock_facts import (
     requested,
     reversed_,
 )
+from tests.service.support.groups import members
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 from transport.producer import Fenced, FencedProducers
@@ -80,8 +82,8 @@ async def until(addresses: Addresses, enough: Callable[[list[Sent]], bool], topi
     return found
 
 
-async def happened(addresses: Addresses, *events: AnyInvoiceEvent) -> None:
-    """Publish events as the relay does."""
+async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Callable[[bytes], bytes] = bytes) -> None:
+    """Publish events as the relay does. written: how another release writes what this one writes."""
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
         for event in events:
             version = next(_versions)
@@ -95,7 +97,9 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent) -> None:
                 causation="command",
                 version=version,
             )
-            await producer.send_and_wait(EVENTS, write(event), key=event.invoice_number.encode(), headers=told)
+            as_written = [(name, written(value)) for name, value in told]
+            key = event.invoice_number.encode()
+            await producer.send_and_wait(EVENTS, written(write(event)), key=key, headers=as_written)
 
 
 @asynccontextmanager
@@ -318,6 +322,26 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
         await own.close()
     assert sorted(one.id for one in found) == sorted(f"timer-{n}" for n in range(1, count + 1))
     assert left > [count // 4]  # it came in long before the backlog was through
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (b"InvoiceIssued.v1", b"InvoiceIssued.v99", r"InvoiceIssued\.v99"),
+        (b'"kind":"special"', b'"kind":"newer"', r"InvoiceIssued\.v1 with an unknown value of kind"),
+    ],
+    ids=["a type", "a value"],
+)
+async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
+    addresses: Addresses, old: bytes, new: bytes, told: str
+) -> None:
+    await happened(addresses, issued(), written=lambda text: text.replace(old, new))
+    with pytest.raises(ProgramTooOld, match=f"holds {told} of a newer release"):
+        async with asyncio.timeout(30):
+            await clock.run(
+                addresses, clock_shift=timedelta(0), calendar=MAINLAND_CHINA, repeat=NEVER, repeat_max=NEVER
+            )
+    assert await members(addresses.kafka, CONSUMER) == []
 
 
 DECREED = MainlandChina(read_decree(b'{"version": "2026", "off": ["2026-02-14"], "working": []}'))

@@ -49,6 +49,11 @@ def test_a_lock_that_is_held_for_a_while_is_asked_for_again(
 
 BEFORE_PARTITIONS = "0005"
 """The last revision in which the log had one order."""
+OLD_EVENT = """
+    insert into redletter.invoice_events (originator_id, originator_version, topic, state, notification_id, occurred_at,
+        causation_id, correlation_id)
+    values ('26000000000000000001', 1, 'InvoiceIssued.v1', '{}', 1, now(), 'cause', 'correlation')
+"""
 OLD_REPLY = """
     insert into redletter.replies (position, id, name, value, sent_at, causation_id, correlation_id)
     values (1, 'reply', 'CommandAccepted.v1', '{}', now(), 'cause', 'correlation')
@@ -75,14 +80,15 @@ def old_database(servers: Addresses) -> Iterator[str]:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-@pytest.mark.parametrize("entry", [OLD_REPLY, OLD_DEAD_LETTER], ids=["a reply", "a dead letter"])
+@pytest.mark.parametrize("entry", [OLD_EVENT, OLD_REPLY, OLD_DEAD_LETTER], ids=["an event", "a reply", "a dead letter"])
 def test_a_log_written_before_it_had_partitions_is_refused_and_left_as_it_was(old_database: str, entry: str) -> None:
     with psycopg.connect(old_database, autocommit=True) as connection:
         connection.execute(entry)  # type: ignore[arg-type]
         with pytest.raises(DBAPIError, match="written before it had partitions, and cannot be taken over"):
             write_side.migrate(old_database, PARTITIONS)
         kept = connection.execute(
-            "select position from redletter.replies union all select position from redletter.dead_letters"
+            "select notification_id from redletter.invoice_events union all select position from redletter.replies "
+            "union all select position from redletter.dead_letters"
         )
         assert kept.fetchall() == [(1,)]
 

@@ -101,6 +101,15 @@ def test_the_same_command_again_is_answered_as_before_and_appends_nothing() -> N
     assert kinds(on).count(EventRow) == 1
 
 
+def test_a_reply_that_cannot_be_read_again_costs_no_other_command_its_answer() -> None:
+    register = command("RegisterInvoice", REGISTER, "1")
+    on = decided(register)
+    on.earlier = {key: replace(earlier, value=b"{}") for key, earlier in on.earlier.items()}
+    decided(register, command("RequestReturn", RETURN, "2"), on=on)
+    assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
+    assert kinds(on).count(DeadLetterRow) == 1
+
+
 def test_a_refusal_is_final_for_its_id() -> None:
     asked = command("RequestReturn", RETURN, "1")
     on = decided(asked, command("RegisterInvoice", REGISTER, "2"), asked)

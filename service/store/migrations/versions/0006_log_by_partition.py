@@ -7,7 +7,9 @@ down_revision = "0005"
 
 REFUSE_ENTRIES = """
 do $$ begin
-    if exists (select from redletter.replies) or exists (select from redletter.dead_letters) then
+    if exists (select from redletter.invoice_events) or exists (select from redletter.replies)
+        or exists (select from redletter.dead_letters)
+    then
         raise exception 'this log was written before it had partitions, and cannot be taken over: '
             'start with an empty database and empty topics';
     end if;

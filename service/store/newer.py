@@ -1,0 +1,22 @@
+"""What a newer release has stored: this program must neither decide on it nor pass over it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from events.stored import WrittenByNewerRelease
+from transport.unfit import Unfit
+
+Stored = TypeVar("Stored")
+
+
+class ProgramTooOld(Unfit):
+    """A newer release has stored what this one does not know; what it would make of it would be wrong."""
+
+
+def read_known(read: Callable[[str, bytes], Stored], name: str, body: bytes) -> Stored:
+    """Read what was stored under a name. Raises: ProgramTooOld, and what else ``read`` raises."""
+    try:
+        return read(name, body)
+    except WrittenByNewerRelease as newer:
+        msg = f"the log holds {newer} of a newer release, which this program does not know: run the newer release"
+        raise ProgramTooOld(msg) from newer

@@ -1,0 +1,15 @@
+"""Consumer groups, as Kafka tells of them."""
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+
+async def members(bootstrap: str, group: str) -> list[object]:
+    """Return who is in a group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (described,) = await admin.describe_consumer_groups([group])
+        ((_, _, _, _, _, found, *_),) = described.groups
+        return list(found)
+    finally:
+        await admin.close()
