@@ -74,7 +74,7 @@ def _clock(addresses: Addresses, settings: Settings) -> RoleWork:
 
 def _api(addresses: Addresses, settings: Settings) -> RoleWork:
     """Answer queries, and serve the web page."""
-    from web import app as role
+    from web import serving as role
 
     return role.run(
         addresses,

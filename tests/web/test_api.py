@@ -25,8 +25,9 @@ from projections.status.table import StatusTable
 from tests.projections.support import facts, naive
 from transport.addresses import Addresses
 from web import app as api
-from web.app import listen
 from web.http.problems import MEDIA_TYPE
+from web.serving import listening_socket
+from web.serving import run as run_api
 
 pytestmark = pytest.mark.integration
 
@@ -311,7 +312,7 @@ async def served(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     running = asyncio.create_task(
-        api.run(tables, host="127.0.0.1", port=port, clock_shift=timedelta(), general_recorded_route="simple")
+        run_api(tables, host="127.0.0.1", port=port, clock_shift=timedelta(), general_recorded_route="simple")
     )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
@@ -371,7 +372,7 @@ async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_som
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_an_answer_does_not_wait_for_a_full_packet(host: str) -> None:
-    with listen(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
+    with listening_socket(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -8,9 +8,9 @@ import pytest
 
 from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, type_of
 from events.topics import TOPICS
-from web.api.asyncapi import document
+from web.api.asyncapi import asyncapi_document
 
-DOCUMENT = document("1.2.3")
+DOCUMENT = asyncapi_document("1.2.3")
 ALL = {**COMMANDS, **EVENTS, **REPLIES, **STATUS, **TAX_REQUESTS}
 
 

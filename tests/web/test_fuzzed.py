@@ -61,13 +61,13 @@ def test_every_example_is_what_it_is_an_example_of(model: type[BaseModel], examp
 SERVING = """
 import asyncio, sys
 from datetime import timedelta
-from web import app
+from web import serving
 from web.gateway import publishing
 from transport.addresses import Addresses
 publishing.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
 kafka, database, port = sys.argv[1:4]
 settings = {"clock_shift": timedelta(), "general_recorded_route": "simple"}
-asyncio.run(app.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
+asyncio.run(serving.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
 """
 
 

@@ -20,7 +20,7 @@ from tests.web.test_api import serving, until
 from transport import topics
 from transport.addresses import Addresses
 from web.gateway import publishing
-from web.gateway.publishing import Publisher
+from web.gateway.publishing import CommandPublisher
 
 RETURN = f"/invoices/{facts.NUMBER}/return"
 MIB = 1 << 20
@@ -77,24 +77,24 @@ def reply(number: int, command_id: str = "somebody's", size: int = MIB) -> Any:
     )
 
 
-def kept(publisher: Publisher, replies: int, command_id: str = "somebody's") -> int:
+def kept(publisher: CommandPublisher, replies: int, command_id: str = "somebody's") -> int:
     """Return the bytes that hearing so many replies of 1 MiB leaves behind."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(replies):
-            publisher._hear(reply(number, command_id))
+            publisher._take(reply(number, command_id))
         return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
 
 
 async def test_replies_that_nobody_waits_for_are_not_kept() -> None:
-    assert kept(Publisher("127.0.0.1:1"), replies=64) < MIB
+    assert kept(CommandPublisher("127.0.0.1:1"), replies=64) < MIB
 
 
 async def test_of_replies_under_the_id_of_a_command_that_waits_only_a_few_are_kept() -> None:
-    publisher = Publisher("127.0.0.1:1")
+    publisher = CommandPublisher("127.0.0.1:1")
     publisher.tail.reading.set()
     handed = asyncio.Event()
     place = asyncio.get_running_loop().create_future()
@@ -105,9 +105,9 @@ async def test_of_replies_under_the_id_of_a_command_that_waits_only_a_few_are_ke
             return place
 
     publisher._producers = Producers()  # type: ignore[assignment]
-    asked = asyncio.create_task(publisher.tell("t", "mine", b"", b"", []))
+    asked = asyncio.create_task(publisher.publish("t", "mine", b"", b"", []))
     await handed.wait()
-    publisher._hear(_named("t-0-7", "mine"))
+    publisher._take(_named("t-0-7", "mine"))
     assert kept(publisher, replies=64, command_id="mine") <= publishing.EARLY_BYTES
     place.set_result(SimpleNamespace(topic="t", partition=0, offset=7))
     assert await asked == {"mine": True}

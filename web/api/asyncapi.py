@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from events import schemas
@@ -59,7 +60,19 @@ _OF_COMMANDS = ("ce_specversion", "ce_id", "ce_source", "ce_type")
 _OF_OURS = (*_OF_COMMANDS, "ce_time", "ce_dataschema", "ce_correlationid", "content-type")
 
 
-def document(version: str) -> dict[str, Any]:
+def router(version: str) -> APIRouter:
+    """Return the route that serves the document. version: of the service."""
+    routes = APIRouter(tags=["description"])
+
+    @routes.get("/asyncapi")
+    async def topics_and_messages() -> dict[str, Any]:
+        """Describe the topics and their messages (AsyncAPI 3.0)."""
+        return asyncapi_document(version)
+
+    return routes
+
+
+def asyncapi_document(version: str) -> dict[str, Any]:
     """Return the document. version: of the service."""
     by_topic = _by_topic()
     return {

@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
 from projections.invoices.fold import Line
-from web.gateway.commands import Customers, body_of, give
-from web.gateway.publishing import Pending, Publisher
+from web.gateway.commands import CustomerCommand, body_of, publish_command
+from web.gateway.publishing import CommandPublisher, Pending
 from web.http.problems import Problem
 
 KEY = "key"
@@ -59,8 +59,8 @@ async def read(request: Request) -> Form:
 
 async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     request: Request,
-    publisher: Publisher,
-    kind: type[Customers],
+    publisher: CommandPublisher,
+    kind: type[CustomerCommand],
     line: Line,
     told: Mapping[str, Any],
     form: Form,
@@ -68,7 +68,9 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     """Publish the command, and lead the reader to what became of it. Raises: Problem."""
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **told})
-    reply = await give(publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent"))
+    reply = await publish_command(
+        publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent")
+    )
     if isinstance(reply, Pending):
         raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
     version = reply["invoice_version"]

@@ -13,7 +13,7 @@ from web.console import board, invoices, reissuing, returning
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
 from web.console.trouble import tell_browsers_what_is_missing
-from web.gateway.publishing import Publisher
+from web.gateway.publishing import CommandPublisher
 from web.http.reading import Reader
 from web.live.stream import Hub
 
@@ -31,7 +31,7 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app: FastAPI,
     *,
     reader: Reader,
-    publisher: Publisher,
+    publisher: CommandPublisher,
     hub: Hub,
     sampler: Sampler,
     clock_shift: timedelta,

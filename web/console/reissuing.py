@@ -16,7 +16,7 @@ from web.console.forms import Filled, Form
 from web.console.invoices import MinVersion, line_of, reached
 from web.console.rendering import Pages
 from web.console.trouble import told_as_pages
-from web.gateway.publishing import Publisher
+from web.gateway.publishing import CommandPublisher
 from web.http import cursors
 from web.http.problems import Problem
 from web.http.reading import Reader
@@ -25,7 +25,7 @@ CHARGES = 100
 """Released charges shown at a time."""
 
 
-def router(pages: Pages, reader: Reader, publisher: Publisher) -> APIRouter:
+def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRouter:
     """Return the page, the dialog, and what it sends."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 

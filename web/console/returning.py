@@ -11,14 +11,14 @@ from web.console.forms import Filled
 from web.console.invoices import MinVersion, line_of
 from web.console.rendering import Pages
 from web.console.trouble import told_as_pages
-from web.gateway.publishing import Publisher
+from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem
 from web.http.reading import Reader
 
 FIELDS = ("posting_status", "red_font_form_number", "reason", "remarks")
 
 
-def router(pages: Pages, reader: Reader, publisher: Publisher, general_recorded_route: Route) -> APIRouter:
+def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_recorded_route: Route) -> APIRouter:
     """Return the dialog, and what it sends."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 

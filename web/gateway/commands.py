@@ -1,4 +1,4 @@
-"""The gateway: a customer's return or reissue over HTTP. A double click is one command: the key is the command's id."""
+"""The gateway: commands of customers over HTTP. The idempotency key is the command's id: a double click is one."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from events.commands import RequestReissue, RequestReturn
 from events.faults import Fault, Faults
 from events.replies import CommandAccepted
 from events.strict_json import parse
-from web.gateway.publishing import Pending, Publisher, Reply, Unavailable
+from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
 from web.http import examples
 from web.http.problems import Problem, ProblemDocument
 from web.http.waiting import check_number
@@ -30,14 +30,14 @@ LONGEST_BODY = 256 * 1024
 """Bytes of a command at most. Source: docs/contract.md#messages."""
 _KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
 
-Customers = RequestReturn | RequestReissue
+CustomerCommand = RequestReturn | RequestReissue
 
 
 class Underway(BaseModel):
     """The command is on its way.
 
-    published: Kafka has it, and it will be answered. unconfirmed: it was handed to Kafka, which has not confirmed it
-    yet; sending it again under the same key does no harm.
+    published: Kafka has confirmed it, and a reply will follow. unconfirmed: it was sent to Kafka, which has not
+    confirmed it yet; sending it again with the same key does no harm.
     """
 
     status: Literal["published", "unconfirmed"]
@@ -46,19 +46,19 @@ class Underway(BaseModel):
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": CommandAccepted, "description": "Accepted: the reply"},
-    202: {"model": Underway, "description": "No reply yet: Location tells where to look"},
+    202: {"model": Underway, "description": "No reply yet: query the address in Location"},
     404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
     409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
-    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused for faults of its fields"},
+    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused because of its fields"},
     503: {"model": ProblemDocument, "description": "COMMANDS_UNAVAILABLE: nothing was published; send it again"},
 }
 
 
-def router(publisher: Publisher) -> APIRouter:
-    """Return the commands that customers may give."""
+def router(publisher: CommandPublisher) -> APIRouter:
+    """Return the routes of the commands that customers may send."""
     routes = APIRouter(prefix="/invoices/{number}", tags=["commands"])
 
-    def route(path: str, kind: type[Customers], example: Mapping[str, Any], summary: str) -> None:
+    def route(path: str, kind: type[CustomerCommand], example: Mapping[str, Any], summary: str) -> None:
         schema = {"application/json": {"schema": _schema(kind), "example": example}}
 
         @routes.post(
@@ -73,21 +73,23 @@ def router(publisher: Publisher) -> APIRouter:
             number: str,
             idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,
         ) -> Response:
-            """Publish the command, wait for its reply, and answer with that."""
-            told = await give(publisher, kind, number, await body_of(request), idempotency_key, _trace(request))
-            if isinstance(told, Pending):
-                status = "published" if told.published else "unconfirmed"
+            """Publish the command, wait for its reply, and return it."""
+            outcome = await publish_command(
+                publisher, kind, number, await body_of(request), idempotency_key, _trace(request)
+            )
+            if isinstance(outcome, Pending):
+                status = "published" if outcome.published else "unconfirmed"
                 location = {"Location": f"/invoices/{number}/status"}
                 return JSONResponse({"status": status, "command_id": idempotency_key}, HTTPStatus.ACCEPTED, location)
-            return JSONResponse(told)
+            return JSONResponse(outcome)
 
     route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
     route("/reissue", RequestReissue, examples.REISSUE, "Request a new invoice for charges of a returned one")
     return routes
 
 
-def _schema(kind: type[Customers]) -> dict[str, Any]:
-    """Return what the body looks like: the command's without the number, which is in the path."""
+def _schema(kind: type[CustomerCommand]) -> dict[str, Any]:
+    """Return the JSON schema of the body: the command without the number, which is in the path."""
     schema = schemas.of(kind)
     schema["properties"].pop("invoice_number")
     schema["required"] = [name for name in schema["required"] if name != "invoice_number"]
@@ -96,7 +98,7 @@ def _schema(kind: type[Customers]) -> dict[str, Any]:
 
 
 def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """Put definitions where they are referred to, since the schema stands in the middle of another document."""
+    """Inline the definitions, since references would not resolve within the OpenAPI document."""
     if isinstance(node, dict):
         known = cast("dict[str, Any]", node)
         if "$ref" in known:
@@ -106,7 +108,7 @@ def _inline(node: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JS
 
 
 async def body_of(request: Request) -> bytes:
-    """Read the body, up to its bound."""
+    """Read the body, up to `LONGEST_BODY`. Raises: Problem."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -114,27 +116,27 @@ async def body_of(request: Request) -> bytes:
             if len(body) > LONGEST_BODY:
                 raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
     except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request ended within its body.") from None
+        raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request body is incomplete.") from None
     return bytes(body)
 
 
-def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> Customers:
+def _read(kind: type[CustomerCommand], number: str, body: bytes, key: str | None) -> CustomerCommand:
     """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
     faults = Faults()
     if key is None or not _KEY.fullmatch(key):
         wanted = f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"
         faults.add("Idempotency-Key", wanted)
     try:
-        told = parse(body)
+        given = parse(body)
     except ValueError as error:
         faults.add("data", str(error))
         raise _malformed(faults) from None
-    if not isinstance(told, dict):
+    if not isinstance(given, dict):
         faults.add("data", "must be a JSON object")
         raise _malformed(faults)
-    if "invoice_number" in told:
-        faults.add("invoice_number", "stands in the path, and nowhere else")
-    whole: dict[str, JsonValue] = {**told, "invoice_number": number}
+    if "invoice_number" in given:
+        faults.add("invoice_number", "must be given in the path only")
+    whole: dict[str, JsonValue] = {**given, "invoice_number": number}
     command = bodies.read(kind, whole, to_json(whole))
     if isinstance(command, Faults):
         faults.join(command)
@@ -145,38 +147,47 @@ def _read(kind: type[Customers], number: str, body: bytes, key: str | None) -> C
 
 
 def _malformed(faults: Faults) -> Problem:
-    told: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
-    detail = "This is no readable command; nothing was published. Mend it and send it again."
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": told}, faults=told)
+    listed: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
+    detail = "The command is malformed; nothing was published. Correct it and send it again."
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_COMMAND", detail, details={"faults": listed}, faults=listed
+    )
 
 
 def _trace(request: Request) -> str | None:
     return traceparent_of(request.headers.get("traceparent"))
 
 
-async def give(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
-    publisher: Publisher, kind: type[Customers], number: str, body: bytes, key: str | None, traceparent: str | None
+async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
+    publisher: CommandPublisher,
+    kind: type[CustomerCommand],
+    number: str,
+    body: bytes,
+    key: str | None,
+    traceparent: str | None,
 ) -> Reply | Pending:
-    """Publish a customer's command, and return the reply that accepts it, or what is known when it takes long.
+    """Publish a customer's command, and return the reply that accepts it, or `Pending` when none came in time.
 
-    body: JSON, without the number. Raises: Problem with the code of the refusal, or of what cannot be read.
+    body: JSON, without the number. Raises: Problem with the code of the refusal, or MALFORMED_COMMAND.
     """
     check_number(number)
     command = _read(kind, number, body, key)
-    reply = await _tell(publisher, command, key or "", traceparent)
+    reply = await _publish(publisher, command, key or "", traceparent)
     if not isinstance(reply, Pending) and "code" in reply:
         raise _refused(reply)
     return reply
 
 
 def source_of(account_id: str) -> str:
-    """Return the source of an account's commands; the digest of an id stands for one that is too long as a URI."""
+    """Return the CloudEvents source of an account's commands; too long an id is replaced by its digest."""
     if is_source(source := f"urn:redletter:api:{quote(account_id, safe='')}"):
         return source
     return f"urn:redletter:api:{sha256(account_id.encode()).hexdigest()}"
 
 
-async def _tell(publisher: Publisher, command: Customers, key: str, traceparent: str | None) -> Reply | Pending:
+async def _publish(
+    publisher: CommandPublisher, command: CustomerCommand, key: str, traceparent: str | None
+) -> Reply | Pending:
     number, name = command.invoice_number, name_of(type(command))
     headers = cloudevents.headers(
         id=key,
@@ -189,14 +200,14 @@ async def _tell(publisher: Publisher, command: Customers, key: str, traceparent:
         traceparent=traceparent,
     )
     try:
-        return await publisher.tell(COMMANDS[name].CHANNEL.value, key, number.encode(), write(command), headers)
+        return await publisher.publish(COMMANDS[name].CHANNEL.value, key, number.encode(), write(command), headers)
     except Unavailable:
-        detail = "Commands cannot be taken now. Send it again, under the same key."
+        detail = "Commands cannot be accepted right now. Send it again with the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
 
 
 def _refused(reply: Reply) -> Problem:
-    """Tell a refusal as a problem, with all that the reply says."""
+    """Return a refusal as a problem document with everything that the reply says."""
     facts = {name: value for name, value in reply.items() if name not in {"code", "message"}}
     return Problem(_status(reply), reply["code"], reply["message"], **facts)
 
@@ -204,5 +215,5 @@ def _refused(reply: Reply) -> Problem:
 def _status(reply: Reply) -> HTTPStatus:
     if reply["code"] == "INVOICE_NOT_FOUND":
         return HTTPStatus.NOT_FOUND
-    # Only what is wrong with the fields of the command itself has a list of faults.
+    # Only a refusal because of the command's own fields has a list of faults.
     return HTTPStatus.UNPROCESSABLE_ENTITY if "faults" in reply["details"] else HTTPStatus.CONFLICT

@@ -1,4 +1,4 @@
-"""Commands that come over HTTP, published as any other service would, and the replies to them."""
+"""Publishes the commands that come over HTTP, as any other service would, and waits for their replies."""
 
 import asyncio
 import json
@@ -17,20 +17,20 @@ from web.live.tail import Tail
 log = structlog.get_logger(__name__)
 
 REPLY_WITHIN = 10.0
-"""Seconds to wait for a reply once the command is handed to Kafka."""
+"""Seconds to wait for a reply once the command is sent to Kafka."""
 EARLY_BYTES = 4 << 20
-"""Bytes of replies kept for one command while its place on the topic is not known yet."""
+"""Bytes of replies kept for one command until its offset is known."""
 
 Reply = dict[str, Any]
 
 
 class Unavailable(Exception):
-    """Commands cannot be taken: nothing was handed to Kafka, or Kafka refused it."""
+    """The command was not published: it was not sent to Kafka, or Kafka refused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """No reply has come in time. published: Kafka has confirmed the command; otherwise its fate is unknown."""
+    """No reply came in time. published: Kafka has confirmed the command; otherwise it may or may not be published."""
 
     published: bool
 
@@ -39,15 +39,15 @@ class Pending:
 class _Waiting:
     """A command whose reply is awaited.
 
-    reply_id: None until its place on the topic is known. early: replies to this and to other commands under the same
-    id, since the place may be told after the reply.
+    reply_id: None until the command's offset is known. early: replies to this and to other commands with the same id,
+    since the reply may come before the offset does.
     """
 
     reply: "asyncio.Future[bytes]"
     reply_id: str | None = None
     early: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
-    def hear(self, reply_id: str, value: bytes) -> None:
+    def take(self, reply_id: str, value: bytes) -> None:
         if self.reply_id is None:
             if sum(map(len, self.early.values())) + len(value) <= EARLY_BYTES:
                 self.early[reply_id] = value
@@ -61,25 +61,25 @@ class _Waiting:
         self.early.clear()
 
 
-class Publisher:
-    """Publishes commands, and waits for what is replied to each. Replies that nobody waits for are not kept."""
+class CommandPublisher:
+    """Publishes commands and waits for their replies. Replies that nobody waits for are not kept."""
 
     def __init__(self, bootstrap: str) -> None:
         self._producers = Producers(bootstrap)
         self._waiting: dict[str, set[_Waiting]] = {}
-        self.tail = Tail(bootstrap, REPLIES, self._hear)
+        self.tail = Tail(bootstrap, REPLIES, self._take)
 
     async def run(self) -> None:
-        """Hear replies until cancelled."""
+        """Read replies until cancelled."""
         try:
             await self.tail.run()
         finally:
             await self._producers.close()
 
-    async def tell(
+    async def publish(
         self, topic: str, command_id: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> Reply | Pending:
-        """Publish a command and return its reply, or what is known when it takes longer than `REPLY_WITHIN`.
+        """Publish a command and return its reply, or `Pending` when that takes longer than `REPLY_WITHIN`.
 
         Raises: Unavailable.
         """
@@ -87,7 +87,7 @@ class Publisher:
         self._waiting.setdefault(command_id, set()).add(waiting)
         try:
             async with asyncio.timeout(READY_WITHIN):
-                await self.tail.reading.wait()  # or the reply might pass unheard
+                await self.tail.reading.wait()  # or the reply could be missed
             place = await self._producers.hand_over(topic, key, value, headers)
             return await self._reply(waiting, place)
         except (TimeoutError, NotHandedOver) as error:
@@ -114,11 +114,11 @@ class Publisher:
         if not those:
             del self._waiting[command_id]
 
-    def _hear(self, record: ConsumerRecord) -> None:
+    def _take(self, record: ConsumerRecord) -> None:
         headers = dict(record.headers)
         command_id = _text(headers.get("ce_causationid"))
         for waiting in self._waiting.get(command_id, ()):
-            waiting.hear(_text(headers.get("ce_id")), record.value or b"{}")
+            waiting.take(_text(headers.get("ce_id")), record.value or b"{}")
 
 
 def _text(header: bytes | None) -> str:
