@@ -99,8 +99,7 @@ async def test_what_a_frozen_relay_held_is_published_by_another_within_15_second
     roles: Roles, writing: Writing
 ) -> None:
     roles.start("relay-1", "relay-2")
-    await roles.holds("relay-1", SHARE)
-    await roles.holds("relay-2", SHARE)
+    await roles.share(("relay-1", "relay-2"), PARTITIONS)
     await asyncio.to_thread(writing.once)
     await writing.published()
     roles.freeze("relay-1")
@@ -122,14 +121,13 @@ async def test_a_group_of_three_that_changes_loses_repeats_and_disorders_nothing
         roles.start("relay-1")
         await roles.holds("relay-1", ALL)
         roles.start("relay-2", "relay-3")
-        await roles.holds("relay-2", SHARE)
-        await roles.holds("relay-3", SHARE)
+        await roles.share(("relay-1", "relay-2", "relay-3"), PARTITIONS)
         roles.kill("relay-1")
         roles.start("relay-1")
         roles.freeze("relay-2")
         await roles.holds("relay-1", SHARE)
         roles.wake("relay-2")
-        await roles.holds("relay-2", SHARE)
+        await roles.share(("relay-1", "relay-2", "relay-3"), PARTITIONS)
         assert roles.stop("relay-3") == 0
         roles.kill("relay-1")
         await roles.holds("relay-2", ALL)

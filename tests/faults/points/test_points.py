@@ -15,8 +15,10 @@ pytestmark = pytest.mark.integration
 LONG = "REDLETTER_TESTS_SCALE" in os.environ
 """Whether this is `make prove`; else each point is met once."""
 PASSINGS = (1, 2, 3, 5, 8, 1, 2) if LONG else (1,)
-KILLS, PLACES = (600, 85) if LONG else (80, 70)
-"""Kills at a point, and points reached, of which there must be at least so many."""
+KILLS = 600 if LONG else 80
+"""Kills at a point, of which there must be at least so many."""
+MISSED = 0 if LONG else 5
+"""Points at most that no process comes by; the short form passes each once, and a busy machine is slow."""
 
 _ = system  # the fixture
 
@@ -39,4 +41,4 @@ async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(sys
         outcome = await verify(system.addresses, MODELS[name], Told(lambda _done, _total: None, lambda _: None))
         assert (name, outcome.differences) == (name, ())
     assert matrix.kills.total() >= KILLS
-    assert len(matrix.kills) >= PLACES
+    assert len(matrix.missed()) <= MISSED, matrix.missed()

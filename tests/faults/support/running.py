@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from transport.addresses import Addresses
 
 PROGRAM = Path(sys.executable).parent / "redletter"
-JOINED_WITHIN = 30.0
+JOINED_WITHIN = 60.0
 """Seconds until a new role has its share of the partitions."""
 STOP_WITHIN = 15.0
 """Seconds that a role has to stop when asked to."""
@@ -28,10 +29,13 @@ class Roles:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     kills: int = 0
+    read_from: dict[str, int] = field(default_factory=dict[str, int])
+    """Bytes of each role's log that tell of the time before its last start, freeze or wake."""
 
     def start(self, *names: str) -> None:
         """Start roles. A name may carry a number, such as ``worker-2``."""
         for name in names:
+            self._forget(name)
             with (self.logs / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
                     [PROGRAM, re.sub(r"-\d+$", "", name)],
@@ -48,22 +52,37 @@ class Roles:
         self.kills += 1
 
     async def holds(self, name: str, partitions: range) -> None:
-        """Wait until the last that a role was assigned are as many partitions, over all topics, as the range says."""
+        """Wait until a role has been assigned, since it was started or woken, as many partitions as the range says.
+
+        Partitions are counted over all topics; the last assignment counts.
+        """
         async with asyncio.timeout(JOINED_WITHIN):
             while (self.assigned(name) or [-1])[-1] not in partitions:
                 await asyncio.sleep(0.05)
 
+    async def share(self, names: Sequence[str], partitions: int) -> None:
+        """Wait until each of these roles holds some of the partitions, and all of them together hold all."""
+        async with asyncio.timeout(JOINED_WITHIN):
+            while not all(held := [(self.assigned(name) or [0])[-1] for name in names]) or sum(held) != partitions:
+                await asyncio.sleep(0.05)
+
     def assigned(self, name: str) -> list[int]:
-        """Return how many partitions a role was assigned, each time it was, as its log tells."""
-        told = (self.logs / f"{name}.log").read_text()
-        return [int(count) for count in re.findall(r"partitions assigned.* partitions=(\d+)", told)]
+        """Return how many partitions a role was assigned, each time since its last start, freeze or wake."""
+        log = (self.logs / f"{name}.log").read_bytes()[self.read_from[name] :].decode()
+        return [int(count) for count in re.findall(r"partitions[ _]assigned.* partitions=(\d+)", log)]
+
+    def _forget(self, name: str) -> None:
+        log = self.logs / f"{name}.log"
+        self.read_from[name] = log.stat().st_size if log.exists() else 0
 
     def freeze(self, name: str) -> None:
         """Stop a role in the middle of whatever it does."""
+        self._forget(name)
         self.running[name].send_signal(signal.SIGSTOP)
 
     def wake(self, name: str) -> None:
-        """Let a frozen role go on as if nothing had been."""
+        """Let a frozen role run again, as if nothing had happened."""
+        self._forget(name)
         self.running[name].send_signal(signal.SIGCONT)
 
     def stop(self, name: str) -> int:
