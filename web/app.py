@@ -25,6 +25,7 @@ from web.live import stream
 from web.live.stream import Hub
 from web.operations import health
 from web.operations import routes as operations
+from web.operations.readiness import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -69,9 +70,10 @@ def build(
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(stream.router(hub))
-    app.include_router(operations.router(reader, addresses.kafka, clock_shift, calendar))
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
-    app.include_router(health.router(reader, addresses.kafka, clock_shift, calendar, listens))
+    watch = Watch(addresses.kafka, calendar, listens)
+    app.include_router(operations.router(reader, watch, clock_shift))
+    app.include_router(health.router(reader, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
     console.install(
         app,
@@ -81,7 +83,7 @@ def build(
         sampler=sampler,
         clock_shift=clock_shift,
         general_recorded_route=general_recorded_route,
-        calendar=calendar,
+        watch=watch,
     )
     problems.install(app)
     description.install(app)

@@ -108,6 +108,13 @@ async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> N
     assert {"PARTITION_NOT_READ", "READ_MODEL_STOPPED"} <= {reason["code"] for reason in operations["reasons"]}
     assert "it is another log" in (await client.get("/board")).text
 
+    async def told_everywhere() -> bool:
+        told = {reason["code"] for reason in (await client.get("/operations")).json()["reasons"]}
+        page = (await client.get("/board")).text
+        return all(code in told and code in page for code in ("ROLE_MISSING", "NOT_LISTENING"))
+
+    await until(told_everywhere, within=30)  # a broker that was never asked for groups takes a while to know of them
+
 
 @pytest.mark.integration
 async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_known(troubled: Addresses) -> None:

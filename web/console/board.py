@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 
-from rules.calendar import MainlandChina
 from web.console import charts
 from web.console.rendering import Pages
 from web.console.sampling import Sampler
@@ -10,10 +9,11 @@ from web.console.trouble import told_as_pages
 from web.console.viewer import viewer_of
 from web.http.reading import Reader
 from web.operations import queries
-from web.operations.condition import condition, reasons
+from web.operations.condition import condition
+from web.operations.readiness import Watch
 
 
-def router(pages: Pages, reader: Reader, sampler: Sampler, calendar: MainlandChina) -> APIRouter:
+def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIRouter:
     """Return the view, its pictures, and what every page says when something is wrong."""
     routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
 
@@ -28,7 +28,7 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, calendar: MainlandChi
             request,
             "board.html",
             board=told,
-            reasons=list(reasons(known, now, calendar)),
+            reasons=await watch.look(known, now),
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,
             rate=rates[-1] if rates else None,

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from events.values import Route
-from rules.calendar import MainlandChina
 from web.console import board, invoices, reissuing, returning
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
@@ -16,6 +15,7 @@ from web.console.trouble import tell_browsers_what_is_missing
 from web.gateway.publishing import CommandPublisher
 from web.http.reading import Reader
 from web.live.stream import Hub
+from web.operations.readiness import Watch
 
 
 class _Assets(StaticFiles):
@@ -36,13 +36,13 @@ def install(  # noqa: PLR0913 - what the pages stand on
     sampler: Sampler,
     clock_shift: timedelta,
     general_recorded_route: Route,
-    calendar: MainlandChina,
+    watch: Watch,
 ) -> None:
     """Let the app serve the pages."""
-    shown = pages(lambda: hub.a_moment_ago, clock_shift, calendar)
+    shown = pages(lambda: hub.a_moment_ago, clock_shift, watch.calendar)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
-    app.include_router(board.router(shown, reader, sampler, calendar))
+    app.include_router(board.router(shown, reader, sampler, watch))
     tell_browsers_what_is_missing(app, shown)

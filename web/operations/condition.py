@@ -1,6 +1,6 @@
 """What is wrong with the system as a whole, as far as PostgreSQL and Kafka tell: the reasons to call it degraded."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,6 +33,10 @@ _POSITIONS = """
     select consumer, topic, partition, unread, gone from redletter.positions
     where (unread is not null or gone > 0) and consumer not like '%.rebuild' order by consumer, topic, partition
 """
+
+
+Listening = Mapping[str, Callable[[], bool]]
+"""What this process listens to, for people, and whether it does now."""
 
 
 class Partition(NamedTuple):
@@ -103,3 +107,10 @@ def missing(groups: Mapping[str, Group]) -> Iterator[Reason]:
         if empty:
             detail = f"Nobody works in {', '.join(empty)}: no {role} runs, or it is frozen."
             yield Reason(code="ROLE_MISSING", detail=detail)
+
+
+def deaf(listening: Listening) -> Iterator[Reason]:
+    """Yield what this process does not listen to although it should."""
+    for what, listens in listening.items():
+        if not listens():
+            yield Reason(code="NOT_LISTENING", detail=f"This api does not hear {what} now.")

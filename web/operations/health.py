@@ -1,6 +1,5 @@
 """Health that means something: whether the process answers, and whether all goes on that it stands on."""
 
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -8,14 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from projections.engine.health import Stopped
-from rules.calendar import MainlandChina
 from web.http.problems import ProblemDocument
 from web.http.reading import Reader
 from web.operations import readiness
-from web.operations.condition import Reason, missing, reasons
-
-Listening = Mapping[str, Callable[[], bool]]
-"""What this process listens to, for people, and whether it does now."""
+from web.operations.condition import Reason
+from web.operations.readiness import Watch
 
 
 class Ready(BaseModel):
@@ -26,9 +22,7 @@ class Ready(BaseModel):
     stopped: list[Stopped]
 
 
-def router(
-    reader: Reader, kafka: str, clock_shift: timedelta, calendar: MainlandChina, listening: Listening
-) -> APIRouter:
+def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
     """Return /livez and /readyz."""
     routes = APIRouter(tags=["health"])
 
@@ -43,15 +37,8 @@ def router(
 
         While they can, queries are answered: then the answer is 200, and says what does not go on and why.
         """
-        known, groups = await readiness.check(reader, kafka)
-        now = datetime.now(UTC) + clock_shift
-        found = [*reasons(known, now, calendar), *missing(groups), *_deaf(listening)]
+        known, groups = await readiness.check(reader, watch.kafka)
+        found = watch.reasons(known, groups, datetime.now(UTC) + clock_shift)
         return Ready(status="degraded" if found else "ready", reasons=found, stopped=list(known.stopped))
 
     return routes
-
-
-def _deaf(listening: Listening) -> Iterator[Reason]:
-    for what, listens in listening.items():
-        if not listens():
-            yield Reason(code="NOT_LISTENING", detail=f"This api does not hear {what} now.")

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -10,13 +12,14 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
+from rules.calendar import MainlandChina
 from transport import groups
 from transport.groups import Group
 from web.http.bounded import within
 from web.http.problems import Problem
 from web.http.reading import Connection, Reader
 from web.operations import condition
-from web.operations.condition import GROUPS, Condition
+from web.operations.condition import GROUPS, Condition, Listening, Reason, deaf, missing, reasons
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +30,24 @@ GROUPS_WITHIN = 1.0
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What can be wrong, in one list for readiness, the board and its page. kafka: bootstrap servers."""
+
+    kafka: str
+    calendar: MainlandChina
+    listening: Listening
+
+    def reasons(self, known: Condition, present: Mapping[str, Group], now: datetime) -> list[Reason]:
+        """Return every reason to call the system degraded."""
+        return [*reasons(known, now, self.calendar), *missing(present), *deaf(self.listening)]
+
+    async def look(self, known: Condition, now: datetime) -> list[Reason]:
+        """Ask Kafka for the roles, and return the same; without them where it does not answer in time."""
+        present = await _reached("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(self.kafka))
+        return self.reasons(known, present or {}, now)
 
 
 async def check(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:

@@ -13,15 +13,15 @@ from psycopg import Error
 from pydantic import BaseModel, ConfigDict
 
 from events.values import Record, Time
-from rules.calendar import MainlandChina
 from web.http.bounded import within
 from web.http.parameters import QueryRoute
 from web.http.problems import ProblemDocument
 from web.http.reading import Reader, written
 from web.operations import lag, metrics, queries
-from web.operations.condition import Condition, Reason, condition, reasons
+from web.operations.condition import Condition, Reason, condition
 from web.operations.lag import Lag
 from web.operations.queries import Board, DeadLetter, OpenReturn
+from web.operations.readiness import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class NoParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def router(reader: Reader, kafka: str, clock_shift: timedelta, calendar: MainlandChina) -> APIRouter:
+def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
     """Return the board and the metrics."""
     routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
@@ -97,7 +97,7 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta, calendar: Mainlan
         return await reader.read(condition)
 
     async def behind() -> list[Lag] | None:
-        lags = lag.lags(kafka, lambda: reader.read(lag.positions))
+        lags = lag.lags(watch.kafka, lambda: reader.read(lag.positions))
         return await _if_it_can_be_told("lag", LAG_WITHIN, lags)
 
     @routes.get(
@@ -111,7 +111,9 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta, calendar: Mainlan
     )
     async def operations(_: Annotated[NoParameters, Query()]) -> Response:
         """Show what is overdue, near due, failing, unreadable or behind."""
-        told = _told(await board(), await known(), await behind(), datetime.now(UTC) + clock_shift, calendar)
+        now, seen, state = datetime.now(UTC) + clock_shift, await board(), await known()
+        wrong, lags = await asyncio.gather(watch.look(state, now), behind())
+        told = _told(seen, state, wrong, lags, now)
         return Response(written(told), media_type="application/json")
 
     @routes.get(
@@ -151,12 +153,12 @@ def _reached(known: Condition | None, lags: Sequence[Lag] | None) -> Mapping[str
 
 
 def _told(
-    board: Board, known: Condition, behind: Sequence[Lag] | None, now: datetime, calendar: MainlandChina
+    board: Board, known: Condition, wrong: list[Reason], behind: Sequence[Lag] | None, now: datetime
 ) -> OperationsBoard:
     alarms = [one for one in board.answers if one.alarming]
     return OperationsBoard(
         at=now,
-        reasons=list(reasons(known, now, calendar)),
+        reasons=wrong,
         unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
         lag=None if behind is None else [ConsumerLag(**one._asdict()) for one in behind],
         returns=[Returns(**one._asdict()) for one in board.phases],
