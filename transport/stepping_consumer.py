@@ -71,6 +71,14 @@ class SteppingConsumer(AIOKafkaConsumer):
         """The client below, for requests that a consumer does not make."""
         return self._client
 
+    async def start(self) -> None:
+        """Connect; close the client again where that fails, since whoever tries again makes another one."""
+        try:
+            await super().start()
+        except KafkaError:
+            await self.stop()
+            raise
+
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on from an offset."""
         super().seek(partition, offset)

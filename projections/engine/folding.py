@@ -17,6 +17,8 @@ class NotAnEvent(Exception):
     """A record of the event topic is no event that this release knows. Only the relay writes there: look at it."""
 
     def __init__(self, record: KafkaRecord, why: str = "is no known event") -> None:
+        if isinstance(record, Undecodable):
+            why = f"cannot be decoded: {record.error}"
         super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} {why}")
 
 

@@ -26,6 +26,8 @@ from redletter import read_models as command
 from tests.projections.support import facts
 from tests.projections.support.published import messages
 from tests.projections.test_projector import WITHIN, asking, publish, running, until
+from tests.transport.conftest import publish_undecodable
+from tests.whole.test_foreign_publishers import compress
 from transport.addresses import Addresses
 from transport.records import OutgoingRecord
 
@@ -291,6 +293,25 @@ async def test_a_rebuild_that_meets_an_event_it_cannot_fold_ends_and_leaves_noth
             await rebuild(addresses, MODELS["forms"], quietly())
         assert set(before) <= set(contents(addresses, "forms"))
     assert tables_left(addresses) == []
+
+
+async def test_a_rebuild_that_meets_a_record_it_cannot_decode_says_which_and_leaves_nothing(addresses: Addresses) -> None:
+    async with projected(addresses, 5):
+        await publish_undecodable(addresses, partition=0, topic=EVENTS_TOPIC)
+        await until(lambda: _stopped(addresses))
+        await asyncio.to_thread(resuming.step_over, addresses.database, MODELS["forms"])
+        with pytest.raises(CannotFold, match=r"^invoice.events\[0\] offset \d+ cannot be decoded: .*utf-8"):
+            await rebuild(addresses, MODELS["forms"], quietly())
+    assert tables_left(addresses) == []
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+async def test_a_rebuild_reads_compressed_events(addresses: Addresses, codec: str) -> None:
+    await compress(addresses, EVENTS_TOPIC, codec)
+    async with projected(addresses, 20):
+        outcome = await rebuild(addresses, MODELS["forms"], quietly(), grace=0)
+        assert (outcome.same, outcome.rows) == (True, len(contents(addresses, "forms")))
+        assert outcome.rows > 0
 
 
 async def test_a_rebuild_does_not_wait_for_events_that_never_come(

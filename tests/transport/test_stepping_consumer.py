@@ -1,6 +1,7 @@
 """One record never costs another: what the client cannot read is passed alone, and nothing else is ever skipped."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.integration
 
 VALUES = [f"value-{index}" for index in range(200)]
 SPOILT = "spoilt"
+NOWHERE = "127.0.0.1:1"
 
 
 def publish_compressed(addresses: Addresses, codec: str, values: list[bytes], partition: int = 0) -> None:
@@ -198,3 +200,12 @@ def test_the_last_offset_of_a_batch_stands_in_its_header() -> None:
 
     batches = header(10, 4) + header(15, 0, attributes=0x20) + header(16, 9)
     assert [last_of_batch(batches, offset) for offset in (10, 14, 15, 16, 25, 26)] == [14, 14, 25, 25, 25, 26]
+
+
+async def test_a_consumer_that_cannot_start_leaves_nothing_open() -> None:
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+    with pytest.raises(KafkaError):
+        await SteppingConsumer(bootstrap_servers=NOWHERE).start()
+    gc.collect()
+    assert said == []

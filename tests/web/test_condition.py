@@ -16,6 +16,7 @@ from tests.web.test_api import served, serving, until
 from transport.addresses import Addresses
 from transport.groups import Group
 from web.live import stream
+from web.live.tail import Tail
 from web.operations.condition import GROUPS, Condition, missing, reasons
 
 WORKER = "redletter.worker"
@@ -108,12 +109,27 @@ async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> N
     assert {"PARTITION_NOT_READ", "READ_MODEL_STOPPED"} <= {reason["code"] for reason in operations["reasons"]}
     assert "it is another log" in (await client.get("/board")).text
 
-    async def told_everywhere() -> bool:
-        told = {reason["code"] for reason in (await client.get("/operations")).json()["reasons"]}
-        page = (await client.get("/board")).text
-        return all(code in told and code in page for code in ("ROLE_MISSING", "NOT_LISTENING"))
 
-    await until(told_everywhere, within=30)  # a broker that was never asked for groups takes a while to know of them
+@pytest.mark.integration
+async def test_the_board_shows_roles_that_are_missing_and_topics_that_this_api_does_not_read(
+    tables: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Tail) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Tail, "run", never)
+    codes = {"ROLE_MISSING", "NOT_LISTENING"}
+    async with serving(tables) as http:
+
+        async def on_the_board() -> bool:
+            return codes <= {reason["code"] for reason in (await http.get("/operations")).json()["reasons"]}
+
+        async def on_its_page() -> bool:
+            page = (await http.get("/board")).text
+            return all(code in page for code in codes)
+
+        await until(on_the_board, within=30)  # a broker that was never asked for groups takes a while to know of them
+        await until(on_its_page, within=10)
 
 
 @pytest.mark.integration
