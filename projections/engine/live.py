@@ -28,10 +28,6 @@ class LiveProjection:
         self._health = health
         self._tries = 0
 
-    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the stored positions."""
-        return self._projection.positions(partitions)
-
     def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
         """Learn of partitions that are about to be read."""
         self._health.found(cur, partitions)

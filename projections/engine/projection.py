@@ -16,11 +16,7 @@ FROZEN_AFTER = "10s"
 
 
 class Guard(Protocol):
-    """What is asked and told within the transactions of a projection."""
-
-    def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
-        """Learn of partitions that are about to be read."""
-        ...
+    """What is asked within the transactions of a projection."""
 
     def going_on(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
         """Learn, before the rows are written, that these partitions go on. What it raises keeps them from it."""
@@ -50,10 +46,7 @@ class Projection:
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored positions; over a connection of its own, since a batch may be in hand."""
         with connect(self._database, ROLE) as connection, connection.transaction(), connection.cursor() as cur:
-            stored = positions.stored(cur, self._consumer, partitions)
-            if self._guard:
-                self._guard.found(cur, partitions)
-            return stored
+            return positions.stored(cur, self._consumer, partitions)
 
     def handle(self, batch: Batch) -> None:
         """Project the batch and store rows and positions.

@@ -19,6 +19,7 @@ from projections.engine.projection import Projection
 from projections.rebuild import tables as rebuilt
 from tests.projections.support import facts
 from tests.projections.support.published import message, record
+from transport import positions
 from transport.addresses import Addresses
 from transport.consumer import Batch, PartitionsStopped
 from transport.positions import Move
@@ -59,10 +60,17 @@ def make(tables: Addresses, code: str = "an earlier release") -> LiveProjection:
     return LiveProjection(projection, telling)
 
 
+def place(tables: Addresses, live: LiveProjection, *partitions: TopicPartition) -> dict[TopicPartition, int]:
+    """Announce partitions that are about to be read, as a consumer does; return where the read model stands on them."""
+    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
+        live.found(cur, partitions)
+        return positions.stored(cur, DETAILS.consumer, partitions)
+
+
 @pytest.fixture
 def details(tables: Addresses) -> Iterator[LiveProjection]:
     projection = make(tables)
-    projection.positions([GOOD, BAD])
+    place(tables, projection, GOOD, BAD)
     with closing(projection):
         yield projection
 
@@ -126,7 +134,7 @@ async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
     with pytest.raises(PartitionsStopped) as raised:
         details.handle(poisoned(bad, at))
     assert raised.value.partitions == {BAD}
-    assert details.positions([GOOD, BAD]) == {GOOD: 20, BAD: at}
+    assert place(tables, details, GOOD, BAD) == {GOOD: 20, BAD: at}
     assert len(projected(tables)) == 20 + at
     assert await stopped(tables) == [([1], why.format(at=at))]
 
@@ -144,14 +152,14 @@ async def test_an_error_of_ours_on_one_record_stops_its_partition_after_a_few_tr
     monkeypatch.setattr(catalogue.details, "fold", failing)
     poison = poisoned(message(invoice(27), 1))
     with closing(make(tables)) as details:
-        details.positions([GOOD, BAD])
+        place(tables, details, GOOD, BAD)
         for _ in range(MAX_TRIES - 1):
             with pytest.raises(ZeroDivisionError):
                 details.handle(poison)
             assert await stopped(tables) == []
         with pytest.raises(PartitionsStopped):
             details.handle(poison)
-        assert details.positions([GOOD, BAD]) == {GOOD: 20, BAD: 7}
+        assert place(tables, details, GOOD, BAD) == {GOOD: 20, BAD: 7}
     ((partitions, why),) = await stopped(tables)
     assert partitions == [1]
     assert why.startswith("invoice.events[1] offset 7: ZeroDivisionError: division by zero")
@@ -164,7 +172,7 @@ async def test_the_stop_is_told_anew_by_whoever_owns_the_partition_next_and_clea
     with pytest.raises(PartitionsStopped):
         details.handle(poisoned(NO_EVENT))
     with closing(make(tables)) as next_owner:
-        next_owner.positions([BAD])
+        place(tables, next_owner, BAD)
         next_owner.handle(batch(topic(BAD, message(invoice(27), 1), first=7)))
     assert await stopped(tables) == []
 
@@ -175,7 +183,7 @@ async def test_one_owner_that_goes_on_does_not_clear_what_another_says(
     with pytest.raises(PartitionsStopped):
         details.handle(poisoned(NO_EVENT))
     with closing(make(tables)) as other:
-        other.positions([GOOD])
+        place(tables, other, GOOD)
         other.handle(batch(topic(GOOD, message(invoice(50), 1), first=20)))
     assert len(await stopped(tables)) == 1
 
@@ -217,7 +225,7 @@ async def test_a_database_that_takes_no_writes_stops_no_partition_and_is_told_on
     ((partitions, why),) = await stopped(tables)
     assert (partitions, why[:16]) == ([0, 1], "LockNotAvailable")
     with closing(make(tables)) as fresh:
-        fresh.positions([GOOD, BAD])
+        place(tables, fresh, GOOD, BAD)
         fresh.handle(good)
     assert await stopped(tables) == []
 
@@ -237,6 +245,6 @@ async def test_a_projector_of_an_earlier_release_does_not_write_what_a_later_one
     with closing(make(tables)) as started_again, pytest.raises(PartitionsStopped):
         started_again.handle(batch(topic(GOOD, message(invoice(2), 1), first=1)))
     with closing(make(tables, "a later release")) as of_later:
-        of_later.positions([GOOD])
+        place(tables, of_later, GOOD)
         of_later.handle(batch(topic(GOOD, message(invoice(2), 1), first=1)))
     assert await stopped(tables) == []

@@ -66,6 +66,19 @@ except KeyError:
     assert "Traceback" in written and "KeyError" in written
 
 
+def test_retries_of_one_moment_are_one_line() -> None:
+    written = logged("""
+import stamina
+from aiokafka.errors import KafkaConnectionError
+for attempt in stamina.retry_context(on=KafkaConnectionError, attempts=40, timeout=None, wait_initial=0, wait_max=0):
+    with attempt:
+        if attempt.num < 40:
+            raise KafkaConnectionError(f"127.0.0.1:{attempt.num} refuses")
+""")
+    (line,) = written.splitlines()
+    assert "stamina.retry_scheduled" in line and "KafkaConnectionError" in line
+
+
 class Clock:
     """Time that goes on when it is told to."""
 
