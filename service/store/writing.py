@@ -192,12 +192,8 @@ class Store:
         stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
         begun = monotonic()
         try:
-            self._recorder.insert_events(stored, write=write, partitions=self._log_partitions)
+            self._insert(stored, write)
         except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
-            raise Conflict(str(error)) from error
-        except InvalidSqlStatementName as error:
-            # A rollback in a pipeline leaves the client with statements that the server has forgotten; the session is
-            # spoiled, and the next one prepares them again.
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error
@@ -206,6 +202,15 @@ class Store:
             if monotonic() - begun < TRANSACTION_WITHIN:
                 raise
             raise TooMuchToWrite from error
+
+    def _insert(self, stored: Sequence[StoredEvent], write: Write) -> None:
+        partitions = self._log_partitions
+        try:
+            self._recorder.insert_events(stored, write=write, partitions=partitions)
+        except InvalidSqlStatementName:
+            # A rollback in a pipeline leaves the client with statements that the server has forgotten, and nothing was
+            # written. A new session has no such statements: if the error comes again, it has another cause.
+            self._recorder.insert_events(stored, write=write, partitions=partitions)
 
     @cached_property
     def _log_partitions(self) -> int:

@@ -1,6 +1,7 @@
 """The api keeps to its own description whatever it is asked, and its examples are true."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -27,11 +28,12 @@ from local import ports
 from projections.details.row import InvoiceDetails
 from projections.forms.queries import FormAnswer
 from projections.history.queries import InvoiceHistory
+from tests.projections.support import facts
 from transport.addresses import Addresses
 from web.api.invoices import InvoicePage
 from web.api.lookups import ChargesPage
 from web.http import examples
-from web.http.problems import ProblemDocument
+from web.http.problems import MEDIA_TYPE, ProblemDocument
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 40
@@ -109,3 +111,32 @@ def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
         ask()
     assert asked["GET /invoices"] >= EXAMPLES // 2
     assert len(asked) >= 12
+
+
+@pytest.mark.integration
+def test_nul_empty_and_repeated_parameters_are_the_callers_fault_on_every_operation(url: str) -> None:
+    asked: Counter[str] = Counter()
+    with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8), timeout=30) as http:
+        for path, operations in http.get("/openapi.json").json()["paths"].items():
+            for method, operation in operations.items():
+                parameters = operation.get("parameters", [])
+                place = re.sub(r"{\w+}", facts.NUMBER, path)
+                for name in (one["name"] for one in parameters if one["in"] == "query"):
+                    asked["query"] += 1
+                    assert _fault(http.request(method, f"{place}?{name}=1&{name}=1")) == (422, "MALFORMED_QUERY")
+                    assert _fault(http.request(method, f"{place}?{name}=%00")) == (422, "MALFORMED_QUERY")
+                    assert _fault(http.request(method, f"{place}?{name}%00=1")) == (422, "MALFORMED_QUERY")
+                    if path != ENDLESS:
+                        assert http.request(method, f"{place}?{name}=").status_code in {200, 404}, f"{place}?{name}="
+                for name in (one["name"] for one in parameters if one["in"] == "path"):
+                    asked["path"] += 1
+                    status, _ = _fault(http.request(method, path.replace(f"{{{name}}}", "%00"), json={}))
+                    assert status in {404, 422}, (path, name)
+    assert asked["query"] >= 10
+    assert asked["path"] >= 6
+
+
+def _fault(answer: httpx.Response) -> tuple[int, str]:
+    """Return the status and the code of a problem document."""
+    assert answer.headers["content-type"] == MEDIA_TYPE, answer.request.url
+    return answer.status_code, ProblemDocument.model_validate_json(answer.content).code

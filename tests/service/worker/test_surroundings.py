@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from psycopg import sql
+from psycopg.errors import InvalidSqlStatementName
 
 from rules.calendar import MAINLAND_CHINA
 from service.store import writing as stores
@@ -281,3 +282,27 @@ async def test_a_running_worker_outlives_a_server_that_takes_no_writes_for_a_whi
     await asyncio.wait({working})
     assert codes(addresses.database) == ["accepted"] * 40
     assert buried(addresses.database) == []
+
+
+def test_statements_that_the_server_has_forgotten_are_prepared_again(store: Store) -> None:
+    for at in range(10):  # a statement is prepared once it has been executed a few times
+        store.save(Write([], [], [Move(TOPIC, 0, was=at, next=at + 1)]))
+    with store._datastore.get_connection() as connection:
+        connection.pgconn.exec_(b"deallocate all")
+    store.save(Write([], [], [Move(TOPIC, 0, was=10, next=11)]))
+    assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 11}
+
+
+def test_a_server_that_forgets_statements_again_and_again_is_no_conflict(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+
+    def forget(*given: object, **_: object) -> None:
+        tries.append(given)
+        raise InvalidSqlStatementName
+
+    monkeypatch.setattr(store._recorder, "insert_events", forget)
+    with pytest.raises(InvalidSqlStatementName):
+        store.save(Write([], [], [Move(TOPIC, 0, was=0, next=1)]))
+    assert len(tries) == 2
