@@ -295,7 +295,7 @@ async def test_a_rebuild_that_meets_an_event_it_cannot_fold_ends_and_leaves_noth
     assert tables_left(addresses) == []
 
 
-async def test_a_rebuild_that_meets_a_record_it_cannot_decode_says_which_and_leaves_nothing(
+async def test_a_rebuild_that_meets_an_undecodable_record_says_which_and_leaves_nothing(
     addresses: Addresses,
 ) -> None:
     async with projected(addresses, 5):
