@@ -55,7 +55,7 @@ class StreamQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: AccountId | None = None
-    last_event_id: Annotated[str, Field(max_length=4096)] | None = None
+    last_event_id: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")] | None = None
     """As the header, for a browser's first connection, which cannot set one."""
 
 
