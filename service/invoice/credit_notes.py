@@ -38,8 +38,8 @@ def record_credit_note(invoice: Invoice, claims: Claims, command: RecordCreditNo
         case FormOpen():
             return refuse("CREDIT_NOTE_BEFORE_CONFIRMATION")
         case Reversed() | Returned():
-            told = CreditNote(command.credit_note_number, command.net_amount, command.tax_amount)
-            return NOTHING if told == invoice.credit_note else refuse("INVOICE_ALREADY_REVERSED")
+            reported = CreditNote(command.credit_note_number, command.net_amount, command.tax_amount)
+            return NOTHING if reported == invoice.credit_note else refuse("INVOICE_ALREADY_REVERSED")
         case Issued():
             return refuse("NO_RETURN_IN_PROGRESS")
         case _:

@@ -38,7 +38,7 @@ from service.invoice.state import Invoice, Issued
 
 
 def decide(state: Invoice | None, claims: Claims, command: AnyCommand, moment: Moment) -> Decision:
-    """Decide one command on the invoice and the claims as they are; no events means that all is on record already.
+    """Decide a command on the current invoice and claims. No events: everything is already on record.
 
     Refusals: INVOICE_NOT_FOUND and, for another return than the latest, NO_RETURN_IN_PROGRESS before each rule's own.
     """

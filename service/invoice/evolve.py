@@ -45,7 +45,7 @@ class NotBegun(Exception):
 
 
 def evolve(state: Invoice | None, event: AnyInvoiceEvent) -> Invoice:
-    """Carry an invoice on by one event.
+    """Apply one event to an invoice.
 
     Raises: NotBegun.
     """

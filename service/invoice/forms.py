@@ -1,6 +1,6 @@
 """The red-font form that the tax side reports: it confirms the return, or ends it.
 
-A form that does not fit ends the return: the command is accepted, and the event says why.
+A form that does not fit ends the return: the command is accepted, and the event gives the reason.
 """
 
 from typing import assert_never
@@ -24,7 +24,7 @@ from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Retu
 
 
 def confirm_form(invoice: Invoice, claims: Claims, command: ConfirmRedFontForm, moment: Moment) -> Decision:
-    """Judge the form that the tax side tells.
+    """Check the form that the tax side reports.
 
     Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_ALREADY_CONFIRMED, RED_FONT_FORM_NUMBER_MISMATCH (form route).
     """
@@ -44,7 +44,7 @@ def confirm_form(invoice: Invoice, claims: Claims, command: ConfirmRedFontForm, 
 
 
 def reject_form(invoice: Invoice, command: RejectRedFontForm, moment: Moment) -> Decision:
-    """End the return: the tax system knows no such form.
+    """End the return: the tax system has no such form.
 
     Refusals: NO_RETURN_IN_PROGRESS, RED_FONT_FORM_ALREADY_CONFIRMED, RED_FONT_FORM_NUMBER_MISMATCH (form route).
     """

@@ -1,4 +1,4 @@
-"""What a decision may not find out for itself: the time, an id, the calendar, and the rules that are settings."""
+"""What a decision is given from outside: the time, an id, the calendar, and the rules that are settings."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,7 +20,7 @@ class Policy:
     repeat_max: timedelta
 
     def wait(self, attempt: int) -> timedelta:
-        """Return how long to wait after a failed attempt, counted from 1: doubling, up to the most."""
+        """Return how long to wait after a failed attempt (counted from 1): it doubles each time, up to repeat_max."""
         doubled: int = 2 ** (attempt - 1)
         # Compared as a ratio, since enough doublings overflow a timedelta.
         return self.repeat_max if doubled >= self.repeat_max / self.repeat else self.repeat * doubled

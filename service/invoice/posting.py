@@ -1,4 +1,4 @@
-"""The buyer books the invoice or takes the booking back; the tax side sees it, now and then late."""
+"""The posting status: the buyer books the invoice or withdraws the booking; the tax side observes it, at times late."""
 
 from datetime import timedelta
 
@@ -15,9 +15,9 @@ MAX_AHEAD = timedelta(minutes=5)
 
 
 def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment: Moment) -> Decision:
-    """Record what was seen; it never changes a return under way.
+    """Record the observed posting status. It never changes a return in progress.
 
-    Refusals: OBSERVATION_IN_FUTURE, also of the status on record, then STALE_OBSERVATION.
+    Refusals: OBSERVATION_IN_FUTURE, even if that status is on record; then STALE_OBSERVATION.
     """
     latest = moment.time + MAX_AHEAD
     if command.observed_at > latest:

@@ -1,4 +1,4 @@
-"""A return on its way: failures that the tax side reports, lateness, and revised due dates."""
+"""A return in progress: failures that the tax side reports, lateness, and revised due dates."""
 
 from typing import assert_never
 
@@ -30,7 +30,7 @@ from service.invoice.state import (
 
 
 def report_failure(invoice: Invoice, command: ReportReversalFailure, moment: Moment) -> Decision:
-    """Record that the tax side failed: for now, or for good, which ends the return.
+    """Record that the tax side failed: for now, or permanently, which ends the return.
 
     Refusals: NO_RETURN_IN_PROGRESS.
     """
@@ -44,7 +44,7 @@ def report_failure(invoice: Invoice, command: ReportReversalFailure, moment: Mom
 
 
 def mark_overdue(invoice: Invoice, moment: Moment) -> Decision:
-    """Mark a return that is past its last due time, once; work goes on.
+    """Mark a return that is past its last due time, once. Work on it continues.
 
     Refusals: NO_RETURN_IN_PROGRESS, RETURN_NOT_OVERDUE.
     """
@@ -62,7 +62,7 @@ def mark_overdue(invoice: Invoice, moment: Moment) -> Decision:
 
 
 def revise_deadline(invoice: Invoice, command: ReviseDeadline, moment: Moment) -> Decision:
-    """Take over other due dates; a return that is marked overdue stays so.
+    """Replace the due dates; a return that is marked overdue stays overdue.
 
     Refusals: NO_RETURN_IN_PROGRESS.
     """

@@ -1,4 +1,4 @@
-"""Invoices come on record: each number once, each charge on one invoice, every amount adding up."""
+"""Registering an invoice: each number once, each charge on one invoice, and all amounts adding up."""
 
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ FIRST_DIGITAL = date(2021, 1, 1)
 
 
 def register_invoice(state: Invoice | None, claims: Claims, command: RegisterInvoice, moment: Moment) -> Decision:
-    """Put billing's invoice on record, as a replacement where it names the hold that it takes over.
+    """Register billing's invoice; if it names a hold, it is the replacement and takes over the held charges.
 
     Refusals, in this order: INVOICE_ALREADY_REGISTERED (also for an exact repeat), NUMBER_YEAR_MISMATCH,
     ISSUED_ON_IMPLAUSIBLE, BUYER_TAX_ID_REQUIRED, AMOUNTS_DO_NOT_ADD_UP, REISSUE_NOT_FOUND, REISSUE_CHARGES_MISMATCH,

@@ -1,4 +1,4 @@
-"""A new invoice for the charges of a returned one: asked for, refused, or linked once it is issued."""
+"""A new invoice for the charges of a returned one: requested, refused, or linked once it is issued."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -33,7 +33,7 @@ def request_reissue(invoice: Invoice, claims: Claims, command: RequestReissue, m
 
 
 def refuse_reissue(invoice: Invoice, claims: Claims, command: RefuseReissue, moment: Moment) -> Decision:
-    """Let the held charges go again. The hold tells: once a replacement took it over, it is too late.
+    """Release the held charges. Once a replacement has taken over the hold, it is too late.
 
     Refusals: REISSUE_NOT_FOUND.
     """
@@ -52,7 +52,7 @@ def refuse_reissue(invoice: Invoice, claims: Claims, command: RefuseReissue, mom
 def link_replacement(invoice: Invoice, command: LinkReplacement, moment: Moment) -> Decision:
     """Close the reissue: its replacement exists.
 
-    Refusals: REISSUE_NOT_FOUND; one is a bug of ours, since only the clock sends this.
+    Refusals: REISSUE_NOT_FOUND, which points to a bug, since only the clock sends this.
     """
     reissue = _reissue(invoice, command.reissue_id)
     if reissue is None:
@@ -65,7 +65,7 @@ def link_replacement(invoice: Invoice, command: LinkReplacement, moment: Moment)
 
 
 def _wrong_charges(invoice: Void, claims: Claims, command: RequestReissue) -> Refusal | None:
-    """Judge the selection. What was reissued from here stays so, even when its replacement was returned since."""
+    """Check the selection. What was reissued from here stays reissued, even if its replacement was returned."""
     selected = command.charge_ids
     if not selected:
         return refuse("NO_CHARGES_SELECTED")

@@ -1,4 +1,4 @@
-"""The customer's side of a return: asking for it, on the route that kind and posting status call for."""
+"""The customer's side of a return: requesting it, on the route that kind and posting status decide."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ _DIGITS = re.compile(r"\d+")
 
 
 def request_return(invoice: Invoice, claims: Claims, command: RequestReturn, moment: Moment) -> Decision:
-    """Open a return; it cannot be taken back.
+    """Open a return; it cannot be cancelled.
 
     Refusals: RETURN_ALREADY_IN_PROGRESS, INVOICE_ALREADY_REVERSED, then posting status, fields, claims.
     Source: seed, "Request a refund".

@@ -45,7 +45,7 @@ class CreditNote:
 
 @dataclass(frozen=True, slots=True)
 class Reissue:
-    """Charges asked for anew. Open until replacement_number is known; a refused one is forgotten."""
+    """Charges that are to be invoiced again. Open until replacement_number is known; a refused one is removed."""
 
     reissue_id: str
     charge_ids: tuple[str, ...]
@@ -54,7 +54,7 @@ class Reissue:
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What every invoice has: what was issued, how the buyer has booked it, and when it last went on."""
+    """What every invoice has: what was issued, whether the buyer has booked it, and the time of its last event."""
 
     body: InvoiceIssued
     posting: Posting
@@ -88,7 +88,7 @@ class FormConfirmed(OnRecord):
 
 @dataclass(frozen=True, slots=True)
 class Reversed(OnRecord):
-    """Reversed in full by its credit note, and void. There is no way back."""
+    """Reversed in full by its credit note, and void. This is final."""
 
     latest: Return
     confirmed_form: str
