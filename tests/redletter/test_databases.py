@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from signal import SIGTERM
+from threading import Timer
 
 import pytest
 
@@ -33,11 +34,14 @@ def started(role: str, port: int, query: str = "") -> subprocess.Popen[str]:
 
 @contextmanager
 def all_started(port: int, query: str = "") -> Generator[dict[str, subprocess.Popen[str]]]:
-    """Start every role at once, for the length of a block."""
+    """Start every role at once, for the length of a block; one that waits for too long is killed."""
     with ExitStack() as stack:
         processes = {role: stack.enter_context(started(role, port, query)) for role in ROLES}
         for process in processes.values():
             stack.callback(process.kill)
+            limit = Timer(START_WITHIN, process.kill)
+            limit.start()
+            stack.callback(limit.cancel)
         yield processes
 
 

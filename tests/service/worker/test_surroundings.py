@@ -29,7 +29,7 @@ from transport.records import ConsumerRecord
 
 pytestmark = pytest.mark.integration
 
-MANY = 60
+MANY = 10
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_conflict_that_does_not_go_away_is_not_held_against_the_command(
 
 SLOW = """
     create function public.slow() returns trigger language plpgsql as
-        $$ begin perform pg_sleep(0.05); return new; end $$;
+        $$ begin perform pg_sleep(0.3); return new; end $$;
     create trigger slow before insert on redletter.invoice_events for each row execute function public.slow()
 """
 
