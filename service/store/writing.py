@@ -99,6 +99,7 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         claim_rows.apply(tuples, write.claims)
         rows.append(tuples, write.entries, kwargs["partitions"])
         if write.rehearsed:
+            tuples.execute("select 1").fetchone()  # in a pipeline, what was refused before is told only with an answer
             raise _RehearsalEnded
 
     def _insert_stored_events(
