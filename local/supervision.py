@@ -1,6 +1,7 @@
-"""A tree of programs that are kept running by supervisord, and that ends with this process, however that ends.
+"""A process tree that supervisord keeps running, and that ends with this process, however that ends.
 
-This process -> `tied` (watches the pipe from this process) -> supervisord -> the programs, each tied to supervisord.
+This process -> `end_with_parent` (watches the pipe from this process) -> supervisord -> the programs, each tied to
+supervisord.
 """
 
 import fcntl
@@ -22,22 +23,23 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.states import ProcessStates
 from supervisor.xmlrpc import SupervisorTransport
 
-from local.embedded import last_lines
-from local.program import Program, tied_command, watched_command
+from local.log_files import last_lines
+from local.programs import Program, tied_command, watched_command
 from local.waiting import wait_until
 
-STOP_WITHIN = 9.0
-"""Seconds until supervisord itself is killed, and with it all programs; ours must stop within 10 s."""
-STILL_STOPPING = 15.0
-"""Seconds to wait for the tree of an earlier process that was killed."""
-SETTLED = 2
-"""Seconds that a program must stay up before its death counts as a new one; before that, each waits 1 s longer."""
-RETRIES = 4
-"""Deaths in a row that wait longer and longer. supervisord then gives the program up, and `revive` starts it again."""
-LOG_BYTES = 10 << 20
+_STOP_SECONDS = 9.0
+"""Until supervisord itself is killed, and all programs with it; everything must stop within 10 s."""
+_START_SECONDS = 15.0
+_EARLIER_TREE_SECONDS = 15.0
+"""How long to wait for the end of the tree of an `up` that was killed."""
+_SETTLED_SECONDS = 2
+"""How long a program must run before its death counts as a new one; until then each restart waits 1 s longer."""
+_MAX_RETRIES = 4
+"""supervisord then gives the program up, and `revive` starts it again."""
+_MAX_LOG_BYTES = 10 << 20
 _WITHOUT_WAITING = False
-_LONGEST_SOCKET_PATH = 100
-"""Characters. The kernel takes 107, and supervisord binds a slightly longer name first."""
+_MAX_SOCKET_PATH_CHARACTERS = 100
+"""The kernel takes 107, and supervisord binds a slightly longer name first."""
 
 
 class SupervisionFailed(Exception):
@@ -45,16 +47,16 @@ class SupervisionFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Programs that start and stop together. Groups are stopped one after the other, the last one first."""
+class ProgramGroup:
+    """Programs that start and stop together. Groups are stopped one after another, the last one first."""
 
     name: str
     programs: Sequence[Program]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """How a program is: its state in supervisord's words, its process id (0 if it does not run), and why it ended."""
+class ProgramState:
+    """A program's state in supervisord's words, its process id (0 if it does not run), and why it ended."""
 
     name: str
     word: str
@@ -62,12 +64,14 @@ class State:
     why: str
 
 
-class Tree:
-    """The programs of a folder under supervision. Nothing runs until it is started."""
+class ProcessTree:
+    """The supervised programs of a folder. Nothing runs until it is started."""
 
-    def __init__(self, folder: Path, groups: Sequence[Group], environment: Mapping[str, str], held: IO[str]) -> None:
-        """Say what runs. environment: of supervisord and so of every program. held: the folder's lock, from `hold`."""
-        self._held = held
+    def __init__(
+        self, folder: Path, groups: Sequence[ProgramGroup], environment: Mapping[str, str], lock: IO[str]
+    ) -> None:
+        """environment: of supervisord and so of every program. lock: the folder's, from `lock_tree`."""
+        self._lock = lock
         self._folder = folder
         self._groups = groups
         self._environment = environment
@@ -89,13 +93,13 @@ class Tree:
         for program in self._programs(group):
             self._call("startProcess", f"{group}:{program.name}", _WITHOUT_WAITING)
 
-    def states(self) -> Sequence[State]:
-        """Return how every program is. Raises: SupervisionFailed when supervisord is gone."""
+    def states(self) -> Sequence[ProgramState]:
+        """Return the state of every program. Raises: SupervisionFailed when supervisord is gone."""
         found = cast("Sequence[Mapping[str, Any]]", self._call("getAllProcessInfo"))
-        return [State(each["name"], each["statename"], each["pid"], each["spawnerr"]) for each in found]
+        return [ProgramState(each["name"], each["statename"], each["pid"], each["spawnerr"]) for each in found]
 
     def revive(self) -> None:
-        """Start again what supervisord has given up, so that nothing stays down and no wait grows without bound."""
+        """Restart the programs that supervisord has given up, so that none stays down."""
         for group in self._groups:
             for program in group.programs:
                 name = f"{group.name}:{program.name}"
@@ -104,7 +108,7 @@ class Tree:
                     self._call("startProcess", name, _WITHOUT_WAITING)
 
     def log(self, program: str) -> Path:
-        """Return the file of what a program writes to its standard output and standard error."""
+        """Return the file with a program's standard output and standard error."""
         return self._logs / f"{program}.log"
 
     def _programs(self, group: str) -> Sequence[Program]:
@@ -116,7 +120,7 @@ class Tree:
         with configuration.open("w") as file:
             self._configuration().write(file)
         command = (sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration))
-        supervisord = Program("supervisord", command, stop=SIGTERM, stop_within=STOP_WITHIN)
+        supervisord = Program("supervisord", command, stop=SIGTERM, stop_seconds=_STOP_SECONDS)
         with (self._logs / "supervisord.err").open("ab") as errors:
             self._watcher = subprocess.Popen(  # noqa: S603 - our own command
                 watched_command(supervisord, on_death=SIGTERM),
@@ -125,10 +129,10 @@ class Tree:
                 stderr=errors,
                 cwd=self._folder,
                 env=dict(self._environment),
-                pass_fds=(self._held.fileno(),),
+                pass_fds=(self._lock.fileno(),),
                 start_new_session=True,  # Ctrl-C is for this process; it stops the others itself
             )
-        if not wait_until(self._answers, within=15.0):
+        if not wait_until(self._answers, seconds=_START_SECONDS):
             msg = f"supervisord did not start: {last_lines(self._logs / 'supervisord.err')}"
             raise SupervisionFailed(msg)
 
@@ -141,7 +145,7 @@ class Tree:
         if self._watcher:
             self._watcher.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._watcher.wait(STOP_WITHIN + 1)
+                self._watcher.wait(_STOP_SECONDS + 1)
             self._watcher.kill()
             with self._watcher:  # closes the pipe
                 pass
@@ -168,7 +172,7 @@ class Tree:
             "logfile": str(self._logs / "supervisord.log"),
             "pidfile": str(self._folder / "supervisord.pid"),
             "childlogdir": str(self._logs),
-            # Said aloud, or it warns of it.
+            # Without it, supervisord warns.
             **({"user": "root"} if os.geteuid() == 0 else {}),
         }
         text["unix_http_server"] = {"file": str(self._socket), "chmod": "0700"}
@@ -187,12 +191,12 @@ class Tree:
             "command": shlex.join(tied_command(program)),
             "autostart": "false",
             "autorestart": "true",
-            "startsecs": str(SETTLED),
-            "startretries": str(RETRIES),
+            "startsecs": str(_SETTLED_SECONDS),
+            "startretries": str(_MAX_RETRIES),
             "stopsignal": program.stop.name.removeprefix("SIG"),
-            "stopwaitsecs": str(int(program.stop_within)),
+            "stopwaitsecs": str(int(program.stop_seconds)),
             "stdout_logfile": str(self.log(program.name)),
-            "stdout_logfile_maxbytes": str(LOG_BYTES),
+            "stdout_logfile_maxbytes": str(_MAX_LOG_BYTES),
             "stdout_logfile_backups": "1",
             "redirect_stderr": "true",
             "directory": "/",
@@ -200,29 +204,29 @@ class Tree:
         return {key: value.replace("%", "%%") for key, value in values.items()}
 
 
-def hold(folder: Path) -> IO[str]:
-    """Take the lock of a folder's tree, which is held as long as any of it is left: `tied` inherits it.
+def lock_tree(folder: Path) -> IO[str]:
+    """Lock a folder's process tree. The lock lasts as long as any process of the tree, which all inherit it.
 
     Raises: SupervisionFailed when an earlier tree does not end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "tree.lock").open("a")
 
-    def taken() -> bool:
+    def locked() -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    if not wait_until(taken, within=STILL_STOPPING):
-        msg = f"programs of an earlier run on {folder} are still running after {STILL_STOPPING:g} s"
+    if not wait_until(locked, seconds=_EARLIER_TREE_SECONDS):
+        msg = f"programs of an earlier run on {folder} are still running after {_EARLIER_TREE_SECONDS:g} s"
         raise SupervisionFailed(msg)
     return lock
 
 
 def _socket_path(folder: Path) -> Path:
     usual = folder / "supervisor.sock"
-    if len(str(usual)) <= _LONGEST_SOCKET_PATH:
+    if len(str(usual)) <= _MAX_SOCKET_PATH_CHARACTERS:
         return usual
     return Path(tempfile.mkdtemp(prefix="redletter-")) / "supervisor.sock"

@@ -1,6 +1,6 @@
-"""The one place that writes for people: what comes from outside cannot steer their terminal.
+"""The only module that writes to the terminal: text from outside cannot control it.
 
-JSON is written for programs and says the same as before: what a terminal would obey stands in it as JSON's own escape.
+Control characters become visible escapes; in JSON they become JSON's own escapes, so that its content stays the same.
 """
 
 import json
@@ -14,27 +14,27 @@ from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-_OBEYED = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 """C0 and C1 controls (ESC, BEL, CSI), line separators, bidirectional controls, and halves of surrogate pairs."""
-_CONTROL = re.compile(f"[{_OBEYED}]")
-_CONTROL_BUT_NEWLINE = re.compile(f"(?!\n)[{_OBEYED}]")
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_CONTROL_BUT_NEWLINE = re.compile(f"(?!\n)[{_CONTROLS}]")
 _NAMES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _BYTE = 0x100
 _NO_TERMINAL_COLUMNS = 10_000
-"""One row a line, however long it is."""
+"""Wide enough for one row per line."""
 
 
 def plain(text: str, *, longest: int | None = None) -> str:
     r"""Return text on one line, with each control character as a visible escape such as ``\x1b`` or ``\u202e``.
 
-    longest: characters; of a longer text the beginning is left, and ``…``.
+    longest: characters; a longer text is cut and ends with ``…``.
     """
     cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
     return _CONTROL.sub(_escape, cut)
 
 
 def plain_lines(text: str) -> str:
-    """Return text as `plain` does, but with its lines."""
+    """Return text like `plain`, but keep its line breaks."""
     return _CONTROL_BUT_NEWLINE.sub(_escape, text)
 
 
@@ -43,33 +43,33 @@ def _escape(found: re.Match[str]) -> str:
     return _NAMES.get(found[0]) or (f"\\x{code:02x}" if code < _BYTE else f"\\u{code:04x}")
 
 
-def say(line: str) -> None:
-    """Write a line on standard output, at once."""
+def print_line(line: str) -> None:
+    """Write a line to standard output and flush it."""
     sys.stdout.write(f"{plain(line)}\n")
     sys.stdout.flush()
 
 
-def tell(text: str) -> None:
-    """Write progress or a reason on standard error, at once: a line, or several."""
+def print_to_stderr(text: str) -> None:
+    """Write progress or a reason to standard error, in one or several lines, and flush it."""
     sys.stderr.write(f"{plain_lines(text)}\n")
     sys.stderr.flush()
 
 
-def say_json(value: object) -> None:
-    """Write a value on standard output as a line of JSON."""
+def print_json(value: object) -> None:
+    """Write a value to standard output as a line of JSON."""
     text = json.dumps(value, ensure_ascii=False)
     sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
     sys.stdout.flush()
 
 
-def say_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Write a table on standard output, as wide as its terminal; where there is none, one row a line."""
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table to standard output, as wide as the terminal; if there is none, with one row per line."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_NO_TERMINAL_COLUMNS)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(plain(str(cell))) for cell in row))  # as it is: brackets are no markup
+        table.add_row(*(Text(plain(str(cell))) for cell in row))  # literally: brackets are not markup
     with console.capture() as captured:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
@@ -77,16 +77,16 @@ def say_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
 
 
 @contextmanager
-def progress(*columns: ProgressColumn, transient: bool = False) -> Generator[Progress]:
-    """Show bars on standard error for the length of a block; nothing where that is no terminal."""
+def progress_bars(*columns: ProgressColumn, transient: bool = False) -> Generator[Progress]:
+    """Show progress bars on standard error for the length of a block, if it is a terminal."""
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=transient, disable=not console.is_terminal) as bars:
         yield bars
 
 
 @contextmanager
-def reading() -> Generator[Callable[[int, int], None]]:
-    """Show how far the reading of topics is, told by (records read, records in all)."""
-    with progress(transient=True) as bars:
+def reading_progress() -> Generator[Callable[[int, int], None]]:
+    """Show a bar for reading topics; call the result with (records read, total records)."""
+    with progress_bars(transient=True) as bars:
         task = bars.add_task("reading the topics", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

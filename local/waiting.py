@@ -1,20 +1,19 @@
-"""Wait for a condition, with a bound."""
+"""Wait for a condition, with a time limit."""
 
 import time
 from collections.abc import Callable
 
-EVERY = 0.05
-"""Seconds between two looks."""
+_CHECK_INTERVAL_SECONDS = 0.05
 
 
-def wait_until(condition: Callable[[], bool], *, within: float, every: float = EVERY) -> bool:
-    """Look until the condition holds; tell whether it did.
+def wait_until(condition: Callable[[], bool], *, seconds: float, interval: float = _CHECK_INTERVAL_SECONDS) -> bool:
+    """Wait until the condition holds; tell whether it did.
 
-    within: seconds until it gives up. every: seconds between two looks.
+    seconds: until it gives up. interval: seconds between two checks.
     """
-    end = time.monotonic() + within
+    end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(every)
+        time.sleep(interval)
     return True

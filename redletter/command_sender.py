@@ -39,9 +39,9 @@ def send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
     try:
         return asyncio.run(_send(bootstrap, commands, wait))
     except NoReply as error:
-        terminal.tell(f"redletter: {error}")
+        terminal.print_to_stderr(f"redletter: {error}")
     except KafkaError as error:
-        terminal.tell(f"redletter: Kafka at {bootstrap} did not take the command: {error}")
+        terminal.print_to_stderr(f"redletter: Kafka at {bootstrap} did not take the command: {error}")
     return NO_REPLY
 
 
@@ -57,7 +57,7 @@ async def _send(bootstrap: str, commands: Iterable[CommandLine], wait: float) ->
                 await _publish(producer, command)
                 if wait:
                     reply = await _reply(replies, command)
-                    terminal.say_json(reply)
+                    terminal.print_json(reply)
                     code = REFUSED if "code" in reply else code
             spent = 0.0
     return code

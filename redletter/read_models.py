@@ -105,7 +105,7 @@ def run_with_progress(
 
 
 async def _run(work: ReadModelWork, addresses: Addresses, entries: Sequence[CatalogueEntry]) -> dict[str, Outcome]:
-    with terminal.progress(*_columns()) as bars:
+    with terminal.progress_bars(*_columns()) as bars:
         outcomes = await asyncio.gather(*(work(addresses, entry, _progress(bars, entry)) for entry in entries))
     return dict(zip((entry.name for entry in entries), outcomes, strict=True))
 
@@ -129,7 +129,7 @@ def _progress(bars: Progress, entry: CatalogueEntry) -> Told:
         speed = bars.tasks[task].speed
         bars.update(task, rate=f"{speed:,.0f} events/s" if speed else "")
 
-    return Told(update, lambda sentence: terminal.tell(f"{entry.name}: {sentence}"))
+    return Told(update, lambda sentence: terminal.print_to_stderr(f"{entry.name}: {sentence}"))
 
 
 WORK: dict[str, ReadModelWork] = {"rebuild": rebuild, "verify": verify}

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 import httpx
 
-from local import demo
+from local.demo.journeys import journeys as play_journeys
 from tests.service.support.orders import ask_simply, register
 from tests.whole.support.client import connected
 
@@ -29,7 +29,7 @@ ASSIGNED = re.compile(r'event="partitions assigned".* group=(\S+) partitions=(\d
 
 def journeys() -> None:
     """Play the demo."""
-    asyncio.run(demo.journeys(KAFKA, API, print))
+    asyncio.run(play_journeys(KAFKA, API, print))
 
 
 def returns() -> None:

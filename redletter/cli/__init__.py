@@ -14,7 +14,7 @@ def main() -> None:
     except Exception as error:
         if _is_bug(error) and os.environ.get("REDLETTER_LOG_LEVEL", "").lower() == "debug":
             raise
-        terminal.tell(f"redletter: {_reason(error)}")
+        terminal.print_to_stderr(f"redletter: {_reason(error)}")
         os._exit(1)  # a thread may still wait for a server that is frozen
 
 

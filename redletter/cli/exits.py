@@ -16,5 +16,5 @@ INTERRUPTED = 130
 
 def exit_with(reason: str, code: int) -> NoReturn:
     """End the command with one sentence on standard error, and an exit code."""
-    terminal.tell(f"redletter: {' '.join(reason.split())}")
+    terminal.print_to_stderr(f"redletter: {' '.join(reason.split())}")
     raise typer.Exit(code)

@@ -67,10 +67,10 @@ def status(
         documents = api_client.follow_status(api, number) if watch else (api_client.status(api, number, as_of),)
         for document in documents:
             if as_json:
-                terminal.say_json(document)
+                terminal.print_json(document)
             else:
                 for line in invoice_text.status_lines(document):
-                    terminal.say(line)
+                    terminal.print_line(line)
     except api_client.QueryFailed as error:
         exit_with(str(error), FAILED)
     except KeyboardInterrupt:
@@ -111,7 +111,7 @@ def why(
     from redletter.time_limit import TimeLimited
 
     kafka = server_addresses(read_settings()).kafka
-    with terminal.reading() as shown:
+    with terminal.reading_progress() as shown:
         reached = -1
 
         def progress(done: int, total: int) -> None:
@@ -131,9 +131,9 @@ def why(
         exit_with(f"found no message about invoice {number}", FAILED)
     if as_json:
         for message in messages:
-            terminal.say_json(message.as_json())
+            terminal.print_json(message.as_json())
         return
-    terminal.say_table(("time", "", "what", "source or cause"), message_trace.rows(messages))
+    terminal.print_table(("time", "", "what", "source or cause"), message_trace.rows(messages))
 
 
 def _past(as_of: str | None, watch: bool) -> "datetime | None":  # noqa: FBT001 - an option
@@ -156,9 +156,9 @@ def _show_events(events: "Events", as_json: bool) -> None:  # noqa: FBT001 - an 
 
     if as_json:
         for event in events:
-            terminal.say_json(event)
+            terminal.print_json(event)
         return
-    terminal.say_table(("version", "time", "event", "facts"), invoice_text.event_rows(events))
+    terminal.print_table(("version", "time", "event", "facts"), invoice_text.event_rows(events))
 
 
 def _lines(file: str) -> Sequence[bytes]:

@@ -32,9 +32,9 @@ def show_positions(
         found = consumer_positions.all_positions(server_addresses(read_settings()))
     if as_json:
         for position in found:
-            terminal.say_json(position.as_json())
+            terminal.print_json(position.as_json())
     else:
-        terminal.say_table(consumer_positions.COLUMNS, [position.columns() for position in found])
+        terminal.print_table(consumer_positions.COLUMNS, [position.columns() for position in found])
 
 
 @app.command("reset")
@@ -60,7 +60,7 @@ def reset_position(
     with server_errors_end_the_command():
         try:
             reset = consumer_positions.plan_reset(addresses, consumer, TopicPartition(topic, partition), _target(to))
-            terminal.tell(reset.describe())
+            terminal.print_to_stderr(reset.describe())
             if not yes:
                 typer.confirm("Reset it?", abort=True, err=True)
             consumer_positions.carry_out(addresses, reset)

@@ -30,7 +30,7 @@ def list_read_models() -> None:
         seconds=ANSWER_TIMEOUT_SECONDS,
         reason=f"Kafka or PostgreSQL does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
     )
-    terminal.say_table(("read model", "messages behind", "seconds behind", "state"), rows.result())
+    terminal.print_table(("read model", "messages behind", "seconds behind", "state"), rows.result())
 
 
 @app.command("rebuild")
@@ -43,7 +43,7 @@ def rebuild(names: _Names) -> None:
     stopped = False
     comparison = {True: "same as before", False: "different from before", None: "built by a different version before"}
     for name, outcome in _run("rebuild", names).items():
-        terminal.say(f"{name}: rebuilt, {outcome.rows:,} rows, {comparison[outcome.same]}")
+        terminal.print_line(f"{name}: rebuilt, {outcome.rows:,} rows, {comparison[outcome.same]}")
         _show_differences(outcome)
         _warn_if_stopped(name, outcome)
         stopped |= bool(outcome.stopped)
@@ -56,7 +56,7 @@ def verify(names: _Names) -> None:
     wrong = False
     comparison = {True: "correct", False: "WRONG: rebuild it", None: "built by a different version: rebuild it"}
     for name, outcome in _run("verify", names).items():
-        terminal.say(f"{name}: {outcome.rows:,} rows, {comparison[outcome.same]}")
+        terminal.print_line(f"{name}: {outcome.rows:,} rows, {comparison[outcome.same]}")
         _show_differences(outcome)
         _warn_if_stopped(name, outcome)
         wrong |= outcome.same is not True or bool(outcome.stopped)
@@ -88,18 +88,18 @@ def resume(
     except (NotTried, psycopg.Error) as error:
         exit_with(str(error), FAILED)
     for sentence in sentences:
-        terminal.say(sentence)
+        terminal.print_line(sentence)
     raise typer.Exit(0 if running else FAILED)
 
 
 def _show_differences(outcome: "Outcome") -> None:
     for difference in outcome.differences:
-        terminal.say(f"  {difference[:_MAX_DIFFERENCE_CHARACTERS]}")
+        terminal.print_line(f"  {difference[:_MAX_DIFFERENCE_CHARACTERS]}")
 
 
 def _warn_if_stopped(name: str, outcome: "Outcome") -> None:
     for why in outcome.stopped:
-        terminal.tell(f"redletter: {name} is stopped: {why}")
+        terminal.print_to_stderr(f"redletter: {name} is stopped: {why}")
 
 
 def _run(work: str, names: Sequence[str]) -> "dict[str, Outcome]":

@@ -26,28 +26,28 @@ def read_settings() -> "Settings":
 
 def server_addresses(settings: "Settings") -> "Addresses":
     """Return the servers' addresses: from the settings, else those of the running `up`."""
-    from local import running
+    from local import data_folder
     from transport.addresses import Addresses
 
     kafka, database = settings.kafka_bootstrap_servers, settings.database_url
     if kafka and database:
         return Addresses(kafka, database)
     try:
-        found = running.find(settings.data_dir)
-    except running.NothingRuns as error:
+        found = data_folder.find_running(settings.data_dir)
+    except data_folder.NotRunning as error:
         exit_with(f"{error}, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL", FAILED)
     return Addresses(kafka or found.kafka, database or found.database)
 
 
 def api_url(settings: "Settings") -> str:
     """Return the api's ``http://host:port``: from the settings, else that of the running `up`."""
-    from local import running
+    from local import data_folder
 
     if settings.api_port and {"api_host", "api_port"} & settings.model_fields_set:
         return f"http://{settings.api_host}:{settings.api_port}"
     try:
-        found = running.find(settings.data_dir).api
-    except running.NothingRuns as error:
+        found = data_folder.find_running(settings.data_dir).api
+    except data_folder.NotRunning as error:
         exit_with(f"{error}, or set REDLETTER_API_HOST and REDLETTER_API_PORT to where the api listens", FAILED)
     if found is None:
         exit_with(

@@ -9,7 +9,7 @@ from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import check_servers_answer, read_settings, server_addresses
 
 if TYPE_CHECKING:
-    from local.up import Plan
+    from local.plan import Plan
     from redletter.settings import Settings
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def up(
     Example, with your own program as the tax connector:  redletter up --without tax-simulator
     """
     _require_embedded_servers()
-    from local.up import ROLES
+    from local.plan import ROLES
     from local.up import up as run
     from redletter import logs
 
@@ -46,7 +46,7 @@ def up(
 def demo() -> None:
     """Start a separate system, play the journeys of an invoice through Kafka, and check how each one ends."""
     _require_embedded_servers()
-    from local.demo import play
+    from local.demo.play import play
     from redletter import logs
     from redletter.migration import migrate as create
     from redletter.roles import role_command
@@ -83,7 +83,7 @@ def _require_embedded_servers() -> None:
 
 
 def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
-    from local.up import Plan
+    from local.plan import Plan
     from redletter.migration import migrate as create
     from redletter.roles import role_command
 

@@ -70,7 +70,7 @@ class System:
         for _ in range(TRIES):
             with psycopg.connect(self.addresses.database) as connection:
                 connection.execute(lock)
-                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, within=2):
+                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, seconds=2):
                     return self.roles.freeze(role)
         msg = f"{role} never waits for {table}"
         raise AssertionError(msg)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local import demo
+from local.demo import stage
+from local.demo.journeys import journeys
 from tests.redletter.test_command_line import PROGRAM
 from transport.addresses import Addresses
 
@@ -24,6 +25,6 @@ def test_all_journeys_go_through_and_nothing_is_left() -> None:
 
 
 async def test_what_is_not_as_it_should_be_is_said(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "WITHIN", 2.0)
-    with pytest.raises(demo.Differs, match="no reply to RegisterInvoice"):
-        await demo.journeys(addresses.kafka, "http://127.0.0.1:9", lambda _: None)
+    monkeypatch.setattr(stage, "TIMEOUT_SECONDS", 2.0)
+    with pytest.raises(stage.JourneyFailed, match="no reply to RegisterInvoice"):
+        await journeys(addresses.kafka, "http://127.0.0.1:9", lambda _: None)

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import running
-from local.following import Following
-from local.program import Program
-from local.supervision import Group, Tree, hold
+from local import data_folder
+from local.log_files import LogFollower
+from local.programs import Program
+from local.supervision import ProcessTree, ProgramGroup, lock_tree
 from local.waiting import wait_until
 from tests.local.test_servers import alive
 
@@ -27,22 +27,25 @@ def program(name: str, code: str = SLEEPS) -> Program:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Tree]:
+def tree(tmp_path: Path) -> Iterator[ProcessTree]:
     """Two programs that run, and one that always fails."""
-    groups = [Group("servers", [program("store")]), Group("roles", [program("worker"), program("broken", FAILS)])]
-    with hold(tmp_path) as held, Tree(tmp_path, groups, os.environ, held).running() as started:
+    groups = [
+        ProgramGroup("servers", [program("store")]),
+        ProgramGroup("roles", [program("worker"), program("broken", FAILS)]),
+    ]
+    with lock_tree(tmp_path) as held, ProcessTree(tmp_path, groups, os.environ, held).running() as started:
         started.start("servers")
         started.start("roles")
-        assert wait_until(lambda: pid(started, "store") > 0 and pid(started, "worker") > 0, within=10)
+        assert wait_until(lambda: pid(started, "store") > 0 and pid(started, "worker") > 0, seconds=10)
         yield started
 
 
-def pid(tree: Tree, name: str) -> int:
+def pid(tree: ProcessTree, name: str) -> int:
     """Return the process id of a program; 0 while it does not run."""
     return next(state.pid for state in tree.states() if state.name == name)
 
 
-def test_a_program_that_dies_is_started_again_every_time(tree: Tree) -> None:
+def test_a_program_that_dies_is_started_again_every_time(tree: ProcessTree) -> None:
     """However often it dies, and however soon."""
 
     def back(killed: int) -> bool:
@@ -52,22 +55,22 @@ def test_a_program_that_dies_is_started_again_every_time(tree: Tree) -> None:
     for _ in range(6):
         killed = pid(tree, "worker")
         psutil.Process(killed).kill()
-        assert wait_until(lambda killed=killed: back(killed), within=30)
+        assert wait_until(lambda killed=killed: back(killed), seconds=30)
 
 
-def test_a_program_that_always_fails_leaves_its_reason_in_its_log(tree: Tree, tmp_path: Path) -> None:
+def test_a_program_that_always_fails_leaves_its_reason_in_its_log(tree: ProcessTree, tmp_path: Path) -> None:
     """So that the reason can be shown."""
-    assert wait_until(lambda: "cannot go on" in (tmp_path / "logs" / "broken.log").read_text(), within=10)
+    assert wait_until(lambda: "cannot go on" in (tmp_path / "logs" / "broken.log").read_text(), seconds=10)
     assert pid(tree, "worker")
 
 
-def test_a_program_that_supervisord_gave_up_is_started_again(tree: Tree) -> None:
+def test_a_program_that_supervisord_gave_up_is_started_again(tree: ProcessTree) -> None:
     """No wait grows without bound."""
     deaths = tree.log("broken")
-    assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), within=40)
+    assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), seconds=40)
     before = deaths.read_text().count("cannot go on")
     tree.revive()
-    assert wait_until(lambda: deaths.read_text().count("cannot go on") > before, within=10)
+    assert wait_until(lambda: deaths.read_text().count("cannot go on") > before, seconds=10)
 
 
 def test_logs_are_shown_line_by_line_under_the_program_s_name(
@@ -76,7 +79,7 @@ def test_logs_are_shown_line_by_line_under_the_program_s_name(
     """What was there before is not shown again."""
     log = tmp_path / "worker.log"
     log.write_text("of yesterday\n")
-    with Following({"worker": log}), log.open("a") as file:
+    with LogFollower({"worker": log}), log.open("a") as file:
         file.write("one\ntwo\n")
     assert capsys.readouterr().err == "worker | one\nworker | two\n"
 
@@ -85,7 +88,7 @@ def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path, capsys: pyte
     """And the new one from its beginning."""
     log = tmp_path / "worker.log"
     log.write_text("")
-    with Following({"worker": log}):
+    with LogFollower({"worker": log}):
         log.write_text("old\n")
         log.rename(tmp_path / "worker.log.1")
         log.write_text("new\n")
@@ -95,35 +98,38 @@ def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path, capsys: pyte
 def test_a_log_cannot_steer_the_terminal_it_is_shown_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever a program wrote into it."""
     log = tmp_path / "worker.log"
-    with Following({"worker": log}), log.open("ab") as file:
+    with LogFollower({"worker": log}), log.open("ab") as file:
         file.write("\x1b]0;owned\x07\u202e\x9b\r\n".encode())
     assert capsys.readouterr().err == "worker | \\x1b]0;owned\\x07\\u202e\\x9b\\r\n"
 
 
 def test_a_folder_serves_one_at_a_time(tmp_path: Path) -> None:
     """The second is told so; when the first has ended it may have it."""
-    with running.take(tmp_path), pytest.raises(running.AlreadyRunning, match="another `redletter up` runs"):
-        running.take(tmp_path)
-    running.take(tmp_path).close()
+    with (
+        data_folder.lock_folder(tmp_path),
+        pytest.raises(data_folder.AlreadyRunning, match="another `redletter up` runs"),
+    ):
+        data_folder.lock_folder(tmp_path)
+    data_folder.lock_folder(tmp_path).close()
 
 
 def test_addresses_are_only_found_while_somebody_runs(tmp_path: Path) -> None:
     """What a killed one wrote down is not believed."""
-    written = running.Running("kafka:1", "postgresql://x", "http://127.0.0.1:1")
-    with running.take(tmp_path):
-        running.write(tmp_path, written)
-        assert running.find(tmp_path) == written
-    with pytest.raises(running.NothingRuns, match="start one"):
-        running.find(tmp_path)
+    written = data_folder.SystemAddresses("kafka:1", "postgresql://x", "http://127.0.0.1:1")
+    with data_folder.lock_folder(tmp_path):
+        data_folder.write_addresses(tmp_path, written)
+        assert data_folder.find_running(tmp_path) == written
+    with pytest.raises(data_folder.NotRunning, match="start one"):
+        data_folder.find_running(tmp_path)
 
 
 _HOLDS = """
 import os, sys
 from pathlib import Path
-from local.supervision import Tree, hold
-from tests.local.test_supervision import Group, program, pid
-folder, groups = Path(sys.argv[1]), [Group("roles", [program("worker"), program("clock")])]
-with hold(folder) as held, Tree(folder, groups, os.environ, held).running() as tree:
+from local.supervision import ProcessTree, lock_tree
+from tests.local.test_supervision import ProgramGroup, program, pid
+folder, groups = Path(sys.argv[1]), [ProgramGroup("roles", [program("worker"), program("clock")])]
+with lock_tree(folder) as held, ProcessTree(folder, groups, os.environ, held).running() as tree:
     tree.start("roles")
     while not (pid(tree, "worker") and pid(tree, "clock")):
         pass
@@ -138,9 +144,9 @@ def test_nothing_outlives_the_process_that_holds_the_tree(tmp_path: Path) -> Non
         pids = _told(holder)
         assert alive(pids) == list(pids)
         holder.kill()
-        assert wait_until(lambda: not alive(pids), within=10)
-    groups = [Group("roles", [program("worker")])]
-    with hold(tmp_path) as held, Tree(tmp_path, groups, os.environ, held).running() as tree:
+        assert wait_until(lambda: not alive(pids), seconds=10)
+    groups = [ProgramGroup("roles", [program("worker")])]
+    with lock_tree(tmp_path) as held, ProcessTree(tmp_path, groups, os.environ, held).running() as tree:
         assert tree.states()
 
 
@@ -151,7 +157,7 @@ def test_no_program_outlives_supervisord(tmp_path: Path) -> None:
     with _holder(tmp_path) as holder:
         worker, clock, supervisord = _told(holder)
         os.kill(supervisord, signal.SIGKILL)
-        assert wait_until(lambda: not alive([worker, clock]), within=10)
+        assert wait_until(lambda: not alive([worker, clock]), seconds=10)
         holder.kill()
 
 

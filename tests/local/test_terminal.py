@@ -38,7 +38,7 @@ def test_a_long_text_is_cut() -> None:
 
 def test_json_says_the_same_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"remarks": EVIL.replace("\ud800", ""), "buyer": "发票"}
-    terminal.say_json(value)
+    terminal.print_json(value)
     written = capsys.readouterr().out
     assert json.loads(written) == value
     assert not OBEYED & set(written)
@@ -58,8 +58,8 @@ def test_status_and_history_show_what_a_customer_wrote(capsys: pytest.CaptureFix
         "version": 1,
     }
     for line in invoice_text.status_lines(document):
-        terminal.say(line)
-    terminal.say_table(("facts",), [(invoice_text.plain_facts({"remarks": EVIL}),)])
+        terminal.print_line(line)
+    terminal.print_table(("facts",), [(invoice_text.plain_facts({"remarks": EVIL}),)])
     written = capsys.readouterr().out
     assert not OBEYED & set(written)
     assert written.count("owned") == 2
@@ -69,7 +69,7 @@ def test_why_has_one_line_for_each_message_whatever_is_in_it(capsys: pytest.Capt
     from datetime import UTC, datetime
 
     message = TracedMessage("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
-    terminal.say_table(("time", "", "what", "source or cause"), message_trace.rows([message, message]))
+    terminal.print_table(("time", "", "what", "source or cause"), message_trace.rows([message, message]))
     written = capsys.readouterr().out
     assert not OBEYED & set(written)
     assert len(written.splitlines()) == 3
@@ -91,7 +91,7 @@ def test_a_terminal_is_written_to_in_one_place() -> None:
 ALLOWED = {
     ROOT / "local" / "terminal.py",
     ROOT / "redletter" / "logs.py",  # renders records itself
-    ROOT / "local" / "tied.py",  # writes a process id, on the standard library alone
+    ROOT / "local" / "end_with_parent.py",  # writes a process id, on the standard library alone
 }
 
 

@@ -133,10 +133,10 @@ def test_every_role_that_is_killed_is_at_work_again(running: Up) -> None:
         assert role, name
         role.kill()
     for name, role in killed.items():
-        assert wait_until(lambda: running.role(name) not in (None, role), within=30), name  # noqa: B023 - called at once
+        assert wait_until(lambda: running.role(name) not in (None, role), seconds=30), name  # noqa: B023 - called at once
     assert running.send(REGISTER)["status"] == "issued"
     assert running.send(RETURN)["status"] == "return_in_progress"
-    assert wait_until(lambda: "Returned" in running.status(), within=30)
+    assert wait_until(lambda: "Returned" in running.status(), seconds=30)
 
 
 def test_up_stops_clean(running: Up) -> None:
@@ -171,4 +171,4 @@ def test_killed_up_leaves_nothing_and_its_data_survive(folder: Path) -> None:
         with up(folder) as second:
             assert second.lines[:2] == first.lines[:2]
             assert second.send()["replayed"] is True
-        assert wait_until(lambda: not alive(pids), within=STOP_WITHIN)
+        assert wait_until(lambda: not alive(pids), seconds=STOP_WITHIN)

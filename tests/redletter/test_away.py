@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from local import ports
-from local.embedded import EmbeddedServer
+from local.child_server import ChildServer
 from local.kafka_server import embedded_kafka
 from local.postgres_server import embedded_postgres
 from tests.redletter.test_command_line import redletter
@@ -30,21 +30,21 @@ LINE = '{"type": "CancelReturn", "data": {}}'
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedServer]:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Generator[ChildServer]:
     """Run a broker that a test may freeze."""
     with embedded_kafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedServer]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[ChildServer]:
     """Run a server that a test may freeze."""
     with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
 
 @pytest.fixture(params=["kafka", "postgres"])
-def frozen(request: pytest.FixtureRequest, kafka: EmbeddedServer, postgres: EmbeddedServer) -> Generator[Addresses]:
+def frozen(request: pytest.FixtureRequest, kafka: ChildServer, postgres: ChildServer) -> Generator[Addresses]:
     """Freeze one of the two."""
     server = {"kafka": kafka, "postgres": postgres}[request.param]
     addresses = Addresses(kafka.address, postgres.address)
@@ -54,7 +54,7 @@ def frozen(request: pytest.FixtureRequest, kafka: EmbeddedServer, postgres: Embe
 
 
 @pytest.fixture(params=["kafka", "postgres"])
-def away(request: pytest.FixtureRequest, kafka: EmbeddedServer, postgres: EmbeddedServer) -> Addresses:
+def away(request: pytest.FixtureRequest, kafka: ChildServer, postgres: ChildServer) -> Addresses:
     """Let nobody listen where one of the two should."""
     (nobody,) = ports.free(1)
     if request.param == "kafka":
@@ -102,7 +102,7 @@ def test_a_server_that_is_away_ends_every_command_in_time(away: Addresses) -> No
         assert seconds < WITHIN, name
 
 
-def test_send_keeps_its_time_while_kafka_is_frozen(kafka: EmbeddedServer, postgres: EmbeddedServer) -> None:
+def test_send_keeps_its_time_while_kafka_is_frozen(kafka: ChildServer, postgres: ChildServer) -> None:
     kafka.signal(SIGSTOP)
     try:
         code, errors, seconds = ended(SEND, Addresses(kafka.address, postgres.address), LINE)
@@ -112,7 +112,7 @@ def test_send_keeps_its_time_while_kafka_is_frozen(kafka: EmbeddedServer, postgr
     assert seconds < 3 + 5
 
 
-def test_send_without_a_server_says_so(postgres: EmbeddedServer) -> None:
+def test_send_without_a_server_says_so(postgres: ChildServer) -> None:
     (nobody,) = ports.free(1)
     code, errors, _ = ended(SEND, Addresses(f"{ports.HOST}:{nobody}", postgres.address), LINE)
     assert (code, has_one_sentence(errors)) == (3, True), errors

@@ -1,4 +1,4 @@
-"""Show what programs write to their logs, as it comes, each line under its program's name."""
+"""Read the log files of programs: the last lines, or new lines as they come, each under its program's name."""
 
 import os
 import threading
@@ -8,12 +8,18 @@ from typing import BinaryIO
 
 from local import terminal
 
-EVERY = 0.2
-"""Seconds between two looks."""
+_CHECK_INTERVAL_SECONDS = 0.2
+
+
+def last_lines(file: Path, count: int = 20) -> str:
+    """Return the end of a log, or that there is none."""
+    if not file.exists():
+        return "(nothing)"
+    return "\n".join(file.read_text(errors="replace").splitlines()[-count:])
 
 
 class LogFile:
-    """A log that grows, and now and then is put aside for a new one."""
+    """A growing log, which may be rotated."""
 
     def __init__(self, path: Path) -> None:
         """Begin at the end of what is there now."""
@@ -27,13 +33,13 @@ class LogFile:
     def lines(self) -> Sequence[str]:
         """Return the whole lines that came since the last time."""
         read = self._read()
-        if self._put_aside():
+        if self._close_if_rotated():
             read += self._read()
         *whole, self._rest = (self._rest + read).split(b"\n")
         return [line.decode(errors="replace") for line in whole]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -44,8 +50,8 @@ class LogFile:
             self._file = self._path.open("rb")
         return self._file.read()
 
-    def _put_aside(self) -> bool:
-        """Let go of a file that is no longer the log; tell whether it was so."""
+    def _close_if_rotated(self) -> bool:
+        """Close a file that is no longer the log; tell whether it was rotated."""
         if self._file is None or not self._path.exists():
             return False
         if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:
@@ -55,11 +61,11 @@ class LogFile:
         return True
 
 
-class Following:
-    """Copies logs to standard error until it is ended; what was written before that is still shown."""
+class LogFollower:
+    """Copies logs to standard error for the length of a block, to the last line written in it."""
 
     def __init__(self, logs: Mapping[str, Path]) -> None:
-        """Say which logs, by their programs' names."""
+        """Follow these files, by the names of their programs."""
         self._files = {name: LogFile(path) for name, path in logs.items()}
         self._width = max(map(len, logs), default=0)
         self._ended = threading.Event()
@@ -70,7 +76,7 @@ class Following:
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        """Show the rest, and end."""
+        """Copy the rest, and end."""
         self._ended.set()
         self._thread.join()
         for file in self._files.values():
@@ -79,7 +85,7 @@ class Following:
     def _follow(self) -> None:
         ended = False
         while not ended:
-            ended = self._ended.wait(EVERY)
+            ended = self._ended.wait(_CHECK_INTERVAL_SECONDS)
             for name, file in self._files.items():
                 for line in file.lines():
-                    terminal.tell(f"{name:<{self._width}} | {terminal.plain(line)}")
+                    terminal.print_to_stderr(f"{name:<{self._width}} | {terminal.plain(line)}")

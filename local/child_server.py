@@ -1,4 +1,4 @@
-"""A server that runs as a child of this process, for tests and benchmarks: started, stopped, killed, started again."""
+"""An embedded server as a child of this process, for tests and benchmarks: started, stopped, killed and restarted."""
 
 import os
 import subprocess
@@ -6,45 +6,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, Signals
-from typing import Protocol, Self
+from typing import Self
 
-from local.program import Program, watched_command
+from local.log_files import last_lines
+from local.programs import watched_command
+from local.server import Server, ServerFailed
 from local.waiting import wait_until
 
-START_WITHIN = 60.0
-"""Seconds in which a server must answer; longer than any should need, even on a busy machine."""
-TRIES = 3
-"""Starts that may fail: after a kill, what the old process held is sometimes let go a moment later."""
+_START_TIMEOUT_SECONDS = 60.0
+"""Longer than any server should need, even on a busy machine."""
+_MAX_STARTS = 3
+"""After a kill, the old process's files or ports are sometimes released a moment later."""
 
 
-class ServerFailed(Exception):
-    """A server did not start. The message has the last lines of its log."""
-
-
-class Server(Protocol):
-    """A server on this machine whose files lie in one folder."""
-
-    name: str
-
-    @property
-    def address(self) -> str:
-        """Where clients find it; known once it is prepared."""
-        ...
-
-    def prepare(self) -> None:
-        """Make its files and choose its ports, if that is not done yet. Only while it does not run."""
-        ...
-
-    def program(self) -> Program:
-        """Return the program that is the server."""
-        ...
-
-    def answers(self) -> bool:
-        """Tell whether it answers a client now."""
-        ...
-
-
-class EmbeddedServer:
+class ChildServer:
     """A server that ends with this process, however that ends."""
 
     def __init__(self, server: Server, folder: Path) -> None:
@@ -63,28 +38,29 @@ class EmbeddedServer:
         """Start it and wait until it answers. Raises: ServerFailed."""
         if not self._server.address:
             self._server.prepare()
-        for _ in range(TRIES):
+        for _ in range(_MAX_STARTS):
             self._spawn()
-            if wait_until(lambda: self._ended() or self._server.answers(), within=START_WITHIN) and not self._ended():
+            settled = wait_until(lambda: self._ended() or self._server.answers(), seconds=_START_TIMEOUT_SECONDS)
+            if settled and not self._ended():
                 return
             self.kill()
         msg = f"{self._server.name} did not start; its log {self._log} ends with:\n{last_lines(self._log)}"
         raise ServerFailed(msg)
 
     def stop(self) -> None:
-        """Stop it as its operator would, with a bound."""
+        """Stop it as its operator would, within a time limit."""
         if self._watcher:
             self._watcher.terminate()
-            self._gone()
+            self._wait_until_gone()
 
     def kill(self) -> None:
         """Kill it with SIGKILL and wait until it is gone; `start` then starts it again on the same port."""
         self.signal(SIGKILL)
-        self._gone()
+        self._wait_until_gone()
 
     def signal(self, number: Signals) -> None:
         """Send it a signal, such as SIGSTOP to freeze it."""
-        if self.pid and not self._ended():  # 0, where it could not even be spawned, would be every process of our group
+        if self.pid and not self._ended():  # pid 0, if it never started, would mean every process of our group
             os.kill(self.pid, number)
 
     def _spawn(self) -> None:
@@ -103,7 +79,7 @@ class EmbeddedServer:
     def _ended(self) -> bool:
         return self._watcher is None or self._watcher.poll() is not None
 
-    def _gone(self) -> None:
+    def _wait_until_gone(self) -> None:
         if self._watcher:
             with self._watcher:  # waits, and closes the pipes
                 pass
@@ -117,10 +93,3 @@ class EmbeddedServer:
             yield self
         finally:
             self.stop()
-
-
-def last_lines(file: Path, count: int = 20) -> str:
-    """Return the end of a log, or that there is none."""
-    if not file.exists():
-        return "(nothing)"
-    return "\n".join(file.read_text(errors="replace").splitlines()[-count:])

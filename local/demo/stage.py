@@ -1,0 +1,163 @@
+"""The demo's stage: publishes commands, and follows replies, events and status changes as outside services do."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.request import urlopen
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from events import cloudevents, topics
+from events.catalogue import COMMANDS
+
+TIMEOUT_SECONDS = 30.0
+"""For a reply, an event or a status."""
+_SOURCE = "urn:redletter:demo"
+_CHECK_INTERVAL_SECONDS = 0.01
+
+
+class JourneyFailed(Exception):
+    """Something differs from what the journey expects; the message says what."""
+
+
+@dataclass
+class Stage:
+    """Publishes commands, and collects replies, events and statuses.
+
+    api: ``http://host:port``. say: called with each line to show.
+    """
+
+    producer: AIOKafkaProducer
+    api: str
+    say: Callable[[str], None]
+    replies: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    events: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    statuses: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    def receive(self, topic: str, id_: str, value: bytes) -> None:
+        """Collect a reply, an event or a status document, and show a status that has changed."""
+        body = json.loads(value)
+        match topic:
+            case topics.REPLIES:
+                self.replies[body["command_id"]] = body
+            case topics.EVENTS:
+                self.events[id_] = body
+            case _:
+                self._receive_status(body)
+
+    def _receive_status(self, body: dict[str, Any]) -> None:
+        number, label = body["invoice_number"], body["status"]["label"]
+        if self.statuses.get(number, {}).get("status", {}).get("label") != label:
+            self.say(f"    {number}  {label}")
+        self.statuses[number] = body
+
+    async def send(
+        self, who: str, name: str, number: str, *, refused: str | None = None, **body: object
+    ) -> dict[str, Any]:
+        """Publish a command, await its reply, check it, and return it. refused: the expected refusal code, if any."""
+        id_ = str(uuid4())
+        stored = f"{name}.v1"
+        headers = cloudevents.headers(
+            id=id_,
+            source=_SOURCE,
+            name=stored,
+            subject=number,
+            time=datetime.now(UTC),
+            correlation=id_,
+            causation=None,
+        )
+        value = json.dumps({"invoice_number": number, **body}).encode()
+        await self.producer.send_and_wait(COMMANDS[stored].CHANNEL.value, value, key=number.encode(), headers=headers)
+        await self._until(lambda: id_ in self.replies, f"no reply to {name} of {number} came")
+        code = self.replies[id_].get("code")
+        self.say(f"  {who}: {name}  ->  {_outcome(code)}")
+        if code != refused:
+            msg = f"{name} of {number} was {_outcome(code)}; it should have been {_outcome(refused)}"
+            raise JourneyFailed(msg)
+        return self.replies[id_]
+
+    async def event_of(self, reply: dict[str, Any]) -> dict[str, Any]:
+        """Return the one event that an accepted command caused, as subscribers receive it."""
+        (reference,) = reply["events"]
+        await self._until(lambda: reference["id"] in self.events, f"event {reference['id']} was not published")
+        return self.events[reference["id"]]
+
+    async def reaches(self, number: str, status: str, **facts: object) -> None:
+        """Wait until an invoice has a status and these facts on the topic, then check them over HTTP."""
+        await self._until(
+            lambda: self._has(number, status, facts),
+            f"{number} did not become {status}" + (f" with {facts}" if facts else ""),
+        )
+        version = self.statuses[number]["version"]
+        document = await asyncio.to_thread(_get, f"{self.api}/invoices/{number}/status?min_version={version}&wait=10")
+        actual = {"status": document["status"]["code"], **{name: document.get(name) for name in facts}}
+        if actual != {"status": status, **facts}:
+            msg = f"{number} is {actual}; it should be {facts | {'status': status}}"
+            raise JourneyFailed(msg)
+
+    def _has(self, number: str, status: str, facts: Mapping[str, object]) -> bool:
+        document = self.statuses.get(number, {"status": {"code": None}})
+        return document["status"]["code"] == status and all(document.get(name) == facts[name] for name in facts)
+
+    async def refused(self, number: str, code: str) -> None:
+        """Wait until the tax platform has refused the return of an invoice with this code."""
+        await self._until(
+            lambda: self.statuses.get(number, {}).get("last_refusal", {}).get("code") == code,
+            f"the return of {number} was not refused with {code}",
+        )
+        self.say(f"    {number}  refused by the tax platform: {code}")
+        await self.reaches(number, "issued", return_complete=False)
+
+    async def _until(self, condition: Callable[[], bool], failure: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                msg = f"{failure} within {TIMEOUT_SECONDS:g} s"
+                raise JourneyFailed(msg)
+            await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
+
+
+def _outcome(code: str | None) -> str:
+    return f"refused, {code}" if code else "accepted"
+
+
+def _get(url: str) -> dict[str, Any]:
+    with urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - http, on this machine
+        return json.load(response)
+
+
+@asynccontextmanager
+async def connected_stage(kafka: str, api: str, say: Callable[[str], None]) -> AsyncGenerator[Stage]:
+    """Connect a stage to Kafka for the length of a block."""
+    servers: Any = kafka.split(",")
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    consumer = AIOKafkaConsumer(
+        topics.REPLIES,
+        topics.EVENTS,
+        topics.STATUS,
+        bootstrap_servers=servers,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    await producer.start()
+    await consumer.start()
+    stage = Stage(producer, api, say)
+    receiving = asyncio.create_task(_receive(consumer, stage))
+    try:
+        yield stage
+    finally:
+        receiving.cancel()
+        await consumer.stop()
+        await producer.stop()
+
+
+async def _receive(consumer: AIOKafkaConsumer, stage: Stage) -> None:
+    async for record in consumer:
+        id_ = dict(record.headers).get("ce_id", b"").decode()
+        stage.receive(record.topic, id_, record.value or b"{}")
