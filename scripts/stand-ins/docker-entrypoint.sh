@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# As in the official image: the first start makes a cluster with POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB. Until
-# that is done nothing listens on a network.
+# Like the official image: the first start creates a cluster with POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB, and
+# listens on no network until it is done.
 set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then

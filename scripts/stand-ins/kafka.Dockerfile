@@ -1,4 +1,4 @@
-# Stands in for apache/kafka where images cannot be pulled: the same jars, the same variables, another Java runtime.
+# Replaces apache/kafka where images cannot be pulled: the same jars and variables, another Java runtime.
 FROM stand-in/debian:bookworm
 COPY java /opt/java
 COPY libs /opt/kafka/libs

@@ -1,4 +1,4 @@
-# Stands in for postgres:18 where images cannot be pulled: PostgreSQL 18 of the wheel, the same variables and folders.
+# Replaces postgres:18 where images cannot be pulled: PostgreSQL 18 from the wheel, the same variables and folders.
 FROM stand-in/debian:bookworm
 COPY postgres /opt/postgres
 COPY docker-entrypoint.sh /usr/local/bin/

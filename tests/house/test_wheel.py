@@ -51,10 +51,22 @@ def test_redletter_is_the_only_name_that_it_adds(site: Path) -> None:
     assert {name for name in names if not name.endswith(".dist-info")} == {"redletter"}
 
 
+def test_every_room_of_the_tree_is_in_it() -> None:
+    """A new room is given its place here, in pyproject.toml and in .dockerignore."""
+    packages = {path.relative_to(ROOT).parts[0] for path in tracked() if path.name == "__init__.py"}
+    assert packages == {*ROOMS, "redletter", "tests", "benchmarks", "scripts"}
+
+
 def test_it_holds_every_file_of_every_room(site: Path) -> None:
     """Templates, translations, migrations and checksums too."""
     rooms = [path.relative_to(ROOT) for path in tracked() if path.relative_to(ROOT).parts[0] in ROOMS]
     assert [path for path in rooms if not (site / "redletter" / "_rooms" / path).is_file()] == []
+
+
+def test_the_image_is_built_from_every_room() -> None:
+    """What .dockerignore does not let in is missing in the image's wheel."""
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [room for room in (*ROOMS, "redletter") if f"!{room}" not in let_in] == []
 
 
 def test_a_neighbour_keeps_its_own_module(site: Path) -> None:
