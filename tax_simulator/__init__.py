@@ -1,1 +1,1 @@
-"""A tax platform with books of its own, and its connector: answers every tax request as the real ones would."""
+"""A simulated tax platform and its connector: it answers every tax request as the real ones would."""

@@ -1,4 +1,4 @@
-"""The connector: asks the platform, and tells Redletter what it says, in the manner that a number asks for. No I/O."""
+"""The connector: turns a tax request into the commands that report the platform's answer to Redletter. No I/O."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,58 +15,62 @@ from events.commands import (
 )
 from events.tax_requests import AnyTaxRequest, IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
 from tax_simulator.patterns import pattern
-from tax_simulator.platform import CENT, Books, CreditNote, Filed, credit_note_on, form_for
+from tax_simulator.platform import CENT, Books, FiledForm, IssuedCreditNote, credit_note_on, form_for
 
-LATER = timedelta(seconds=5)
-FAILURES = 2
-AT_ONCE = timedelta(0)
+_DELAY = timedelta(seconds=5)
+_MAX_FAILURES = 2
+_NO_DELAY = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A command for Redletter, and how long it takes to get there."""
+class DelayedCommand:
+    """A command for Redletter, and after what time it is sent."""
 
     command: AnyCommand
-    after: timedelta = AT_ONCE
+    after: timedelta = _NO_DELAY
 
 
-def answers(books: Books, request: AnyTaxRequest, now: datetime) -> list[Answer]:
-    """Answer a request: the platform does its part, and the connector tells it."""
-    asked, times = pattern(request.invoice_number), books.ask(request.request_id)
-    if asked == "45" and times <= FAILURES:
+def commands_for(books: Books, request: AnyTaxRequest, now: datetime) -> list[DelayedCommand]:
+    """Let the platform process a request, and return the commands that report it.
+
+    The pattern in the invoice number may delay, repeat or drop them.
+    """
+    wanted, times = pattern(request.invoice_number), books.count_request(request.request_id)
+    if wanted == "45" and times <= _MAX_FAILURES:
         return _failing(request)
-    told = list(_tell(books, request, now, times))
-    match asked:
+    commands = list(_report(books, request, now, times))
+    match wanted:
         case "41":
-            return [Answer(command, LATER) for command in told]
+            return [DelayedCommand(command, _DELAY) for command in commands]
         case "42" if times == 1:
             return []
         case "43":
-            return [Answer(command) for command in told for _ in range(2)]
+            return [DelayedCommand(command) for command in commands for _ in range(2)]
         case "46" if isinstance(request, VerifyReversal):
-            return [*map(Answer, told), *(Answer(command, LATER) for command in _everything(books, request))]
+            again = [DelayedCommand(command, _DELAY) for command in _everything(books, request)]
+            return [*map(DelayedCommand, commands), *again]
         case _:
-            return [Answer(command) for command in told]
+            return [DelayedCommand(command) for command in commands]
 
 
-def _failing(request: AnyTaxRequest) -> list[Answer]:
-    """Fail for now. That the reversal does not show yet is no failure: there is nothing to tell."""
-    return [] if isinstance(request, VerifyReversal) else [Answer(_failure(request, permanent=False))]
+def _failing(request: AnyTaxRequest) -> list[DelayedCommand]:
+    """Report a temporary failure; nothing if the reversal is only not visible yet."""
+    return [] if isinstance(request, VerifyReversal) else [DelayedCommand(_failure(request, permanent=False))]
 
 
-def _tell(books: Books, request: AnyTaxRequest, now: datetime, times: int) -> Iterator[AnyCommand]:
+def _report(books: Books, request: AnyTaxRequest, now: datetime, times: int) -> Iterator[AnyCommand]:
     match request:
         case VerifyRedFontForm() | OpenRedFontForm():
-            yield from _about_form(books, request, now)
+            yield from _report_form(books, request, now)
         case IssueCreditNote():
-            yield _about_credit_note(books, request, now, times)
+            yield _report_credit_note(books, request, now, times)
         case VerifyReversal():
             yield CompleteReturn(invoice_number=request.invoice_number, credit_note_number=request.credit_note_number)
         case _:
             assert_never(request)
 
 
-def _about_form(books: Books, request: OpenRedFontForm, now: datetime) -> Iterator[AnyCommand]:
+def _report_form(books: Books, request: OpenRedFontForm, now: datetime) -> Iterator[AnyCommand]:
     filed = form_for(books, request, now)
     if not filed.known:
         yield RejectRedFontForm(invoice_number=request.invoice_number, return_id=request.return_id)
@@ -85,20 +89,20 @@ def _about_form(books: Books, request: OpenRedFontForm, now: datetime) -> Iterat
     yield ConfirmRedFontForm(invoice_number=request.invoice_number, return_id=request.return_id, form=filed.form)
 
 
-def _about_credit_note(books: Books, request: IssueCreditNote, now: datetime, times: int) -> AnyCommand:
+def _report_credit_note(books: Books, request: IssueCreditNote, now: datetime, times: int) -> AnyCommand:
     filed = books.forms.get(request.form_number)
     if filed and filed.pattern == "33":
         return _failure(request, permanent=True)
-    told = _credit_note(request, credit_note_on(books, request, now))
-    asked = pattern(request.invoice_number) if times == 1 else None
-    if asked == "31":
-        return told.model_copy(update={"net_amount": told.net_amount + CENT})
-    if asked == "32":
-        return told.model_copy(update={"credit_note_number": request.invoice_number})
-    return told
+    note = _credit_note(request, credit_note_on(books, request, now))
+    wanted = pattern(request.invoice_number) if times == 1 else None
+    if wanted == "31":
+        return note.model_copy(update={"net_amount": note.net_amount + CENT})
+    if wanted == "32":
+        return note.model_copy(update={"credit_note_number": request.invoice_number})
+    return note
 
 
-def _credit_note(request: IssueCreditNote, note: CreditNote) -> RecordCreditNote:
+def _credit_note(request: IssueCreditNote, note: IssuedCreditNote) -> RecordCreditNote:
     return RecordCreditNote(
         invoice_number=request.invoice_number,
         return_id=request.return_id,
@@ -121,7 +125,7 @@ def _failure(request: AnyTaxRequest, *, permanent: bool) -> ReportReversalFailur
 
 
 def _everything(books: Books, request: VerifyReversal) -> Iterator[AnyCommand]:
-    """Tell once more what is on the books about a return that has ended."""
+    """Report again everything that the books have about a return that has ended."""
     number, return_id = request.invoice_number, request.return_id
     for filed in _with_credit_note(books.of(number)):
         yield ConfirmRedFontForm(invoice_number=number, return_id=return_id, form=filed.form)
@@ -131,5 +135,5 @@ def _everything(books: Books, request: VerifyReversal) -> Iterator[AnyCommand]:
     yield CompleteReturn(invoice_number=number, credit_note_number=request.credit_note_number)
 
 
-def _with_credit_note(forms: Iterable[Filed]) -> Iterator[Filed]:
+def _with_credit_note(forms: Iterable[FiledForm]) -> Iterator[FiledForm]:
     return (filed for filed in forms if filed.credit_note)

@@ -1,6 +1,6 @@
-"""What an invoice number may ask for: an ending of 9999 and two digits chooses what happens to its return."""
+"""An invoice number that ends with 9999 and two digits chooses what happens to its return."""
 
-MARK = "9999"
+_MARK = "9999"
 
 _MEANINGS = {
     "02": "waits for the buyer",
@@ -14,8 +14,8 @@ _MEANINGS = {
     "10": "abnormal voucher",
     "11": "taxpayer blocked",
     "12": "refused by a natural person",
-    "13": "a refund is applied for",
-    "99": "which nobody has heard of",
+    "13": "a refund has been applied for",
+    "99": "an unknown state",
 }
 STATES = {"14" if state == "99" else state: state for state in _MEANINGS}
 """The state in which the form comes back, by pattern."""
@@ -30,28 +30,28 @@ _FORM = {
     "26": "the form's amounts are positive",
     "27": "the form's tax differs",
     "28": "the form's reason is 02, sales return",
-    "29": "the tax system knows no such form",
-    "33": "the credit note is refused for good",
+    "29": "the tax system does not know the form",
+    "33": "the credit note is refused permanently",
 }
 _CREDIT_NOTE = {
-    "31": "the credit note is first told with other figures",
-    "32": "the credit note is first told under the invoice's own number",
+    "31": "the credit note is first reported with other amounts",
+    "32": "the credit note is first reported with the invoice's own number",
 }
 _MANNER = {
     "41": "every answer takes 5 seconds",
-    "42": "the first answer to every request is lost on the way",
+    "42": "the first answer to every request is lost",
     "43": "every answer comes twice",
     "45": "every request fails twice before it is answered",
-    "46": "5 seconds after the end everything is told once more",
-    "47": "the credit note is told before the form, too early",
+    "46": "5 seconds after the end everything is reported again",
+    "47": "the credit note is reported too early, before the form",
 }
 PATTERNS = _FORM | _CREDIT_NOTE | _MANNER
-"""Every pattern, and what it brings about."""
+"""What each pattern does."""
 
 
 def pattern(invoice_number: str) -> str | None:
-    """Return the pattern that an invoice number asks for."""
-    return invoice_number[-2:] if invoice_number[-6:-2] == MARK and invoice_number[-2:] in PATTERNS else None
+    """Return the pattern that an invoice number chooses."""
+    return invoice_number[-2:] if invoice_number[-6:-2] == _MARK and invoice_number[-2:] in PATTERNS else None
 
 
 def help_text() -> str:
@@ -62,6 +62,6 @@ def help_text() -> str:
         "Every answer:": _MANNER,
     }
     return "\n\n".join(
-        "\n".join(["\b", title, *(f"  {MARK}{code}  {sentence}" for code, sentence in group.items())])
+        "\n".join(["\b", title, *(f"  {_MARK}{code}  {sentence}" for code, sentence in group.items())])
         for title, group in groups.items()
     )

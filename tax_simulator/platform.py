@@ -1,6 +1,6 @@
 """The tax platform: its forms, their credit notes, and what its rules make of a request. No I/O.
 
-A request that comes again finds what the first one made, so that there never is a second credit note on a form.
+A repeated request finds what the first one created, so there is never a second credit note on a form.
 """
 
 from dataclasses import dataclass, field
@@ -24,18 +24,18 @@ NEEDS_NO_CONFIRMATION = "01"
 PENDING = frozenset({"01", "02", "03"})
 
 
-class CreditNote(BaseModel):
+class IssuedCreditNote(BaseModel):
     """The red invoice on a form."""
 
     number: CreditNoteNumber
     issued_on: Day
 
 
-class Filed(BaseModel):
-    """A form as the platform keeps it.
+class FiledForm(BaseModel):
+    """A form in the platform's books.
 
-    about: the invoice that it was asked for. opened_for: the request that made the seller's own form.
-    pattern: what the invoice's number asks for, on its first form. known: false of a form that does not exist.
+    about: the invoice that it was requested for. opened_for: the request that opened it, if it is the seller's form.
+    pattern: the one of the invoice number, on its first form. known: false if the platform denies that it exists.
     """
 
     form: RedFontForm
@@ -43,36 +43,39 @@ class Filed(BaseModel):
     opened_for: str | None = None
     pattern: str | None = None
     known: bool = True
-    credit_note: CreditNote | None = None
+    credit_note: IssuedCreditNote | None = None
 
 
 @dataclass
 class Books:
-    """What the platform knows: forms by number, and how often each request has come."""
+    """What the platform knows: forms by number, and how often each request has arrived.
 
-    forms: dict[str, Filed] = field(default_factory=dict[str, Filed])
+    asked: counts by request id.
+    """
+
+    forms: dict[str, FiledForm] = field(default_factory=dict[str, FiledForm])
     asked: dict[str, int] = field(default_factory=dict[str, int])
 
-    def of(self, invoice_number: str) -> list[Filed]:
-        """Return the forms that were asked for an invoice."""
+    def of(self, invoice_number: str) -> list[FiledForm]:
+        """Return the forms that were requested for an invoice."""
         return [filed for filed in self.forms.values() if filed.about == invoice_number]
 
-    def ask(self, request_id: str) -> int:
-        """Count a request; return how often it has come now."""
+    def count_request(self, request_id: str) -> int:
+        """Count a request; return how often it has arrived."""
         self.asked[request_id] = self.asked.get(request_id, 0) + 1
         return self.asked[request_id]
 
 
 def document_number(of: str, now: datetime) -> str:
-    """Return a 20-digit number that follows from what it is for, and begins with the year."""
+    """Return a 20-digit number that begins with the year; the same for the same purpose."""
     digits = int.from_bytes(blake2b(of.encode(), digest_size=8).digest())
     return f"{day_of(now).year % 100:02d}{digits % 10**18:018d}"
 
 
-def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> Filed:
-    """Read the buyer's form and confirm it for the seller, or open the seller's own."""
+def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> FiledForm:
+    """Find the buyer's form and confirm it for the seller, or open the seller's own form."""
     if isinstance(request, VerifyRedFontForm):
-        # The buyer's finance department made it in the e-tax system, where the simulator cannot see them.
+        # The buyer's finance department entered it in the e-tax system, which is not simulated.
         filed = books.forms.get(request.form_number) or _file(books, request, request.form_number, now)
         _confirm(filed, now)
         return filed
@@ -82,18 +85,18 @@ def form_for(books: Books, request: OpenRedFontForm, now: datetime) -> Filed:
     return _file(books, request, document_number(request.request_id, now), now)
 
 
-def credit_note_on(books: Books, request: IssueCreditNote, now: datetime) -> CreditNote:
+def credit_note_on(books: Books, request: IssueCreditNote, now: datetime) -> IssuedCreditNote:
     """Issue the credit note on a form, once."""
     filed = books.forms.get(request.form_number) or _file_confirmed(books, request, now)
     if filed.credit_note is None:
-        filed.credit_note = CreditNote(number=document_number(request.form_number, now), issued_on=day_of(now))
+        filed.credit_note = IssuedCreditNote(number=document_number(request.form_number, now), issued_on=day_of(now))
     return filed.credit_note
 
 
-def _file(books: Books, request: OpenRedFontForm, number: str, now: datetime) -> Filed:
+def _file(books: Books, request: OpenRedFontForm, number: str, now: datetime) -> FiledForm:
     for earlier in books.of(request.invoice_number):
         _withdraw(earlier)
-    asked = None if books.of(request.invoice_number) else pattern(request.invoice_number)
+    wanted = None if books.of(request.invoice_number) else pattern(request.invoice_number)
     buyers = isinstance(request, VerifyRedFontForm)
     form = RedFontForm(
         number=number,
@@ -107,19 +110,19 @@ def _file(books: Books, request: OpenRedFontForm, number: str, now: datetime) ->
         reason_code="01",
         entered_at=now - timedelta(hours=1),
     )
-    filed = Filed(
-        form=form.model_copy(update=_wrong(form, asked)),
+    filed = FiledForm(
+        form=form.model_copy(update=_wrong(form, wanted)),
         about=request.invoice_number,
         opened_for=None if buyers else request.request_id,
-        pattern=asked,
-        known=asked != "29",
+        pattern=wanted,
+        known=wanted != "29",
     )
     books.forms[number] = filed
     return filed
 
 
-def _file_confirmed(books: Books, request: IssueCreditNote, now: datetime) -> Filed:
-    """File a form that somebody else brought to its confirmation; only its number and amounts are known."""
+def _file_confirmed(books: Books, request: IssueCreditNote, now: datetime) -> FiledForm:
+    """File a form that was confirmed outside the simulator; only its number and amounts are known."""
     form = RedFontForm(
         number=request.form_number,
         state=CONFIRMED_BY_BOTH,
@@ -131,25 +134,25 @@ def _file_confirmed(books: Books, request: IssueCreditNote, now: datetime) -> Fi
         reason_code="01",
         entered_at=now,
     )
-    books.forms[form.number] = Filed(form=form, about=request.invoice_number)
+    books.forms[form.number] = FiledForm(form=form, about=request.invoice_number)
     return books.forms[form.number]
 
 
-def _confirm(filed: Filed, now: datetime) -> None:
+def _confirm(filed: FiledForm, now: datetime) -> None:
     if filed.form.state == WAITS_FOR_SELLER and filed.pattern != WAITS_FOR_SELLER:
         filed.form = filed.form.model_copy(update={"state": CONFIRMED_BY_BOTH, "confirmed_at": now})
 
 
-def _withdraw(filed: Filed) -> None:
-    """Withdraw a form of an earlier return, since the platform refuses a second one beside it."""
+def _withdraw(filed: FiledForm) -> None:
+    """Withdraw the form of an earlier return, since the platform refuses a second pending one."""
     if filed.form.state in PENDING and filed.credit_note is None:
         filed.form = filed.form.model_copy(update={"state": WITHDRAWN})
 
 
-def _wrong(form: RedFontForm, asked: str | None) -> dict[str, object]:
-    """Return what a pattern changes about a form."""
-    if asked in STATES:
-        return {"state": STATES[asked]}
+def _wrong(form: RedFontForm, wanted: str | None) -> dict[str, object]:
+    """Return the fields of a form that a pattern makes wrong."""
+    if wanted in STATES:
+        return {"state": STATES[wanted]}
     wrong: dict[str, dict[str, object]] = {
         "21": {"invoice_number": f"{int(form.invoice_number) ^ 1:020d}"},
         "22": {"kind": OTHER_KIND[form.kind]},
@@ -160,4 +163,4 @@ def _wrong(form: RedFontForm, asked: str | None) -> dict[str, object]:
         "27": {"tax_amount": form.tax_amount - CENT},
         "28": {"reason_code": "02"},
     }
-    return wrong.get(asked or "", {})
+    return wrong.get(wanted or "", {})

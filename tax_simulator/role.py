@@ -1,4 +1,4 @@
-"""The simulator as a process: requests in, books kept, answers out when they are due."""
+"""The simulator as a process: reads tax requests, keeps books, and sends the answering commands when they are due."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -19,40 +19,39 @@ from events.catalogue import TAX_REQUESTS, name_of, named, write
 from events.tax_requests import AnyTaxRequest
 from events.topics import TAX_REQUESTS as TOPIC
 from tax_simulator import tables
-from tax_simulator.connector import Answer, answers
-from tax_simulator.tables import Pending
+from tax_simulator.connector import DelayedCommand, commands_for
+from tax_simulator.tables import ScheduledRecord
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 
 log = structlog.get_logger(__name__)
 
-GROUP = "redletter.tax-simulator"
-SOURCE = "urn:redletter:tax-simulator"
-MOST = 500
-"""Requests answered, and answers sent, in one go."""
-LOOK_EVERY_MS = 200
-"""Milliseconds between two looks for answers that are due, while no request comes."""
+_GROUP = "redletter.tax-simulator"
+_SOURCE = "urn:redletter:tax-simulator"
+_MAX_BATCH_RECORDS = 500
+"""Requests processed, and records sent, in one transaction."""
+_POLL_MILLISECONDS = 200
+"""How often records become due while no request arrives."""
 
-Record = ConsumerRecord[bytes, bytes]
-Asked = tuple[AnyTaxRequest, dict[str, str]]
-"""A request, and the headers it came with."""
+_Received = tuple[AnyTaxRequest, dict[str, str]]
+"""A request, and the headers that it came with."""
 
 
 async def run(addresses: Addresses, *, clock_shift: timedelta) -> None:
-    """Answer requests until cancelled."""
+    """Answer tax requests until cancelled."""
 
     def now() -> datetime:
         return datetime.now(UTC) + clock_shift
 
-    trouble = (KafkaError, psycopg.OperationalError)
-    async for attempt in stamina.retry_context(on=trouble, attempts=None, timeout=None, wait_max=2.0):
+    outages = (KafkaError, psycopg.OperationalError)
+    async for attempt in stamina.retry_context(on=outages, attempts=None, timeout=None, wait_max=2.0):
         with attempt:
             async with _connected(addresses.kafka) as (consumer, producer), _books(addresses.database) as connection:
                 while True:
-                    batches = await consumer.getmany(timeout_ms=LOOK_EVERY_MS, max_records=MOST)
+                    batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_MAX_BATCH_RECORDS)
                     for records in batches.values():
-                        await _answer(connection, records, now())
-                    while await _send_due(connection, producer, now) == MOST:
+                        await _process(connection, records, now())
+                    while await _send_due(connection, producer, now) == _MAX_BATCH_RECORDS:
                         pass
                     if batches:
                         await consumer.commit()
@@ -64,7 +63,7 @@ async def _connected(bootstrap: str) -> AsyncGenerator[tuple[AIOKafkaConsumer, A
     consumer = AIOKafkaConsumer(
         TOPIC,
         bootstrap_servers=servers,
-        group_id=GROUP,
+        group_id=_GROUP,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
@@ -83,56 +82,66 @@ async def _connected(bootstrap: str) -> AsyncGenerator[tuple[AIOKafkaConsumer, A
 async def _books(database: str) -> AsyncGenerator[psycopg.AsyncConnection]:
     async with await connect_async(database, "tax-simulator") as connection:
         async with connection.transaction(), connection.cursor() as cur:
-            await tables.lay(cur)
+            await tables.create_tables(cur)
         yield connection
 
 
-async def _answer(connection: psycopg.AsyncConnection, records: Sequence[Record], now: datetime) -> None:
-    """Let the platform do its part, and put the answers on their way, in one transaction."""
-    asked = [request for record in records if (request := _request(record))]
+async def _process(
+    connection: psycopg.AsyncConnection, records: Sequence[ConsumerRecord[bytes, bytes]], now: datetime
+) -> None:
+    """Let the platform process the requests, and schedule the answering commands, in one transaction."""
+    received = [request for record in records if (request := _request(record))]
     async with connection.transaction(), connection.cursor() as cur:
-        books = await tables.load(cur, [request for request, _ in asked])
-        pending = [
-            _pending(answer, request, headers, now)
-            for request, headers in asked
-            for answer in answers(books, request, now)
+        books = await tables.load(cur, [request for request, _ in received])
+        scheduled = [
+            _scheduled(command, request, headers, now)
+            for request, headers in received
+            for command in commands_for(books, request, now)
         ]
-        await tables.save(cur, books, pending)
+        await tables.save(cur, books, scheduled)
 
 
-def _request(record: Record) -> Asked | None:
+def _request(record: ConsumerRecord[bytes, bytes]) -> _Received | None:
     try:
         headers = {name: value.decode() for name, value in record.headers}
         return TAX_REQUESTS[named(headers["ce_type"])].model_validate_json(record.value or b""), headers
     except (KeyError, ValueError, ValidationError) as error:
-        log.warning("this is no tax request", offset=record.offset, partition=record.partition, error=repr(error))
+        log.warning("record_not_a_tax_request", offset=record.offset, partition=record.partition, error=repr(error))
         return None
 
 
-def _pending(answer: Answer, request: AnyTaxRequest, asked: dict[str, str], now: datetime) -> Pending:
-    command, due_at = answer.command, now + answer.after
+def _scheduled(
+    delayed: DelayedCommand, request: AnyTaxRequest, request_headers: dict[str, str], now: datetime
+) -> ScheduledRecord:
+    command, due_at = delayed.command, now + delayed.after
     name = name_of(type(command))
-    log.info("answers", request=asked["ce_type"], answer=name, invoice=request.invoice_number, attempt=request.attempt)
+    log.info(
+        "tax_request_answered",
+        request=request_headers["ce_type"],
+        command=name,
+        invoice=request.invoice_number,
+        attempt=request.attempt,
+    )
     headers = cloudevents.headers(
         id=str(uuid4()),
-        source=SOURCE,
+        source=_SOURCE,
         name=name,
         subject=request.invoice_number,
         time=due_at,
-        correlation=asked["ce_correlationid"],
+        correlation=request_headers["ce_correlationid"],
         causation=request.request_id,
-        traceparent=asked.get("traceparent"),
+        traceparent=request_headers.get("traceparent"),
     )
-    told = [(header, value.decode()) for header, value in headers]
-    return Pending(due_at, command.CHANNEL.value, request.invoice_number.encode(), write(command), told)
+    text_headers = [(header, value.decode()) for header, value in headers]
+    return ScheduledRecord(due_at, command.CHANNEL.value, request.invoice_number.encode(), write(command), text_headers)
 
 
 async def _send_due(
     connection: psycopg.AsyncConnection, producer: AIOKafkaProducer, now: Callable[[], datetime]
 ) -> int:
-    """Send what is due. Ended in between, it sends the same again, under the same ids."""
+    """Send the records that are due. After an interruption the same ones are sent again, with the same ids."""
     async with connection.transaction(), connection.cursor() as cur:
-        due = await tables.take_due(cur, now(), MOST)
+        due = await tables.take_due(cur, now(), _MAX_BATCH_RECORDS)
         sent = [
             await producer.send(
                 one.topic, one.value, key=one.key, headers=[(name, value.encode()) for name, value in one.headers]

@@ -1,4 +1,4 @@
-"""The platform's books and the answers on their way, in a schema of their own that nothing else of Redletter reads."""
+"""The platform's books and the records to send, in a separate schema that nothing else of Redletter reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from psycopg.rows import TupleRow
 from pydantic import TypeAdapter
 
 from events.tax_requests import AnyTaxRequest, IssueCreditNote, VerifyRedFontForm
-from tax_simulator.platform import Books, Filed
+from tax_simulator.platform import Books, FiledForm
 
-Headers = list[tuple[str, str]]
-_HEADERS = TypeAdapter(Headers)
+TextHeaders = list[tuple[str, str]]
+_HEADERS = TypeAdapter(TextHeaders)
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """An answer on its way, and when it arrives."""
+class ScheduledRecord:
+    """A record to send, and when."""
 
     due_at: datetime
     topic: str
     key: bytes
     value: bytes
-    headers: Headers
+    headers: TextHeaders
 
 
-_LAY: LiteralString = """
+_CREATE: LiteralString = """
     create schema if not exists tax_simulator;
     create table if not exists tax_simulator.forms (number text primary key, about text not null, body jsonb not null);
     create index if not exists forms_about on tax_simulator.forms (about);
@@ -64,36 +64,36 @@ _TAKE_DUE: LiteralString = """
 """
 
 
-async def lay(cur: AsyncCursor[TupleRow]) -> None:
-    """Create the tables where they are not there yet."""
+async def create_tables(cur: AsyncCursor[TupleRow]) -> None:
+    """Create the tables that do not exist yet."""
     await cur.execute("select pg_advisory_xact_lock(hashtext('tax_simulator'))")
-    await cur.execute(_LAY)
+    await cur.execute(_CREATE)
 
 
 async def load(cur: AsyncCursor[TupleRow], requests: Sequence[AnyTaxRequest]) -> Books:
-    """Return the part of the books that these requests are about."""
+    """Load the part of the books that these requests concern."""
     invoices = sorted({request.invoice_number for request in requests})
     numbers = sorted({one.form_number for one in requests if isinstance(one, VerifyRedFontForm | IssueCreditNote)})
     await cur.execute(_FORMS, (invoices, numbers))
-    forms = {number: Filed.model_validate_json(body) for number, body in await cur.fetchall()}
+    forms = {number: FiledForm.model_validate_json(body) for number, body in await cur.fetchall()}
     await cur.execute(_ASKED, (sorted({request.request_id for request in requests}),))
     return Books(forms, dict(await cur.fetchall()))
 
 
-async def save(cur: AsyncCursor[TupleRow], books: Books, answers: Sequence[Pending]) -> None:
-    """Write the books, and the answers that are to be sent."""
+async def save(cur: AsyncCursor[TupleRow], books: Books, records: Sequence[ScheduledRecord]) -> None:
+    """Write the books, and the records to send."""
     forms = [(number, filed.about, filed.model_dump_json(exclude_none=True)) for number, filed in books.forms.items()]
     await cur.execute(_SAVE_FORMS, _columns(forms, 3))
     await cur.execute(_SAVE_ASKED, _columns(list(books.asked.items()), 2))
-    rows = [(one.due_at, one.topic, one.key, one.value, _HEADERS.dump_json(one.headers).decode()) for one in answers]
+    rows = [(one.due_at, one.topic, one.key, one.value, _HEADERS.dump_json(one.headers).decode()) for one in records]
     await cur.execute(_SAVE_ANSWERS, _columns(rows, 5))
 
 
-async def take_due(cur: AsyncCursor[TupleRow], now: datetime, most: int) -> list[Pending]:
-    """Take the answers that have arrived off the list, in the caller's transaction: they stay if it fails."""
-    await cur.execute(_TAKE_DUE, (now, most))
+async def take_due(cur: AsyncCursor[TupleRow], now: datetime, max_records: int) -> list[ScheduledRecord]:
+    """Delete and return the records that are due, in the caller's transaction: they stay if it fails."""
+    await cur.execute(_TAKE_DUE, (now, max_records))
     return [
-        Pending(due_at, topic, key, value, _HEADERS.validate_json(headers))
+        ScheduledRecord(due_at, topic, key, value, _HEADERS.validate_json(headers))
         for due_at, topic, key, value, headers in await cur.fetchall()
     ]
 

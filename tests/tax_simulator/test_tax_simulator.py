@@ -21,7 +21,7 @@ from service.clock.requests import Close, Open, actions
 from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
 from tax_simulator import role
-from tax_simulator.connector import answers
+from tax_simulator.connector import commands_for
 from tax_simulator.patterns import PATTERNS, help_text
 from tax_simulator.platform import Books
 from tests.faults.support.evidence import everything, headers
@@ -63,7 +63,7 @@ class Play:
         return self
 
     def answers(self, request: AnyTaxRequest) -> Any:
-        return answers(self.books, request, self.scenario.now)
+        return commands_for(self.books, request, self.scenario.now)
 
     def tell(self, command: AnyCommand) -> None:
         self.scenario.when(command)
