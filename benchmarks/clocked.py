@@ -20,7 +20,7 @@ from benchmarks.programs import Process, ProgramFailed
 from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
 from events.replies import CommandAccepted
-from events.topics import EVENTS, REPLIES
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from transport.records import OutgoingRecord
 
 LOOK_EVERY = 0.1
@@ -35,7 +35,9 @@ class Watch:
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
-        self._partitions = [TopicPartition(topic, p) for topic in (EVENTS, REPLIES) for p in range(PARTITIONS)]
+        self._partitions = [
+            TopicPartition(topic, p) for topic in (EVENTS_TOPIC, REPLIES_TOPIC) for p in range(PARTITIONS)
+        ]
         self._reached = dict.fromkeys(self._partitions, 0)
         self.published: list[Published] = []
         consumer.assign(self._partitions)
@@ -116,7 +118,7 @@ async def measure(
 
 def _check_accepted(commands: int, answers: Sequence[Published]) -> None:
     accepted = sum(("ce_type", _ACCEPTED) in record.headers for record in answers)
-    events = sum(record.topic == EVENTS for record in answers)
+    events = sum(record.topic == EVENTS_TOPIC for record in answers)
     if (accepted, events) != (commands, commands):
         msg = f"of {commands} commands {accepted} were accepted, with {events} events"
         raise ProgramFailed(msg)

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from psycopg import sql
 
-from events.topics import EVENTS, REPLIES, TOPICS
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
 from local.kafka_server import embedded_kafka
 from local.postgres_server import embedded_postgres
 from service.store import schema
@@ -65,7 +65,7 @@ async def _lay_topics(bootstrap: str) -> None:
     try:
         await _delete_topics(admin)
         await topics.ensure(bootstrap, PARTITIONS)
-        stamped = [topic for topic in TOPICS if topic.name in (EVENTS, REPLIES)]
+        stamped = [topic for topic in TOPICS if topic.name in (EVENTS_TOPIC, REPLIES_TOPIC)]
         told = [
             ConfigResource(
                 ConfigResourceType.TOPIC, topic.name, topic.config() | {"message.timestamp.type": "LogAppendTime"}

@@ -19,12 +19,12 @@ from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from events import cloudevents
-from events.catalogue import name_of, type_of, write
+from events.catalogue import json_of, name_of, type_of
 from events.commands import Command, RecordPostingStatus, RegisterInvoice, RequestReturn
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued, PostingStatusChanged, ReturnRequested
 from events.replies import CommandAccepted, EventReference
-from events.topics import EVENTS, REPLIES, Channel
-from events.values import Calendar, Kind, PostingStatus, Record, SeenPostingStatus, StatusCode
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, Channel
+from events.values import Calendar, Kind, Message, PostingStatus, SeenPostingStatus, StatusCode
 
 SOURCE = "urn:benchmark:naive"
 WRONG_AMOUNTS = "AMOUNTS_DO_NOT_ADD_UP"
@@ -128,7 +128,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
         number, command_id = invoice.number, message.headers["ce_id"]
         event_id = f"{number}-{invoice.version}"
         event_name = name_of(type(happened))
-        await publish(EVENTS, happened, event_name, event_id, number, message)
+        await publish(EVENTS_TOPIC, happened, event_name, event_id, number, message)
         reply = CommandAccepted(
             command_id=command_id,
             command_source=message.headers["ce_source"],
@@ -138,11 +138,11 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
             events=(EventReference(id=event_id, type=type_of(event_name)),),
             status=invoice.status,
         )
-        await publish(REPLIES, reply, name_of(CommandAccepted), f"reply-{command_id}", number, message)
+        await publish(REPLIES_TOPIC, reply, name_of(CommandAccepted), f"reply-{command_id}", number, message)
         await message.ack()
 
     async def publish(  # noqa: PLR0913 - what a message consists of
-        topic: str, body: Record, name: str, id_: str, number: str, message: KafkaMessage
+        topic: str, body: Message, name: str, id_: str, number: str, message: KafkaMessage
     ) -> None:
         headers = cloudevents.headers(
             id=id_,
@@ -154,7 +154,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
             causation=message.headers["ce_id"],
         )
         text = {key: value.decode() for key, value in headers}
-        await broker.publish(write(body), topic, key=number.encode(), headers=text)
+        await broker.publish(json_of(body), topic, key=number.encode(), headers=text)
 
     def subscriber(channel: Channel):  # noqa: ANN202 - the framework's own type
         return broker.subscriber(

@@ -26,7 +26,7 @@ from benchmarks import running
 from benchmarks.fresh import PARTITIONS, servers, system
 from benchmarks.summary import spread
 from events import cloudevents
-from events.catalogue import name_of, write
+from events.catalogue import json_of, name_of
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
@@ -36,7 +36,7 @@ from events.invoice_events import (
     RedFontFormConfirmed,
     ReturnRequested,
 )
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 from projections import schema
 from projections.catalogue import MODELS
@@ -153,7 +153,7 @@ async def publish(bootstrap: str, events: Sequence[Stored]) -> None:
                 causation=f"command-{number}-{version}",
                 version=version,
             )
-            sent.append(await producer.send(EVENTS, write(event), key=number.encode(), headers=headers))
+            sent.append(await producer.send(EVENTS_TOPIC, json_of(event), key=number.encode(), headers=headers))
         await asyncio.gather(*sent)
 
 
@@ -182,7 +182,7 @@ async def raw(addresses: Addresses, events: int) -> float:
         rows = connection.execute("select invoice_number, version, account_id, document::text from projections.status")
         loaded = rows.fetchall()
         connection.execute(_RAW_TABLE)
-    partitions = [TopicPartition(EVENTS, partition) for partition in range(PARTITIONS)]
+    partitions = [TopicPartition(EVENTS_TOPIC, partition) for partition in range(PARTITIONS)]
     servers: Any = addresses.kafka.split(",")
     began = time.monotonic()
     consumer = AIOKafkaConsumer(
@@ -248,7 +248,7 @@ def _stand_at_the_end(own: Addresses) -> None:
     with psycopg.connect(own.database) as connection, connection.cursor() as cur:
         cur.executemany(
             "insert into redletter.positions (consumer, topic, partition, next) values (%s, %s, %s, %s)",
-            [(MODELS["status"].consumer, EVENTS, one.partition, end) for one, end in ends.items()],
+            [(MODELS["status"].consumer, EVENTS_TOPIC, one.partition, end) for one, end in ends.items()],
         )
         cur.execute("update projections.built set code = 'none yet'")
 
@@ -256,7 +256,7 @@ def _stand_at_the_end(own: Addresses) -> None:
 async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
     servers: Any = bootstrap.split(",")
     async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer:
-        return await consumer.end_offsets([TopicPartition(EVENTS, partition) for partition in range(PARTITIONS)])
+        return await consumer.end_offsets([TopicPartition(EVENTS_TOPIC, partition) for partition in range(PARTITIONS)])
 
 
 def _table(runs: dict[str, list[float]]) -> Table:

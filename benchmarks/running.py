@@ -16,7 +16,7 @@ from eventsourcing.persistence import Mapper, StoredEvent, Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
 
-from events.catalogue import read_event, write
+from events.catalogue import json_of, read_event
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
 from projections.status.fold import fold
@@ -62,7 +62,7 @@ class StatusView(PostgresTrackingRecorder):
         with self.datastore.get_connection() as connection, connection.transaction(), connection.cursor() as cur:
             row = cur.execute(_LOAD, (number,)).fetchone()
             before = InvoiceStatus.model_validate_json(row["document"]) if row else None
-            cur.execute(_SAVE, (number, write(fold(before, told.event, told.version)).decode()))
+            cur.execute(_SAVE, (number, json_of(fold(before, told.event, told.version)).decode()))
             self._insert_tracking(cur, tracking)
 
 
@@ -100,7 +100,7 @@ def measure(database: str, events: Sequence[tuple[AnyInvoiceEvent, int, str]]) -
     with psycopg.connect(database) as connection:
         connection.execute(_TABLE)
     app = Invoices(environment)
-    stored = [StoredEvent(event.invoice_number, version, name, write(event)) for event, version, name in events]
+    stored = [StoredEvent(event.invoice_number, version, name, json_of(event)) for event, version, name in events]
     notifications = app.recorder.insert_events(stored)
     last = (notifications or [0])[-1]
     began = time.monotonic()

@@ -27,7 +27,7 @@ from benchmarks import programs
 from benchmarks.fresh import servers, system
 from benchmarks.summary import milliseconds, percentile
 from benchmarks.workload import waves
-from events.topics import REPLIES, TAX_REQUESTS
+from events.topics import REPLIES_TOPIC, TAX_REQUESTS_TOPIC
 from projections import schema
 from redletter import logs
 from redletter.roles import role_command
@@ -44,7 +44,7 @@ WARMING = 200
 LOOK_EVERY = 0.002
 """Seconds between two looks at the table."""
 WITHIN = 60.0
-BARE = TAX_REQUESTS
+BARE = TAX_REQUESTS_TOPIC
 """The topic of the bare round trip: registrations lead to no tax requests, so nobody else is on it."""
 ROLES = ("relay", "worker", "projector")
 
@@ -114,7 +114,7 @@ async def bare(own: Addresses, messages: Sequence[OutgoingRecord]) -> Sequence[f
 
 async def redletter(own: Addresses, messages: Sequence[OutgoingRecord]) -> tuple[Sequence[float], Sequence[float]]:
     """Return the seconds of each command from its sending, and from its being accepted, to its being visible."""
-    async with _clients(own.kafka, REPLIES) as (producer, consumer):
+    async with _clients(own.kafka, REPLIES_TOPIC) as (producer, consumer):
         looking = asyncio.create_task(_visible(own, [(message.key or b"").decode() for message in messages]))
         sending = asyncio.create_task(_paced(messages, _send(producer)))
         accepted: dict[str, float] = {}

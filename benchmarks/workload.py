@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from events import cloudevents
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 from transport.records import OutgoingRecord
 
 SOURCE = "urn:benchmark"
@@ -36,7 +36,7 @@ def _command(name: str, number: str) -> OutgoingRecord:
         correlation=f"journey-{number}",
         causation=None,
     )
-    return OutgoingRecord(COMMANDS[name].CHANNEL.value, number.encode(), json.dumps(body).encode(), headers)
+    return OutgoingRecord(COMMAND_TYPES[name].CHANNEL.value, number.encode(), json.dumps(body).encode(), headers)
 
 
 def _own(name: str, number: str) -> Mapping[str, JsonValue]:

@@ -47,11 +47,11 @@ from events.tax_requests import (
     VerifyRedFontForm,
     VerifyReversal,
 )
-from events.values import Record
+from events.values import Message
 
 PREFIX = "redletter.invoice."
 
-COMMANDS: dict[str, type[AnyCommand]] = {
+COMMAND_TYPES: dict[str, type[AnyCommand]] = {
     "RegisterInvoice.v1": RegisterInvoice,
     "RefuseReissue.v1": RefuseReissue,
     "RequestReturn.v1": RequestReturn,
@@ -68,7 +68,7 @@ COMMANDS: dict[str, type[AnyCommand]] = {
     "ReviseDeadline.v1": ReviseDeadline,
     "LinkReplacement.v1": LinkReplacement,
 }
-EVENTS: dict[str, type[AnyInvoiceEvent]] = {
+EVENT_TYPES: dict[str, type[AnyInvoiceEvent]] = {
     "InvoiceIssued.v1": InvoiceIssued,
     "PostingStatusChanged.v1": PostingStatusChanged,
     "ReturnRequested.v1": ReturnRequested,
@@ -83,29 +83,29 @@ EVENTS: dict[str, type[AnyInvoiceEvent]] = {
     "ReissueRefused.v1": ReissueRefused,
     "ReplacementIssued.v1": ReplacementIssued,
 }
-REPLIES: dict[str, type[AnyReply]] = {
+REPLY_TYPES: dict[str, type[AnyReply]] = {
     "CommandAccepted.v1": CommandAccepted,
     "CommandRefused.v1": CommandRefused,
 }
-TAX_REQUESTS: dict[str, type[AnyTaxRequest]] = {
+TAX_REQUEST_TYPES: dict[str, type[AnyTaxRequest]] = {
     "VerifyRedFontForm.v1": VerifyRedFontForm,
     "OpenRedFontForm.v1": OpenRedFontForm,
     "IssueCreditNote.v1": IssueCreditNote,
     "VerifyReversal.v1": VerifyReversal,
 }
-STATUS: dict[str, type[InvoiceStatus]] = {"InvoiceStatus.v1": InvoiceStatus}
+STATUS_TYPES: dict[str, type[InvoiceStatus]] = {"InvoiceStatus.v1": InvoiceStatus}
 
-_STORED: StoredEvents[AnyInvoiceEvent] = StoredEvents(EVENTS)
+_STORED: StoredEvents[AnyInvoiceEvent] = StoredEvents(EVENT_TYPES)
 """Every event type is in its first version; an older one would have its upcaster here."""
 
-_NAMES: dict[type[Record], str] = {
+_NAMES: dict[type[Message], str] = {
     message: name
-    for messages in (COMMANDS, EVENTS, REPLIES, TAX_REQUESTS, STATUS)
+    for messages in (COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, TAX_REQUEST_TYPES, STATUS_TYPES)
     for name, message in messages.items()
 }
 
 
-def name_of(message: type[Record]) -> str:
+def name_of(message: type[Message]) -> str:
     """Return the stored name of a message class, such as ``InvoiceIssued.v1``."""
     return _NAMES[message]
 
@@ -120,7 +120,7 @@ def schema_of(name: str) -> str:
     return "urn:redletter:schema:" + name.replace(".", ":")
 
 
-def named(ce_type: str) -> str:
+def stored_name(ce_type: str) -> str:
     """Return the stored name in a ``ce_type``; of a foreign type, the type itself."""
     return ce_type.removeprefix(PREFIX)
 
@@ -138,22 +138,22 @@ def read_published_event(ce_type: str, body: bytes) -> AnyInvoiceEvent:
     """Read an event by its full type. Raises: KeyError for a foreign type; what `read_event` raises."""
     if not ce_type.startswith(PREFIX):
         raise KeyError(ce_type)
-    return read_event(named(ce_type), body)
+    return read_event(stored_name(ce_type), body)
 
 
 def read_reply(name: str, body: bytes) -> AnyReply:
     """Read the bytes of a stored reply; unknown fields are ignored. Raises: what `read_event` raises."""
-    return read_stored(REPLIES, name, body)
+    return read_stored(REPLY_TYPES, name, body)
 
 
-def read_written(name: str, body: bytes) -> Record:
+def read_message(name: str, body: bytes) -> Message:
     """Read a reply, a tax request or a status document; unknown fields are ignored.
 
     Raises: KeyError for another name, pydantic's ValidationError for other bytes.
     """
-    return {**REPLIES, **TAX_REQUESTS, **STATUS}[name].model_validate_json(body)
+    return {**REPLY_TYPES, **TAX_REQUEST_TYPES, **STATUS_TYPES}[name].model_validate_json(body)
 
 
-def write(message: Record) -> bytes:
+def json_of(message: Message) -> bytes:
     """Write a message's body as it is published and stored: JSON, snake_case, absent fields left out."""
     return message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True)

@@ -25,11 +25,11 @@ from events.values import (
     FreeObject,
     InvoiceNumber,
     Kind,
+    Message,
     Money,
     NonNegativeMoney,
     PositiveMoney,
     PostingStatus,
-    Record,
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
@@ -53,7 +53,7 @@ def _no_repeats(charge_ids: Iterable[str]) -> None:
         )
 
 
-class Command(Record):
+class Command(Message):
     """An order about one invoice, which may be refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")

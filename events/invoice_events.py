@@ -20,9 +20,9 @@ from events.values import (
     Facts,
     InvoiceNumber,
     Kind,
+    Message,
     Money,
     PostingStatus,
-    Record,
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
@@ -39,7 +39,7 @@ from events.values import (
 ChargeIds = Annotated[tuple[ChargeId, ...], Field(strict=False)]
 
 
-class InvoiceEvent(Record):
+class InvoiceEvent(Message):
     """A fact about one invoice. occurred_at is when the broker took the command that led to it."""
 
     invoice_number: InvoiceNumber

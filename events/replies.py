@@ -4,17 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.values import Facts, InvoiceNumber, Record, StatusCode
+from events.values import Facts, InvoiceNumber, Message, StatusCode
 
 
-class EventReference(Record):
+class EventReference(Message):
     """The id (``ce_id``) and full type (``ce_type``) of an event that a command led to."""
 
     id: str
     type: str
 
 
-class CommandAccepted(Record):
+class CommandAccepted(Message):
     """The command holds. events is empty where the fact was on record already; status is the invoice's now."""
 
     command_id: str
@@ -27,7 +27,7 @@ class CommandAccepted(Record):
     replayed: bool = False
 
 
-class CommandRefused(Record):
+class CommandRefused(Message):
     """The command was refused and nothing changed. code is stable; message is for people; details hold the facts.
 
     invoice_version is there only when the invoice exists and is the caller's.

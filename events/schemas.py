@@ -6,10 +6,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, schema_of
+from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, STATUS_TYPES, TAX_REQUEST_TYPES, schema_of
 from events.commands import Command
 
-_TYPES: dict[str, type[BaseModel]] = {**COMMANDS, **EVENTS, **REPLIES, **TAX_REQUESTS, **STATUS}
+_TYPES: dict[str, type[BaseModel]] = {
+    **COMMAND_TYPES,
+    **EVENT_TYPES,
+    **REPLY_TYPES,
+    **TAX_REQUEST_TYPES,
+    **STATUS_TYPES,
+}
 
 
 class Closed(GenerateJsonSchema):

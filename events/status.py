@@ -9,8 +9,8 @@ from events.values import (
     CreditNoteNumber,
     Facts,
     InvoiceNumber,
+    Message,
     Phase,
-    Record,
     RedFontFormNumber,
     ReturnId,
     Route,
@@ -36,14 +36,14 @@ ACTIONS: dict[StatusCode, tuple[Action, ...]] = {
 """What may be done follows from the status alone."""
 
 
-class Status(Record):
+class Status(Message):
     """A status: its stable code and its English label."""
 
     code: StatusCode
     label: str
 
 
-class ReturnProgress(Record):
+class ReturnProgress(Message):
     """The latest return, kept after its end. attempts counts the transient failures so far."""
 
     return_id: ReturnId
@@ -55,7 +55,7 @@ class ReturnProgress(Record):
     attempts: int
 
 
-class LastRefusal(Record):
+class LastRefusal(Message):
     """Why the tax side refused the latest return; gone once a new one is requested."""
 
     code: str
@@ -64,7 +64,7 @@ class LastRefusal(Record):
     at: Time
 
 
-class InvoiceStatus(Record):
+class InvoiceStatus(Message):
     """Where an invoice stands. version is that of the last event folded in, as_of that event's time.
 
     Optional fields are left out when there is nothing to say.

@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from events.values import Record
+from events.values import Message
 
-Event = TypeVar("Event", bound=Record)
-Stored = TypeVar("Stored", bound=Record)
+Event = TypeVar("Event", bound=Message)
+Stored = TypeVar("Stored", bound=Message)
 Body = dict[str, Any]
 """An event's body as JSON values: strings for money, days and times."""
 

@@ -8,15 +8,15 @@ from events.values import (
     CreditNoteNumber,
     InvoiceNumber,
     Kind,
+    Message,
     Money,
-    Record,
     RedFontFormNumber,
     ReturnId,
     TaxId,
 )
 
 
-class TaxRequest(Record):
+class TaxRequest(Message):
     """A question to the tax connector. request_id is one per return and kind; attempt counts sendings from 1."""
 
     request_id: str

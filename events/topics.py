@@ -15,13 +15,13 @@ class Channel(StrEnum):
     INTERNAL = "invoice.commands.internal"
 
 
-EVENTS = "invoice.events"
-REPLIES = "invoice.replies"
-DEAD_LETTERS = "invoice.dead-letters"
-PARKED = "invoice.parked"
-STATUS = "invoice.status"
-RELAY = "redletter.relay"
-TAX_REQUESTS = "tax.requests"
+EVENTS_TOPIC = "invoice.events"
+REPLIES_TOPIC = "invoice.replies"
+DEAD_LETTERS_TOPIC = "invoice.dead-letters"
+PARKED_TOPIC = "invoice.parked"
+STATUS_TOPIC = "invoice.status"
+RELAY_TOPIC = "redletter.relay"
+TAX_REQUESTS_TOPIC = "tax.requests"
 
 WEEK = timedelta(days=7)
 MIB = 1 << 20
@@ -62,12 +62,12 @@ class Topic:
 
 TOPICS = (
     *(Topic(channel.value, keep=WEEK, largest=MIB) for channel in Channel),
-    Topic(EVENTS, keep=None),
-    Topic(REPLIES, keep=WEEK),
-    Topic(DEAD_LETTERS, keep=timedelta(days=30)),
-    Topic(PARKED, keep=timedelta(days=30)),
-    Topic(STATUS, keep="compacted"),
-    Topic(RELAY, keep="compacted"),
-    Topic(TAX_REQUESTS, keep=WEEK),
+    Topic(EVENTS_TOPIC, keep=None),
+    Topic(REPLIES_TOPIC, keep=WEEK),
+    Topic(DEAD_LETTERS_TOPIC, keep=timedelta(days=30)),
+    Topic(PARKED_TOPIC, keep=timedelta(days=30)),
+    Topic(STATUS_TOPIC, keep="compacted"),
+    Topic(RELAY_TOPIC, keep="compacted"),
+    Topic(TAX_REQUESTS_TOPIC, keep=WEEK),
 )
 """Every topic of the system. All have the same number of partitions."""

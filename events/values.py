@@ -219,7 +219,7 @@ Facts = Annotated[dict[str, JsonValue], AfterValidator(_facts)]
 """The facts behind a code, by name; what is absent is left out."""
 
 
-class Record(BaseModel):
+class Message(BaseModel):
     """Base of everything published: frozen and strict. Unknown fields are ignored: a newer release may write more.
 
     Commands are closed instead (`events.commands.Command`), with everything in them (`events.bodies`).
@@ -228,21 +228,21 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
-class Seller(Record):
+class Seller(Message):
     """Who issued the invoice."""
 
     name: Name
     tax_id: TaxId
 
 
-class Buyer(Record):
+class Buyer(Message):
     """Who the invoice is made out to; a private person has no tax id."""
 
     name: Name
     tax_id: TaxId | None = None
 
 
-class Charge(Record):
+class Charge(Message):
     """One charge on an invoice. A negative one is a discount."""
 
     charge_id: ChargeId
@@ -250,7 +250,7 @@ class Charge(Record):
     description: str | None = None
 
 
-class Document(Record):
+class Document(Message):
     """A file of an invoice or a credit note, kept elsewhere: where it is and, where known, its digest."""
 
     format: Literal["pdf", "ofd", "xml"]
@@ -261,14 +261,14 @@ class Document(Record):
 Documents = Annotated[tuple[Document, ...], Field(max_length=10, strict=False)]
 
 
-class Replaces(Record):
+class Replaces(Message):
     """The returned invoice, and the reissue of it, that a new invoice replaces."""
 
     invoice_number: InvoiceNumber
     reissue_id: ReissueId
 
 
-class RedFontForm(Record):
+class RedFontForm(Message):
     """A Red-font Invoice Information Confirmation Form as the tax system shows it.
 
     state and reason_code are the bureau's codes, kept as plain strings that the rules judge.
@@ -288,7 +288,7 @@ class RedFontForm(Record):
     confirmed_at: Time | None = None
 
 
-class Calendar(Record):
+class Calendar(Message):
     """Which calendar a due date was computed with; provisional past its last known year."""
 
     version: str

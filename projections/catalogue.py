@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from projections.charges import fold as charges
 from projections.charges.table import charges_table
 from projections.dead_letters.table import DeadLetters
@@ -47,7 +47,7 @@ class CatalogueEntry:
     name: str
     build: Callable[[str], ReadModel]
     folder: str
-    topic: str = EVENTS
+    topic: str = EVENTS_TOPIC
     publication: Publication | None = None
 
     @property
@@ -82,11 +82,14 @@ _ALL = (
     CatalogueEntry("returns", lambda suffix: Folded(returns.fold, returns_table(f"returns{suffix}")), folder="returns"),
     CatalogueEntry("charges", lambda suffix: Folded(charges.fold, charges_table(f"charges{suffix}")), folder="charges"),
     CatalogueEntry("forms", lambda suffix: Folded(forms.fold, forms_table(f"forms{suffix}")), folder="forms"),
-    CatalogueEntry("answered", lambda suffix: Answered(f"answered{suffix}"), folder="replies", topic=REPLIES),
+    CatalogueEntry("answered", lambda suffix: Answered(f"answered{suffix}"), folder="replies", topic=REPLIES_TOPIC),
     CatalogueEntry(
-        "dead_letters", lambda suffix: DeadLetters(f"dead_letters{suffix}"), folder="dead_letters", topic=DEAD_LETTERS
+        "dead_letters",
+        lambda suffix: DeadLetters(f"dead_letters{suffix}"),
+        folder="dead_letters",
+        topic=DEAD_LETTERS_TOPIC,
     ),
 )
 MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ALL}
-REBUILT: Mapping[str, CatalogueEntry] = {name: entry for name, entry in MODELS.items() if entry.topic == EVENTS}
+REBUILT: Mapping[str, CatalogueEntry] = {name: entry for name, entry in MODELS.items() if entry.topic == EVENTS_TOPIC}
 """Those that can be filled again from the beginning: events are kept for ever, the other topics are not."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from events import cloudevents
-from events.catalogue import COMMANDS, named
+from events.catalogue import COMMAND_TYPES, stored_name
 from events.strict_json import MAX_DEPTH, parse
 
 CLI_SOURCE = "urn:redletter:cli"
@@ -76,10 +76,10 @@ def _parsed(text: bytes) -> object:
 def _command(line: object) -> CommandLine:
     match line:
         case {"type": str(given), "data": dict(data), **rest} if rest.keys() <= _OPTIONAL:
-            name = named(given)
-            name = name if name in COMMANDS else f"{name}.v1"
-            if name not in COMMANDS:
-                choices = ", ".join(each.partition(".")[0] for each in COMMANDS)
+            name = stored_name(given)
+            name = name if name in COMMAND_TYPES else f"{name}.v1"
+            if name not in COMMAND_TYPES:
+                choices = ", ".join(each.partition(".")[0] for each in COMMAND_TYPES)
                 msg = f'unknown command "{given}"; choose from {choices}'
                 raise ValueError(msg)
             return CommandLine(name, _text(rest, "id") or str(uuid4()), _text(rest, "source") or CLI_SOURCE, data)

@@ -9,8 +9,8 @@ from typing import Any, cast
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from events.catalogue import COMMANDS
-from events.topics import REPLIES
+from events.catalogue import COMMAND_TYPES
+from events.topics import REPLIES_TOPIC
 from local import terminal
 from redletter.command_lines import CommandLine
 
@@ -103,7 +103,7 @@ async def _stop(*stops: Coroutine[Any, Any, None]) -> None:
 
 async def _seek_to_end(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
     # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
-    partitions = [TopicPartition(REPLIES, number) for number in await producer.partitions_for(REPLIES)]
+    partitions = [TopicPartition(REPLIES_TOPIC, number) for number in await producer.partitions_for(REPLIES_TOPIC)]
     consumer.assign(partitions)
     for partition, end in (await consumer.end_offsets(partitions)).items():
         consumer.seek(partition, end)
@@ -111,7 +111,7 @@ async def _seek_to_end(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -
 
 async def _publish(producer: AIOKafkaProducer, command: CommandLine) -> None:
     await producer.send_and_wait(
-        COMMANDS[command.name].CHANNEL.value,
+        COMMAND_TYPES[command.name].CHANNEL.value,
         value=json.dumps(command.data).encode(),
         key=None if command.key is None else command.key.encode(),
         headers=command.headers(),

@@ -11,15 +11,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
-from events.catalogue import named
-from events.topics import EVENTS, REPLIES, TAX_REQUESTS, Channel
+from events.catalogue import stored_name
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TAX_REQUESTS_TOPIC, Channel
 from transport.reading import reading
 from transport.records import Undecodable
 from transport.stepping_consumer import SteppingConsumer
 from transport.topics import partition_counts
 
 _COMMANDS = tuple(channel.value for channel in Channel)
-_TOPICS = (*_COMMANDS, REPLIES, EVENTS, TAX_REQUESTS)
+_TOPICS = (*_COMMANDS, REPLIES_TOPIC, EVENTS_TOPIC, TAX_REQUESTS_TOPIC)
 """All but the events are kept for 7 days."""
 _ANSWER_TIMEOUT_SECONDS = 10.0
 """In which Kafka must answer something."""
@@ -45,7 +45,7 @@ class TracedMessage:
     @property
     def kind(self) -> str:
         """command, reply, event or request."""
-        return {REPLIES: "reply", EVENTS: "event", TAX_REQUESTS: "request"}.get(self.topic, "command")
+        return {REPLIES_TOPIC: "reply", EVENTS_TOPIC: "event", TAX_REQUESTS_TOPIC: "request"}.get(self.topic, "command")
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -126,7 +126,7 @@ def _message(record: Any) -> TracedMessage:  # noqa: ANN401 - the client's recor
     return TracedMessage(
         topic=record.topic,
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-        name=named(headers.get("ce_type", "unreadable")).removesuffix(".v1"),
+        name=stored_name(headers.get("ce_type", "unreadable")).removesuffix(".v1"),
         id=headers.get("ce_id", ""),
         source=headers.get("ce_source", ""),
         causation=headers.get("ce_causationid"),

@@ -16,7 +16,7 @@ import chinese_calendar
 import holidays
 from pydantic import Field, ValidationError
 
-from events.values import Calendar, Day, Record
+from events.values import Calendar, Day, Message
 
 SHANGHAI = timezone(timedelta(hours=8))
 """Asia/Shanghai: no summer time since 1991, so a fixed offset will do."""
@@ -43,7 +43,7 @@ class BadDecree(Exception):
     """What was handed in is no decree; the message says what is wrong with it."""
 
 
-class Decree(Record):
+class Decree(Message):
     """A year's days as decreed, handed in by the operator: days off, and weekends that are worked."""
 
     version: Annotated[str, Field(min_length=1, max_length=64)]

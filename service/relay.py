@@ -14,7 +14,7 @@ import stamina
 import structlog
 from aiokafka import TopicPartition
 
-from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service.store.messages import message, stand_in
 from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
 from transport import membership
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 GROUP = "redletter.relay"
 KEY = b"relay"
-PUBLISHED = (EVENTS, REPLIES, DEAD_LETTERS)
+PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC)
 TELL_EVERY = 1.0
 """Seconds between two notes of how far the log is published."""
 FENCED_PAUSE = 3.0
@@ -92,12 +92,12 @@ class _Held:
 
     async def _last_position(self, producer: TransactionalProducer) -> Position:
         """Return where the partition stands. Only true once whoever had it before has been fenced."""
-        newest = await newest_value(self._addresses.kafka, TopicPartition(RELAY, self._partition))
+        newest = await newest_value(self._addresses.kafka, TopicPartition(RELAY_TOPIC, self._partition))
         if newest is not None:
             return Position.read(newest)
         if await ever_written(self._addresses.kafka, [TopicPartition(topic, self._partition) for topic in PUBLISHED]):
             msg = (
-                f"partition {self._partition} of {RELAY} holds no position although messages were published; "
+                f"partition {self._partition} of {RELAY_TOPIC} holds no position although messages were published; "
                 "restore it before going on"
             )
             raise PositionMissing(msg)
@@ -158,7 +158,7 @@ class _Held:
         return (stand_in if row.place in self._refused else message)(row, self._partition)
 
     def _here(self, position: Position) -> OutgoingRecord:
-        return OutgoingRecord(RELAY, KEY, position.write(), [], self._partition)
+        return OutgoingRecord(RELAY_TOPIC, KEY, position.write(), [], self._partition)
 
 
 class _Relay:
@@ -208,6 +208,6 @@ async def run(addresses: Addresses) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())
             tasks.create_task(relay.tell())
-            tasks.create_task(membership.share(addresses.kafka, group=GROUP, topic=RELAY, hold=relay.hold))
+            tasks.create_task(membership.share(addresses.kafka, group=GROUP, topic=RELAY_TOPIC, hold=relay.hold))
     finally:
         await relay.entries.close()

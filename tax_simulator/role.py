@@ -15,9 +15,9 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from events import cloudevents
-from events.catalogue import TAX_REQUESTS, name_of, named, write
+from events.catalogue import TAX_REQUEST_TYPES, json_of, name_of, stored_name
 from events.tax_requests import AnyTaxRequest
-from events.topics import TAX_REQUESTS as TOPIC
+from events.topics import TAX_REQUESTS_TOPIC as TOPIC
 from tax_simulator import tables
 from tax_simulator.connector import DelayedCommand, commands_for
 from tax_simulator.tables import ScheduledRecord
@@ -104,7 +104,7 @@ async def _process(
 def _request(record: ConsumerRecord[bytes, bytes]) -> _Received | None:
     try:
         headers = {name: value.decode() for name, value in record.headers}
-        return TAX_REQUESTS[named(headers["ce_type"])].model_validate_json(record.value or b""), headers
+        return TAX_REQUEST_TYPES[stored_name(headers["ce_type"])].model_validate_json(record.value or b""), headers
     except (KeyError, ValueError, ValidationError) as error:
         log.warning("record_not_a_tax_request", offset=record.offset, partition=record.partition, error=repr(error))
         return None
@@ -133,7 +133,9 @@ def _scheduled(
         traceparent=request_headers.get("traceparent"),
     )
     text_headers = [(header, value.decode()) for header, value in headers]
-    return ScheduledRecord(due_at, command.CHANNEL.value, request.invoice_number.encode(), write(command), text_headers)
+    return ScheduledRecord(
+        due_at, command.CHANNEL.value, request.invoice_number.encode(), json_of(command), text_headers
+    )
 
 
 async def _send_due(

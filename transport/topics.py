@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import RELAY, TOPICS, Topic
+from events.topics import RELAY_TOPIC, TOPICS, Topic
 from transport.incremental import set_topic_settings
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,7 @@ def _check(existing: Mapping[str, int], partitions: int) -> None:
     if not wrong:
         return
     told = "; ".join(wrong)
-    if existing.get(RELAY) == 1 and len(wrong) == 1:
+    if existing.get(RELAY_TOPIC) == 1 and len(wrong) == 1:
         msg = f"{told}: it was made before the log had partitions. Start with empty topics and an empty database"
     else:
         msg = f"{told}. Set REDLETTER_TOPIC_PARTITIONS to the count the topics have, or start with empty topics"

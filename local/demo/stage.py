@@ -14,7 +14,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events import cloudevents, topics
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 
 TIMEOUT_SECONDS = 30.0
 """For a reply, an event or a status."""
@@ -44,9 +44,9 @@ class Stage:
         """Collect a reply, an event or a status document, and show a status that has changed."""
         body = json.loads(value)
         match topic:
-            case topics.REPLIES:
+            case topics.REPLIES_TOPIC:
                 self.replies[body["command_id"]] = body
-            case topics.EVENTS:
+            case topics.EVENTS_TOPIC:
                 self.events[id_] = body
             case _:
                 self._receive_status(body)
@@ -73,7 +73,9 @@ class Stage:
             causation=None,
         )
         value = json.dumps({"invoice_number": number, **body}).encode()
-        await self.producer.send_and_wait(COMMANDS[stored].CHANNEL.value, value, key=number.encode(), headers=headers)
+        await self.producer.send_and_wait(
+            COMMAND_TYPES[stored].CHANNEL.value, value, key=number.encode(), headers=headers
+        )
         await self._until(lambda: id_ in self.replies, f"no reply to {name} of {number} came")
         code = self.replies[id_].get("code")
         self.say(f"  {who}: {name}  ->  {_outcome(code)}")
@@ -138,9 +140,9 @@ async def connected_stage(kafka: str, api: str, say: Callable[[str], None]) -> A
     servers: Any = kafka.split(",")
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(
-        topics.REPLIES,
-        topics.EVENTS,
-        topics.STATUS,
+        topics.REPLIES_TOPIC,
+        topics.EVENTS_TOPIC,
+        topics.STATUS_TOPIC,
         bootstrap_servers=servers,
         isolation_level="read_committed",
         auto_offset_reset="earliest",

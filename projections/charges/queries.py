@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
-from events.values import ChargeId, InvoiceNumber, Money, Record, ReissueId
+from events.values import ChargeId, InvoiceNumber, Message, Money, ReissueId
 
 ChargeState = Literal["invoiced", "released", "reissue_pending"]
 
@@ -35,7 +35,7 @@ _FILTERS: dict[LiteralString, str] = {
 }
 
 
-class ChargeLine(Record):
+class ChargeLine(Message):
     """Where a charge stands: on an invoice, free to be invoiced anew, or asked for."""
 
     charge_id: ChargeId

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from events.catalogue import write
+from events.catalogue import json_of
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
@@ -43,7 +43,7 @@ def fold(row: DetailsRow | None, event: AnyInvoiceEvent, version: int) -> Detail
     """
     now = status.fold(row and row.sequel.status, event, version)
     if row is None:
-        return DetailsRow(invoice=write(event).decode(), sequel=Sequel(status=now, version=version))
+        return DetailsRow(invoice=json_of(event).decode(), sequel=Sequel(status=now, version=version))
     if now is row.sequel.status:
         return row
     changes = _changes(row.sequel, now, event) | {"status": now, "version": version}

@@ -3,7 +3,7 @@
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.catalogue import write
+from events.catalogue import json_of
 from projections.answers import Answer
 from projections.details.row import DetailsRow
 
@@ -23,7 +23,7 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answ
 
 def joined(row: DetailsRow) -> str:
     """Return the answer that a row makes."""
-    return _joined(row.invoice, write(row.sequel).decode())
+    return _joined(row.invoice, json_of(row.sequel).decode())
 
 
 def _joined(invoice: str, sequel: str) -> str:

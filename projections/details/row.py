@@ -18,8 +18,8 @@ from events.values import (
     Documents,
     InvoiceNumber,
     Kind,
+    Message,
     Money,
-    Record,
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
@@ -29,7 +29,7 @@ from events.values import (
 )
 
 
-class NamedForm(Record):
+class NamedForm(Message):
     """A form of which only the number was told, by whoever asked for the return, and perhaps a state."""
 
     number: RedFontFormNumber
@@ -45,7 +45,7 @@ class ReturnDetails(ReturnProgress):
     form: RedFontForm | NamedForm | None = None
 
 
-class CreditNote(Record):
+class CreditNote(Message):
     """The credit note that reversed the invoice. Amounts are negative or zero."""
 
     credit_note_number: CreditNoteNumber
@@ -56,7 +56,7 @@ class CreditNote(Record):
     documents: Documents | None = None
 
 
-class Reissue(Record):
+class Reissue(Message):
     """A request for a new invoice. reason: why it was refused. replacement_number: the invoice that answered it."""
 
     reissue_id: ReissueId
@@ -72,7 +72,7 @@ class Reissue(Record):
     replacement_number: InvoiceNumber | None = None
 
 
-class Replacement(Record):
+class Replacement(Message):
     """A new invoice for charges of this one."""
 
     reissue_id: ReissueId
@@ -80,7 +80,7 @@ class Replacement(Record):
     charge_ids: ChargeIds
 
 
-class Sequel(Record):
+class Sequel(Message):
     """Everything that became of an invoice, at one version: all of the answer but the invoice itself."""
 
     status: InvoiceStatus

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from events.catalogue import write
+from events.catalogue import json_of
 from projections.details.row import DetailsRow, Sequel
 from projections.engine.read_model import Cur, about
 
@@ -57,6 +57,6 @@ class DetailsTable:
             [row.sequel.version for row in rows],
             [row.sequel.status.account_id for row in rows],
             [row.invoice for row in rows],
-            [write(row.sequel).decode() for row in rows],
+            [json_of(row.sequel).decode() for row in rows],
         )
         cur.execute(about(self.name, _WRITE), columns)

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, class_row
 
-from events.values import Record, Time
+from events.values import Message, Time
 from projections.engine.read_model import Cur
 from transport.clients.postgres import connect
 
@@ -68,7 +68,7 @@ _ALL = """
 """
 
 
-class Stopped(Record):
+class Stopped(Message):
     """A read model that has stopped on these partitions; the others go on, and queries tell what it knew until then."""
 
     model: str

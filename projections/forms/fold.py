@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from events.catalogue import write
+from events.catalogue import json_of
 from events.invoice_events import AnyInvoiceEvent, RedFontFormConfirmed, ReturnRefused, ReturnRequested
 from events.values import RedFontForm
 from projections.engine.items import folding
@@ -38,7 +38,7 @@ def changes(forms: Forms, event: AnyInvoiceEvent) -> Forms:
 
 
 def _told(form: RedFontForm, claimed_at: datetime) -> NamedForm:
-    return NamedForm(form.number, form.state, active=True, told=write(form).decode(), claimed_at=claimed_at)
+    return NamedForm(form.number, form.state, active=True, told=json_of(form).decode(), claimed_at=claimed_at)
 
 
 def _refused(forms: Forms, event: ReturnRefused) -> Forms:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.values import InvoiceNumber, Record, RedFontForm, RedFontFormNumber
+from events.values import InvoiceNumber, Message, RedFontForm, RedFontFormNumber
 
 _OF = """
     select account_id, invoice_number, number, state, active, told from projections.forms where number = %s
@@ -13,7 +13,7 @@ _OF = """
 """
 
 
-class FormAnswer(Record):
+class FormAnswer(Message):
     """A form, the invoice that claims it or last did, and whether it does.
 
     form: as the tax side last told it. state: the bureau's code; absent while only its number is known.

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.catalogue import named, read_event, write
+from events.catalogue import json_of, read_event, stored_name
 from events.invoice_events import AnyInvoiceEvent
-from events.values import Record, Time
+from events.values import Message, Time
 from projections.answers import Answer
 from projections.details import fold as details
 from projections.details.queries import joined
@@ -22,7 +22,7 @@ _OF = """
 """
 
 
-class PublishedEvent(Record):
+class PublishedEvent(Message):
     """An event as it was published. data: its body."""
 
     id: str
@@ -34,7 +34,7 @@ class PublishedEvent(Record):
     data: dict[str, object]
 
 
-class InvoiceHistory(Record):
+class InvoiceHistory(Message):
     """Every event of an invoice, from its first on."""
 
     events: tuple[PublishedEvent, ...]
@@ -65,7 +65,7 @@ async def status_at(connection: AsyncConnection[TupleRow], invoice_number: str, 
     document = None
     for version, event in _until(rows, moment):
         document = status.fold(document, event, version)
-    return _answer(rows, document and write(document).decode())
+    return _answer(rows, document and json_of(document).decode())
 
 
 async def details_at(connection: AsyncConnection[TupleRow], invoice_number: str, moment: datetime) -> Answer | None:
@@ -85,7 +85,7 @@ def _until(rows: list[_Row], moment: datetime) -> Iterator[tuple[int, AnyInvoice
     for row in rows:
         if row.occurred_at > moment:
             return
-        yield row.version, read_event(named(row.type), row.data.encode())
+        yield row.version, read_event(stored_name(row.type), row.data.encode())
 
 
 def _answer(rows: list[_Row], body: str | None) -> Answer | None:

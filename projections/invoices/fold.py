@@ -5,11 +5,11 @@ from typing import cast
 
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from events.status import InvoiceStatus
-from events.values import Day, Documents, Kind, Money, Record
+from events.values import Day, Documents, Kind, Message, Money
 from projections.status import fold as status
 
 
-class Issued(Record):
+class Issued(Message):
     """The part of a line that never changes."""
 
     kind: Kind

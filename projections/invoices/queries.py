@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Composed
 
 from events.status import Action, InvoiceStatus, LastRefusal, Status
-from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Money, Record, SeenPostingStatus, StatusCode
+from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
 from projections.invoices.fold import Issued, Line
 
 WHOLE = 20
@@ -22,7 +22,7 @@ _BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
 _FIRST_OR_LAST = SQL("({first}) union ({last}) order by invoice_number desc limit %(limit)s")
 
 
-class InvoiceLine(Record):
+class InvoiceLine(Message):
     """An invoice in the list."""
 
     invoice_number: InvoiceNumber

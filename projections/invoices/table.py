@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Identifier
 
-from events.catalogue import write
+from events.catalogue import json_of
 from events.status import InvoiceStatus
 from projections.engine.read_model import SCHEMA, Cur, about
 from projections.invoices.fold import Issued, Line
@@ -76,7 +76,7 @@ class InvoicesTable:
             [row.issued.issued_on for row in rows],
             [row.status.status.code for row in rows],
             [row.status.version for row in rows],
-            [write(row.issued).decode() for row in rows],
-            [write(row.status).decode() for row in rows],
+            [json_of(row.issued).decode() for row in rows],
+            [json_of(row.status).decode() for row in rows],
         )
         cur.execute(about(self.name, _WRITE), columns)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from aiokafka import TopicPartition
 
-from events.topics import STATUS
+from events.topics import STATUS_TOPIC
 from projections.engine.health import Health, Stop, reason
 from transport.threads import OwnThread
 
@@ -38,14 +38,14 @@ class Failing:
         if late and now - self._told_at >= TELL_EVERY:
             self._told_at = now
             why = reason(error)
-            stops = {TopicPartition(STATUS, one): Stop(0, None, why) for one in late}
+            stops = {TopicPartition(STATUS_TOPIC, one): Stop(0, None, why) for one in late}
             await self._thread.run(self._health.stopped, stops)
 
     async def went_on(self, partitions: Collection[int]) -> None:
         """Learn that nothing of these partitions waits for a failure any more. Raises: psycopg.Error."""
         cured = (self._since.keys() | self._unproven).intersection(partitions)
         if cured:
-            await self._thread.run(self._health.clear, [TopicPartition(STATUS, one) for one in cured])
+            await self._thread.run(self._health.clear, [TopicPartition(STATUS_TOPIC, one) for one in cured])
             self._unproven -= cured
             for one in cured:
                 self._since.pop(one, None)

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from events.cloudevents import headers
-from events.topics import STATUS
+from events.topics import STATUS_TOPIC
 from projections.publication import outbox
 from projections.publication.failing import Failing
 from projections.publication.outbox import Unpublished
@@ -139,7 +139,7 @@ class Publisher:
 def message(document: Unpublished) -> OutgoingRecord:
     """Return the record of a document. The same version always has the same id."""
     return OutgoingRecord(
-        topic=STATUS,
+        topic=STATUS_TOPIC,
         key=document.invoice_number.encode(),
         value=document.document.encode(),
         headers=headers(

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from events.catalogue import COMMANDS, type_of
+from events.catalogue import COMMAND_TYPES, type_of
 from projections.engine.foreign import MAX_TIMESTAMP_MS, UNKNOWN, report_foreign
 from projections.engine.read_model import Cur, about
 from transport.records import KafkaRecord, Undecodable
 
 ACCEPTED = "ACCEPTED"
-_COMMAND_TYPES = frozenset(map(type_of, COMMANDS))
+_COMMAND_TYPES = frozenset(map(type_of, COMMAND_TYPES))
 _CREATE = """
     create table {table} (
         command_type text not null, -- of a command that there is, else 'unknown': publishers can name endlessly many

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from events.catalogue import write
+from events.catalogue import json_of
 from events.status import InvoiceStatus
 from projections.engine.read_model import Cur, about
 
@@ -53,6 +53,6 @@ class StatusTable:
             [row.invoice_number for row in rows],
             [row.version for row in rows],
             [row.account_id for row in rows],
-            [write(row).decode() for row in rows],
+            [json_of(row).decode() for row in rows],
         )
         cur.execute(about(self.name, _WRITE), columns)

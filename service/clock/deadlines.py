@@ -9,7 +9,7 @@ from typing import LiteralString, Protocol
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from events.catalogue import name_of, write
+from events.catalogue import json_of, name_of
 from events.commands import ReviseDeadline
 from events.invoice_events import (
     AnyInvoiceEvent,
@@ -64,7 +64,7 @@ def revision(open_: OpenReturn, calendar: MainlandChina) -> Timer | None:
         due_latest=due.latest,
         calendar=due.calendar,
     )
-    body = write(command)
+    body = json_of(command)
     # Of these dates after those: a calendar that comes back after another is a revision of its own.
     what = blake2b(open_.since.encode() + body, digest_size=8).hexdigest()
     return Timer(

@@ -20,7 +20,7 @@ from events.invoice_events import (
     ReversalAttemptFailed,
 )
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
-from events.values import Record
+from events.values import Message
 
 Body = VerifyRedFontForm | OpenRedFontForm | IssueCreditNote | VerifyReversal | MarkReturnOverdue | LinkReplacement
 TAX_REQUESTS = (VerifyRedFontForm, OpenRedFontForm, IssueCreditNote, VerifyReversal)
@@ -56,7 +56,7 @@ class Delay:
 Action = Open | Close | Delay
 
 
-def id_of(return_id: str, kind: type[Record]) -> str:
+def id_of(return_id: str, kind: type[Message]) -> str:
     """Return the id of a request: one for each return and kind."""
     return f"{return_id}-{name_of(kind).removesuffix('.v1')}"
 
@@ -95,7 +95,7 @@ def actions(  # noqa: C901 - one case per event
             return
 
 
-def _closed(return_id: str, *kinds: type[Record]) -> Iterator[Close]:
+def _closed(return_id: str, *kinds: type[Message]) -> Iterator[Close]:
     return (Close(id_of(return_id, kind)) for kind in kinds)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from rules.calendar import MainlandChina
 from service.clock.sending import Sender
 from service.clock.watching import CONSUMER, Watching
@@ -48,7 +48,7 @@ async def run(
         await consumer.consume(
             addresses,
             group=CONSUMER,
-            topics=[EVENTS],
+            topics=[EVENTS_TOPIC],
             work=watching,
             found=watching.found,
             assigned=sender.own,

@@ -10,8 +10,8 @@ from aiokafka.errors import InvalidTimestampError
 from psycopg.rows import TupleRow
 
 from events import cloudevents
-from events.catalogue import COMMANDS, TAX_REQUESTS, write
-from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
+from events.catalogue import COMMAND_TYPES, TAX_REQUEST_TYPES, json_of
+from events.topics import TAX_REQUESTS_TOPIC
 from service.clock import timers
 from service.clock.timers import Place, Timer
 from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
@@ -172,12 +172,12 @@ def _message(timer: Timer, now: datetime) -> OutgoingRecord:
         causation=timer.causation,
         traceparent=timer.traceparent,
     )
-    topic = TAX_REQUESTS_TOPIC if timer.name in TAX_REQUESTS else COMMANDS[timer.name].CHANNEL.value
+    topic = TAX_REQUESTS_TOPIC if timer.name in TAX_REQUEST_TYPES else COMMAND_TYPES[timer.name].CHANNEL.value
     return OutgoingRecord(topic, timer.invoice_number.encode(), _body(timer), headers)
 
 
 def _body(timer: Timer) -> bytes:
-    if timer.name not in TAX_REQUESTS:
+    if timer.name not in TAX_REQUEST_TYPES:
         return timer.body
-    request = TAX_REQUESTS[timer.name].model_validate_json(timer.body)
-    return write(request.model_copy(update={"attempt": timer.attempt}))
+    request = TAX_REQUEST_TYPES[timer.name].model_validate_json(timer.body)
+    return json_of(request.model_copy(update={"attempt": timer.attempt}))

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from events.catalogue import name_of, read_event, read_published_event, write
+from events.catalogue import json_of, name_of, read_event, read_published_event
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
@@ -77,7 +77,7 @@ def _timer(action: Open, told: Told) -> Timer:
         partition=told.partition,
         name=name_of(type(action.body)),
         invoice_number=action.body.invoice_number,
-        body=write(action.body),
+        body=json_of(action.body),
         due_at=action.due_at,
         causation=told.id,
         correlation=told.correlation,

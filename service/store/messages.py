@@ -3,13 +3,13 @@
 from hashlib import sha256
 
 from events import cloudevents
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from service.store.reading import LogRow
 from service.store.rows import event_id
 from transport.records import Headers, OutgoingRecord
 
 SOURCE = "urn:redletter:worker"
-TOPICS = {"event": EVENTS, "reply": REPLIES, "dead letter": DEAD_LETTERS}
+TOPICS = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}
 MAX_STAND_IN_KEY_BYTES = 256
 """A longer key is left out of a stand-in: it may be what is too large."""
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
 from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
 
-LARGEST_PUBLISHED = min(topic.largest for topic in TOPICS if topic.name in {EVENTS, REPLIES, DEAD_LETTERS})
+LARGEST_PUBLISHED = min(
+    topic.largest for topic in TOPICS if topic.name in {EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC}
+)
 """Bytes of the largest entry that the topics take."""
 FRAME_BYTES = 128
 """More than a batch of one record adds to its key, value and headers."""

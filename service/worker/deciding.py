@@ -15,7 +15,7 @@ import structlog
 from eventsourcing.persistence import StoredEvent
 from pydantic import JsonValue
 
-from events.catalogue import name_of, read_reply, type_of, write
+from events.catalogue import json_of, name_of, read_reply, type_of
 from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_alarming, reply_id
@@ -267,7 +267,7 @@ def log_decision(reply: AnyReply, correlation: str) -> None:
 
 
 def _event_row(record: Received, event: AnyInvoiceEvent, version: int) -> EventRow:
-    stored = StoredEvent(event.invoice_number, version, name_of(type(event)), write(event))
+    stored = StoredEvent(event.invoice_number, version, name_of(type(event)), json_of(event))
     return EventRow(stored, event.occurred_at, record.id, record.correlation, record.traceparent)
 
 
@@ -292,7 +292,7 @@ def _reply_row(  # noqa: PLR0913 - the columns of a row
         name=name_of(type(reply)),
         record_key=_key(record),
         subject=reply.invoice_number,
-        value=write(reply),
+        value=json_of(reply),
         sent_at=sent_at,
         causation=reply.command_id,
         correlation=correlation,

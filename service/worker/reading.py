@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from events import bodies, cloudevents, strict_json
-from events.catalogue import COMMANDS, PREFIX, name_of, named, write
+from events.catalogue import COMMAND_TYPES, PREFIX, json_of, name_of, stored_name
 from events.cloudevents import Envelope
 from events.commands import AnyCommand
 from events.faults import Fault, Faults
@@ -99,7 +99,7 @@ def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
 
 def _digest(command: AnyCommand) -> bytes:
     """Return what tells one command from another as both were read, however they were written."""
-    return blake2b(write(command), digest_size=32, key=name_of(type(command)).encode()).digest()
+    return blake2b(json_of(command), digest_size=32, key=name_of(type(command)).encode()).digest()
 
 
 def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[AnyCommand | Faults, str | None]:
@@ -113,8 +113,8 @@ def _body(record: ConsumerRecord, envelope: Envelope) -> tuple[AnyCommand | Faul
     except ValueError as error:
         return Faults(Fault("data", str(error))), None
     number = _number(value)
-    name = named(envelope.type or "")
-    command_class = COMMANDS.get(name)
+    name = stored_name(envelope.type or "")
+    command_class = COMMAND_TYPES.get(name)
     if command_class is None or envelope.type != PREFIX + name:
         return _unknown_type(envelope), number
     return bodies.read(command_class, value, envelope.data), number

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.summary import milliseconds, percentile, ratios, spread, verdict
 from benchmarks.workload import STEPS, waves
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 from service.worker.reading import Received, read
 from tests.service.support.records import raw
 
@@ -35,4 +35,4 @@ def test_every_command_of_the_load_is_readable_and_has_an_id_of_its_own() -> Non
     read_ = [read(raw(m.value, tuple(m.headers), key=m.key, topic=m.topic)) for m in sent]
     assert all(isinstance(one, Received) for one in read_)
     assert len({one.id for one in read_ if isinstance(one, Received)}) == 3 * len(STEPS)
-    assert set(STEPS) <= set(COMMANDS)
+    assert set(STEPS) <= set(COMMAND_TYPES)

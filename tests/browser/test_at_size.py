@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from playwright.async_api import Browser, Page, expect
 
 from benchmarks import queries
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from local import ports
 from tests.browser.conftest import each, together
 from tests.conftest import fresh
@@ -146,7 +146,7 @@ async def test_a_request_whose_answer_takes_long_is_said_to_be_sent_and_may_be_s
 async def test_a_page_that_is_behind_says_so(filled: Addresses, browser: Browser, tmp_path: Path) -> None:
     minutes_ago = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000)
     async with AIOKafkaProducer(bootstrap_servers=filled.kafka) as producer:
-        await producer.send_and_wait(EVENTS, b"{}", key=b"1", timestamp_ms=minutes_ago)
+        await producer.send_and_wait(EVENTS_TOPIC, b"{}", key=b"1", timestamp_ms=minutes_ago)
     async with looked_at(filled, browser, tmp_path) as (page, _):
         await page.goto("/")
         await expect(page.get_by_role("status")).to_contain_text("The page is behind", timeout=30_000)

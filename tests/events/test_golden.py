@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from events.catalogue import EVENTS, read_event, write
+from events.catalogue import EVENT_TYPES, json_of, read_event
 from tests.events.support.approving import GOLDEN, SCHEMAS, TYPES, announced, changelog_of_messages, digest, schema
 from tests.events.support.messages import MESSAGES
 
@@ -29,13 +29,13 @@ def test_every_message_has_golden_bytes() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_golden_bytes_read_and_are_written_alike(file: Path) -> None:
     name, golden = name_of(file), file.read_bytes()
-    message = read_event(name, golden) if name in EVENTS else TYPES[name].model_validate_json(golden)
-    assert write(message) == golden, f"the JSON of {name} {HOW}"
+    message = read_event(name, golden) if name in EVENT_TYPES else TYPES[name].model_validate_json(golden)
+    assert json_of(message) == golden, f"the JSON of {name} {HOW}"
 
 
 @pytest.mark.parametrize(("name", "which"), [(name, which) for name, made in MESSAGES.items() for which in made])
 def test_today_the_same_message_is_written_in_the_same_bytes(name: str, which: str) -> None:
-    assert write(MESSAGES[name][which]) == (GOLDEN / f"{name}.{which}.json").read_bytes(), f"the JSON of {name} {HOW}"
+    assert json_of(MESSAGES[name][which]) == (GOLDEN / f"{name}.{which}.json").read_bytes(), f"the JSON of {name} {HOW}"
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from events import bodies
-from events.catalogue import COMMANDS, EVENTS, read_event, read_written, write
+from events.catalogue import COMMAND_TYPES, EVENT_TYPES, json_of, read_event, read_message
 from events.faults import Faults
 from events.schemas import schema
 from events.stored import WrittenByNewerRelease
 from tests.events.support.messages import MESSAGES
 
-WRITTEN = [name for name in MESSAGES if name not in COMMANDS]
+WRITTEN = [name for name in MESSAGES if name not in COMMAND_TYPES]
 CASES = [(name, which) for name in WRITTEN for which in MESSAGES[name]]
 FREE = ("details", "changes")
 """Objects that hold whatever fits the occasion."""
@@ -42,12 +42,12 @@ def objects(node: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize(("name", "which"), CASES)
 def test_an_unknown_field_at_any_level_of_what_redletter_writes_is_ignored(name: str, which: str) -> None:
     message = MESSAGES[name][which]
-    more = json.dumps(grown(json.loads(write(message)))).encode()
-    assert (read_event(name, more) if name in EVENTS else read_written(name, more)) == message
+    more = json.dumps(grown(json.loads(json_of(message)))).encode()
+    assert (read_event(name, more) if name in EVENT_TYPES else read_message(name, more)) == message
 
 
 def issued(**but: Any) -> bytes:
-    body = json.loads(write(next(iter(MESSAGES["InvoiceIssued.v1"].values()))))
+    body = json.loads(json_of(next(iter(MESSAGES["InvoiceIssued.v1"].values()))))
     return json.dumps(body | but).encode()
 
 
@@ -70,17 +70,17 @@ def test_the_schemas_of_what_redletter_writes_are_open_and_know_no_null(name: st
         assert "default" not in node or node["default"] is not None
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_TYPES)
 def test_an_unknown_field_at_any_level_of_a_command_is_a_fault(name: str) -> None:
     for message in MESSAGES[name].values():
-        body = grown(json.loads(write(message)))
-        faults = bodies.read(COMMANDS[name], body, json.dumps(body).encode())
+        body = grown(json.loads(json_of(message)))
+        faults = bodies.read(COMMAND_TYPES[name], body, json.dumps(body).encode())
         assert isinstance(faults, Faults)
         wanted = sum("unknown" in node for node in objects(body))
         assert len([fault for fault in faults if fault.field.endswith("unknown")]) == wanted
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_TYPES)
 def test_the_schemas_of_commands_are_closed(name: str) -> None:
     closed = [node for node in objects(schema(name)) if "properties" in node and node.get("type") == "object"]
     assert closed
@@ -112,11 +112,11 @@ def test_a_schema_has_only_keywords_of_json_schema(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "which"), CASES)
 def test_no_null_is_published(name: str, which: str) -> None:
-    assert b"null" not in write(MESSAGES[name][which])
+    assert b"null" not in json_of(MESSAGES[name][which])
 
 
 def test_no_null_is_published_in_details_either() -> None:
     refused = MESSAGES["ReturnRefused.v1"]["least"]
     told = {"details": {"a": None, "b": [{"c": None, "d": 1}, None], "e": {"f": None}}}
     again = type(refused).model_validate(dict(refused) | told)
-    assert json.loads(write(again))["details"] == {"b": [{"d": 1}], "e": {}}
+    assert json.loads(json_of(again))["details"] == {"b": [{"d": 1}], "e": {}}

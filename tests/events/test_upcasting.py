@@ -10,7 +10,7 @@ import pytest
 from pydantic import ConfigDict, ValidationError
 
 from events.stored import Body, StoredEvents, Upcaster, WrittenByNewerRelease
-from events.values import Money, Record, Time
+from events.values import Message, Money, Time
 
 V1 = b'{"meter":"m-1","read_at":"2019-01-31T23:00:00Z","kwh":"17.50","reader":"Li Wei"}'
 V2 = b'{"meter":"m-1","read_at":"2022-01-31T23:00:00Z","amount":"19.00","unit":"MWh","reader":"Li Wei"}'
@@ -18,7 +18,7 @@ V3 = b'{"meter":"m-1","read_at":"2026-01-31T23:00:00Z","amount":"21.25","unit":"
 """As they were stored; these bytes never change."""
 
 
-class MeterRead(Record):
+class MeterRead(Message):
     """A meter was read: the shape of today, version 3."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")

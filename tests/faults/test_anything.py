@@ -14,7 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from events.catalogue import read_event
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES, TOPICS
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay
@@ -89,15 +89,15 @@ def assert_publishable(entry: Entry) -> None:
     """Check that Kafka takes an entry for its size, and PostgreSQL for its text."""
     match entry:
         case EventRow():
-            topic, parts = EVENTS, [entry.stored.state]
+            topic, parts = EVENTS_TOPIC, [entry.stored.state]
             texts = [entry.causation, entry.correlation, entry.traceparent]
             assert read_event(entry.stored.topic, entry.stored.state).invoice_number == entry.stored.originator_id
         case ReplyRow():
-            topic, parts = REPLIES, [entry.record_key, entry.value]
+            topic, parts = REPLIES_TOPIC, [entry.record_key, entry.value]
             texts = [entry.subject, entry.causation, entry.correlation, entry.traceparent]
         case DeadLetterRow():
             topic, parts = (
-                DEAD_LETTERS,
+                DEAD_LETTERS_TOPIC,
                 [entry.record_key, entry.value, *(part for pair in entry.headers for part in pair)],
             )
             texts = [entry.error, entry.reason]

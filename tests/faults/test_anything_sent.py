@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from events.replies import reply_id
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from tests.conftest import PARTITIONS
 from tests.faults.support.anything import CODECS, Anything, Hurt
 from tests.faults.support.evidence import (
@@ -94,8 +94,8 @@ async def measured(roles: Roles) -> AsyncIterator[dict[str, int]]:
 
 async def ends(bootstrap: str) -> tuple[Counter[str], Counter[str]]:
     """Return how often each place has a reply, and how often a dead letter."""
-    replies = Counter(headers(record)["ce_id"] for record in await everything(bootstrap, REPLIES))
-    dead = Counter(_buried(dict(record.headers)) for record in await everything(bootstrap, DEAD_LETTERS))
+    replies = Counter(headers(record)["ce_id"] for record in await everything(bootstrap, REPLIES_TOPIC))
+    dead = Counter(_buried(dict(record.headers)) for record in await everything(bootstrap, DEAD_LETTERS_TOPIC))
     return replies, dead
 
 
@@ -127,11 +127,11 @@ async def test_whatever_is_published_ends_as_a_reply_or_a_dead_letter_and_harms_
         places, _ = await asyncio.gather(hurt, outside.play(scripts(4 * PARTITIONS)))
         assert len(places) > SENT * 0.98
         await all_ended(addresses.kafka, {reply_id(*place) for place in places})
-        replies = await everything(addresses.kafka, REPLIES)
+        replies = await everything(addresses.kafka, REPLIES_TOPIC)
         assert [record for record in replies if b'"INTERNAL_FAULT"' in (record.value or b"")] == []
         neighbours = [record for record in replies if SOURCE.encode() in (record.value or b"")]
         Replies.of(neighbours).assert_answer(outside.sent)
-        events = await everything(addresses.kafka, EVENTS)
+        events = await everything(addresses.kafka, EVENTS_TOPIC)
         assert_no_gap_and_no_duplicate(events)
         await assert_read_model_is_a_fold_of(events, addresses)
         codes = {reason["code"] for reason in (await http.get("/readyz")).json()["reasons"]}

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from events.topics import DEAD_LETTERS, EVENTS, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from local.kafka_server import EmbeddedKafka, embedded_kafka
 from local.postgres_server import EmbeddedPostgres, embedded_postgres
 from local.waiting import wait_until
@@ -77,22 +77,22 @@ class System:
 
     async def projected(self) -> None:
         """Wait until the read models show everything that is on the topic of events now."""
-        ends = {record.partition: record.offset for record in await everything(self.addresses.kafka, EVENTS)}
+        ends = {record.partition: record.offset for record in await everything(self.addresses.kafka, EVENTS_TOPIC)}
         async with asyncio.timeout(PROJECTED_WITHIN):
             while not all(position > ends[partition] for partition, position in self._projectors()):
                 await asyncio.sleep(0.1)
 
     def _projectors(self) -> list[tuple[int, int]]:
         with psycopg.connect(self.addresses.database) as connection:
-            return connection.execute(PROJECTORS, (EVENTS,)).fetchall()
+            return connection.execute(PROJECTORS, (EVENTS_TOPIC,)).fetchall()
 
     async def verify(self) -> None:
         """Check everything that must hold, whatever happened."""
         bootstrap = self.addresses.kafka
-        events = await everything(bootstrap, EVENTS)
+        events = await everything(bootstrap, EVENTS_TOPIC)
         assert_no_gap_and_no_duplicate(events)
-        Replies.of(await everything(bootstrap, REPLIES)).assert_answer(self.outside.sent)
-        assert_buried(await everything(bootstrap, DEAD_LETTERS), self.outside.sent, self.outside.undecodable)
+        Replies.of(await everything(bootstrap, REPLIES_TOPIC)).assert_answer(self.outside.sent)
+        assert_buried(await everything(bootstrap, DEAD_LETTERS_TOPIC), self.outside.sent, self.outside.undecodable)
         await assert_read_model_is_a_fold_of(events, self.addresses)
         await assert_tax_requests_never_go_back(bootstrap, events)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from events.topics import EVENTS, REPLIES
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from service.store.writing import Store
 from tests.conftest import PARTITIONS
 from tests.faults import support
@@ -63,15 +63,15 @@ class Writing:
     async def published(self, within: float = PUBLISHED_WITHIN) -> None:
         """Wait until all that was written is published."""
         async with asyncio.timeout(within):
-            while len(await everything(self._bootstrap, REPLIES)) < len(NUMBERS) * self.rounds:
+            while len(await everything(self._bootstrap, REPLIES_TOPIC)) < len(NUMBERS) * self.rounds:
                 await asyncio.sleep(0.2)
 
     async def verify(self) -> None:
         """Check that each event and each reply is there once and in order."""
-        events = await everything(self._bootstrap, EVENTS)
+        events = await everything(self._bootstrap, EVENTS_TOPIC)
         assert_no_gap_and_no_duplicate(events)
         assert len(events) == len(NUMBERS) * self.rounds
-        replies = [headers(record)["ce_id"] for record in await everything(self._bootstrap, REPLIES)]
+        replies = [headers(record)["ce_id"] for record in await everything(self._bootstrap, REPLIES_TOPIC)]
         assert len(replies) == len(set(replies)) == len(NUMBERS) * self.rounds
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 from tests.support import servers
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_every_command_in_the_readme_exists(line: str) -> None:
 @pytest.mark.parametrize("example", blocks("json"))
 def test_every_example_in_the_readme_is_a_command(example: str) -> None:
     line = json.loads(example)
-    COMMANDS[f"{line['type']}.v1"].model_validate_json(json.dumps(line["data"]))
+    COMMAND_TYPES[f"{line['type']}.v1"].model_validate_json(json.dumps(line["data"]))
 
 
 def test_the_readme_is_short() -> None:

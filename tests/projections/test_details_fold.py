@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from events.catalogue import read_event, write
+from events.catalogue import json_of, read_event
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Charge
 from projections.details.fold import fold
@@ -26,7 +26,7 @@ def folded(*events: AnyInvoiceEvent) -> DetailsRow:
 
 
 def sequel(*events: AnyInvoiceEvent) -> dict[str, Any]:
-    return json.loads(write(folded(*events).sequel))
+    return json.loads(json_of(folded(*events).sequel))
 
 
 def test_the_invoice_is_kept_as_it_was_issued() -> None:
@@ -52,7 +52,7 @@ def test_a_return_tells_what_was_asked_for_and_its_form_by_number_until_it_is_co
         "form": {"number": facts.FORM},
     }
     confirmed = sequel(facts.issued(), facts.requested(), facts.confirmed())["return"]
-    assert confirmed["form"] == json.loads(write(facts.form()))
+    assert confirmed["form"] == json.loads(json_of(facts.form()))
     assert confirmed["phase"] == "issuing_credit_note"
 
 
@@ -79,7 +79,7 @@ def test_the_documents_of_invoice_and_credit_note_are_toldas_they_came() -> None
     theirs = [{"format": "ofd", "url": "https://files.example/2.ofd"}]
     row = folded(facts.issued(documents=ours), facts.requested(), facts.confirmed(), facts.credited(documents=theirs))
     assert json.loads(row.invoice)["documents"] == ours
-    assert json.loads(write(row.sequel))["credit_note"]["documents"] == theirs
+    assert json.loads(json_of(row.sequel))["credit_note"]["documents"] == theirs
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_documents_of_invoice_and_credit_note_are_toldas_they_came() -> None
         (
             [facts.requested(), facts.confirmed()],
             {"form_number": facts.FORM, "form_state": "08"},
-            json.loads(write(facts.form(state="08"))),
+            json.loads(json_of(facts.form(state="08"))),
         ),
         (
             [facts.requested(), facts.confirmed()],
@@ -176,4 +176,4 @@ def test_details_show_one_version_throughout(events: Sequence[AnyInvoiceEvent]) 
 @given(facts.histories())
 def test_a_row_is_read_back_as_it_was_written(events: Sequence[AnyInvoiceEvent]) -> None:
     row = folded(*events)
-    assert Sequel.model_validate_json(write(row.sequel)) == row.sequel
+    assert Sequel.model_validate_json(json_of(row.sequel)) == row.sequel

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from events.topics import DEAD_LETTERS, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, REPLIES_TOPIC
 from projections.catalogue import MODELS
 from projections.engine.projection import Projection
 from tests.projections.support.published import records
@@ -48,7 +48,7 @@ def rows(tables: Addresses, query: LiteralString) -> list[Any]:
 
 
 def answers(tables: Addresses, *values: bytes | None) -> list[Any]:
-    with project(tables, "answered", [OutgoingRecord(REPLIES, b"key", value, []) for value in values]):
+    with project(tables, "answered", [OutgoingRecord(REPLIES_TOPIC, b"key", value, []) for value in values]):
         return rows(tables, "select command_type, answer, times from projections.answered order by 1, 2")
 
 
@@ -84,7 +84,7 @@ def test_a_foreign_record_among_the_replies_is_left_out_and_logged(tables: Addre
     with capture_logs() as logs:
         assert answers(tables, reply(), foreign, reply()) == [(KNOWN, "ACCEPTED", 2)]
     (line,) = [one for one in logs if one["event"] == "foreign_records_left_out"]
-    assert (line["records"], line["topic"], line["partition"], line["offset"]) == (1, REPLIES, 0, 1)
+    assert (line["records"], line["topic"], line["partition"], line["offset"]) == (1, REPLIES_TOPIC, 0, 1)
 
 
 LETTER: Mapping[str, bytes | None] = {
@@ -99,7 +99,7 @@ LETTER: Mapping[str, bytes | None] = {
 
 def letters(tables: Addresses, *all_headers: Headers) -> list[Any]:
     with project(
-        tables, "dead_letters", [OutgoingRecord(DEAD_LETTERS, None, None, headers) for headers in all_headers]
+        tables, "dead_letters", [OutgoingRecord(DEAD_LETTERS_TOPIC, None, None, headers) for headers in all_headers]
     ):
         return rows(tables, "select partition, reason, error from projections.dead_letters")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from events.catalogue import write
+from events.catalogue import json_of
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
@@ -83,7 +83,7 @@ def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() 
 def test_a_line_of_the_list_carries_the_documents_of_its_invoice() -> None:
     documents = [{"format": "pdf", "url": "https://files.example/1.pdf"}]
     line = folded(invoices.fold, [facts.issued(documents=documents), facts.requested()])
-    assert json.loads(write(line.issued))["documents"] == documents
+    assert json.loads(json_of(line.issued))["documents"] == documents
 
 
 @given(facts.histories())

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from projections import catalogue
 from projections.catalogue import MODELS
 from projections.engine import health
@@ -27,9 +27,9 @@ from transport.records import ConsumerRecord, OutgoingRecord
 
 pytestmark = pytest.mark.integration
 
-GOOD, BAD = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
+GOOD, BAD = TopicPartition(EVENTS_TOPIC, 0), TopicPartition(EVENTS_TOPIC, 1)
 NEWER = "of a newer release, which this program does not know: run the newer release"
-NO_EVENT = OutgoingRecord(EVENTS, facts.NUMBER.encode(), b"{}", [])
+NO_EVENT = OutgoingRecord(EVENTS_TOPIC, facts.NUMBER.encode(), b"{}", [])
 DETAILS = MODELS["details"]
 
 
@@ -50,7 +50,7 @@ def topic(partition: TopicPartition, *messages: OutgoingRecord, first: int = 0) 
 
 def batch(*records: Sequence[ConsumerRecord]) -> Batch:
     """Return the records of several partitions as one batch."""
-    moves = [Move(EVENTS, one[0].partition, was=one[0].offset, next=one[-1].offset + 1) for one in records]
+    moves = [Move(EVENTS_TOPIC, one[0].partition, was=one[0].offset, next=one[-1].offset + 1) for one in records]
     return Batch([record for one in records for record in one], moves)
 
 
@@ -115,7 +115,9 @@ def poisoned(bad: OutgoingRecord, at: int = 7) -> Batch:
             "invoice.events[1] offset {at} is no known event",
         ),
         (
-            OutgoingRecord(EVENTS, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers),
+            OutgoingRecord(
+                EVENTS_TOPIC, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers
+            ),
             "invoice.events[1] offset {at} is no known event",
         ),
     ],

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from psycopg.rows import dict_row
 
 from events.status import InvoiceStatus
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from projections import schema
 from projections.details import fold as details
 from projections.details.table import DetailsTable
@@ -31,12 +31,12 @@ from transport.records import ConsumerRecord
 
 pytestmark = pytest.mark.integration
 
-PARTITION = TopicPartition(EVENTS, 0)
+PARTITION = TopicPartition(EVENTS_TOPIC, 0)
 STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 
 
 def batch(of: Sequence[ConsumerRecord]) -> Batch:
-    return Batch(of, [Move(EVENTS, 0, was=of[0].offset, next=of[-1].offset + 1)])
+    return Batch(of, [Move(EVENTS_TOPIC, 0, was=of[0].offset, next=of[-1].offset + 1)])
 
 
 @pytest.fixture

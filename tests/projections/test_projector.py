@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS, STATUS
+from events.topics import EVENTS_TOPIC, STATUS_TOPIC
 from projections import catalogue, projector, resuming
 from projections.catalogue import MODELS, REBUILT
 from projections.engine import health
@@ -100,7 +100,7 @@ async def statuses(addresses: Addresses) -> AsyncGenerator[Callable[[], Awaitabl
         return seen
 
     async with consumer:
-        consumer.assign([TopicPartition(STATUS, partition) for partition in range(8)])
+        consumer.assign([TopicPartition(STATUS_TOPIC, partition) for partition in range(8)])
         yield read
 
 
@@ -280,14 +280,14 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
 
 
 async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_over_it(addresses: Addresses) -> None:
-    bad = OutgoingRecord(EVENTS, facts.NUMBER.encode(), b"{}", [], partition=0)
+    bad = OutgoingRecord(EVENTS_TOPIC, facts.NUMBER.encode(), b"{}", [], partition=0)
     numbers = [number(count) for count in range(40)]
 
     async def stands(model: str, at: int, partition: int = 0) -> bool:
         consumer = MODELS[model].consumer
         query = "select next from redletter.positions where consumer = %s and topic = %s and partition = %s"
         async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
-            return await (await connection.execute(query, (consumer, EVENTS, partition))).fetchone() == (at,)
+            return await (await connection.execute(query, (consumer, EVENTS_TOPIC, partition))).fetchone() == (at,)
 
     async def listed(model: str) -> str:
         return next(row[-1] for row in await asyncio.to_thread(list, command.rows(addresses)) if row[0] == model)
@@ -349,11 +349,11 @@ async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_t
     """As when it was frozen after reading, and woke up when another had gone on."""
     stale = FencedProducers(addresses.kafka, publisher.NAME)
     await stale.own(frozenset({0}))
-    old = OutgoingRecord(STATUS, facts.NUMBER.encode(), b'{"version": 1}', [])
+    old = OutgoingRecord(STATUS_TOPIC, facts.NUMBER.encode(), b'{"version": 1}', [])
     await stale.publish(0, [old])
     owner = FencedProducers(addresses.kafka, publisher.NAME)
     await owner.own(frozenset({0}))
-    await owner.publish(0, [OutgoingRecord(STATUS, facts.NUMBER.encode(), b'{"version": 2}', [])])
+    await owner.publish(0, [OutgoingRecord(STATUS_TOPIC, facts.NUMBER.encode(), b'{"version": 2}', [])])
     with pytest.raises(Fenced):
         await stale.publish(0, [old])
     async with statuses(addresses) as read:
@@ -439,7 +439,7 @@ async def test_a_partition_is_taken_before_its_documents_are_read(
     async def reading(*asked: Any) -> list[outbox.Unpublished]:
         if not fenced_by_then:
             try:
-                await earlier.publish(0, [OutgoingRecord(STATUS, b"", b"{}", [])])
+                await earlier.publish(0, [OutgoingRecord(STATUS_TOPIC, b"", b"{}", [])])
             except Fenced:
                 fenced_by_then.append(True)
             else:

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from events.values import Charge
 from projections.catalogue import MODELS
 from projections.engine.projection import Projection
@@ -24,7 +24,7 @@ from web import app as api
 
 pytestmark = pytest.mark.integration
 
-PARTITION = TopicPartition(EVENTS, 0)
+PARTITION = TopicPartition(EVENTS_TOPIC, 0)
 TOLD = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 STORY = tuple(event.model_copy(update=facts.common(hour=hour)) for hour, event in enumerate(TOLD))
 """An invoice and its return, an hour between two events."""
@@ -36,13 +36,13 @@ def project(tables: Addresses, *streams: Sequence[AnyInvoiceEvent]) -> None:
     records = [record(one, offset) for offset, one in enumerate(published)]
     middle = len(records) // 2
     for entry in MODELS.values():
-        if entry.topic != EVENTS:
+        if entry.topic != EVENTS_TOPIC:
             continue
         with closing(Projection(tables.database, consumer=entry.consumer, model=entry.make())) as projection:
             projection.positions([PARTITION])
             for part in (records[:middle], records[middle:]):
                 if part:
-                    move = Move(EVENTS, 0, was=part[0].offset, next=part[-1].offset + 1)
+                    move = Move(EVENTS_TOPIC, 0, was=part[0].offset, next=part[-1].offset + 1)
                     projection.handle(Batch(part, [move]))
 
 
@@ -161,7 +161,7 @@ def _add(tables: Addresses, stream: Sequence[AnyInvoiceEvent], offset: int) -> N
     entry = MODELS["invoices"]
     records = [record(message(event, version), offset + version - 1) for version, event in enumerate(stream, 1)]
     with closing(Projection(tables.database, consumer=entry.consumer, model=entry.make())) as projection:
-        projection.handle(Batch(records, [Move(EVENTS, 0, was=offset, next=offset + len(records))]))
+        projection.handle(Batch(records, [Move(EVENTS_TOPIC, 0, was=offset, next=offset + len(records))]))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS as EVENTS_TOPIC
+from events.topics import EVENTS_TOPIC
 from projections import projector, resuming
 from projections.catalogue import MODELS, REBUILT
 from projections.rebuild import filling, rebuilding, shares

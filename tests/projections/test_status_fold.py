@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 
-from events.catalogue import EVENTS, write
+from events.catalogue import EVENT_TYPES, json_of
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
 from projections.engine.versions import VersionGap
@@ -49,7 +49,7 @@ def test_status_decides_label_effect_and_actions(
 
 
 def test_an_issued_invoice_has_nothing_but_itself_to_tell() -> None:
-    assert json.loads(write(folded(facts.issued()))) == {
+    assert json.loads(json_of(folded(facts.issued()))) == {
         "invoice_number": facts.NUMBER,
         "account_id": facts.ACCOUNT,
         "status": {"code": "issued", "label": "Issued"},
@@ -81,7 +81,7 @@ def test_each_step_of_a_return_has_its_phase(event: AnyInvoiceEvent, phase: str)
 
 
 def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
-    document = json.loads(write(folded(facts.issued(), facts.requested())))
+    document = json.loads(json_of(folded(facts.issued(), facts.requested())))
     assert document["return"] == {
         "return_id": "r1",
         "route": "form",
@@ -107,7 +107,7 @@ def test_a_refusal_stays_visible_until_the_next_request_which_begins_afresh() ->
         facts.overdue(),
         facts.refused(form_number=facts.FORM),
     )
-    assert json.loads(write(folded(*first)))["last_refusal"] == {
+    assert json.loads(json_of(folded(*first)))["last_refusal"] == {
         "code": "RED_FONT_FORM_EXPIRED",
         "details": {},
         "form_number": facts.FORM,
@@ -159,7 +159,7 @@ def test_every_event_of_the_catalogue_can_be_folded() -> None:
         facts.reissue_refused(),
         facts.replaced(),
     ]
-    assert {type(event) for event in every} | {type(facts.issued())} == set(EVENTS.values())
+    assert {type(event) for event in every} | {type(facts.issued())} == set(EVENT_TYPES.values())
     for event in every:
         assert fold(folded(facts.issued()), event, 2).version == 2
 
@@ -167,7 +167,7 @@ def test_every_event_of_the_catalogue_can_be_folded() -> None:
 @given(facts.histories())
 def test_the_fold_agrees_with_the_document_worked_out_from_all_events(events: Sequence[AnyInvoiceEvent]) -> None:
     for end in range(1, len(events) + 1):
-        assert json.loads(write(folded(*events[:end]))) == naive.status_document(events[:end])
+        assert json.loads(json_of(folded(*events[:end]))) == naive.status_document(events[:end])
 
 
 def test_revised_due_dates_are_the_returns_own() -> None:

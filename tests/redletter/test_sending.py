@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from events.topics import REPLIES, Channel
+from events.topics import REPLIES_TOPIC, Channel
 from local import ports
 from redletter.cli.invoices import _lines
 from redletter.command_lines import CLI_SOURCE, UnreadableLine, read
@@ -108,7 +108,7 @@ async def _reply(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, code: s
         headers = dict(record.headers)
         reply = {"command_id": headers["ce_id"].decode(), "command_source": headers["ce_source"].decode()}
         told = reply | ({"code": code} if code else {"status": "issued"})
-        await producer.send_and_wait(REPLIES, json.dumps(told).encode(), key=record.key)
+        await producer.send_and_wait(REPLIES_TOPIC, json.dumps(told).encode(), key=record.key)
 
 
 async def _sent(addresses: Addresses, wait: float) -> int:

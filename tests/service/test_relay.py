@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from events.topics import DEAD_LETTERS, EVENTS, RELAY, REPLIES
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service import relay
 from service.store.messages import message
 from service.store.reading import LogRow, Position, whole_commands
@@ -51,7 +51,7 @@ def test_a_transaction_ends_where_a_command_ends(ends: list[bool]) -> None:
 def test_an_event_carries_its_version_and_an_id_of_its_own() -> None:
     published = message(row(1, ends=False), 3)
     told = dict(published.headers)
-    assert (published.topic, published.key, published.value) == (EVENTS, b"key", b"value")
+    assert (published.topic, published.key, published.value) == (EVENTS_TOPIC, b"key", b"value")
     assert (told["ce_invoiceversion"], told["ce_id"], published.partition) == (b"1", b"subject-1", 3)
     assert told["ce_type"] == b"redletter.invoice.name"
 
@@ -94,11 +94,11 @@ async def test_everything_is_published_once_and_in_order_over_restarts(addresses
         for version in itertools.islice(versions, 20):
             save(store, [row for n in NUMBERS for row in (event(n, version), reply(n, f"{n}-{version}"))])
         async with relaying(addresses):
-            await until(published(addresses, REPLIES, rounds * 20 * len(NUMBERS)))
-    events = await everything(addresses.kafka, EVENTS)
+            await until(published(addresses, REPLIES_TOPIC, rounds * 20 * len(NUMBERS)))
+    events = await everything(addresses.kafka, EVENTS_TOPIC)
     assert_no_gap_and_no_duplicate(events)
     assert len(events) == 60 * len(NUMBERS)
-    replies = [headers(record)["ce_id"] for record in await everything(addresses.kafka, REPLIES)]
+    replies = [headers(record)["ce_id"] for record in await everything(addresses.kafka, REPLIES_TOPIC)]
     assert len(replies) == len(set(replies)) == 60 * len(NUMBERS)
 
 
@@ -106,11 +106,11 @@ async def test_everything_is_published_once_and_in_order_over_restarts(addresses
 async def test_an_event_is_not_published_before_its_reply_is_there(addresses: Addresses, store: Store) -> None:
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2)])
     async with relaying(addresses):
-        await until(published(addresses, EVENTS, 1))
-        assert len(await everything(addresses.kafka, EVENTS)) == 1  # the second was read with the first, and left
+        await until(published(addresses, EVENTS_TOPIC, 1))
+        assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 1  # the second was read with the first, and left
         save(store, [reply(NUMBERS[0], "2")])
-        await until(published(addresses, EVENTS, 2))
-    assert len(await everything(addresses.kafka, REPLIES)) == 2
+        await until(published(addresses, EVENTS_TOPIC, 2))
+    assert len(await everything(addresses.kafka, REPLIES_TOPIC)) == 2
 
 
 @pytest.mark.integration
@@ -118,8 +118,8 @@ async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, st
     answer = reply(NUMBERS[0], "1", key=b"key")
     save(store, [dead_letter(answered=True), answer, dead_letter(answered=False, value=None, key=None)])
     async with relaying(addresses):
-        await until(published(addresses, DEAD_LETTERS, 2))
-    for record in await everything(addresses.kafka, DEAD_LETTERS):
+        await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
+    for record in await everything(addresses.kafka, DEAD_LETTERS_TOPIC):
         assert (record.key, record.value) in {(b"key", b"\xff"), (None, None)}
         assert record.headers[:2] == (("name", b"\xff"), ("null", None))
         told = dict(record.headers[2:])
@@ -144,12 +144,12 @@ async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_
             async with relaying(addresses):
                 await shared(PARTITIONS // 2, PARTITIONS // 2)
                 save(store, [row for number in NUMBERS for row in (event(number, 2), reply(number, f"{number}-2"))])
-                await until(published(addresses, EVENTS, 2 * len(NUMBERS)))
+                await until(published(addresses, EVENTS_TOPIC, 2 * len(NUMBERS)))
                 first.cancel()
                 await shared(PARTITIONS)
                 save(store, [row for number in NUMBERS for row in (event(number, 3), reply(number, f"{number}-3"))])
-                await until(published(addresses, EVENTS, 3 * len(NUMBERS)))
-    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
+                await until(published(addresses, EVENTS_TOPIC, 3 * len(NUMBERS)))
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
 
 
 async def _is(found: list[int], wanted: list[int]) -> bool:
@@ -167,15 +167,15 @@ async def publish(addresses: Addresses, *messages: OutgoingRecord) -> None:
 async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
     """The partition of the first invoice is not published, loudly; another one is."""
     healthy = next(number for number in NUMBERS if home(number) != home(NUMBERS[0]))
-    before = len(await everything(addresses.kafka, EVENTS))
+    before = len(await everything(addresses.kafka, EVENTS_TOPIC))
     save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2"), event(healthy, 1), reply(healthy, "1")])
     with capture_logs() as logs:
         async with relaying(addresses):
-            await until(published(addresses, EVENTS, before + 1))
+            await until(published(addresses, EVENTS_TOPIC, before + 1))
             await until(
                 lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
             )
-    keys = [record.key for record in (await everything(addresses.kafka, EVENTS))]
+    keys = [record.key for record in (await everything(addresses.kafka, EVENTS_TOPIC))]
     assert keys.count(healthy.encode()) == 1
     assert NUMBERS[0].encode() not in keys
 
@@ -184,7 +184,9 @@ async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
 async def test_a_partition_whose_position_is_gone_is_not_published_and_the_others_are(
     addresses: Addresses, store: Store
 ) -> None:
-    await publish(addresses, OutgoingRecord(EVENTS, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0])))
+    await publish(
+        addresses, OutgoingRecord(EVENTS_TOPIC, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0]))
+    )
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
     await assert_stops(addresses, store, "holds no position although messages were published")
 
@@ -196,7 +198,7 @@ async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
 ) -> None:
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
     position = Position(place, row(place, ends=True).identity)
-    await publish(addresses, OutgoingRecord(RELAY, b"relay", position.write(), [], home(NUMBERS[0])))
+    await publish(addresses, OutgoingRecord(RELAY_TOPIC, b"relay", position.write(), [], home(NUMBERS[0])))
     await assert_stops(addresses, store, f"does not hold at {place} what was published from there")
 
 
@@ -206,7 +208,7 @@ async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed
 ) -> None:
     async with relaying(addresses):
         save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
-        await until(published(addresses, EVENTS, 2))
+        await until(published(addresses, EVENTS_TOPIC, 2))
         with capture_logs() as logs:
             with psycopg.connect(addresses.database, autocommit=True) as connection:
                 connection.execute("delete from redletter.replies where place = 4")
@@ -216,7 +218,7 @@ async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed
                     [log["partition"] for log in logs if log["event"] == "publication stopped"][:1], [home(NUMBERS[0])]
                 )
             )
-    assert len(await everything(addresses.kafka, EVENTS)) == 2
+    assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 2
 
 
 @pytest.mark.integration
@@ -224,12 +226,12 @@ async def test_the_relay_goes_on_when_its_session_with_the_store_was_cut(address
     cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'redletter relay'"
     async with relaying(addresses):
         save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
-        await until(published(addresses, EVENTS, 1))
+        await until(published(addresses, EVENTS_TOPIC, 1))
         with psycopg.connect(addresses.database, autocommit=True) as connection:
             connection.execute(cut)
         save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
-        await until(published(addresses, EVENTS, 2))
-    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
+        await until(published(addresses, EVENTS_TOPIC, 2))
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
 
 
 @pytest.mark.integration
@@ -260,21 +262,21 @@ async def limit(addresses: Addresses, topic: str, size: int) -> None:
 async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_else_as_it_is(
     addresses: Addresses, store: Store
 ) -> None:
-    await limit(addresses, REPLIES, 100_000)
+    await limit(addresses, REPLIES_TOPIC, 100_000)
     sizes = [0, 200_000, 0, 0, 99_000, 0, 200_000, 0]
     for version, size in enumerate(sizes, start=1):
         save(store, [event(NUMBERS[0], version), reply(NUMBERS[0], str(version), padding=size)])
     with capture_logs() as logs:
         async with relaying(addresses):
-            await until(published(addresses, REPLIES, len(sizes)))
-    replies = await everything(addresses.kafka, REPLIES)
+            await until(published(addresses, REPLIES_TOPIC, len(sizes)))
+    replies = await everything(addresses.kafka, REPLIES_TOPIC)
     assert [headers(record)["ce_id"] for record in replies] == [str(version) for version in range(1, len(sizes) + 1)]
     assert [record.value is None for record in replies] == [size > 100_000 for size in sizes]
     stand_in = headers(replies[1])
     assert (stand_in["dl_reason"], int(stand_in["dl_size"]) > 200_000) == ("TOO_LARGE", True)
     assert (stand_in["ce_causationid"], len(stand_in["dl_sha256"])) == ("command", 64)
     assert [log["place"] for log in logs if log["log_level"] == "error"] == [4, 14]
-    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS))
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
 
 
 @pytest.mark.integration
@@ -284,8 +286,8 @@ async def test_a_command_larger_than_one_reading_is_fetched_alone_and_not_taken_
     large = dead_letter(answered=True, value=b"x" * (5 << 20))
     save(store, [large, reply(NUMBERS[0], "1", key=b"key"), dead_letter(answered=False)])
     async with relaying(addresses):
-        await until(published(addresses, DEAD_LETTERS, 2))
-    first, second = await everything(addresses.kafka, DEAD_LETTERS)
+        await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
+    first, second = await everything(addresses.kafka, DEAD_LETTERS_TOPIC)
     assert (first.value, headers(first)["dl_reason"], headers(first)["dl_size"]) == (None, "TOO_LARGE", str(5 << 20))
     assert second.value == b"\xff"
-    assert len(await everything(addresses.kafka, REPLIES)) == 1
+    assert len(await everything(addresses.kafka, REPLIES_TOPIC)) == 1

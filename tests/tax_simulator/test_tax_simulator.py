@@ -12,11 +12,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from events import cloudevents
-from events.catalogue import name_of, write
+from events.catalogue import json_of, name_of
 from events.commands import AnyCommand, RecordCreditNote
 from events.invoice_events import AnyInvoiceEvent, CreditNoteIssued, InvoiceIssued, ReturnRefused
 from events.tax_requests import AnyTaxRequest, IssueCreditNote, VerifyRedFontForm
-from events.topics import TAX_REQUESTS, Channel
+from events.topics import TAX_REQUESTS_TOPIC, Channel
 from service.clock.requests import Close, Open, actions
 from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
@@ -233,7 +233,7 @@ async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
         for request in requests:
             if isinstance(request, bytes):
-                await producer.send_and_wait(TAX_REQUESTS, request, key=b"key")
+                await producer.send_and_wait(TAX_REQUESTS_TOPIC, request, key=b"key")
                 continue
             told = cloudevents.headers(
                 id=request.request_id,
@@ -245,7 +245,7 @@ async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
                 causation="event",
             )
             await producer.send_and_wait(
-                TAX_REQUESTS, write(request), key=request.invoice_number.encode(), headers=told
+                TAX_REQUESTS_TOPIC, json_of(request), key=request.invoice_number.encode(), headers=told
             )
 
 

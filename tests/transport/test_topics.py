@@ -8,7 +8,17 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from events.topics import DEAD_LETTERS, EVENTS, PARKED, RELAY, REPLIES, STATUS, TAX_REQUESTS, Channel, Topic
+from events.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    PARKED_TOPIC,
+    RELAY_TOPIC,
+    REPLIES_TOPIC,
+    STATUS_TOPIC,
+    TAX_REQUESTS_TOPIC,
+    Channel,
+    Topic,
+)
 from transport import topics
 from transport.addresses import Addresses
 from transport.incremental import set_topic_settings
@@ -25,11 +35,11 @@ async def test_a_relay_topic_of_one_partition_is_said_to_be_of_an_earlier_form(a
     admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
     await admin.start()
     try:
-        await admin.delete_topics([RELAY])
+        await admin.delete_topics([RELAY_TOPIC])
         async with asyncio.timeout(30):
-            while RELAY in await admin.list_topics():
+            while RELAY_TOPIC in await admin.list_topics():
                 await asyncio.sleep(0.02)
-        await admin.create_topics([NewTopic(RELAY, 1, 1)])
+        await admin.create_topics([NewTopic(RELAY_TOPIC, 1, 1)])
     finally:
         await admin.close()
     with pytest.raises(TopicMismatch, match="made before the log had partitions"):
@@ -48,8 +58,8 @@ async def test_a_wrong_partition_count_is_said_loudly_and_says_which(addresses: 
 
 
 async def test_events_are_kept_for_ever_and_status_is_compacted(addresses: Addresses) -> None:
-    assert (await config(addresses, EVENTS))["retention.ms"] == "-1"
-    assert (await config(addresses, STATUS))["cleanup.policy"] == "compact"
+    assert (await config(addresses, EVENTS_TOPIC))["retention.ms"] == "-1"
+    assert (await config(addresses, STATUS_TOPIC))["cleanup.policy"] == "compact"
 
 
 @pytest.mark.parametrize("channel", Channel)
@@ -58,27 +68,38 @@ async def test_kafka_keeps_commands_by_its_own_clock(addresses: Addresses, chann
 
 
 async def test_what_redletter_writes_is_stored_as_it_was_written(addresses: Addresses) -> None:
-    for name in (EVENTS, REPLIES, DEAD_LETTERS, PARKED, STATUS, RELAY, TAX_REQUESTS):
+    for name in (
+        EVENTS_TOPIC,
+        REPLIES_TOPIC,
+        DEAD_LETTERS_TOPIC,
+        PARKED_TOPIC,
+        STATUS_TOPIC,
+        RELAY_TOPIC,
+        TAX_REQUESTS_TOPIC,
+    ):
         assert (await config(addresses, name))["compression.type"] == "producer"
 
 
 async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_back(addresses: Addresses) -> None:
     theirs = {"min.insync.replicas": "2", "segment.ms": "88888888", "flush.messages": "1000"}
-    await change(addresses, EVENTS, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
+    await change(addresses, EVENTS_TOPIC, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
     with structlog.testing.capture_logs() as told:
         await topics.ensure(addresses.kafka, 8)
         async with asyncio.timeout(30):
-            while (now := await config(addresses, EVENTS))["retention.ms"] != "-1":
+            while (now := await config(addresses, EVENTS_TOPIC))["retention.ms"] != "-1":
                 await asyncio.sleep(0.02)
     assert {name: now[name] for name in theirs} == theirs
     assert (now["compression.type"], now["retention.ms"]) == ("producer", "-1")
     changed = {(line["topic"], line["setting"], line["was"], line["now"]) for line in told}
-    assert changed == {(EVENTS, "compression.type", "zstd", "producer"), (EVENTS, "retention.ms", "1000", "-1")}
+    assert changed == {
+        (EVENTS_TOPIC, "compression.type", "zstd", "producer"),
+        (EVENTS_TOPIC, "retention.ms", "1000", "-1"),
+    }
 
 
 async def test_a_setting_that_the_broker_refuses_is_an_error(addresses: Addresses) -> None:
     with pytest.raises(KafkaError, match=r"invoice\.events"):
-        await change(addresses, EVENTS, {"retention.ms": "soon"})
+        await change(addresses, EVENTS_TOPIC, {"retention.ms": "soon"})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +112,7 @@ async def test_a_setting_that_the_broker_refuses_is_an_error(addresses: Addresse
     ],
 )
 def test_with_three_replicas_two_must_have_a_record(replicas: int, current: str, wanted: str | None) -> None:
-    topic = Topic(EVENTS, keep=None)
+    topic = Topic(EVENTS_TOPIC, keep=None)
     changed = topics._changes(topic, replicas, topic.config() | {"min.insync.replicas": current})
     assert changed == ({"min.insync.replicas": wanted} if wanted else {})
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier, Literal
 
-from events.catalogue import write
+from events.catalogue import json_of
 from projections.details import fold as details
 from projections.details.table import DetailsTable
 from projections.status import fold as status
@@ -103,7 +103,7 @@ async def test_details_join_the_invoice_with_all_that_became_of_it(client: httpx
     answer = await client.get(f"/invoices/{facts.NUMBER}")
     assert answer.status_code == 200
     document = answer.json()
-    assert document["invoice"] == json.loads(write(STORY[0]))
+    assert document["invoice"] == json.loads(json_of(STORY[0]))
     assert document["status"] == naive.status_document(STORY)
     assert document["return"]["form"]["state"] == "04"
     assert document["credit_note"]["net_amount"] == "-100.00"

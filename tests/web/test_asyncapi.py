@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, type_of
+from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, STATUS_TYPES, TAX_REQUEST_TYPES, type_of
 from events.topics import TOPICS
 from web.api.asyncapi import asyncapi_document
 
 DOCUMENT = asyncapi_document("1.2.3")
-ALL = {**COMMANDS, **EVENTS, **REPLIES, **STATUS, **TAX_REQUESTS}
+ALL = {**COMMAND_TYPES, **EVENT_TYPES, **REPLY_TYPES, **STATUS_TYPES, **TAX_REQUEST_TYPES}
 
 
 def refs(node: Any) -> Iterator[str]:
@@ -58,7 +58,7 @@ def test_a_message_tells_its_headers_key_and_body(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name.replace(".", "_")]
     required = set(message["headers"]["required"])
     assert {"ce_specversion", "ce_id", "ce_source", "ce_type"} <= required
-    assert ("ce_invoiceversion" in required) == (name in EVENTS)
+    assert ("ce_invoiceversion" in required) == (name in EVENT_TYPES)
     assert message["headers"]["properties"]["ce_type"] == {"const": type_of(name)}
     assert message["bindings"]["kafka"]["key"]["type"] == "string"
     assert resolve(message["payload"]["$ref"])["type"] == "object"

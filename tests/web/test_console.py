@@ -14,7 +14,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 from fastapi import Request
 
-from events.catalogue import EVENTS
+from events.catalogue import EVENT_TYPES
 from events.commands import RequestReissue, RequestReturn
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
 from rules.calendar import MAINLAND_CHINA
@@ -87,7 +87,7 @@ def test_a_zone_that_does_not_exist_is_not_looked_for(cookie: str, zone: str) ->
         (words.ROUTE, get_args(Route)),
         (words.PHASE, get_args(Phase)),
         (words.REASON, get_args(ReturnReason)),
-        (words.EVENT, [name.partition(".")[0] for name in EVENTS]),
+        (words.EVENT, [name.partition(".")[0] for name in EVENT_TYPES]),
     ],
 )
 def test_every_code_has_its_words(meanings: Mapping[str, str], codes: tuple[str, ...]) -> None:

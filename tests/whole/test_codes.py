@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from events.catalogue import EVENTS
+from events.catalogue import EVENT_TYPES
 from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
 from service.invoice import forms
 from service.invoice.refusal_kinds import Refusal, RuleCode
@@ -46,7 +46,7 @@ def test_every_code_and_every_event_has_its_story() -> None:
     assert set(REFUSALS) == set(get_args(RuleCode))
     assert set(forms._BY_STATE.values()) <= set(ENDS)
     overdue_and_refused = {"ReturnOverdue", "ReturnRefused"}  # one needs days to pass, the other has many stories
-    assert {f"{name}.v1" for name in {*ACCEPTED, *overdue_and_refused}} == set(EVENTS)
+    assert {f"{name}.v1" for name in {*ACCEPTED, *overdue_and_refused}} == set(EVENT_TYPES)
 
 
 @pytest.mark.parametrize(("code", "story"), ALL.values(), ids=ALL)

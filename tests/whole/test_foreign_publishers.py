@@ -15,9 +15,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Producer
 
 from events import cloudevents
-from events.catalogue import name_of, write
+from events.catalogue import json_of, name_of
 from events.commands import AnyCommand
-from events.topics import EVENTS, REPLIES, STATUS, Channel
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, STATUS_TOPIC, Channel
 from tests.service.support.orders import NUMBER, ask_simply, register
 from tests.transport.test_inflating import CODECS
 from tests.whole.support.client import connected
@@ -42,7 +42,7 @@ def published(addresses: Addresses, codec: str, commands: Sequence[tuple[str, An
             correlation=id_,
             causation=None,
         )
-        producer.produce(topic, write(command), command.invoice_number.encode(), headers=list(headers))
+        producer.produce(topic, json_of(command), command.invoice_number.encode(), headers=list(headers))
     assert producer.flush(20) == 0
     return ids
 
@@ -80,7 +80,7 @@ async def test_every_codec_on_every_topic_is_answered_and_so_are_all_others(
 
 
 async def test_events_that_the_broker_compresses_reach_every_read_model(addresses: Addresses, tmp_path: Path) -> None:
-    await compress(addresses, EVENTS, "zstd")
+    await compress(addresses, EVENTS_TOPIC, "zstd")
     roles = ("worker", "relay", "projector", "clock", "api")
     async with system(addresses, tmp_path, *roles) as (_, http), connected(addresses.kafka) as client:
         await client.tell(register(kind="general"))
@@ -109,7 +109,7 @@ async def test_foreign_records_on_the_api_s_topics_end_no_tail(addresses: Addres
 
 def foreign(addresses: Addresses) -> None:
     producer = Producer({"bootstrap.servers": addresses.kafka})
-    for topic in (REPLIES, STATUS):
+    for topic in (REPLIES_TOPIC, STATUS_TOPIC):
         for partition in range(8):
             for value in (b"no JSON", b'{"account_id": 1}', b"[]", b"[" * 100_000, b"\xff"):
                 producer.produce(topic, value, b"foreign", partition=partition)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from events.catalogue import EVENTS, write
+from events.catalogue import EVENT_TYPES, json_of
 from events.commands import AnyCommand
 from events.status import InvoiceStatus
 from local import ports
@@ -70,13 +70,13 @@ class Rules(World):
             document = fold(document, event, at)
         assert document is not None
         assert document.version == version
-        return json.loads(write(document))
+        return json.loads(json_of(document))
 
 
 def test_the_rules_and_the_seed_agree_in_thousands_of_steps() -> None:
     reached = play(Rules(), examples=3 * STEPS // RUN)
     assert reached["steps"] >= STEPS
-    wanted = {name.removesuffix(".v1") for name in EVENTS} | {*get_args(RuleCode)} | {*ENDS, "nothing"}
+    wanted = {name.removesuffix(".v1") for name in EVENT_TYPES} | {*get_args(RuleCode)} | {*ENDS, "nothing"}
     assert sorted(wanted - reached.keys()) == [], "never reached"
 
 

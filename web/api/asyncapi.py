@@ -11,12 +11,27 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from events import schemas
-from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, schema_of, type_of
-from events.topics import DEAD_LETTERS, PARKED, RELAY, TOPICS, Channel, Topic
-from events.topics import EVENTS as EVENTS_TOPIC
-from events.topics import REPLIES as REPLIES_TOPIC
-from events.topics import STATUS as STATUS_TOPIC
-from events.topics import TAX_REQUESTS as TAX_REQUESTS_TOPIC
+from events.catalogue import (
+    COMMAND_TYPES,
+    EVENT_TYPES,
+    REPLY_TYPES,
+    STATUS_TYPES,
+    TAX_REQUEST_TYPES,
+    schema_of,
+    type_of,
+)
+from events.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    PARKED_TOPIC,
+    RELAY_TOPIC,
+    REPLIES_TOPIC,
+    STATUS_TOPIC,
+    TAX_REQUESTS_TOPIC,
+    TOPICS,
+    Channel,
+    Topic,
+)
 
 _WRITERS = {
     Channel.CUSTOMER.value: "customer portal, redletter api",
@@ -25,7 +40,7 @@ _WRITERS = {
     Channel.INTERNAL.value: "redletter clock",
     EVENTS_TOPIC: "redletter relay",
     REPLIES_TOPIC: "redletter relay",
-    DEAD_LETTERS: "redletter relay",
+    DEAD_LETTERS_TOPIC: "redletter relay",
     STATUS_TOPIC: "redletter projector",
     TAX_REQUESTS_TOPIC: "redletter clock",
 }
@@ -36,7 +51,7 @@ _ABOUT = {
     ),
     EVENTS_TOPIC: "What happened, in order for each invoice, exactly once for those who read committed records only.",
     REPLIES_TOPIC: "One reply to every readable command record; ce_causationid is the command's id.",
-    DEAD_LETTERS: "Records that are no readable command, byte for byte, with dl_ headers that tell why and from where.",
+    DEAD_LETTERS_TOPIC: "Records that are not readable commands, byte for byte; dl_ headers tell why and from where.",
     STATUS_TOPIC: "The newest status document of each invoice (compacted). It may repeat, and never goes back.",
     TAX_REQUESTS_TOPIC: "What the tax connector is asked. Repeated under the same id until it is answered.",
 }
@@ -93,20 +108,20 @@ def asyncapi_document(version: str) -> dict[str, Any]:
 
 
 def _public() -> list[Topic]:
-    return [topic for topic in TOPICS if topic.name not in {RELAY, PARKED}]
+    return [topic for topic in TOPICS if topic.name not in {RELAY_TOPIC, PARKED_TOPIC}]
 
 
 def _by_topic() -> dict[str, dict[str, type[BaseModel]]]:
     """Return the messages of each topic, by stored name."""
     found: dict[str, dict[str, type[BaseModel]]] = {channel.value: {} for channel in Channel}
-    for name, command in COMMANDS.items():
+    for name, command in COMMAND_TYPES.items():
         found[command.CHANNEL.value][name] = command
     return {
         **found,
-        EVENTS_TOPIC: {**EVENTS},
-        REPLIES_TOPIC: {**REPLIES},
-        STATUS_TOPIC: {**STATUS},
-        TAX_REQUESTS_TOPIC: {**TAX_REQUESTS},
+        EVENTS_TOPIC: {**EVENT_TYPES},
+        REPLIES_TOPIC: {**REPLY_TYPES},
+        STATUS_TOPIC: {**STATUS_TYPES},
+        TAX_REQUESTS_TOPIC: {**TAX_REQUEST_TYPES},
     }
 
 
@@ -150,15 +165,17 @@ def _operation(topic: Topic, by_topic: Mapping[str, Mapping[str, type[BaseModel]
         operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": ["redletter.worker"]}}}
         operation["reply"] = {
             "channel": {"$ref": f"#/channels/{REPLIES_TOPIC}"},
-            "messages": [{"$ref": f"#/channels/{REPLIES_TOPIC}/messages/{_title(name)}"} for name in REPLIES],
+            "messages": [{"$ref": f"#/channels/{REPLIES_TOPIC}/messages/{_title(name)}"} for name in REPLY_TYPES],
         }
     return operation
 
 
 def _message(name: str, kind: type[BaseModel]) -> dict[str, Any]:
-    wanted = _OF_COMMANDS if name in COMMANDS else _OF_OURS
-    wanted += ("ce_invoiceversion",) if name in EVENTS else ()
-    headers = {header: schema for header, schema in _HEADERS.items() if header != "ce_invoiceversion" or name in EVENTS}
+    wanted = _OF_COMMANDS if name in COMMAND_TYPES else _OF_OURS
+    wanted += ("ce_invoiceversion",) if name in EVENT_TYPES else ()
+    headers = {
+        header: schema for header, schema in _HEADERS.items() if header != "ce_invoiceversion" or name in EVENT_TYPES
+    }
     told = {"ce_type": {"const": type_of(name)}, "ce_dataschema": {"const": schema_of(name)}}
     return {
         "name": type_of(name),
@@ -178,7 +195,7 @@ def _schemas(by_topic: Mapping[str, Mapping[str, type[BaseModel]]]) -> dict[str,
     for messages in by_topic.values():
         for name, kind in messages.items():
             # The parts of commands are closed, those of everything else open: they cannot go by the same name.
-            within = "InCommand" if name in COMMANDS else ""
+            within = "InCommand" if name in COMMAND_TYPES else ""
             schema = schemas.of(kind, ref_template=f"#/components/schemas/{{model}}{within}")
             found |= {f"{part}{within}": of for part, of in schema.pop("$defs", {}).items()}
             found[_title(name)] = schema

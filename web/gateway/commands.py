@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from events import bodies, cloudevents, schemas
-from events.catalogue import COMMANDS, name_of, write
+from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.cloudevents import LONGEST_ID, is_source, traceparent_of
 from events.commands import RequestReissue, RequestReturn
 from events.faults import Fault, Faults
@@ -200,7 +200,9 @@ async def _publish(
         traceparent=traceparent,
     )
     try:
-        return await publisher.publish(COMMANDS[name].CHANNEL.value, key, number.encode(), write(command), headers)
+        return await publisher.publish(
+            COMMAND_TYPES[name].CHANNEL.value, key, number.encode(), json_of(command), headers
+        )
     except Unavailable:
         detail = "Commands cannot be accepted right now. Send it again with the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from events.replies import reply_id
-from events.topics import REPLIES
+from events.topics import REPLIES_TOPIC
 from transport.records import ConsumerRecord
 from web.gateway.producing import READY_WITHIN, NotHandedOver, Place, Producers, was_refused
 from web.live.tail import Tail
@@ -67,7 +67,7 @@ class CommandPublisher:
     def __init__(self, bootstrap: str) -> None:
         self._producers = Producers(bootstrap)
         self._waiting: dict[str, set[_Waiting]] = {}
-        self.tail = Tail(bootstrap, REPLIES, self._take)
+        self.tail = Tail(bootstrap, REPLIES_TOPIC, self._take)
 
     async def run(self) -> None:
         """Read replies until cancelled."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from events.topics import STATUS
+from events.topics import STATUS_TOPIC
 from events.values import AccountId
 from transport.records import ConsumerRecord
 from web.http.parameters import QueryRoute
@@ -111,7 +111,7 @@ class Hub:
     """Reads the topic of status documents once, and hands each to all who listen."""
 
     def __init__(self, bootstrap: str) -> None:
-        self.tail = Tail(bootstrap, STATUS, self._take, self._begin)
+        self.tail = Tail(bootstrap, STATUS_TOPIC, self._take, self._begin)
         self._kept: dict[int, Change] = {}  # in the order in which they came
         self._bytes = 0
         self._count = 0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.values import Record
+from events.values import Message
 from projections.catalogue import MODELS
 from projections.engine import health
 from projections.engine.health import Stopped
@@ -61,7 +61,7 @@ class Condition(NamedTuple):
     stopped: Sequence[Stopped]
 
 
-class Reason(Record):
+class Reason(Message):
     """Why the system is degraded. detail: a sentence for people."""
 
     code: str

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, class_row
 
 from events.replies import is_alarming
-from events.values import AccountId, InvoiceNumber, Phase, Record, ReturnId, Time
+from events.values import AccountId, InvoiceNumber, Message, Phase, ReturnId, Time
 
 _OPEN: LiteralString = """
     select account_id, invoice_number, return_id, phase, requested_at, due_latest, overdue, attempts, failure, retry_at
@@ -33,7 +33,7 @@ _DEAD_LETTERS = """
 _COUNT_DEAD_LETTERS = "select reason, count(*) from projections.dead_letters group by reason order by reason"
 
 
-class OpenReturn(Record):
+class OpenReturn(Message):
     """A return that is not complete."""
 
     account_id: AccountId
@@ -48,7 +48,7 @@ class OpenReturn(Record):
     retry_at: Time | None = None
 
 
-class DeadLetter(Record):
+class DeadLetter(Message):
     """Where an unreadable record lies, and why."""
 
     topic: str

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from psycopg import Error
 from pydantic import BaseModel, ConfigDict
 
-from events.values import Record, Time
+from events.values import Message, Time
 from web.http.bounded import within
 from web.http.parameters import QueryRoute
 from web.http.problems import ProblemDocument
@@ -32,7 +32,7 @@ TABLES_WITHIN = 2.5
 Result = TypeVar("Result")
 
 
-class ConsumerLag(Record):
+class ConsumerLag(Message):
     """How far a consumer is behind: messages, and the age of the oldest of them in seconds."""
 
     consumer: str
@@ -40,7 +40,7 @@ class ConsumerLag(Record):
     seconds: float
 
 
-class Returns(Record):
+class Returns(Message):
     """Open returns in a phase, and how many of them are overdue."""
 
     phase: str
@@ -48,7 +48,7 @@ class Returns(Record):
     overdue: int
 
 
-class Alarm(Record):
+class Alarm(Message):
     """Refusals that somebody must look at."""
 
     command_type: str
@@ -57,14 +57,14 @@ class Alarm(Record):
     last_at: Time
 
 
-class Unpublished(Record):
+class Unpublished(Message):
     """Entries of the log that are not published yet, and the age of the oldest of them in seconds."""
 
     entries: int
     seconds: float
 
 
-class OperationsBoard(Record):
+class OperationsBoard(Message):
     """What somebody should look at. reasons: what does not go on. lag is absent while Kafka cannot be asked."""
 
     at: Time

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from events import schemas
-from events.catalogue import COMMANDS, EVENTS, REPLIES, STATUS, TAX_REQUESTS, write
-from events.values import Record
+from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, STATUS_TYPES, TAX_REQUEST_TYPES, json_of
+from events.values import Message
 from tests.events.support.messages import MESSAGES
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMAS = ROOT / "docs" / "schemas"
 ANNOUNCED = SCHEMAS / "announced.json"
-TYPES: dict[str, type[Record]] = {**COMMANDS, **EVENTS, **REPLIES, **TAX_REQUESTS, **STATUS}
+TYPES: dict[str, type[Message]] = {**COMMAND_TYPES, **EVENT_TYPES, **REPLY_TYPES, **TAX_REQUEST_TYPES, **STATUS_TYPES}
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def approve(entry: str) -> None:
         for which, message in made.items():
             path = GOLDEN / f"{name}.{which}.json"
             if not path.exists():
-                path.write_bytes(write(message))
+                path.write_bytes(json_of(message))
     SCHEMAS.mkdir(exist_ok=True)
     known = announced()
     for name in TYPES:

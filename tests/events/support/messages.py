@@ -38,7 +38,7 @@ from events.invoice_events import (
 from events.replies import CommandAccepted, CommandRefused, EventReference
 from events.status import InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
-from events.values import Buyer, Calendar, Charge, Document, Record, RedFontForm, Replaces, Seller
+from events.values import Buyer, Calendar, Charge, Document, Message, RedFontForm, Replaces, Seller
 
 NUMBER = "26312000000000000001"
 REPLACEMENT = "26312000000000000002"
@@ -144,13 +144,13 @@ STATUS_MORE = {
 }
 
 
-def _two(type_: type[Record], least: dict[str, object], more: dict[str, object] | None = None) -> dict[str, Record]:
+def _two(type_: type[Message], least: dict[str, object], more: dict[str, object] | None = None) -> dict[str, Message]:
     """Make one with the fewest fields and, where there is more to say, one with all."""
     made = {"least": type_.model_validate(least)}
     return made | ({"full": type_.model_validate(least | more)} if more else {})
 
 
-MESSAGES: dict[str, dict[str, Record]] = {
+MESSAGES: dict[str, dict[str, Message]] = {
     "RegisterInvoice.v1": _two(RegisterInvoice, OWN | ISSUED, ISSUED_MORE),
     "RefuseReissue.v1": _two(
         RefuseReissue, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "reason": "account closed"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from events.catalogue import COMMANDS, write
+from events.catalogue import COMMAND_TYPES, json_of
 from events.topics import Channel
 from tests.events.support.messages import MESSAGES
 from tests.events.support.messages import NUMBER as EXAMPLE
@@ -56,10 +56,10 @@ class Anything:
 
     def _examples(self) -> Iterator[Hurt]:
         """Yield the golden examples of every command, about each invoice."""
-        for name, command in COMMANDS.items():
+        for name, command in COMMAND_TYPES.items():
             for example in MESSAGES[name].values():
                 for number in self._numbers:
-                    value = write(example).replace(EXAMPLE.encode(), number.encode())
+                    value = json_of(example).replace(EXAMPLE.encode(), number.encode())
                     headers = (
                         ("ce_specversion", b"1.0"),
                         ("ce_id", b""),

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from events.catalogue import named, read_event, write
+from events.catalogue import json_of, read_event, stored_name
 from events.status import InvoiceStatus
-from events.topics import STATUS, TAX_REQUESTS
+from events.topics import STATUS_TOPIC, TAX_REQUESTS_TOPIC
 from projections.status.fold import fold
 from tests.faults.support.load import Answer, Sent
 from transport.addresses import Addresses
@@ -94,7 +94,7 @@ def answer_of(body: Mapping[str, Any]) -> Answer:
     return Answer(
         code=body.get("code"),
         status=body.get("status"),
-        events=tuple(named(event["type"]).removesuffix(".v1") for event in body.get("events", ())),
+        events=tuple(stored_name(event["type"]).removesuffix(".v1") for event in body.get("events", ())),
         version=body.get("invoice_version"),
         replayed=body["replayed"],
     )
@@ -128,10 +128,10 @@ async def assert_read_model_is_a_fold_of(events: Sequence[ConsumerRecord], addre
     folded: dict[str, InvoiceStatus] = {}
     for record in events:
         told = headers(record)
-        event = read_event(named(told["ce_type"]), record.value or b"")
+        event = read_event(stored_name(told["ce_type"]), record.value or b"")
         number = event.invoice_number
         folded[number] = fold(folded.get(number), event, int(told["ce_invoiceversion"]))
-    wanted = {number: json.loads(write(status)) for number, status in folded.items()}
+    wanted = {number: json.loads(json_of(status)) for number, status in folded.items()}
     await until(lambda: _read_model(addresses.database), wanted)
     await until(lambda: _published(addresses.kafka), wanted)
 
@@ -145,7 +145,7 @@ async def _read_model(database: str) -> dict[str, Any]:
 async def _published(bootstrap: str) -> dict[str, Any]:
     """Read the newest status document of each invoice; on the way there none may go back."""
     newest: dict[str, Any] = {}
-    for record in await everything(bootstrap, STATUS):
+    for record in await everything(bootstrap, STATUS_TOPIC):
         document = json.loads(record.value or b"{}")
         number = document["invoice_number"]
         assert document["version"] >= newest.get(number, document)["version"]
@@ -167,15 +167,15 @@ async def assert_tax_requests_never_go_back(bootstrap: str, events: Sequence[Con
     order = ("VerifyRedFontForm.v1", "OpenRedFontForm.v1", "IssueCreditNote.v1", "VerifyReversal.v1")
     stages: dict[str, int] = {}
     attempts: dict[str, int] = {}
-    for record in await everything(bootstrap, TAX_REQUESTS):
-        body, name = json.loads(record.value or b"{}"), named(headers(record)["ce_type"])
+    for record in await everything(bootstrap, TAX_REQUESTS_TOPIC):
+        body, name = json.loads(record.value or b"{}"), stored_name(headers(record)["ce_type"])
         assert order.index(name) >= stages.get(body["return_id"], 0)
         assert body["attempt"] >= attempts.get(body["request_id"], 1)
         stages[body["return_id"]], attempts[body["request_id"]] = order.index(name), body["attempt"]
     returns = {
         json.loads(record.value or b"{}")["return_id"]
         for record in events
-        if named(headers(record)["ce_type"]) == "ReturnRequested.v1"
+        if stored_name(headers(record)["ce_type"]) == "ReturnRequested.v1"
     }
     # The load answers on its own, so a question may be settled before the clock asks it.
     assert stages.keys() <= returns

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 from events.commands import AnyCommand
 from events.topics import Channel
 
@@ -52,7 +52,7 @@ def command(
     **body: Any,
 ) -> Sent:
     """Build a readable command in binary mode."""
-    channel = COMMANDS[f"{name}.v1"].CHANNEL.value
+    channel = COMMAND_TYPES[f"{name}.v1"].CHANNEL.value
     value = json.dumps({"invoice_number": number, **body}).encode()
     headers = (
         ("ce_specversion", b"1.0"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from events.topics import REPLIES, Channel
+from events.topics import REPLIES_TOPIC, Channel
 from tests.faults.support.load import Script, Sent, unreadable
 
 ANSWERED_WITHIN = 90.0
@@ -94,7 +94,10 @@ class Outside:
 
     async def _listen(self) -> None:
         consumer = AIOKafkaConsumer(
-            REPLIES, bootstrap_servers=self._bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+            REPLIES_TOPIC,
+            bootstrap_servers=self._bootstrap,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
         )
         await consumer.start()
         try:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from events import cloudevents
-from events.catalogue import name_of, write
+from events.catalogue import json_of, name_of
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS
+from events.topics import EVENTS_TOPIC
 from transport.records import ConsumerRecord, OutgoingRecord
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -13,9 +13,9 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 def message(event: AnyInvoiceEvent, version: int) -> OutgoingRecord:
     return OutgoingRecord(
-        topic=EVENTS,
+        topic=EVENTS_TOPIC,
         key=event.invoice_number.encode(),
-        value=write(event),
+        value=json_of(event),
         headers=cloudevents.headers(
             id=event_id(event.invoice_number, version),
             source="urn:redletter:worker",

@@ -14,9 +14,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from events import cloudevents
-from events.catalogue import name_of, named, write
+from events.catalogue import json_of, name_of, stored_name
 from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
-from events.topics import EVENTS, TAX_REQUESTS, Channel
+from events.topics import EVENTS_TOPIC, TAX_REQUESTS_TOPIC, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
 from service.clock import sending
@@ -61,11 +61,11 @@ class Sent:
     at: int
 
 
-async def sent(addresses: Addresses, topic: str = TAX_REQUESTS) -> list[Sent]:
+async def sent(addresses: Addresses, topic: str = TAX_REQUESTS_TOPIC) -> list[Sent]:
     records = await everything(addresses.kafka, topic)
     return [
         Sent(
-            named(headers(record)["ce_type"]).removesuffix(".v1"),
+            stored_name(headers(record)["ce_type"]).removesuffix(".v1"),
             headers(record)["ce_id"],
             (record.key or b"").decode(),
             json.loads(record.value or b"{}"),
@@ -75,7 +75,9 @@ async def sent(addresses: Addresses, topic: str = TAX_REQUESTS) -> list[Sent]:
     ]
 
 
-async def until(addresses: Addresses, enough: Callable[[list[Sent]], bool], topic: str = TAX_REQUESTS) -> list[Sent]:
+async def until(
+    addresses: Addresses, enough: Callable[[list[Sent]], bool], topic: str = TAX_REQUESTS_TOPIC
+) -> list[Sent]:
     async with asyncio.timeout(30):
         while not enough(found := await sent(addresses, topic)):
             await asyncio.sleep(0.05)
@@ -99,7 +101,7 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Call
             )
             as_written = [(name, written(value)) for name, value in told]
             key = event.invoice_number.encode()
-            await producer.send_and_wait(EVENTS, written(write(event)), key=key, headers=as_written)
+            await producer.send_and_wait(EVENTS_TOPIC, written(json_of(event)), key=key, headers=as_written)
 
 
 @asynccontextmanager
@@ -278,7 +280,7 @@ async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses:
         sender = Sender(addresses.database, producers, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
         await sender.own(everything_)
     with pytest.raises(Fenced):
-        await earlier.publish(0, [OutgoingRecord(TAX_REQUESTS, b"key", b"{}", [], 0)])
+        await earlier.publish(0, [OutgoingRecord(TAX_REQUESTS_TOPIC, b"key", b"{}", [], 0)])
     await earlier.close()
     await later.close()
 

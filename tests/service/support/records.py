@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from events.catalogue import COMMANDS
+from events.catalogue import COMMAND_TYPES
 from transport.records import ConsumerRecord
 
 NUMBER = "26000000000000000001"
@@ -64,7 +64,7 @@ def binary(
     **attributes: bytes | None,
 ) -> ConsumerRecord:
     """Build a command in binary mode, on the topic it belongs to."""
-    topic = topic or COMMANDS[f"{name}.v1"].CHANNEL.value
+    topic = topic or COMMAND_TYPES[f"{name}.v1"].CHANNEL.value
     return raw(json.dumps(body).encode(), headers(name, **attributes), topic=topic, offset=offset, at=at)
 
 
@@ -80,4 +80,4 @@ def structured(name: str, body: object, **attributes: object) -> ConsumerRecord:
     }
     value = json.dumps(event).encode()
     content_type = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
-    return raw(value, content_type, topic=COMMANDS[f"{name}.v1"].CHANNEL.value)
+    return raw(value, content_type, topic=COMMAND_TYPES[f"{name}.v1"].CHANNEL.value)

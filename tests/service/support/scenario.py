@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from events.catalogue import name_of, read_event, write
+from events.catalogue import json_of, name_of, read_event
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Route
@@ -53,7 +53,7 @@ class Scenario:
                 overlay.apply(claim_changes(state, event))
                 state = evolve(state, event)
                 self.streams.setdefault(event.invoice_number, []).append(
-                    read_event(name_of(type(event)), write(event))  # as the store gives it back
+                    read_event(name_of(type(event)), json_of(event))  # as the store gives it back
                 )
             assert self.state(command.invoice_number) == state
             self._save(overlay)

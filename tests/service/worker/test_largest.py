@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.catalogue import COMMANDS, write
+from events.catalogue import COMMAND_TYPES, json_of
 from service.worker.reading import LARGEST_COMMAND
 from tests.events.support.messages import MESSAGES
 from tests.faults.support.anything import Hurt
@@ -34,7 +34,7 @@ def _record(sent: Sent) -> Hurt:
 
 
 def hurt(name: str, body: bytes, *, key: str = NUMBER, **attributes: bytes | None) -> Hurt:
-    return Hurt(COMMANDS[f"{name}.v1"].CHANNEL.value, key.encode(), body, headers(name, **attributes), "gzip")
+    return Hurt(COMMAND_TYPES[f"{name}.v1"].CHANNEL.value, key.encode(), body, headers(name, **attributes), "gzip")
 
 
 FIELDS = json.dumps(CANCEL).encode()[:-1]
@@ -89,9 +89,9 @@ TEXTS = ('"', "\\", "\x01", "\x7f", "字", "\U0001f600", "x", "0", "260000000000
 @st.composite
 def swollen(draw: st.DrawFn) -> tuple[int, str, dict[str, Any]]:
     """Return how far the invoice is, a command's name, and a body that one of its fields fills."""
-    name = draw(st.sampled_from(sorted(COMMANDS)))
+    name = draw(st.sampled_from(sorted(COMMAND_TYPES)))
     example = draw(st.sampled_from(sorted(MESSAGES[name])))
-    body: dict[str, Any] = json.loads(write(MESSAGES[name][example]))
+    body: dict[str, Any] = json.loads(json_of(MESSAGES[name][example]))
     inside = draw(st.sampled_from([body, *(value for value in body.values() if isinstance(value, dict))]))
     field = draw(st.sampled_from([*inside, "more"]))
     inside[field] = draw(fillings())

@@ -12,10 +12,10 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from events import cloudevents
-from events.catalogue import name_of, named, read_event, write
+from events.catalogue import json_of, name_of, read_event, stored_name
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
-from events.topics import EVENTS, REPLIES
+from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from transport.topics import partition_counts
 
 ANSWERED_WITHIN = 60.0
@@ -68,7 +68,7 @@ class Client:
             correlation=id_,
             causation=None,
         )
-        await self.producer.send_and_wait(command.CHANNEL.value, write(command), key=number.encode(), headers=headers)
+        await self.producer.send_and_wait(command.CHANNEL.value, json_of(command), key=number.encode(), headers=headers)
         return id_
 
     def of(self, number: str) -> list[AnyInvoiceEvent]:
@@ -89,10 +89,10 @@ class Client:
         """Listen until cancelled."""
         async for record in consumer:
             headers = {name: value.decode() for name, value in record.headers}
-            if record.topic == REPLIES:
+            if record.topic == REPLIES_TOPIC:
                 self.replies.setdefault(headers["ce_causationid"], []).append(json.loads(record.value))
             else:
-                self.events[headers["ce_id"]] = read_event(named(headers["ce_type"]), record.value)
+                self.events[headers["ce_id"]] = read_event(stored_name(headers["ce_type"]), record.value)
 
 
 @asynccontextmanager
@@ -105,7 +105,9 @@ async def connected(bootstrap: str) -> AsyncGenerator[Client]:
     counts = await partition_counts(bootstrap)
     await producer.start()
     await consumer.start()
-    consumer.assign([TopicPartition(topic, one) for topic in (REPLIES, EVENTS) for one in range(counts[topic])])
+    consumer.assign(
+        [TopicPartition(topic, one) for topic in (REPLIES_TOPIC, EVENTS_TOPIC) for one in range(counts[topic])]
+    )
     client = Client(producer)
     hearing = asyncio.create_task(client.hear(consumer))
     try:

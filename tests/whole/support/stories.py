@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from events.catalogue import COMMANDS, name_of, write
+from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.commands import AnyCommand
 from events.values import Buyer
 from tests.service.support.orders import (
@@ -54,15 +54,15 @@ class Story:
 
 def filled(command: AnyCommand, ids: dict[str, str]) -> AnyCommand:
     """Fill in the ids that the commands before have led to."""
-    body = write(command).decode()
+    body = json_of(command).decode()
     for stands_for, id_ in ids.items():
         body = body.replace(stands_for, id_)
-    return COMMANDS[name_of(type(command))].model_validate_json(body)
+    return COMMAND_TYPES[name_of(type(command))].model_validate_json(body)
 
 
 def _about(command: AnyCommand, index: int) -> AnyCommand:
-    body = _DOCUMENT.sub(rf"\g<1>{index:04d}\g<2>", write(command).decode())
-    return COMMANDS[name_of(type(command))].model_validate_json(_CHARGE.sub(rf'"\1 of {index}"', body))
+    body = _DOCUMENT.sub(rf"\g<1>{index:04d}\g<2>", json_of(command).decode())
+    return COMMAND_TYPES[name_of(type(command))].model_validate_json(_CHARGE.sub(rf'"\1 of {index}"', body))
 
 
 ISSUED = (register(), observe())
