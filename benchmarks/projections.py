@@ -40,8 +40,8 @@ from events.topics import EVENTS_TOPIC
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 from projections import schema
 from projections.catalogue import MODELS
-from projections.rebuild.filling import MOST
-from projections.rebuild.rebuilding import Told, rebuild
+from projections.rebuild.filling import MAX_FILL_RECORDS
+from projections.rebuild.rebuilding import ProgressReport, rebuild
 from redletter import logs
 from transport.addresses import Addresses
 
@@ -160,7 +160,7 @@ async def publish(bootstrap: str, events: Sequence[Stored]) -> None:
 async def redletter(addresses: Addresses, events: int) -> float:
     """Rebuild the status model, and return events per second."""
     began = time.monotonic()
-    await rebuild(addresses, MODELS["status"], Told(_quietly, lambda _: None), grace=0)
+    await rebuild(addresses, MODELS["status"], ProgressReport(_quietly, lambda _: None), grace=0)
     return events / (time.monotonic() - began)
 
 
@@ -198,7 +198,7 @@ async def raw(addresses: Addresses, events: int) -> float:
     done, writing = 0, asyncio.ensure_future(asyncio.sleep(0))
     with psycopg.connect(addresses.database) as connection:
         while done < events:
-            batch = await consumer.getmany(timeout_ms=500, max_records=MOST)
+            batch = await consumer.getmany(timeout_ms=500, max_records=MAX_FILL_RECORDS)
             before, done = done, done + sum(map(len, batch.values()))
             await writing
             part = loaded[before * len(loaded) // events : done * len(loaded) // events]
@@ -221,7 +221,7 @@ async def measure(servers: Addresses) -> dict[str, list[float]]:
     runs: dict[str, list[float]] = {name: [] for name in INVOICES}
     events = mixed(INVOICES["redletter"])
     async with system(servers) as own:
-        await asyncio.to_thread(schema.ensure, own.database)
+        await asyncio.to_thread(schema.ensure_read_tables, own.database)
         with console.status(f"publishing {len(events):,} events"):
             await publish(own.kafka, events)
         await asyncio.to_thread(_stand_at_the_end, own)

@@ -101,7 +101,7 @@ def _missing(own: Addresses) -> bool:
 
 async def fill(own: Addresses, copies: int) -> None:
     """Bring invoices into the read tables, ``copies`` times `MODELS` of them."""
-    await asyncio.to_thread(schema.ensure, own.database)
+    await asyncio.to_thread(schema.ensure_read_tables, own.database)
     await publish(own.kafka, told())
     async with _projected(own):
         pass

@@ -150,7 +150,7 @@ async def measure(servers: Addresses, folder: Path) -> Mapping[str, list[Sequenc
         "accepted to visible": [],
     }
     async with system(servers) as own:
-        await asyncio.to_thread(schema.ensure, own.database)
+        await asyncio.to_thread(schema.ensure_read_tables, own.database)
         with programs.running({role: role_command(role) for role in ROLES}, own, folder):
             await redletter(own, _registrations(0, WARMING))
             await bare(own, _registrations(0, WARMING))

@@ -16,9 +16,9 @@ from transport.positions import Move
 
 log = structlog.get_logger(__name__)
 
-TRIED_WITHIN = 20.0
+_RETRY_SECONDS = 20.0
 """Seconds within which a projector that runs tries again."""
-_LOOK_EVERY = 0.2
+_POLL_SECONDS = 0.2
 
 _STOPS: LiteralString = """
     select topic, partition, next, record_offset, why, tried_at, now() as now from projections.stopped
@@ -28,7 +28,7 @@ _SKIP = "insert into projections.skipped (model, topic, partition, record_offset
 _GOES_ON = "delete from projections.stopped where model = %s and topic = %s and partition = %s"
 
 
-class Standing(NamedTuple):
+class StoppedPartition(NamedTuple):
     """Where a read model stands and why. record_offset: None where no record is to blame. now: of the database."""
 
     topic: str
@@ -44,18 +44,21 @@ class NotTried(Exception):
     """No projector has tried again: none seems to run."""
 
 
-def standing(database: str, model: str) -> list[Standing]:
+def stopped_partitions(database: str, model: str) -> list[StoppedPartition]:
     """Return the partitions on which a read model has stopped. Raises: psycopg.Error."""
-    with connect(database, "projections") as connection, connection.cursor(row_factory=class_row(Standing)) as cur:
+    with (
+        connect(database, "projections") as connection,
+        connection.cursor(row_factory=class_row(StoppedPartition)) as cur,
+    ):
         return cur.execute(_STOPS, (model,)).fetchall()
 
 
-def tried_again(database: str, entry: CatalogueEntry, within: float = TRIED_WITHIN) -> Sequence[Standing]:
+def wait_for_retry(database: str, entry: CatalogueEntry, within: float = _RETRY_SECONDS) -> Sequence[StoppedPartition]:
     """Wait until every partition has been tried since now; return those that have not gone on.
 
     Raises: NotTried, psycopg.Error.
     """
-    left = standing(database, entry.name)
+    left = stopped_partitions(database, entry.name)
     since = left[0].now if left else None
     end = time.monotonic() + within
     while since and any(one.tried_at <= since for one in left):
@@ -64,27 +67,27 @@ def tried_again(database: str, entry: CatalogueEntry, within: float = TRIED_WITH
                 f"no projector has tried {entry.name} again within {within:.0f} s; one that is started does so at once"
             )
             raise NotTried(msg)
-        time.sleep(_LOOK_EVERY)
-        left = standing(database, entry.name)
+        time.sleep(_POLL_SECONDS)
+        left = stopped_partitions(database, entry.name)
     return left
 
 
-def step_over(database: str, entry: CatalogueEntry) -> list[Standing]:
+def skip_records(database: str, entry: CatalogueEntry) -> list[StoppedPartition]:
     """Move past the record that each stopped partition stands at, and keep a note of it; return where that was.
 
     Raises: PositionLost when a projector has moved on meanwhile; psycopg.Error.
     """
-    skipped = [one for one in standing(database, entry.name) if one.record_offset is not None]
+    skipped = [one for one in stopped_partitions(database, entry.name) if one.record_offset is not None]
     with connect(database, "projections") as connection, connection.transaction(), connection.cursor() as cur:
         for one in skipped:
-            _step_over(cur, entry, one, one.record_offset or 0)
+            _skip(cur, entry, one, one.record_offset or 0)
     for one in skipped:
         place = {"topic": one.topic, "partition": one.partition, "offset": one.record_offset}
         log.warning("record_skipped_on_purpose", model=entry.name, **place, why=one.why)
     return skipped
 
 
-def _step_over(cur: Cur, entry: CatalogueEntry, at: Standing, offset: int) -> None:
+def _skip(cur: Cur, entry: CatalogueEntry, at: StoppedPartition, offset: int) -> None:
     positions.advance(cur, entry.consumer, [Move(at.topic, at.partition, was=at.next, next=offset + 1)])
     cur.execute(_SKIP, (entry.name, at.topic, at.partition, offset, at.why))
     cur.execute(_GOES_ON, (entry.name, at.topic, at.partition))

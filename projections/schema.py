@@ -17,7 +17,7 @@ _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections')
 _BUILT = "insert into projections.built (model, code) values (%s, %s) on conflict (model) do nothing"
 
 
-def ensure(database_url: str) -> None:
+def ensure_read_tables(database_url: str) -> None:
     """Create the read tables that are missing.
 
     A lock that it cannot have at once is given up, so that nobody queues up behind it, and asked for again.
@@ -34,8 +34,8 @@ def _ensure(database_url: str) -> None:
     with session, session.transaction(), session.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
         cur.execute("create schema if not exists projections")
-        cur.execute(tables.CREATE)
-        cur.execute(health.CREATE)
+        cur.execute(tables.CREATE_BUILT)
+        cur.execute(health.CREATE_HEALTH)
         for entry in MODELS.values():
             if not is_there(cur, entry.make().names()[0]):
                 entry.make().create(cur)

@@ -20,4 +20,4 @@ def migrate(addresses: Addresses, partitions: int) -> None:
     # The log first: its partition count can be corrected while it is empty, a topic's count cannot.
     write_side.migrate(addresses.database, partitions)
     asyncio.run(topics.ensure(addresses.kafka, partitions))
-    read_side.ensure(addresses.database)
+    read_side.ensure_read_tables(addresses.database)

@@ -18,7 +18,7 @@ from projections import resuming
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.publication.failing import PUBLICATION
 from projections.rebuild import tables
-from projections.rebuild.rebuilding import Outcome, Told, rebuild, verify
+from projections.rebuild.rebuilding import Outcome, ProgressReport, rebuild, verify
 from transport.addresses import Addresses
 from transport.clients import postgres
 from web.operations import lag
@@ -26,7 +26,7 @@ from web.operations import lag
 _BUILT_BY = "select model, code, being_built_by is not null from projections.built"
 _SKIPPED = "select model, count(*) from projections.skipped group by model"
 
-ReadModelWork = Callable[[Addresses, CatalogueEntry, Told], Awaitable[Outcome]]
+ReadModelWork = Callable[[Addresses, CatalogueEntry, ProgressReport], Awaitable[Outcome]]
 
 
 class UnknownReadModel(Exception):
@@ -58,14 +58,15 @@ def rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         messages, seconds = (str(own.messages), f"{own.seconds:.1f}") if own else ("-", "-")
         code, building = built.get(name, ("", False))
         state = [
-            "; ".join(f"stopped: {stop.why}" for stop in resuming.standing(addresses.database, name)) or "running",
+            "; ".join(f"stopped: {stop.why}" for stop in resuming.stopped_partitions(addresses.database, name))
+            or "running",
             "" if code == entry.fingerprint else "built by a different version",
             "a rebuild is running or was interrupted" if building else "",
             f"skipped records: {skipped[name]}, rebuild it" if name in skipped else "",
             f"left over from a rebuild: {', '.join(old[name])}; the next rebuild drops it" if old.get(name) else "",
         ]
         yield name, messages, seconds, "; ".join(part for part in state if part)
-    if waiting := resuming.standing(addresses.database, PUBLICATION):
+    if waiting := resuming.stopped_partitions(addresses.database, PUBLICATION):
         yield PUBLICATION, "-", "-", f"stopped: {waiting[0].why}"
 
 
@@ -78,16 +79,16 @@ def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], b
         msg = f'unknown read model "{name}"; choose from {", ".join(MODELS)}'
         raise UnknownReadModel(msg)
     entry = MODELS[name]
-    if not resuming.standing(addresses.database, name):
+    if not resuming.stopped_partitions(addresses.database, name):
         return [f"{name} is not stopped"], True
-    skipped = resuming.step_over(addresses.database, entry) if skip else []
+    skipped = resuming.skip_records(addresses.database, entry) if skip else []
     advice = f"once the code can read it, run redletter projections rebuild {name}"
     sentences = [
         f"{name}: skipped {one.topic}[{one.partition}] offset {one.record_offset}, which it now lacks ({one.why})"
         + (f"; {advice}" if name in REBUILT else "")
         for one in skipped
     ]
-    if left := resuming.tried_again(addresses.database, entry):
+    if left := resuming.wait_for_retry(addresses.database, entry):
         return [*sentences, *(f"{name} has stopped again: {one.why}" for one in left)], False
     return [*sentences, f"{name} is running"], True
 
@@ -121,7 +122,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _progress(bars: Progress, entry: CatalogueEntry) -> Told:
+def _progress(bars: Progress, entry: CatalogueEntry) -> ProgressReport:
     task = bars.add_task(entry.name, total=None, rate="")
 
     def update(done: int, total: int) -> None:
@@ -129,7 +130,7 @@ def _progress(bars: Progress, entry: CatalogueEntry) -> Told:
         speed = bars.tasks[task].speed
         bars.update(task, rate=f"{speed:,.0f} events/s" if speed else "")
 
-    return Told(update, lambda sentence: terminal.print_to_stderr(f"{entry.name}: {sentence}"))
+    return ProgressReport(update, lambda sentence: terminal.print_to_stderr(f"{entry.name}: {sentence}"))
 
 
 WORK: dict[str, ReadModelWork] = {"rebuild": rebuild, "verify": verify}

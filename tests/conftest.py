@@ -51,7 +51,7 @@ def template(servers: Addresses) -> Iterator[str]:
     """Name a migrated database without rows; copying it takes a tenth of the time that migrating takes."""
     with database(servers) as url:
         write_side.migrate(url, PARTITIONS)
-        read_side.ensure(url)
+        read_side.ensure_read_tables(url)
         yield urlsplit(url).path.removeprefix("/")
 
 
@@ -86,7 +86,7 @@ async def migrate(addresses: Addresses) -> None:
     """Create empty topics and all tables."""
     await empty_topics(addresses.kafka)
     write_side.migrate(addresses.database, PARTITIONS)
-    read_side.ensure(addresses.database)
+    read_side.ensure_read_tables(addresses.database)
 
 
 async def empty_topics(bootstrap: str) -> None:

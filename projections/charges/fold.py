@@ -22,29 +22,30 @@ from events.invoice_events import (
 )
 from projections.engine.items import folding
 
-State = Literal["invoiced", "released", "reissue_pending", "replaced"]
+_State = Literal["invoiced", "released", "reissue_pending", "replaced"]
 """replaced: the charge went on to another invoice, which tells of it from then on."""
 
 
-class Charge(NamedTuple):
+class ChargeItem(NamedTuple):
     """A charge on one invoice. amount: as published. released_at: when the invoice was reversed."""
 
     charge_id: str
     amount: str
-    state: State
+    state: _State
     reissue_id: str | None
     released_at: datetime | None
 
 
-Charges = Mapping[str, Charge]
+_Charges = Mapping[str, ChargeItem]
 
 
-def changes(charges: Charges, event: AnyInvoiceEvent) -> Charges:
+def changes(charges: _Charges, event: AnyInvoiceEvent) -> _Charges:
     """Return the charges that an event changes."""
     match event:
         case InvoiceIssued():
             return {
-                one.charge_id: Charge(one.charge_id, str(one.amount), "invoiced", None, None) for one in event.charges
+                one.charge_id: ChargeItem(one.charge_id, str(one.amount), "invoiced", None, None)
+                for one in event.charges
             }
         case CreditNoteIssued():
             at = event.occurred_at
@@ -70,7 +71,7 @@ def changes(charges: Charges, event: AnyInvoiceEvent) -> Charges:
             assert_never(event)
 
 
-def _now(charges: Charges, charge_ids: Iterable[str], state: State, reissue_id: str | None) -> Charges:
+def _now(charges: _Charges, charge_ids: Iterable[str], state: _State, reissue_id: str | None) -> _Charges:
     return {key: charges[key]._replace(state=state, reissue_id=reissue_id) for key in charge_ids}
 
 

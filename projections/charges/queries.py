@@ -46,7 +46,7 @@ class ChargeLine(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ChargeFilter:
     """Which charges: those after one in the order of their ids, with these filters."""
 
     account_id: str | None
@@ -56,7 +56,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ChargePage:
     """Charges, and the id of the last one when there are more."""
 
     charges: Sequence[ChargeLine]
@@ -75,7 +75,7 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Sequ
     return [_line(row) for row in rows]
 
 
-async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
+async def page(connection: AsyncConnection[TupleRow], wanted: ChargeFilter) -> ChargePage:
     """Return a page of charges by id."""
     facts: dict[str, Any] = {
         "account": wanted.account_id,
@@ -88,7 +88,7 @@ async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
     rows = await (await connection.execute(_PAGE.format(SQL(" and ").join(conditions)), facts)).fetchall()
     shown = [_line(row) for row in rows]
     more = len(shown) > wanted.limit
-    return Page(shown[: wanted.limit], shown[wanted.limit - 1].charge_id if more else None)
+    return ChargePage(shown[: wanted.limit], shown[wanted.limit - 1].charge_id if more else None)
 
 
 def _line(row: TupleRow) -> ChargeLine:

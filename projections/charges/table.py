@@ -2,11 +2,11 @@
 
 from typing import LiteralString
 
-from projections.charges.fold import Charge
+from projections.charges.fold import ChargeItem
 from projections.engine.items_table import ItemsTable
 
 
-def charges_table(name: str = "charges") -> ItemsTable[Charge]:
+def charges_table(name: str = "charges") -> ItemsTable[ChargeItem]:
     """Return the table under a name."""
     columns: dict[str, LiteralString] = {
         "charge_id": 'text collate "C"',
@@ -16,4 +16,4 @@ def charges_table(name: str = "charges") -> ItemsTable[Charge]:
         "released_at": "timestamptz",
     }
     indexes = ("charge_id", "account_id, charge_id", "state, charge_id", "account_id, state, charge_id")
-    return ItemsTable(name, Charge, columns, indexes)
+    return ItemsTable(name, ChargeItem, columns, indexes)

@@ -32,7 +32,7 @@ from projections.details.row import (
 )
 from projections.status import fold as status
 
-Changes = dict[str, object]
+_Changes = dict[str, object]
 """New values of fields of the sequel, by name."""
 
 
@@ -52,7 +52,7 @@ def fold(row: DetailsRow | None, event: AnyInvoiceEvent, version: int) -> Detail
 
 def _changes(  # noqa: PLR0911 - one case per event
     sequel: Sequel, now: InvoiceStatus, event: AnyInvoiceEvent
-) -> Changes:
+) -> _Changes:
     match event:
         case ReturnRequested():
             return {"return_": _requested(now, event)}
@@ -83,7 +83,7 @@ def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
     return ReturnDetails.model_validate(dict(now.return_ or ()) | told)
 
 
-def _return(sequel: Sequel, now: InvoiceStatus, **told: object) -> Changes:
+def _return(sequel: Sequel, now: InvoiceStatus, **told: object) -> _Changes:
     """Carry the return on: its progress is always the status document's."""
     return {"return_": sequel.return_ and sequel.return_.model_copy(update=dict(now.return_ or ()) | told)}
 
@@ -122,7 +122,7 @@ def _reissue(event: ReissueRequested) -> Reissue:
     )
 
 
-def _close(sequel: Sequel, reissue_id: str, **told: object) -> Changes:
+def _close(sequel: Sequel, reissue_id: str, **told: object) -> _Changes:
     return {
         "reissues": tuple(
             reissue.model_copy(update=told) if reissue.reissue_id == reissue_id else reissue

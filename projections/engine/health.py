@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 MAX_REASON_CHARS = 500
 
-CREATE: LiteralString = """
+CREATE_HEALTH: LiteralString = """
     create table if not exists projections.stopped (
         model text not null,
         topic text not null,

@@ -8,7 +8,7 @@ from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from projections.engine.versions import VersionGap, is_next
 
 Item = TypeVar("Item", bound=NamedTuple)
-Changes = Callable[[Mapping[str, Item], AnyInvoiceEvent], Mapping[str, Item]]
+ItemChanges = Callable[[Mapping[str, Item], AnyInvoiceEvent], Mapping[str, Item]]
 """(items, event) -> the items that are new or have changed, by key."""
 
 
@@ -24,7 +24,7 @@ class Items(Generic[Item]):
 
 
 def folding(
-    changes: Changes[Item],
+    changes: ItemChanges[Item],
 ) -> Callable[[Items[Item] | None, AnyInvoiceEvent, int], Items[Item]]:
     """Return the fold that carries an invoice's items on by what ``changes`` says of each event."""
 

@@ -10,7 +10,7 @@ from events.values import RedFontForm
 from projections.engine.items import folding
 
 
-class NamedForm(NamedTuple):
+class FormItem(NamedTuple):
     """A form of one invoice. told: its JSON as the tax side told it. claimed_at: when it was last claimed."""
 
     number: str
@@ -20,14 +20,14 @@ class NamedForm(NamedTuple):
     claimed_at: datetime | None
 
 
-Forms = Mapping[str, NamedForm]
+_Forms = Mapping[str, FormItem]
 
 
-def changes(forms: Forms, event: AnyInvoiceEvent) -> Forms:
+def changes(forms: _Forms, event: AnyInvoiceEvent) -> _Forms:
     """Return the forms that an event changes. Only a refusal frees a form; one that reversed an invoice stays."""
     match event:
         case ReturnRequested(red_font_form_number=number) if number:
-            known = forms.get(number, NamedForm(number, None, active=False, told=None, claimed_at=None))
+            known = forms.get(number, FormItem(number, None, active=False, told=None, claimed_at=None))
             return {number: known._replace(active=True, claimed_at=event.occurred_at)}
         case RedFontFormConfirmed(form=form):
             return {form.number: _told(form, event.occurred_at)}
@@ -37,16 +37,16 @@ def changes(forms: Forms, event: AnyInvoiceEvent) -> Forms:
             return {}
 
 
-def _told(form: RedFontForm, claimed_at: datetime) -> NamedForm:
-    return NamedForm(form.number, form.state, active=True, told=json_of(form).decode(), claimed_at=claimed_at)
+def _told(form: RedFontForm, claimed_at: datetime) -> FormItem:
+    return FormItem(form.number, form.state, active=True, told=json_of(form).decode(), claimed_at=claimed_at)
 
 
-def _refused(forms: Forms, event: ReturnRefused) -> Forms:
+def _refused(forms: _Forms, event: ReturnRefused) -> _Forms:
     freed = {number: form._replace(active=False) for number, form in forms.items() if form.active}
     number = event.form_number
     if number is None:
         return freed
-    named = freed.get(number) or forms.get(number) or NamedForm(number, None, active=False, told=None, claimed_at=None)
+    named = freed.get(number) or forms.get(number) or FormItem(number, None, active=False, told=None, claimed_at=None)
     return freed | {number: named._replace(state=event.form_state or named.state)}
 
 

@@ -26,14 +26,14 @@ class FormAnswer(Message):
     form: RedFontForm | None = None
 
 
-class Found(NamedTuple):
+class FoundForm(NamedTuple):
     """A form, and the account of its invoice."""
 
     account_id: str
     form: FormAnswer
 
 
-async def of(connection: AsyncConnection[TupleRow], number: str) -> Found | None:
+async def of(connection: AsyncConnection[TupleRow], number: str) -> FoundForm | None:
     """Return what is known of a form, or None for one that was never named."""
     row = await (await connection.execute(_OF, (number,))).fetchone()
     if row is None:
@@ -43,4 +43,4 @@ async def of(connection: AsyncConnection[TupleRow], number: str) -> Found | None
     if form and state:
         form = form.model_copy(update={"state": state})
     answer = FormAnswer(number=number, state=state, invoice_number=invoice_number, active=active, form=form)
-    return Found(account_id, answer)
+    return FoundForm(account_id, answer)

@@ -3,10 +3,10 @@
 from typing import LiteralString
 
 from projections.engine.items_table import ItemsTable
-from projections.forms.fold import NamedForm
+from projections.forms.fold import FormItem
 
 
-def forms_table(name: str = "forms") -> ItemsTable[NamedForm]:
+def forms_table(name: str = "forms") -> ItemsTable[FormItem]:
     """Return the table under a name."""
     columns: dict[str, LiteralString] = {
         "number": 'text collate "C"',
@@ -15,4 +15,4 @@ def forms_table(name: str = "forms") -> ItemsTable[NamedForm]:
         "told": "text",
         "claimed_at": "timestamptz",
     }
-    return ItemsTable(name, NamedForm, columns, ("number",))
+    return ItemsTable(name, FormItem, columns, ("number",))

@@ -9,7 +9,7 @@ from events.values import Day, Documents, Kind, Message, Money
 from projections.status import fold as status
 
 
-class Issued(Message):
+class IssuedPart(Message):
     """The part of a line that never changes."""
 
     kind: Kind
@@ -24,7 +24,7 @@ class Issued(Message):
 class Line:
     """An invoice in the list."""
 
-    issued: Issued
+    issued: IssuedPart
     status: InvoiceStatus
 
 
@@ -40,8 +40,8 @@ def fold(line: Line | None, event: AnyInvoiceEvent, version: int) -> Line:
     return line if now is line.status else replace(line, status=now)
 
 
-def _issued(event: InvoiceIssued) -> Issued:
-    return Issued(
+def _issued(event: InvoiceIssued) -> IssuedPart:
+    return IssuedPart(
         kind=event.kind,
         issued_on=event.issued_on,
         net_amount=event.net_amount,

@@ -11,9 +11,9 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.status import Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
-from projections.invoices.fold import Issued, Line
+from projections.invoices.fold import IssuedPart, Line
 
-WHOLE = 20
+_NUMBER_DIGITS = 20
 """Digits of a whole number."""
 _COLUMNS = SQL("invoice_number, issued_on, issued::text, document::text")
 _FROM = SQL("select {} from projections.invoices where ").format(_COLUMNS)
@@ -40,7 +40,7 @@ class InvoiceLine(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InvoiceFilter:
     """Which lines: those after a place in the order, with these filters. q: digits of a number, first, last or all."""
 
     account_id: str | None
@@ -51,20 +51,20 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LinePage:
     """Lines, and the place of the last one when there are more."""
 
     lines: Sequence[Line]
     next: tuple[date, str] | None
 
 
-async def page(connection: AsyncConnection[TupleRow], wanted: Wanted) -> Page:
+async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> LinePage:
     """Return a page: newest first, by day of issue and number; of a search, by number alone."""
     statement, facts = _statement(wanted)
     rows = await (await connection.execute(statement, facts)).fetchall()
     shown = rows[: wanted.limit]
     last = (shown[-1][1], shown[-1][0]) if len(rows) > wanted.limit else None
-    return Page([_line(issued, document) for _, _, issued, document in shown], last)
+    return LinePage([_line(issued, document) for _, _, issued, document in shown], last)
 
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
@@ -74,7 +74,7 @@ async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) ->
     return None if row is None else _line(row[2], row[3])
 
 
-def _statement(wanted: Wanted) -> tuple[Composed, dict[str, Any]]:
+def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     day, number = wanted.after or (None, None)
     facts: dict[str, Any] = {
         "account": wanted.account_id,
@@ -88,7 +88,7 @@ def _statement(wanted: Wanted) -> tuple[Composed, dict[str, Any]]:
         after = [SQL("(issued_on, invoice_number) < (%(day)s, %(number)s)")] if number else []
         return _IN_ORDER.format(_where([*filters, *after])), facts
     after = [SQL("invoice_number < %(number)s")] if number else []
-    if len(wanted.q) == WHOLE:
+    if len(wanted.q) == _NUMBER_DIGITS:
         return _BY_NUMBER.format(_where([*filters, *after, SQL("invoice_number = %(q)s")])), facts | {"q": wanted.q}
     # ":" comes right after "9": these are the ranges of all numbers that begin so.
     facts |= {"first": wanted.q, "after_first": f"{wanted.q}:"}
@@ -107,10 +107,10 @@ def _where(conditions: Sequence[Composable]) -> Composable:
 
 
 def _line(issued: str, document: str) -> Line:
-    return Line(Issued.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
+    return Line(IssuedPart.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
 
 
-def told(line: Line) -> InvoiceLine:
+def as_served(line: Line) -> InvoiceLine:
     """Return a line as it is served."""
     issued, status = line.issued, line.status
     return InvoiceLine(

@@ -8,7 +8,7 @@ from psycopg.sql import SQL, Identifier
 from events.catalogue import json_of
 from events.status import InvoiceStatus
 from projections.engine.read_model import SCHEMA, Cur, about
-from projections.invoices.fold import Issued, Line
+from projections.invoices.fold import IssuedPart, Line
 
 _CREATE = """
     create table {table} (
@@ -64,7 +64,7 @@ class InvoicesTable:
         """Return the lines of these invoices by number."""
         cur.execute(about(self.name, _LOAD), (numbers,))
         return {
-            number: Line(Issued.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
+            number: Line(IssuedPart.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
             for number, issued, document in cur
         }
 

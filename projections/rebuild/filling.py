@@ -21,15 +21,15 @@ from transport.reading import reading
 from transport.records import KafkaRecord, next_offset
 from transport.stepping_consumer import SteppingConsumer
 
-MOST = 5000
+MAX_FILL_RECORDS = 5000
 """Records in one transaction."""
 
-STALLED_AFTER = 30.0
+_STALLED_SECONDS = 30.0
 """Seconds without any record after which those that are missing are not waited for."""
-STALLED_WHILE_PAUSED = 10.0
+MAX_STALL_SECONDS_WHILE_PAUSED = 10.0
 """The same while the live read model is paused."""
 
-Positions = dict[TopicPartition, int]
+PartitionOffsets = dict[TopicPartition, int]
 Progress = Callable[[int, int], None]
 """Told (records done, records in all), both counted as offsets."""
 
@@ -51,7 +51,7 @@ class Filling:
         self._consumer = consumer
         self._projection = Projection(addresses.database, consumer=rebuilding(entry), model=entry.build(NEW))
         self._progress = progress
-        self.at: Positions = {}
+        self.at: PartitionOffsets = {}
 
     async def begin(self, partitions: Sequence[TopicPartition]) -> None:
         """Go on from where the new tables are."""
@@ -60,14 +60,14 @@ class Filling:
         for partition, position in self.at.items():
             self._consumer.seek(partition, position)
 
-    async def stored(self, partitions: Sequence[TopicPartition]) -> Positions:
+    async def stored(self, partitions: Sequence[TopicPartition]) -> PartitionOffsets:
         """Return where the new tables are, whoever filled them."""
         return await asyncio.to_thread(self._projection.positions, partitions)
 
     async def reach(self, targets: Mapping[TopicPartition, int], stalled_after: float | None = None) -> None:
         """Fill until exactly these positions are reached; none may lie before where the tables are.
 
-        stalled_after: seconds, `STALLED_AFTER` by default. Raises: CannotFold, Stalled, KafkaError, psycopg.Error.
+        stalled_after: seconds, `_STALLED_SECONDS` by default. Raises: CannotFold, Stalled, KafkaError, psycopg.Error.
         """
         total = sum(targets.values())
         fetched = dict(self.at)
@@ -78,7 +78,7 @@ class Filling:
                 batch = await self._fetch(fetched, targets)
                 if batch:
                     came_at = time.monotonic()
-                elif time.monotonic() - came_at > (STALLED_AFTER if stalled_after is None else stalled_after):
+                elif time.monotonic() - came_at > (_STALLED_SECONDS if stalled_after is None else stalled_after):
                     raise _stalled(missing[0], fetched[missing[0]], targets[missing[0]])
                 if writing:
                     await writing  # the next batch was fetched meanwhile
@@ -91,10 +91,10 @@ class Filling:
         """Let go of the connection."""
         await asyncio.to_thread(self._projection.close)
 
-    async def _fetch(self, fetched: Positions, targets: Mapping[TopicPartition, int]) -> Batch | None:
+    async def _fetch(self, fetched: PartitionOffsets, targets: Mapping[TopicPartition, int]) -> Batch | None:
         records: list[KafkaRecord] = []
         moves: list[Move] = []
-        came = await self._consumer.getmany(timeout_ms=500, max_records=MOST)
+        came = await self._consumer.getmany(timeout_ms=500, max_records=MAX_FILL_RECORDS)
         for partition, found in came.items():
             wanted = [record for record in found if record.offset < targets.get(partition, 0)]
             if len(wanted) < len(found):

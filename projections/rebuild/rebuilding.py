@@ -15,23 +15,23 @@ from projections import resuming
 from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import Cur
 from projections.rebuild import shares, tables
-from projections.rebuild.filling import STALLED_WHILE_PAUSED, CannotFold, Filling, Progress, filling
+from projections.rebuild.filling import MAX_STALL_SECONDS_WHILE_PAUSED, CannotFold, Filling, Progress, filling
 from projections.rebuild.tables import NEW, OLD
 from transport.addresses import Addresses
 from transport.clients.postgres import connect
 from transport.topics import partition_counts
 
-GRACE = 10.0
+_GRACE_SECONDS = 10.0
 """Seconds that the old tables stay after a switch."""
-NEAR = 2000
+_MAX_RECORDS_BEHIND_TO_PAUSE = 2000
 """Messages behind the live one at which the rest is done with the live one paused."""
-ROLE = "rebuild"
-FROZEN_AFTER = "20s"
+_ROLE = "rebuild"
+_FROZEN_AFTER = "20s"
 """A frozen rebuild that has paused the live read model would hold its positions locked for ever."""
 _LOCK = "select pg_try_advisory_lock(hashtext('redletter rebuild'), hashtext(%s))"
 
 
-LET_GO_WITHIN = 5.0
+_RELEASE_SECONDS = 5.0
 """Seconds in which the server notices that a killed rebuild is gone."""
 
 
@@ -54,14 +54,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProgressReport:
     """How progress is told: numbers, and sentences."""
 
     progress: Progress
     say: Callable[[str], None]
 
 
-async def rebuild(addresses: Addresses, entry: CatalogueEntry, told: Told, grace: float = GRACE) -> Outcome:
+async def rebuild(
+    addresses: Addresses, entry: CatalogueEntry, told: ProgressReport, grace: float = _GRACE_SECONDS
+) -> Outcome:
     """Fill new tables and put them in the place of the live ones. Queries are answered all the way through.
 
     Goes on where an interrupted one by the same code was.
@@ -76,11 +78,11 @@ async def rebuild(addresses: Addresses, entry: CatalogueEntry, told: Told, grace
         told.say("switched; the tables from before are dropped in a moment")
         await asyncio.sleep(grace)
         with _transaction(addresses) as cur:
-            tables.drop(cur, entry, OLD)
+            tables.drop_tables(cur, entry, OLD)
     return replace(outcome, stopped=await _stopped_still(addresses, entry))
 
 
-async def verify(addresses: Addresses, entry: CatalogueEntry, told: Told) -> Outcome:
+async def verify(addresses: Addresses, entry: CatalogueEntry, told: ProgressReport) -> Outcome:
     """Compare the live tables with a fresh fold, which is dropped again.
 
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
@@ -92,7 +94,7 @@ async def verify(addresses: Addresses, entry: CatalogueEntry, told: Told) -> Out
             outcome = await _compared(addresses, entry, fill, code)
         with _transaction(addresses) as cur:
             tables.give_up(cur, entry)
-    stops = await asyncio.to_thread(resuming.standing, addresses.database, entry.name)
+    stops = await asyncio.to_thread(resuming.stopped_partitions, addresses.database, entry.name)
     return replace(outcome, stopped=tuple(stop.why for stop in stops))
 
 
@@ -110,21 +112,23 @@ def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[Non
 async def _stopped_still(addresses: Addresses, entry: CatalogueEntry) -> tuple[str, ...]:
     """Return why the live read model does not go on in its new tables, once a projector has tried."""
     try:
-        stops = await asyncio.to_thread(resuming.tried_again, addresses.database, entry)
+        stops = await asyncio.to_thread(resuming.wait_for_retry, addresses.database, entry)
     except resuming.NotTried as error:
         return (str(error),)
     return tuple(stop.why for stop in stops)
 
 
-async def _catch_up(addresses: Addresses, entry: CatalogueEntry, fill: Filling, told: Told, code: str) -> None:
+async def _catch_up(
+    addresses: Addresses, entry: CatalogueEntry, fill: Filling, told: ProgressReport, code: str
+) -> None:
     """Fill the new tables until they are nearly where the live ones are, and then give them their indexes."""
     with _transaction(addresses) as cur:
         resumed = tables.begin(cur, entry, code)
     if resumed:
         told.say("going on where an interrupted rebuild was")
     await fill.begin(await _partitions(addresses, entry))
-    while (behind := _behind(fill, targets := _live(addresses, entry))) > NEAR:
-        if behind > shares.WORTH_IT:
+    while (behind := _behind(fill, targets := _live(addresses, entry))) > _MAX_RECORDS_BEHIND_TO_PAUSE:
+        if behind > shares.MIN_RECORDS_FOR_PROCESSES:
             await shares.fill(addresses, entry, fill, targets, told.progress)
         else:
             await fill.reach(targets)
@@ -149,7 +153,7 @@ def _indexed(addresses: Addresses, entry: CatalogueEntry) -> bool:
 
 async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, code: str) -> Outcome:
     """Compare with the live tables as they are at one moment; they go on meanwhile."""
-    with connect(addresses.database, ROLE, autocommit=False) as connection, connection.cursor() as cur:
+    with connect(addresses.database, _ROLE, autocommit=False) as connection, connection.cursor() as cur:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         at = tables.positions(cur, entry.consumer, entry)
         live = await asyncio.to_thread(tables.contents, cur, entry)
@@ -167,7 +171,7 @@ async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, 
 
 async def _differences(addresses: Addresses, entry: CatalogueEntry, fill: Filling) -> list[str]:
     with _transaction(addresses) as cur:
-        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), STALLED_WHILE_PAUSED)
+        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED)
         return await asyncio.to_thread(tables.differences, cur, entry)
 
 
@@ -176,7 +180,7 @@ async def _switch(addresses: Addresses, entry: CatalogueEntry, fill: Filling, co
     partitions = len(fill.at)
     async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
         with attempt, _transaction(addresses) as cur:
-            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), STALLED_WHILE_PAUSED)
+            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED)
             tables.switch(cur, entry, code, partitions)
 
 
@@ -196,9 +200,9 @@ def _behind(fill: Filling, targets: dict[TopicPartition, int]) -> int:
 
 @contextmanager
 def _transaction(addresses: Addresses) -> Generator[Cur]:
-    settings = {"idle_in_transaction_session_timeout": FROZEN_AFTER}
+    settings = {"idle_in_transaction_session_timeout": _FROZEN_AFTER}
     with (
-        connect(addresses.database, ROLE, autocommit=False, **settings) as connection,
+        connect(addresses.database, _ROLE, autocommit=False, **settings) as connection,
         connection.cursor() as cur,
     ):
         yield cur
@@ -206,7 +210,7 @@ def _transaction(addresses: Addresses) -> Generator[Cur]:
 
 def _soon(condition: Callable[[], bool]) -> bool:
     """Look until the condition holds, for as long as a killed process may still count; tell whether it did."""
-    end = time.monotonic() + LET_GO_WITHIN
+    end = time.monotonic() + _RELEASE_SECONDS
     while not condition():
         if time.monotonic() > end:
             return False
@@ -217,7 +221,7 @@ def _soon(condition: Callable[[], bool]) -> bool:
 @contextmanager
 def _alone(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
     """Hold the right to rebuild a read model; a killed process loses it with its connection."""
-    with connect(addresses.database, ROLE) as connection:
+    with connect(addresses.database, _ROLE) as connection:
         if not _soon(lambda: connection.execute(_LOCK, (entry.name,)).fetchone() == (True,)):
             msg = f"another process is rebuilding or verifying {entry.name}; wait for it to end"
             raise Busy(msg)

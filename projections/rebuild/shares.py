@@ -8,18 +8,18 @@ from aiokafka import TopicPartition
 from anyio import to_process
 
 from projections.catalogue import MODELS, CatalogueEntry
-from projections.rebuild.filling import Filling, Positions, Progress, filling
+from projections.rebuild.filling import Filling, PartitionOffsets, Progress, filling
 from transport.addresses import Addresses
 from transport.positions import PositionLost
 
-WORTH_IT = 100_000
+MIN_RECORDS_FOR_PROCESSES = 100_000
 """Messages behind from which processes pay: each needs a second to begin."""
-LOOK_EVERY = 0.25
+_POLL_SECONDS = 0.25
 """Seconds between two looks at how far the processes are."""
 
 
 async def fill(
-    addresses: Addresses, entry: CatalogueEntry, own: Filling, targets: Positions, progress: Progress
+    addresses: Addresses, entry: CatalogueEntry, own: Filling, targets: PartitionOffsets, progress: Progress
 ) -> None:
     """Fill the new tables up to these positions, as many partitions at a time as there are cores; ``own`` stands there.
 
@@ -47,7 +47,7 @@ async def _tell(own: Filling, targets: Mapping[TopicPartition, int], progress: P
     total = sum(targets.values())
     while True:
         progress(sum((await own.stored(list(targets))).values()), total)
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _fill(addresses: Addresses, model: str, partition: TopicPartition, target: int, parent: int) -> None:

@@ -11,10 +11,10 @@ from projections.engine.read_model import SCHEMA, Cur, about, is_there
 
 NEW, OLD = "__new", "__old"
 """Suffixes of the tables' names: being filled, and replaced."""
-LOCK_WITHIN = "2s"
+_LOCK_TIMEOUT = "2s"
 """How long a switch may hold up queries while it waits for one that is running."""
 
-CREATE = """
+CREATE_BUILT = """
     create table if not exists projections.built (
         model text primary key,
         code text not null, -- of the live tables
@@ -53,12 +53,12 @@ def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
 
     Tables of before an earlier switch, left by a rebuild that was killed before it dropped them, are dropped.
     """
-    drop(cur, entry, OLD)
+    drop_tables(cur, entry, OLD)
     cur.execute("select being_built_by from projections.built where model = %s", (entry.name,))
     left_by = (cur.fetchone() or (None,))[0]
     if left_by == code and is_there(cur, entry.build(NEW).names()[0]):
         return True
-    drop(cur, entry, NEW)
+    drop_tables(cur, entry, NEW)
     entry.build(NEW).create(cur)
     cur.execute(_FORGET, (rebuilding(entry),))
     cur.execute("update projections.built set being_built_by = %s where model = %s", (code, entry.name))
@@ -70,15 +70,15 @@ def left_over(cur: Cur, entry: CatalogueEntry) -> list[str]:
     return [name for name in entry.build(OLD).names() if is_there(cur, name)]
 
 
-def drop(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
+def drop_tables(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
     """Drop the tables with a suffix, if they are there."""
     for name in entry.build(suffix).names():
-        cur.execute(about(name, "drop table if exists {table}"))
+        cur.execute(about(name, "drop_tables table if exists {table}"))
 
 
 def give_up(cur: Cur, entry: CatalogueEntry) -> None:
     """Drop the new tables and forget how far they were."""
-    drop(cur, entry, NEW)
+    drop_tables(cur, entry, NEW)
     cur.execute(_FORGET, (rebuilding(entry),))
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
@@ -114,13 +114,13 @@ def differences(cur: Cur, entry: CatalogueEntry) -> list[str]:
 def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
     """Put the new tables in the place of the live ones, which stay beside until they are dropped.
 
-    Raises: psycopg.errors.LockNotAvailable when a query runs longer than `LOCK_WITHIN`.
+    Raises: psycopg.errors.LockNotAvailable when a query runs longer than `_LOCK_TIMEOUT`.
     """
     if entry.publication:
         (table,) = entry.build(NEW).names()
         entry.publication.before_switch(cur, table, partitions)
-    drop(cur, entry, OLD)
-    cur.execute(SQL("set local lock_timeout = {}").format(LOCK_WITHIN))
+    drop_tables(cur, entry, OLD)
+    cur.execute(SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
     live, new, old = (entry.build(suffix).names() for suffix in ("", NEW, OLD))
     _rename(cur, live, old)
     _rename(cur, new, live)

@@ -24,7 +24,7 @@ from events.values import Phase, Route
 from projections.engine.items import folding
 
 
-class Return(NamedTuple):
+class ReturnItem(NamedTuple):
     """One return.
 
     complete_at: when its credit note was issued. ended_at: when it was refused, or shown by the tax system.
@@ -47,16 +47,16 @@ class Return(NamedTuple):
     business_days_used: int | None = None
 
 
-Returns = Mapping[str, Return]
+_Returns = Mapping[str, ReturnItem]
 
 
-def changes(returns: Returns, event: AnyInvoiceEvent) -> Returns:
-    """Return the return that an event carries on."""
+def changes(returns: _Returns, event: AnyInvoiceEvent) -> _Returns:
+    """ReturnItem the return that an event carries on."""
     match event:
         case ReturnRequested():
             phase: Phase = "verifying_form" if event.route == "form" else "opening_form"
             due = (event.due_earliest, event.due_latest)
-            return {event.return_id: Return(event.return_id, event.route, phase, event.occurred_at, *due)}
+            return {event.return_id: ReturnItem(event.return_id, event.route, phase, event.occurred_at, *due)}
         case (
             RedFontFormConfirmed()
             | ReversalAttemptFailed()

@@ -3,11 +3,11 @@
 from typing import LiteralString
 
 from projections.engine.items_table import ItemsTable
-from projections.returns.fold import Return
+from projections.returns.fold import ReturnItem
 
 
-def returns_table(name: str = "returns") -> ItemsTable[Return]:
-    """Return the table under a name."""
+def returns_table(name: str = "returns") -> ItemsTable[ReturnItem]:
+    """ReturnItem the table under a name."""
     columns: dict[str, LiteralString] = {
         "return_id": 'text collate "C"',
         "route": "text",
@@ -24,4 +24,4 @@ def returns_table(name: str = "returns") -> ItemsTable[Return]:
         "refusal": "text",
         "business_days_used": "integer",
     }
-    return ItemsTable(name, Return, columns, ("due_latest) where (complete_at is null and ended_at is null",))
+    return ItemsTable(name, ReturnItem, columns, ("due_latest) where (complete_at is null and ended_at is null",))

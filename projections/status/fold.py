@@ -22,7 +22,7 @@ from events.status import ACTIONS, LABELS, InvoiceStatus, LastRefusal, ReturnPro
 from events.values import Phase, Route, StatusCode
 from projections.engine.versions import VersionGap, is_next
 
-Changes = dict[str, object]
+_Changes = dict[str, object]
 """New values of fields of the row, by name."""
 
 _STATUS: dict[StatusCode, Status] = {code: Status(code=code, label=label) for code, label in LABELS.items()}
@@ -59,7 +59,7 @@ def _first(event: AnyInvoiceEvent, version: int) -> InvoiceStatus:
     )
 
 
-def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> Changes:  # noqa: C901, PLR0911 - one case per event
+def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> _Changes:  # noqa: C901, PLR0911 - one case per event
     match event:
         case PostingStatusChanged():
             return {"posting_status": event.posting_status}
@@ -91,7 +91,7 @@ def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> Changes:  # noqa: C9
             assert_never(event)
 
 
-def _standing(code: StatusCode) -> Changes:
+def _standing(code: StatusCode) -> _Changes:
     """Return everything that follows from the status alone."""
     void = code in _VOID
     return {"status": _STATUS[code], "return_complete": void, "original_void": void, "actions": ACTIONS[code]}
@@ -109,7 +109,7 @@ def _begun(event: ReturnRequested) -> ReturnProgress:
     )
 
 
-def _progress(row: InvoiceStatus, **told: object) -> Changes:
+def _progress(row: InvoiceStatus, **told: object) -> _Changes:
     """Carry the latest return on; it is kept after its end."""
     return {"return_": row.return_ and row.return_.model_copy(update=told)}
 

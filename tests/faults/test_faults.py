@@ -18,7 +18,7 @@ from local.kafka_server import EmbeddedKafka, embedded_kafka
 from local.postgres_server import EmbeddedPostgres, embedded_postgres
 from local.waiting import wait_until
 from projections.catalogue import REBUILT
-from projections.rebuild.rebuilding import Told, verify
+from projections.rebuild.rebuilding import ProgressReport, verify
 from tests.conftest import PARTITIONS, migrate
 from tests.faults.support.evidence import (
     Replies,
@@ -179,7 +179,7 @@ async def test_no_read_model_goes_back_when_a_frozen_projector_wakes_up_after_an
 
     await under(freeze_and_wake, system, invoices=100 * SCALE, noise=2, abreast=10)
     for entry in REBUILT.values():
-        outcome = await verify(system.addresses, entry, Told(lambda _done, _total: None, lambda _: None))
+        outcome = await verify(system.addresses, entry, ProgressReport(lambda _done, _total: None, lambda _: None))
         assert (entry.name, outcome.differences) == (entry.name, ())
 
 

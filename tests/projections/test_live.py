@@ -239,7 +239,7 @@ async def test_a_projector_of_an_earlier_release_does_not_write_what_a_later_one
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         rebuilt.begin(cur, DETAILS, "a later release")
         rebuilt.switch(cur, DETAILS, "a later release", 8)
-        rebuilt.drop(cur, DETAILS, rebuilt.OLD)
+        rebuilt.drop_tables(cur, DETAILS, rebuilt.OLD)
     with pytest.raises(PartitionsStopped):
         details.handle(batch(topic(GOOD, message(invoice(2), 1), first=1)))
     ((_, why),) = await stopped(tables)

@@ -231,5 +231,5 @@ def test_a_second_table_beside_the_live_one_is_filled_by_itself(tables: Addresse
 
 
 def test_tables_are_made_once_and_found_again(tables: Addresses) -> None:
-    schema.ensure(tables.database)
-    schema.ensure(tables.database)
+    schema.ensure_read_tables(tables.database)
+    schema.ensure_read_tables(tables.database)

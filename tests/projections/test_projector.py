@@ -293,7 +293,7 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         return next(row[-1] for row in await asyncio.to_thread(list, command.rows(addresses)) if row[0] == model)
 
     async def standing() -> bool:
-        return len(await asyncio.to_thread(resuming.standing, addresses.database, "details")) == 1
+        return len(await asyncio.to_thread(resuming.stopped_partitions, addresses.database, "details")) == 1
 
     async with running(projector.run(addresses)):
         await publish(addresses, [bad])
@@ -335,7 +335,7 @@ async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, mo
         await consume(*asked, group=group, **how)
 
     monkeypatch.setattr(projector, "consume", breaking_at_first)
-    monkeypatch.setattr(projector, "PAUSE", 0.1)
+    monkeypatch.setattr(projector, "_RESTART_AFTER", 0.1)
     await publish(addresses, messages(STORY))
     async with running(projector.run(addresses)):
 

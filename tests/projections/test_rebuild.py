@@ -21,7 +21,7 @@ from projections.catalogue import MODELS, REBUILT
 from projections.rebuild import filling, rebuilding, shares
 from projections.rebuild import tables as rebuilt
 from projections.rebuild.filling import CannotFold, Stalled
-from projections.rebuild.rebuilding import Busy, Outcome, Told, rebuild, verify
+from projections.rebuild.rebuilding import Busy, Outcome, ProgressReport, rebuild, verify
 from redletter import read_models as command
 from tests.projections.support import facts
 from tests.projections.support.published import messages
@@ -53,8 +53,8 @@ def story(index: int) -> list[AnyInvoiceEvent]:
     return [event.model_copy(update=own | facts.common(number(index), hour)) for hour, event in enumerate(EVENTS)]
 
 
-def quietly() -> Told:
-    return Told(lambda _done, _total: None, lambda _sentence: None)
+def quietly() -> ProgressReport:
+    return ProgressReport(lambda _done, _total: None, lambda _sentence: None)
 
 
 @asynccontextmanager
@@ -164,7 +164,7 @@ async def test_queries_are_answered_and_events_projected_all_the_way_through(add
 async def test_an_interrupted_rebuild_goes_on_where_it_was(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "MOST", 20)
+    monkeypatch.setattr(filling, "MAX_FILL_RECORDS", 20)
     done: list[int] = []
 
     class Killed(Exception):
@@ -179,10 +179,10 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(
     async with projected(addresses, 40):
         before = contents(addresses, "charges")
         with pytest.raises(Killed):
-            await rebuild(addresses, MODELS["charges"], Told(until_a_third, said.append), grace=0)
+            await rebuild(addresses, MODELS["charges"], ProgressReport(until_a_third, said.append), grace=0)
         assert contents(addresses, "charges") == before
         interrupted_at = done[-1]
-        await rebuild(addresses, MODELS["charges"], Told(lambda at, _: done.append(at), said.append), grace=0)
+        await rebuild(addresses, MODELS["charges"], ProgressReport(lambda at, _: done.append(at), said.append), grace=0)
     assert any("going on" in sentence for sentence in said)
     assert done[done.index(interrupted_at) + 1] > interrupted_at
     assert contents(addresses, "charges") == before
@@ -192,7 +192,7 @@ REBUILD = """
 import sys
 from projections.rebuild import shares
 from redletter.cli import main
-shares.WORTH_IT = int(sys.argv.pop())
+shares.MIN_RECORDS_FOR_PROCESSES = int(sys.argv.pop())
 main()
 """
 """The command, with another number of messages from which it takes several processes."""
@@ -239,10 +239,10 @@ async def test_a_rebuild_whose_process_was_killed_goes_on_where_it_was(addresses
 async def test_a_rebuild_in_several_processes_tells_how_far_it_is(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shares, "WORTH_IT", 0)
+    monkeypatch.setattr(shares, "MIN_RECORDS_FOR_PROCESSES", 0)
     told: list[tuple[int, int]] = []
     async with projected(addresses, 40):
-        await rebuild(addresses, MODELS["status"], Told(lambda *at: told.append(at), lambda _: None), grace=0)
+        await rebuild(addresses, MODELS["status"], ProgressReport(lambda *at: told.append(at), lambda _: None), grace=0)
         assert (await verify(addresses, MODELS["status"], quietly())).same is True
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
@@ -251,7 +251,7 @@ async def test_a_rebuild_in_several_processes_tells_how_far_it_is(
 async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuilding, "LET_GO_WITHIN", 0.5)
+    monkeypatch.setattr(rebuilding, "_RELEASE_SECONDS", 0.5)
     async with projected(addresses, 5):
         outcomes = await asyncio.gather(
             *(rebuild(addresses, MODELS[name], quietly(), grace=0) for name in ("status", "history", "forms"))
@@ -281,12 +281,12 @@ async def test_a_rebuild_and_a_verification_say_that_the_live_model_has_stopped(
 async def test_a_rebuild_that_meets_an_event_it_cannot_fold_ends_and_leaves_nothing(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch, worth_it: int
 ) -> None:
-    monkeypatch.setattr(shares, "WORTH_IT", worth_it)
-    monkeypatch.setattr(rebuilding, "NEAR", -1 if worth_it == 0 else 0)
+    monkeypatch.setattr(shares, "MIN_RECORDS_FOR_PROCESSES", worth_it)
+    monkeypatch.setattr(rebuilding, "_MAX_RECORDS_BEHIND_TO_PAUSE", -1 if worth_it == 0 else 0)
     async with projected(addresses, 5):
         await publish(addresses, [bad_event()])
         await until(lambda: _stopped(addresses))
-        await asyncio.to_thread(resuming.step_over, addresses.database, MODELS["forms"])
+        await asyncio.to_thread(resuming.skip_records, addresses.database, MODELS["forms"])
         await publish(addresses, messages(story(999)))
         before = contents(addresses, "forms")
         with pytest.raises(CannotFold, match=r"^invoice.events\[0\] offset \d+ is no known event$"):
@@ -301,7 +301,7 @@ async def test_a_rebuild_that_meets_an_undecodable_record_says_which_and_leaves_
     async with projected(addresses, 5):
         await publish_undecodable(addresses, partition=0, topic=EVENTS_TOPIC)
         await until(lambda: _stopped(addresses))
-        await asyncio.to_thread(resuming.step_over, addresses.database, MODELS["forms"])
+        await asyncio.to_thread(resuming.skip_records, addresses.database, MODELS["forms"])
         with pytest.raises(CannotFold, match=r"^invoice.events\[0\] offset \d+ cannot be decoded: .*utf-8"):
             await rebuild(addresses, MODELS["forms"], quietly())
     assert tables_left(addresses) == []
@@ -319,7 +319,7 @@ async def test_a_rebuild_reads_compressed_events(addresses: Addresses, codec: st
 async def test_a_rebuild_does_not_wait_for_events_that_never_come(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "STALLED_AFTER", 1.0)
+    monkeypatch.setattr(filling, "_STALLED_SECONDS", 1.0)
     async with projected(addresses, 5):
         pass
     change(addresses, "update redletter.positions set next = next + 5 where consumer = %s", MODELS["forms"].consumer)
@@ -331,7 +331,9 @@ async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_th
     async with projected(addresses, 3):
         # Killed between the switch and the end of its grace.
         switched = asyncio.Event()
-        say = Told(lambda _done, _total: None, lambda sentence: switched.set() if "switched" in sentence else None)
+        say = ProgressReport(
+            lambda _done, _total: None, lambda sentence: switched.set() if "switched" in sentence else None
+        )
         killed = asyncio.create_task(rebuild(addresses, MODELS["forms"], say, grace=3600))
         async with asyncio.timeout(WITHIN):
             await switched.wait()
@@ -348,7 +350,7 @@ async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_th
 async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_go_on(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuilding, "FROZEN_AFTER", "500ms")
+    monkeypatch.setattr(rebuilding, "_FROZEN_AFTER", "500ms")
     async with projected(addresses, 3):
         frozen = rebuilding._transaction(addresses)
         rebuilt.positions(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)

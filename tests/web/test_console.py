@@ -175,9 +175,9 @@ def test_static_files_change_their_address_with_their_contents(tmp_path: Path, m
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "page.css").write_text("a")
     monkeypatch.setattr(rendering, "FOLDER", tmp_path)
-    before = rendering.fingerprint()
+    before = rendering.assets_fingerprint()
     (tmp_path / "static" / "page.css").write_text("b")
-    assert rendering.fingerprint() != before
+    assert rendering.assets_fingerprint() != before
 
 
 @pytest.mark.parametrize("steering", ["\u202e", "\u2066", "\u200f", "\x1b", "\x07", "\x9b", "\x00"])

@@ -44,16 +44,16 @@ ENDLESS = "/stream"
 @pytest.mark.parametrize(
     ("model", "example"),
     [
-        (InvoiceStatus, examples.STATUS),
-        (InvoiceDetails, examples.DETAILS),
-        (InvoicePage, examples.PAGE),
-        (InvoiceHistory, examples.HISTORY),
-        (ChargesPage, examples.CHARGES),
-        (FormAnswer, examples.FORM),
-        (CommandAccepted, examples.ACCEPTED),
-        (ProblemDocument, examples.PROBLEM),
-        (RequestReturn, examples.RETURN | {"invoice_number": "26312000000000000001"}),
-        (RequestReissue, examples.REISSUE | {"invoice_number": "26312000000000000001"}),
+        (InvoiceStatus, examples.STATUS_EXAMPLE),
+        (InvoiceDetails, examples.DETAILS_EXAMPLE),
+        (InvoicePage, examples.PAGE_EXAMPLE),
+        (InvoiceHistory, examples.HISTORY_EXAMPLE),
+        (ChargesPage, examples.CHARGES_EXAMPLE),
+        (FormAnswer, examples.FORM_EXAMPLE),
+        (CommandAccepted, examples.ACCEPTED_EXAMPLE),
+        (ProblemDocument, examples.PROBLEM_EXAMPLE),
+        (RequestReturn, examples.RETURN_EXAMPLE | {"invoice_number": "26312000000000000001"}),
+        (RequestReissue, examples.REISSUE_EXAMPLE | {"invoice_number": "26312000000000000001"}),
     ],
 )
 def test_every_example_is_what_it_is_an_example_of(model: type[BaseModel], example: dict[str, Any]) -> None:

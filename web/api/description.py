@@ -9,14 +9,14 @@ from web.http import examples
 from web.http.problems import MEDIA_TYPE
 
 _EXAMPLES: Mapping[str, Any] = {
-    "InvoiceStatus": examples.STATUS,
-    "InvoiceDetails": examples.DETAILS,
-    "InvoicePage": examples.PAGE,
-    "InvoiceHistory": examples.HISTORY,
-    "ChargesPage": examples.CHARGES,
-    "FormAnswer": examples.FORM,
-    "CommandAccepted": examples.ACCEPTED,
-    "ProblemDocument": examples.PROBLEM,
+    "InvoiceStatus": examples.STATUS_EXAMPLE,
+    "InvoiceDetails": examples.DETAILS_EXAMPLE,
+    "InvoicePage": examples.PAGE_EXAMPLE,
+    "InvoiceHistory": examples.HISTORY_EXAMPLE,
+    "ChargesPage": examples.CHARGES_EXAMPLE,
+    "FormAnswer": examples.FORM_EXAMPLE,
+    "CommandAccepted": examples.ACCEPTED_EXAMPLE,
+    "ProblemDocument": examples.PROBLEM_EXAMPLE,
 }
 """By the name of the schema that an answer has."""
 

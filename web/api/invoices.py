@@ -16,7 +16,7 @@ from projections.details.row import InvoiceDetails
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
-from projections.invoices.queries import InvoiceLine, Wanted
+from projections.invoices.queries import InvoiceFilter, InvoiceLine
 from projections.status import queries as status
 from web.http import cursors
 from web.http.parameters import QueryRoute
@@ -24,10 +24,10 @@ from web.http.problems import ProblemDocument
 from web.http.reading import Connection, Reader, answer, written
 from web.http.waiting import LONGEST_WAIT, check_number, found, not_issued_yet
 
-MOST_LINES = 200
+_MAX_PAGE_LINES = 200
 """Lines of a page at most."""
 
-PLACE = TypeAdapter[tuple[date, InvoiceNumber]](tuple[date, InvoiceNumber])
+INVOICE_CURSOR = TypeAdapter[tuple[date, InvoiceNumber]](tuple[date, InvoiceNumber])
 
 Find = Callable[[Connection, str], Awaitable[Answer | None]]
 
@@ -41,7 +41,7 @@ class ListQuery(BaseModel):
     status: StatusCode | None = None
     q: Annotated[str, Field(pattern=r"^[0-9]{4,20}$", examples=["26312000000000000001", "0001"])] | None = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_LINES)] = 50
+    limit: Annotated[int, Field(ge=1, le=_MAX_PAGE_LINES)] = 50
 
 
 class InvoicePage(BaseModel):
@@ -89,12 +89,13 @@ def router(reader: Reader) -> APIRouter:
     @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_MALFORMED}, response_class=Response)
     async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """Invoice Download and Refund: newest first; a search goes by number."""
-        after = cursors.read(query.cursor, PLACE) if query.cursor else None
-        wanted = Wanted(query.account_id, query.status, query.q, after, query.limit)
+        after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
+        wanted = InvoiceFilter(query.account_id, query.status, query.q, after, query.limit)
         page = await reader.read(lambda connection: invoices.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return answer(
-            request, written(InvoicePage(items=[invoices.told(line) for line in page.lines], next_cursor=following))
+            request,
+            written(InvoicePage(items=[invoices.as_served(line) for line in page.lines], next_cursor=following)),
         )
 
     @routes.get("/invoices/{number}", responses={200: {"model": InvoiceDetails}, **_PROBLEMS}, response_class=Response)
@@ -123,12 +124,12 @@ def router(reader: Reader) -> APIRouter:
 
 async def _of_one(reader: Reader, request: Request, find: Find, number: str, query: InvoiceQuery) -> Response:
     check_number(number)
-    told = await found(
+    as_served = await found(
         lambda: reader.read(lambda connection: find(connection, number)),
         account_id=query.account_id,
         min_version=query.min_version,
         wait=query.wait,
     )
-    if told.body is None:
+    if as_served.body is None:
         raise not_issued_yet()
-    return answer(request, told.body)
+    return answer(request, as_served.body)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from events.values import AccountId, ChargeId
 from projections.charges import queries as charges
-from projections.charges.queries import ChargeLine, ChargeState, Wanted
+from projections.charges.queries import ChargeFilter, ChargeLine, ChargeState
 from projections.forms import queries as forms
 from projections.forms.queries import FormAnswer
 from web.http import cursors
@@ -16,10 +16,10 @@ from web.http.parameters import QueryRoute
 from web.http.problems import Problem, ProblemDocument
 from web.http.reading import Reader, answer, written
 
-MOST_CHARGES = 500
+_MAX_PAGE_CHARGES = 500
 """Charges of a page at most."""
 
-PLACE = TypeAdapter[str](ChargeId)
+CHARGE_CURSOR = TypeAdapter[str](ChargeId)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
     503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
@@ -34,7 +34,7 @@ class ChargesQuery(BaseModel):
     account_id: AccountId | None = None
     state: ChargeState | None = None
     cursor: Annotated[str, Field(max_length=500)] | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_CHARGES)] = 100
+    limit: Annotated[int, Field(ge=1, le=_MAX_PAGE_CHARGES)] = 100
 
 
 class ChargesPage(BaseModel):
@@ -59,8 +59,8 @@ def router(reader: Reader) -> APIRouter:
     @routes.get("/charges", tags=["charges"], responses={200: {"model": ChargesPage}}, response_class=Response)
     async def charge_list(request: Request, query: Annotated[ChargesQuery, Query()]) -> Response:
         """Charges by id: which invoice each is on, and which may be invoiced anew."""
-        after = cursors.read(query.cursor, PLACE) if query.cursor else None
-        wanted = Wanted(query.account_id, query.state, after, query.limit)
+        after = cursors.read(query.cursor, CHARGE_CURSOR) if query.cursor else None
+        wanted = ChargeFilter(query.account_id, query.state, after, query.limit)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return answer(request, written(ChargesPage(items=list(page.charges), next_cursor=following)))

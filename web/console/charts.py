@@ -14,9 +14,9 @@ from web.console import words
 from web.console.sampling import Sample, Sampler
 from web.operations.queries import Ages
 
-SHOWN = {"redletter.worker": "worker", "redletter.clock": "clock", "redletter.projector.status": "status"}
+_CONSUMERS = {"redletter.worker": "worker", "redletter.clock": "clock", "redletter.projector.status": "status"}
 """Consumers whose lag is drawn; the table beside has all."""
-DAYS = 4
+_MAX_DAYS = 4
 Translate = Callable[[str], str]
 
 _COLOURS = ("#b3122d", "#1f6feb", "#2da44e", "#bf8700", "#8250df", "#57606a")
@@ -84,7 +84,7 @@ def lag(samples: Sequence[Sample], zone: ZoneInfo, translate: Translate, *, dark
     """Draw how many messages each consumer was behind."""
     chart = Line(**_settings(translate("Messages behind"), dark=dark))
     chart.x_labels = _times([sample.at for sample in samples], zone)
-    for consumer, name in SHOWN.items():
+    for consumer, name in _CONSUMERS.items():
         behind = [{one.consumer: one.messages for one in sample.lags} for sample in samples]
         chart.add(name, [one.get(consumer) for one in behind])
     return _drawn(chart)
@@ -103,9 +103,9 @@ def throughput(sampler: Sampler, zone: ZoneInfo, translate: Translate, *, dark: 
 def returns(ages: Sequence[Ages], translate: Translate, *, dark: bool) -> str:
     """Draw the open returns by phase and by whole days since they were requested."""
     chart = StackedBar(**_settings(translate("Open returns by age in days"), dark=dark))
-    chart.x_labels = [str(day) if day < DAYS else f"{DAYS}+" for day in range(DAYS + 1)]
+    chart.x_labels = [str(day) if day < _MAX_DAYS else f"{_MAX_DAYS}+" for day in range(_MAX_DAYS + 1)]
     counts = {(one.phase, one.days): one.returns for one in ages}
     for phase in dict.fromkeys(one.phase for one in ages):
         name = translate(words.PHASE.get(phase, phase))
-        chart.add(name, [counts.get((phase, day), 0) for day in range(DAYS + 1)])
+        chart.add(name, [counts.get((phase, day), 0) for day in range(_MAX_DAYS + 1)])
     return _drawn(chart)

@@ -16,7 +16,7 @@ from web.gateway.commands import CustomerCommand, body_of, publish_command
 from web.gateway.publishing import CommandPublisher, Pending
 from web.http.problems import Problem
 
-KEY = "key"
+_KEY = "key"
 """The field with the command's id: every form that is opened has its own."""
 _UNDECIDED = {"COMMANDS_UNAVAILABLE", "NOT_ANSWERED_YET"}
 """Answers after which the same command may be sent again, under its id."""
@@ -29,7 +29,7 @@ _BESIDE = {
 """The field beside which a refusal is shown that names none."""
 _JSON = TypeAdapter[Any](Any)
 
-Form = Mapping[str, list[str]]
+SentForm = Mapping[str, list[str]]
 """What was filled in, as it was sent."""
 
 
@@ -45,11 +45,11 @@ class Filled:
 
 def opened(request: Request) -> Filled:
     """Return a form with what the address says of it already; the command's id is no address's business."""
-    values = {name: value for name, value in request.query_params.items() if name != KEY}
+    values = {name: value for name, value in request.query_params.items() if name != _KEY}
     return Filled(values, request.query_params.getlist("charge_ids"), str(uuid4()))
 
 
-async def read(request: Request) -> Form:
+async def read(request: Request) -> SentForm:
     """Read what was filled in, from our own page only. Raises: Problem."""
     origin = request.headers.get("origin")
     if origin and urlsplit(origin).netloc != request.headers.get("host"):
@@ -63,13 +63,13 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     kind: type[CustomerCommand],
     line: Line,
     told: Mapping[str, Any],
-    form: Form,
+    form: SentForm,
 ) -> Response:
     """Publish the command, and lead the reader to what became of it. Raises: Problem."""
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **told})
     reply = await publish_command(
-        publisher, kind, number, body, (form.get(KEY) or [""])[0], request.headers.get("traceparent")
+        publisher, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
     )
     if isinstance(reply, Pending):
         raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
@@ -85,14 +85,14 @@ def version_of(problem: Problem) -> int:
     return version if isinstance(version, int) else 0
 
 
-def refilled(form: Form, problem: Problem) -> Filled:
+def refilled(form: SentForm, problem: Problem) -> Filled:
     """Return the form as it was sent, with what is wrong. A refusal uses a key up, so that the form gets a new one."""
     values = {name: given[0] for name, given in form.items()}
     faults: dict[str, str] = {}
     for fault in _faults(problem):
         name = str(fault["field"])
         faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
-    key = values.get(KEY) if problem.code in _UNDECIDED else None
+    key = values.get(_KEY) if problem.code in _UNDECIDED else None
     told = faults or {_BESIDE.get(problem.code, ""): problem.code}
     return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), told)
 

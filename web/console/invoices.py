@@ -14,8 +14,8 @@ from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
 from projections.invoices.fold import Line
-from projections.invoices.queries import Wanted
-from web.api.invoices import PLACE, ListQuery
+from projections.invoices.queries import InvoiceFilter
+from web.api.invoices import INVOICE_CURSOR, ListQuery
 from web.console.rendering import Pages
 from web.console.trouble import told_as_pages
 from web.http import cursors
@@ -23,9 +23,9 @@ from web.http.problems import Problem
 from web.http.reading import Reader
 from web.http.waiting import Look, check_number, found, not_found
 
-LINES = 50
+_PAGE_LINES = 50
 """Invoices shown at a time; more come as the reader scrolls."""
-WAIT = 5.0
+_VERSION_WAIT_SECONDS = 5.0
 """Seconds to wait for a version that the page has heard of."""
 
 
@@ -55,15 +55,15 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
             return pages.show(request, "list.html", lines=(), following=None, faults=faults)
-        after = cursors.read(query.cursor, PLACE) if query.cursor else None
-        wanted = Wanted(query.account_id, query.status, query.q, after, LINES)
+        after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
+        wanted = InvoiceFilter(query.account_id, query.status, query.q, after, _PAGE_LINES)
         page = await reader.read(lambda connection: invoices.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return pages.show(request, "list.html", lines=page.lines, following=following, faults=())
 
     @routes.get("/rows/{number}")
     async def row(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return pages.show(request, "row.html", line=await line_of(reader, number, min_version))
+        return pages.show(request, "row.html", line=await line_at_version(reader, number, min_version))
 
     @routes.get("/details/{number}")
     async def invoice_details(request: Request, number: str, min_version: MinVersion = 0) -> Response:
@@ -82,7 +82,7 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
     return routes
 
 
-async def line_of(reader: Reader, number: str, min_version: int = 0) -> Line:
+async def line_at_version(reader: Reader, number: str, min_version: int = 0) -> Line:
     """Return the line of an invoice, at the version that the reader knows of if that comes soon. Raises: Problem."""
     check_number(number)
     seen: list[Line] = []
@@ -99,7 +99,9 @@ async def line_of(reader: Reader, number: str, min_version: int = 0) -> Line:
 async def reached(look: Look, min_version: int) -> Answer:
     """Wait a little for a version; what is still behind then is shown as it is. Raises: Problem INVOICE_NOT_FOUND."""
     try:
-        return await found(look, account_id=None, min_version=min_version, wait=WAIT if min_version else 0)
+        return await found(
+            look, account_id=None, min_version=min_version, wait=_VERSION_WAIT_SECONDS if min_version else 0
+        )
     except Problem as problem:
         if problem.code == "NOT_YET_PROJECTED" and (answer := await look()) is not None:
             return answer

@@ -10,10 +10,10 @@ from projections.charges import queries as charges
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.invoices.fold import Line
-from web.api.lookups import PLACE
+from web.api.lookups import CHARGE_CURSOR
 from web.console import forms
-from web.console.forms import Filled, Form
-from web.console.invoices import MinVersion, line_of, reached
+from web.console.forms import Filled, SentForm
+from web.console.invoices import MinVersion, line_at_version, reached
 from web.console.rendering import Pages
 from web.console.trouble import told_as_pages
 from web.gateway.publishing import CommandPublisher
@@ -21,7 +21,7 @@ from web.http import cursors
 from web.http.problems import Problem
 from web.http.reading import Reader
 
-CHARGES = 100
+_PAGE_CHARGES = 100
 """Released charges shown at a time."""
 
 
@@ -42,8 +42,8 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
     async def released(
         request: Request, account_id: Annotated[str, Query(max_length=64)] = "", cursor: str = ""
     ) -> Response:
-        after = cursors.read(cursor, PLACE) if cursor else None
-        wanted = charges.Wanted(account_id.strip() or None, "released", after, CHARGES)
+        after = cursors.read(cursor, CHARGE_CURSOR) if cursor else None
+        wanted = charges.ChargeFilter(account_id.strip() or None, "released", after, _PAGE_CHARGES)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         by_invoice: dict[str, list[charges.ChargeLine]] = {}
         for charge in page.charges:
@@ -53,22 +53,22 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
 
     @routes.get("/reissue/{number}")
     async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return await show(request, await line_of(reader, number, min_version), forms.opened(request))
+        return await show(request, await line_at_version(reader, number, min_version), forms.opened(request))
 
     @routes.post("/reissue/{number}")
     async def send(request: Request, number: str) -> Response:
         form = await forms.read(request)
-        line = await line_of(reader, number)
+        line = await line_at_version(reader, number)
         try:
             return await forms.give_command(request, publisher, RequestReissue, line, _told(form), form)
         except Problem as problem:
-            line = await line_of(reader, number, forms.version_of(problem))
+            line = await line_at_version(reader, number, forms.version_of(problem))
             return await show(request, line, forms.refilled(form, problem))
 
     return routes
 
 
-def _told(form: Form) -> Mapping[str, Any]:
+def _told(form: SentForm) -> Mapping[str, Any]:
     """Return the command's body; what was left empty stays as on the original."""
     told: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
     buyer = {name: form[f"buyer.{name}"][0] for name in ("name", "tax_id") if f"buyer.{name}" in form}

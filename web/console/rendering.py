@@ -48,7 +48,7 @@ _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u
 MOMENTS: Mapping[Language, str] = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 
 
-def fingerprint() -> str:
+def assets_fingerprint() -> str:
     """Return what changes whenever a static file does, so that browsers may keep files for ever."""
     files = sorted((FOLDER / "static").iterdir())
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
@@ -143,7 +143,7 @@ def _environment(translations: gettext.NullTranslations, calendar: MainlandChina
 
     cast("dict[str, Any]", environment.globals).update(
         words=words,
-        assets=fingerprint(),
+        assets=assets_fingerprint(),
         say=say,
         days_left=calendar.business_days_used,  # from the day after the first moment to the day of the second
         due_day=_due_day,

@@ -8,14 +8,14 @@ from projections.invoices.fold import Line
 from rules.route import route_of
 from web.console import forms
 from web.console.forms import Filled
-from web.console.invoices import MinVersion, line_of
+from web.console.invoices import MinVersion, line_at_version
 from web.console.rendering import Pages
 from web.console.trouble import told_as_pages
 from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem
 from web.http.reading import Reader
 
-FIELDS = ("posting_status", "red_font_form_number", "reason", "remarks")
+_FIELDS = ("posting_status", "red_font_form_number", "reason", "remarks")
 
 
 def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_recorded_route: Route) -> APIRouter:
@@ -28,17 +28,17 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
 
     @routes.get("/return/{number}")
     async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return show(request, await line_of(reader, number, min_version), forms.opened(request))
+        return show(request, await line_at_version(reader, number, min_version), forms.opened(request))
 
     @routes.post("/return/{number}")
     async def send(request: Request, number: str) -> Response:
         form = await forms.read(request)
-        line = await line_of(reader, number)
-        told = {name: form[name][0] for name in FIELDS if name in form}
+        line = await line_at_version(reader, number)
+        told = {name: form[name][0] for name in _FIELDS if name in form}
         try:
             return await forms.give_command(request, publisher, RequestReturn, line, told, form)
         except Problem as problem:
-            line = await line_of(reader, number, forms.version_of(problem))
+            line = await line_at_version(reader, number, forms.version_of(problem))
             return show(request, line, forms.refilled(form, problem))
 
     return routes

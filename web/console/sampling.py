@@ -19,16 +19,16 @@ from web.operations.lag import Lag, Position
 
 log = structlog.get_logger(__name__)
 
-EVERY = 5.0
+_SAMPLE_SECONDS = 5.0
 """Seconds between two looks."""
-KEPT = 180
+_MAX_SAMPLES = 180
 """Looks kept: a quarter of an hour."""
-LOOK_WITHIN = 4.0
+_KAFKA_SECONDS = 4.0
 """Seconds for a look at Kafka."""
-BEHIND = 60.0
+_MAX_LAG_SECONDS = 60.0
 """Seconds of lag from which the page says that it is behind."""
-READ_SIDE = "redletter.projector."
-WORKER = "redletter.worker"
+_READ_SIDE = "redletter.projector."
+_WORKER = "redletter.worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Sampler:
     def __init__(self, reader: Reader, kafka: str) -> None:
         self._reader = reader
         self._kafka = kafka
-        self.samples: deque[Sample] = deque(maxlen=KEPT)
+        self.samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -56,7 +56,7 @@ class Sampler:
             if sample.trouble != self.trouble:
                 log.warning("what the page says of the system has changed", trouble=sample.trouble)
             self.samples.append(sample)
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(_SAMPLE_SECONDS)
 
     @property
     def trouble(self) -> Sequence[str]:
@@ -79,12 +79,12 @@ class Sampler:
         except (TimeoutError, OSError, Error):
             return Sample(now, ("database",))
         try:
-            lags = await within(LOOK_WITHIN, lag.lags(self._kafka, lambda: self._reader.read(lag.positions)))
+            lags = await within(_KAFKA_SECONDS, lag.lags(self._kafka, lambda: self._reader.read(lag.positions)))
         except Error:
             return Sample(now, ("database",))
         except (TimeoutError, OSError, KafkaError):
             return Sample(now, ("kafka", *stopped), done=_done(at))
-        late = any(one.seconds > BEHIND for one in lags if one.consumer.startswith(READ_SIDE))
+        late = any(one.seconds > _MAX_LAG_SECONDS for one in lags if one.consumer.startswith(_READ_SIDE))
         return Sample(now, (*(("behind",) if late else ()), *stopped), lags, _done(at))
 
 
@@ -97,4 +97,4 @@ def _done(at: Sequence[Position]) -> Mapping[str, int]:
     passed: dict[str, int] = defaultdict(int)
     for position in at:
         passed[position.consumer] += position.next
-    return {"commands": passed[WORKER], "events": passed[f"{READ_SIDE}history"]}
+    return {"commands": passed[_WORKER], "events": passed[f"{_READ_SIDE}history"]}

@@ -83,8 +83,8 @@ def router(publisher: CommandPublisher) -> APIRouter:
                 return JSONResponse({"status": status, "command_id": idempotency_key}, HTTPStatus.ACCEPTED, location)
             return JSONResponse(outcome)
 
-    route("/return", RequestReturn, examples.RETURN, "Request the return of an invoice")
-    route("/reissue", RequestReissue, examples.REISSUE, "Request a new invoice for charges of a returned one")
+    route("/return", RequestReturn, examples.RETURN_EXAMPLE, "Request the return of an invoice")
+    route("/reissue", RequestReissue, examples.REISSUE_EXAMPLE, "Request a new invoice for charges of a returned one")
     return routes
 
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-async def within(seconds: float, work: Coroutine[None, None, Result]) -> Result:
+async def within(seconds: float, work: Coroutine[None, None, _Result]) -> _Result:
     """Return what the work returns, if it does so in time; else cancel it without waiting for its end.
 
     A cancelled database call first asks the server to cancel too, and a frozen server does not answer that either.

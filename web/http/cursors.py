@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from web.http.problems import Problem, malformed_query
 
-Place = TypeVar("Place")
+_Position = TypeVar("_Position")
 
 
 def write(place: object) -> str:
@@ -15,7 +15,7 @@ def write(place: object) -> str:
     return urlsafe_b64encode(TypeAdapter(object).dump_json(place)).rstrip(b"=").decode()
 
 
-def read(cursor: str, kind: TypeAdapter[Place]) -> Place:
+def read(cursor: str, kind: TypeAdapter[_Position]) -> _Position:
     """Read a place back, from nothing but what `write` returned. Raises: Problem MALFORMED_QUERY."""
     try:
         place = kind.validate_json(_decoded(cursor))

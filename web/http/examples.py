@@ -12,7 +12,7 @@ _RETURN: dict[str, Any] = {
     "overdue": False,
     "attempts": 0,
 }
-STATUS: dict[str, Any] = {
+STATUS_EXAMPLE: dict[str, Any] = {
     "invoice_number": _NUMBER,
     "account_id": "acme",
     "status": {"code": "reversed_with_credit_note", "label": "Reversed with credit note"},
@@ -52,9 +52,9 @@ _FORM_TOLD: dict[str, Any] = {
     "entered_at": "2026-02-13T01:00:00Z",
     "confirmed_at": "2026-02-13T02:00:00Z",
 }
-DETAILS: dict[str, Any] = {
+DETAILS_EXAMPLE: dict[str, Any] = {
     "invoice": _INVOICE,
-    "status": STATUS,
+    "status": STATUS_EXAMPLE,
     "return": {**_RETURN, "reason": "wrong_amount", "remarks": f"original invoice {_NUMBER}", "form": _FORM_TOLD},
     "credit_note": {
         "credit_note_number": _CREDIT_NOTE,
@@ -67,7 +67,7 @@ DETAILS: dict[str, Any] = {
     "replacements": [],
     "version": 5,
 }
-PAGE: dict[str, Any] = {
+PAGE_EXAMPLE: dict[str, Any] = {
     "items": [
         {
             "invoice_number": _NUMBER,
@@ -84,7 +84,7 @@ PAGE: dict[str, Any] = {
     ],
     "next_cursor": "WyIyMDI2LTAyLTAxIiwiMjYzMTIwMDAwMDAwMDAwMDAwMDEiXQ",
 }
-HISTORY: dict[str, Any] = {
+HISTORY_EXAMPLE: dict[str, Any] = {
     "events": [
         {
             "id": f"{_NUMBER}-1",
@@ -97,7 +97,7 @@ HISTORY: dict[str, Any] = {
         }
     ]
 }
-CHARGES: dict[str, Any] = {
+CHARGES_EXAMPLE: dict[str, Any] = {
     "items": [
         {
             "charge_id": "ecs-2026-01",
@@ -108,14 +108,14 @@ CHARGES: dict[str, Any] = {
         }
     ]
 }
-FORM: dict[str, Any] = {
+FORM_EXAMPLE: dict[str, Any] = {
     "number": _FORM,
     "state": "04",
     "invoice_number": _NUMBER,
     "active": True,
     "form": _FORM_TOLD,
 }
-ACCEPTED: dict[str, Any] = {
+ACCEPTED_EXAMPLE: dict[str, Any] = {
     "command_id": "click-1",
     "command_source": "urn:redletter:api:acme",
     "command_type": "redletter.invoice.RequestReturn.v1",
@@ -125,19 +125,19 @@ ACCEPTED: dict[str, Any] = {
     "status": "return_in_progress",
     "replayed": False,
 }
-RETURN: dict[str, Any] = {
+RETURN_EXAMPLE: dict[str, Any] = {
     "account_id": "acme",
     "posting_status": "recorded",
     "red_font_form_number": _FORM,
     "reason": "wrong_amount",
     "remarks": f"original invoice {_NUMBER}",
 }
-REISSUE: dict[str, Any] = {
+REISSUE_EXAMPLE: dict[str, Any] = {
     "account_id": "acme",
     "charge_ids": ["ecs-2026-01"],
     "buyer": {"name": "The Right Name Ltd.", "tax_id": "91110108551385082Q"},
 }
-PROBLEM: dict[str, Any] = {
+PROBLEM_EXAMPLE: dict[str, Any] = {
     "type": "urn:redletter:problem:INVOICE_NOT_FOUND",
     "title": "Not Found",
     "status": 404,

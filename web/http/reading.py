@@ -23,7 +23,7 @@ MOST_CONNECTIONS = 10
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def pool_of(database: str) -> Pool:
@@ -37,11 +37,11 @@ class Reader:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def read(self, find: Callable[[Connection], Awaitable[Result]]) -> Result:
+    async def read(self, find: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run one query within its bound, again if its connection is lost. Raises: TimeoutError, psycopg.Error."""
         return await within(ANSWER_WITHIN, self._look(find))
 
-    async def _look(self, find: Callable[[Connection], Awaitable[Result]]) -> Result:
+    async def _look(self, find: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         # After a restart of the server every idle connection is found broken; the pool replaces each that is.
         for _ in range(MOST_CONNECTIONS):
             async with self._pool.connection() as connection:

@@ -37,7 +37,7 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
 
         While they can, queries are answered: then the answer is 200, and says what does not go on and why.
         """
-        known, groups = await readiness.check(reader, watch.kafka)
+        known, groups = await readiness.check_servers(reader, watch.kafka)
         found = watch.reasons(known, groups, datetime.now(UTC) + clock_shift)
         return Ready(status="degraded" if found else "ready", reasons=found, stopped=list(known.stopped))
 

@@ -12,7 +12,7 @@ from web.operations.lag import Lag
 from web.operations.queries import Board
 
 
-def written(*metrics: Iterator[Metric]) -> bytes:
+def exposition(*metrics: Iterator[Metric]) -> bytes:
     """Write metrics as Prometheus reads them."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected([one for some in metrics for one in some]))

@@ -29,7 +29,7 @@ GROUPS_WITHIN = 1.0
 """Seconds more for the consumer groups."""
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Watch:
         return self.reasons(known, present or {}, now)
 
 
-async def check(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
+async def check_servers(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
     """Return what both servers tell, when both answered.
 
     Raises: Problem that names what is down.
@@ -66,7 +66,7 @@ async def check(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Gro
     return known, present
 
 
-async def _reached(name: str, seconds: float, work: Coroutine[None, None, Result]) -> Result | None:
+async def _reached(name: str, seconds: float, work: Coroutine[None, None, _Result]) -> _Result | None:
     """Return what a server tells, or None where it does not answer."""
     try:
         return await within(seconds, work)

@@ -29,7 +29,7 @@ LAG_WITHIN = 4.0
 """Seconds to look at Kafka; the board tells the rest when that takes longer."""
 TABLES_WITHIN = 2.5
 """Seconds to look at the tables for the metrics, which leave out what takes longer."""
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class ConsumerLag(Message):
@@ -132,12 +132,12 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
         told += [metrics.of_board(seen)] if seen else []
         told += [metrics.of_condition(state)] if state else []
         told += [metrics.of_lag(lags)] if lags is not None else []
-        return Response(metrics.written(*told), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(*told), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
 
-async def _if_it_can_be_told(what: str, seconds: float, work: Coroutine[None, None, Result]) -> Result | None:
+async def _if_it_can_be_told(what: str, seconds: float, work: Coroutine[None, None, _Result]) -> _Result | None:
     try:
         return await within(seconds, work)
     except (KafkaError, OSError, TimeoutError, Error) as error:

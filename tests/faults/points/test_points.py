@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from projections.catalogue import REBUILT as MODELS
-from projections.rebuild.rebuilding import Told, verify
+from projections.rebuild.rebuilding import ProgressReport, verify
 from tests.faults.points.matrix import REBUILT, Matrix
 from tests.faults.test_faults import ROLES, System, system, under
 
@@ -38,7 +38,9 @@ async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(sys
     await under(killed_everywhere, system, invoices=100, noise=2, abreast=50)
     print(matrix.report())  # noqa: T201 - what `make prove` is asked for
     for name in REBUILT:
-        outcome = await verify(system.addresses, MODELS[name], Told(lambda _done, _total: None, lambda _: None))
+        outcome = await verify(
+            system.addresses, MODELS[name], ProgressReport(lambda _done, _total: None, lambda _: None)
+        )
         assert (name, outcome.differences) == (name, ())
     assert matrix.kills.total() >= KILLS
     assert len(matrix.missed()) <= MISSED, matrix.missed()

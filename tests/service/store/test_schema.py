@@ -30,7 +30,7 @@ IN_THE_WAY = 3.0
     ("name", "change"),
     [
         ("redletter.migrate", partial(write_side.migrate, partitions=PARTITIONS)),
-        ("redletter projections", read_side.ensure),
+        ("redletter projections", read_side.ensure_read_tables),
     ],
 )
 def test_a_lock_that_is_held_for_a_while_is_asked_for_again(
