@@ -64,7 +64,7 @@ async def _lay_topics(bootstrap: str) -> None:
     await admin.start()
     try:
         await _delete_topics(admin)
-        await topics.ensure(bootstrap, PARTITIONS)
+        await topics.ensure(bootstrap, TOPICS, PARTITIONS)
         stamped = [topic for topic in TOPICS if topic.name in (EVENTS_TOPIC, REPLIES_TOPIC)]
         told = [
             ConfigResource(

@@ -27,7 +27,7 @@ from transport.topics import partition_counts
 
 async def pipe(bootstrap: str, database_url: str, outcomes: Recording) -> None:
     """Pipe until cancelled."""
-    counts = await partition_counts(bootstrap)
+    counts = await partition_counts(bootstrap, list(Channel))
     partitions = [TopicPartition(channel, p) for channel in Channel for p in range(counts[channel])]
     store, producer = Store(database_url), TransactionalProducer(bootstrap, "benchmark.raw")
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed")

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from local.data_folder import SystemAddresses
 from projections.catalogue import MODELS
+from transport.clients.kafka import bare_client
 from transport.groups import Group, describe
 
 _GROUPS_OF_ROLES: Mapping[str, Collection[str]] = {
@@ -56,14 +56,10 @@ class SystemReadiness:
     async def _described(self) -> Mapping[str, Group]:
         """Return the state of each group."""
         found = {name: Group("Unknown", frozenset()) for names in _GROUPS_OF_ROLES.values() for name in names}
-        client = AIOKafkaClient(bootstrap_servers=cast("Any", self.running.kafka.split(",")))
-        try:
-            await client.bootstrap()
-            found.update(await describe(client, found))
-        except KafkaError:  # the coordinator starts at the first request
-            pass
-        finally:
-            await client.close()
+        async with bare_client(self.running.kafka, "up") as client:
+            with suppress(KafkaError):  # the coordinator starts at the first request
+                await client.bootstrap()
+                found.update(await describe(client, found))
         return found
 
     def _api_answers(self) -> bool:

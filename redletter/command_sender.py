@@ -6,13 +6,15 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from events.catalogue import COMMAND_TYPES
 from events.topics import REPLIES_TOPIC
 from local import terminal
 from redletter.command_lines import CommandLine
+from transport.clients import kafka
+from transport.clients.kafka import KafkaConsumer, KafkaProducer
 
 REFUSED, NO_REPLY = 1, 3
 """Exit codes. 2 is an unreadable line."""
@@ -76,13 +78,10 @@ async def _deadline(deadline: float, reason: str) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def _clients(
     bootstrap: str, deadline: float, within: float
-) -> AsyncGenerator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+) -> AsyncGenerator[tuple[KafkaProducer, KafkaConsumer]]:
     """Connect a producer, and a consumer of all replies from now on."""
-    servers = cast("Any", bootstrap.split(","))
-    producer = AIOKafkaProducer(
-        bootstrap_servers=servers, acks="all", enable_idempotence=True, max_request_size=_MAX_REQUEST_BYTES
-    )
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")
+    producer = kafka.make_producer(bootstrap, "send", enable_idempotence=True, max_request_size=_MAX_REQUEST_BYTES)
+    consumer = kafka.make_consumer(bootstrap, "send")
     try:
         async with _deadline(deadline, f"Kafka at {bootstrap} does not answer within {within:g} s; nothing was sent"):
             await producer.start()
@@ -90,7 +89,7 @@ async def _clients(
             await _seek_to_end(consumer, producer)
         yield producer, consumer
     finally:
-        await _stop(producer.stop(), consumer.stop())
+        await _stop(kafka.stop(producer), kafka.stop(consumer))
 
 
 async def _stop(*stops: Coroutine[Any, Any, None]) -> None:
@@ -101,7 +100,7 @@ async def _stop(*stops: Coroutine[Any, Any, None]) -> None:
         task.cancel()
 
 
-async def _seek_to_end(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+async def _seek_to_end(consumer: KafkaConsumer, producer: KafkaProducer) -> None:
     # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
     partitions = [TopicPartition(REPLIES_TOPIC, number) for number in await producer.partitions_for(REPLIES_TOPIC)]
     consumer.assign(partitions)
@@ -109,7 +108,7 @@ async def _seek_to_end(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -
         consumer.seek(partition, end)
 
 
-async def _publish(producer: AIOKafkaProducer, command: CommandLine) -> None:
+async def _publish(producer: KafkaProducer, command: CommandLine) -> None:
     await producer.send_and_wait(
         COMMAND_TYPES[command.name].CHANNEL.value,
         value=json.dumps(command.data).encode(),
@@ -118,7 +117,7 @@ async def _publish(producer: AIOKafkaProducer, command: CommandLine) -> None:
     )
 
 
-async def _reply(replies: AIOKafkaConsumer, command: CommandLine) -> Mapping[str, Any]:
+async def _reply(replies: KafkaConsumer, command: CommandLine) -> Mapping[str, Any]:
     while True:
         reply = _body(await replies.getone())
         if (reply.get("command_id"), reply.get("command_source")) == (command.id, command.source):

@@ -12,10 +12,10 @@ from psycopg.rows import TupleRow
 
 from transport import positions
 from transport.addresses import Addresses
+from transport.clients.kafka import topic_reader
 from transport.clients.postgres import connect
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Position, unread_because
-from transport.reading import reading
 
 _ROWS = """
     select consumer, topic, partition, next, unread, unread_since, gone from redletter.positions
@@ -136,7 +136,7 @@ def _current(connection: Connection[TupleRow], consumer: str, partition: TopicPa
 
 def _logs(kafka: str, partitions: set[TopicPartition]) -> dict[TopicPartition, PartitionLog]:
     async def ask() -> list[PartitionLog]:
-        async with reading(kafka) as consumer:
+        async with topic_reader(kafka, "positions") as consumer:
             return await partition_logs(consumer, sorted(partitions))
 
     return {log.partition: log for log in asyncio.run(ask())}

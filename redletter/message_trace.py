@@ -13,9 +13,9 @@ from aiokafka.partitioner import murmur2
 
 from events.catalogue import stored_name
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TAX_REQUESTS_TOPIC, Channel
-from transport.reading import reading
+from transport.clients.kafka import topic_reader
+from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import Undecodable
-from transport.stepping_consumer import SteppingConsumer
 from transport.topics import partition_counts
 
 _COMMANDS = tuple(channel.value for channel in Channel)
@@ -69,8 +69,8 @@ async def _trace(bootstrap: str, number: str, progress: TraceProgress) -> Sequen
     key = number.encode()
     try:
         async with _answer_timeout():
-            counts = await partition_counts(bootstrap)
-        async with reading(bootstrap) as consumer:
+            counts = await partition_counts(bootstrap, _TOPICS)
+        async with topic_reader(bootstrap, "trace") as consumer:
             partitions = [one for topic in _TOPICS if topic in counts for one in _partitions(topic, key, counts[topic])]
             if not partitions:
                 return []

@@ -1,12 +1,15 @@
 """Create or upgrade topics and tables."""
 
 import asyncio
+from collections.abc import Mapping
 
+from events.topics import RELAY_TOPIC, TOPICS
 from projections import schema as read_side
 from service.store import schema as write_side
 from transport import topics
 from transport.addresses import Addresses
 from transport.clients import postgres
+from transport.topics import TopicMismatch
 
 
 def migrate(addresses: Addresses, partitions: int) -> None:
@@ -19,5 +22,15 @@ def migrate(addresses: Addresses, partitions: int) -> None:
     postgres.check(addresses.database, "migrate")
     # The log first: its partition count can be corrected while it is empty, a topic's count cannot.
     write_side.migrate(addresses.database, partitions)
-    asyncio.run(topics.ensure(addresses.kafka, partitions))
+    try:
+        asyncio.run(topics.ensure(addresses.kafka, TOPICS, partitions))
+    except TopicMismatch as error:
+        msg = f"{error}{_advice(error.counts)}"
+        raise TopicMismatch(msg, error.counts) from None
     read_side.ensure_read_tables(addresses.database)
+
+
+def _advice(counts: Mapping[str, int]) -> str:
+    if counts == {RELAY_TOPIC: 1}:
+        return ": it was made before the log had partitions. Start with empty topics and an empty database"
+    return ". Set REDLETTER_TOPIC_PARTITIONS to the count the topics have, or start with empty topics"

@@ -4,24 +4,24 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 import stamina
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from events import cloudevents
 from events.catalogue import TAX_REQUEST_TYPES, json_of, name_of, stored_name
 from events.tax_requests import AnyTaxRequest
-from events.topics import TAX_REQUESTS_TOPIC as TOPIC
+from events.topics import TAX_REQUESTS_TOPIC
 from tax_simulator import tables
 from tax_simulator.connector import DelayedCommand, commands_for
 from tax_simulator.tables import ScheduledRecord
 from transport.addresses import Addresses
+from transport.clients.kafka import KafkaConsumer, KafkaProducer, make_consumer, make_producer, running
 from transport.clients.postgres import connect_async
 
 log = structlog.get_logger(__name__)
@@ -58,24 +58,17 @@ async def run(addresses: Addresses, *, clock_shift: timedelta) -> None:
 
 
 @asynccontextmanager
-async def _connected(bootstrap: str) -> AsyncGenerator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    servers: Any = bootstrap.split(",")
-    consumer = AIOKafkaConsumer(
-        TOPIC,
-        bootstrap_servers=servers,
+async def _connected(bootstrap: str) -> AsyncGenerator[tuple[KafkaConsumer, KafkaProducer]]:
+    consumer = make_consumer(
+        bootstrap,
+        _GROUP,
+        TAX_REQUESTS_TOPIC,
         group_id=_GROUP,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
     )
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-    try:
-        await producer.start()
-        await consumer.start()
+    async with running(make_producer(bootstrap, _GROUP, enable_idempotence=True)) as producer, running(consumer):
         yield consumer, producer
-    finally:
-        await consumer.stop()
-        await producer.stop()
 
 
 @asynccontextmanager
@@ -138,9 +131,7 @@ def _scheduled(
     )
 
 
-async def _send_due(
-    connection: psycopg.AsyncConnection, producer: AIOKafkaProducer, now: Callable[[], datetime]
-) -> int:
+async def _send_due(connection: psycopg.AsyncConnection, producer: KafkaProducer, now: Callable[[], datetime]) -> int:
     """Send the records that are due. After an interruption the same ones are sent again, with the same ids."""
     async with connection.transaction(), connection.cursor() as cur:
         due = await tables.take_due(cur, now(), _MAX_BATCH_RECORDS)

@@ -92,7 +92,7 @@ async def migrate(addresses: Addresses) -> None:
 async def empty_topics(bootstrap: str) -> None:
     """Create all topics anew."""
     await _delete_topics(bootstrap)
-    await topics.ensure(bootstrap, PARTITIONS)
+    await topics.ensure(bootstrap, TOPICS, PARTITIONS)
 
 
 async def _delete_topics(bootstrap: str) -> None:

@@ -10,7 +10,6 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Protocol, cast
 
 import stamina
@@ -19,15 +18,15 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from transport.addresses import Addresses
+from transport.clients.kafka import KafkaBroker, make_broker, start_broker
+from transport.clients.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
 from transport.framework_log import FrameworkLog
 from transport.placing import Found, Places
 from transport.positions import Move, PositionLost
 from transport.records import KafkaRecord, next_offset
-from transport.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
 from transport.threads import OwnThread
 from transport.unfit import Unfit
 
@@ -376,13 +375,7 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
 
 def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: _Reading, most: int) -> KafkaBroker:
     """Return a broker with the one batch subscriber that reads ``topics``; nothing is connected yet."""
-    broker = KafkaBroker(
-        addresses.kafka.split(","),
-        consumer_only=True,
-        allow_auto_create_topics=False,
-        logger=FrameworkLog(group),
-        apply_types=False,
-    )
+    broker = make_broker(addresses.kafka, group, FrameworkLog(group))
     subscriber = broker.subscriber(
         *topics,
         group_id=group,
@@ -407,12 +400,7 @@ def broker_of(addresses: Addresses, group: str, topics: Sequence[str], reading: 
 
 
 async def _start(broker: KafkaBroker, reading: _Reading) -> None:
-    await broker.connect()
-    config = broker.config.broker_config
-    # Started again, it has its own options already.
-    options = {**cast("partial[Any]", config.builder).keywords, "least_wait_ms": IDLE_WAIT_MS}
-    config.builder = partial(SteppingConsumer, lambda: reading.positions, reading.misplaced, **options)
-    await broker.start()
+    await start_broker(broker, lambda: reading.positions, reading.misplaced, IDLE_WAIT_MS)
 
 
 async def _raw(records: tuple[KafkaRecord, ...]) -> KafkaMessage:

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import NamedTuple, cast
 
-from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
+
+from transport.clients.kafka import KafkaClient
 
 
 class Group(NamedTuple):
@@ -29,7 +31,7 @@ class _DescribeGroup(Request[DescribeGroupsRequest_v2]):
         return request_struct_class([self._group])
 
 
-async def describe(client: AIOKafkaClient, names: Collection[str]) -> Mapping[str, Group]:
+async def describe(client: KafkaClient, names: Collection[str]) -> Mapping[str, Group]:
     """Return the groups that their coordinators tell of. One whose coordinator does not answer is left out."""
     found = await asyncio.gather(*(_describe(client, name) for name in names), return_exceptions=True)
     for error in found:
@@ -38,7 +40,7 @@ async def describe(client: AIOKafkaClient, names: Collection[str]) -> Mapping[st
     return {name: group for name, group in zip(names, found, strict=True) if isinstance(group, Group)}
 
 
-async def _describe(client: AIOKafkaClient, name: str) -> Group:
+async def _describe(client: KafkaClient, name: str) -> Group:
     coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
     answer = await client.send(coordinator, _DescribeGroup(name))
     ((_, _, state, _, _, members),) = answer.groups

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int8, Int16, Int32, Schema, String
+
+from transport.clients.kafka import KafkaAdmin
 
 _TOPIC = 2
 _SET = 0
@@ -63,7 +64,7 @@ class _IncrementalAlterConfigs(Request[_Question]):
         return request_struct_class(resources, False)  # noqa: FBT003 - the protocol's own
 
 
-async def set_topic_settings(admin: AIOKafkaAdminClient, settings: Mapping[str, Mapping[str, str]]) -> None:
+async def set_topic_settings(admin: KafkaAdmin, settings: Mapping[str, Mapping[str, str]]) -> None:
     """Set these settings of each topic, and leave all others as they are. Raises: the KafkaError that was answered."""
     client = cast("Any", admin)
     answer = await client._send_request(_IncrementalAlterConfigs(settings))  # noqa: SLF001 - the client has no public way

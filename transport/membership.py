@@ -1,14 +1,15 @@
 """Sharing the partitions of a topic among processes, without reading it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
 
 import stamina
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
+
+from transport.clients import kafka
+from transport.clients.kafka import KafkaConsumer
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,11 @@ async def share(bootstrap: str, *, group: str, topic: str, hold: Holding) -> Non
 
 
 async def _share(bootstrap: str, group: str, topic: str, hold: Holding) -> None:
-    member = AIOKafkaConsumer(
-        bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
+    member = kafka.make_consumer(
+        bootstrap,
+        group,
         group_id=group,
+        isolation="read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="latest",
         partition_assignment_strategy=[RangePartitionAssignor],
@@ -44,15 +47,13 @@ async def _share(bootstrap: str, group: str, topic: str, hold: Holding) -> None:
             # Nothing comes, since all is paused; but a member that never asks is taken for dead.
             await member.getmany(timeout_ms=SESSION_TIMEOUT_MS)
     finally:
-        # Let the client's own task begin: cancelled before that, it would raise CancelledError out of stop().
-        await asyncio.sleep(0)
         await hold(frozenset())
-        await member.stop()
+        await kafka.stop(member)
         await hold(frozenset())  # a share that came in between
 
 
 class _Listener(ConsumerRebalanceListener):
-    def __init__(self, member: AIOKafkaConsumer, group: str, hold: Holding) -> None:
+    def __init__(self, member: KafkaConsumer, group: str, hold: Holding) -> None:
         self._member = member
         self._group = group
         self._hold = hold

@@ -1,11 +1,10 @@
 """The newest record of a partition, as far as it is committed; and whether anything was ever written to one."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Collection
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
+
+from transport.clients.kafka import Isolation, KafkaConsumer, make_consumer, running
 
 TAIL_RECORDS = 100
 """Records to look at first; the newest one that is committed is nearly always among them."""
@@ -17,10 +16,10 @@ async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | Non
     Only of use once whoever wrote before has been fenced: what is still open then is not to come any more.
     Raises: KafkaError while the broker cannot be reached.
     """
-    async with _reader(bootstrap, "read_uncommitted") as everything:
+    async with running(_consumer(bootstrap, "read_uncommitted")) as everything:
         # Up to here, and not to the last stable offset: an open transaction would hide the newest record.
         end = (await everything.end_offsets([partition]))[partition]
-    async with _reader(bootstrap, "read_committed") as committed:
+    async with running(_consumer(bootstrap, "read_committed")) as committed:
         committed.assign([partition])
         for start in sorted({max(0, end - TAIL_RECORDS), 0}, reverse=True):
             committed.seek(partition, start)
@@ -31,27 +30,15 @@ async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | Non
 
 async def ever_written(bootstrap: str, partitions: Collection[TopicPartition]) -> bool:
     """Tell whether anything was ever written to any of these, be it an aborted transaction."""
-    async with _reader(bootstrap, "read_uncommitted") as everything:
+    async with running(_consumer(bootstrap, "read_uncommitted")) as everything:
         return any((await everything.end_offsets(list(partitions))).values())
 
 
-@asynccontextmanager
-async def _reader(bootstrap: str, isolation: str) -> AsyncGenerator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
-        isolation_level=isolation,
-        auto_offset_reset="earliest",
-    )
-    try:
-        await consumer.start()
-        # Let the client's own task begin: cancelled before that, it would raise CancelledError out of stop().
-        await asyncio.sleep(0)
-        yield consumer
-    finally:
-        await consumer.stop()
+def _consumer(bootstrap: str, isolation: Isolation) -> KafkaConsumer:
+    return make_consumer(bootstrap, "relay", isolation=isolation, auto_offset_reset="earliest")
 
 
-async def _newest(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> bytes | None:
+async def _newest(consumer: KafkaConsumer, partition: TopicPartition, end: int) -> bytes | None:
     newest: bytes | None = None
     while await consumer.position(partition) < end:
         for records in (await consumer.getmany(timeout_ms=200)).values():

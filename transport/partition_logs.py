@@ -8,7 +8,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from transport.stepping_consumer import SteppingConsumer
+from transport.clients.stepping_consumer import SteppingConsumer
 from transport.topic_ids import topic_ids
 
 ASK_WITHIN = 5.0

@@ -10,9 +10,9 @@ from psycopg.rows import TupleRow
 
 from transport import positions
 from transport.clients.postgres import KeptSession
+from transport.clients.stepping_consumer import SteppingConsumer
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Placed, Position
-from transport.stepping_consumer import SteppingConsumer
 from transport.threads import OwnThread
 from transport.topic_ids import topic_ids
 

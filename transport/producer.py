@@ -5,13 +5,13 @@ import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from transport.clients.kafka import make_transactional_producer, stop
 from transport.partitioning import partition_of
 from transport.records import OutgoingRecord
 
@@ -55,15 +55,8 @@ class TransactionalProducer:
 
     def __init__(self, bootstrap: str, transactional_id: str) -> None:
         self.transactional_id = transactional_id
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=cast("Any", bootstrap.split(",")),  # typed as one string only
-            transactional_id=transactional_id,
-            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
-            acks="all",
-            max_batch_size=MAX_BATCH_BYTES,
-            # The broker still writes the markers of a transaction when the next begins: asked again so soon, that one
-            # takes 2 ms instead of 24.
-            retry_backoff_ms=2,
+        self._producer = make_transactional_producer(
+            bootstrap, transactional_id, timeout_seconds=TRANSACTION_TIMEOUT, max_batch_bytes=MAX_BATCH_BYTES
         )
 
     async def start(self) -> None:
@@ -124,7 +117,7 @@ class TransactionalProducer:
     async def stop(self) -> None:
         """Stop with a bound; a producer that failed may hang."""
         try:
-            await asyncio.wait_for(self._producer.stop(), STOP_WITHIN)
+            await asyncio.wait_for(stop(self._producer), STOP_WITHIN)
         except (TimeoutError, KafkaError) as error:
             log.warning("producer did not stop cleanly", transactional_id=self.transactional_id, error=repr(error))
 

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any, cast
 from uuid import UUID
 
-from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -19,6 +18,8 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+from transport.clients.kafka import KafkaClient
 
 
 class _Uuid(AbstractType[UUID]):
@@ -97,7 +98,7 @@ class _Metadata(Request[_MetadataRequest]):
         return request_struct_class(self._topics, no, no, no, {})
 
 
-async def topic_ids(client: AIOKafkaClient, topics: set[str]) -> dict[str, UUID]:
+async def topic_ids(client: KafkaClient, topics: set[str]) -> dict[str, UUID]:
     """Return the id of each topic; one that does not exist is left out. Raises: KafkaError.
 
     Needs Kafka 2.8, the first that gives topics ids.

@@ -11,10 +11,9 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-
 from events import cloudevents, topics
 from events.catalogue import COMMAND_TYPES
+from transport.clients.kafka import KafkaConsumer, KafkaProducer, make_consumer, make_producer, running
 
 TIMEOUT_SECONDS = 30.0
 """For a reply, an event or a status."""
@@ -33,7 +32,7 @@ class Stage:
     api: ``http://host:port``. say: called with each line to show.
     """
 
-    producer: AIOKafkaProducer
+    producer: KafkaProducer
     api: str
     say: Callable[[str], None]
     replies: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -137,29 +136,25 @@ def _get(url: str) -> dict[str, Any]:
 @asynccontextmanager
 async def connected_stage(kafka: str, api: str, say: Callable[[str], None]) -> AsyncGenerator[Stage]:
     """Connect a stage to Kafka for the length of a block."""
-    servers: Any = kafka.split(",")
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-    consumer = AIOKafkaConsumer(
+    producer = make_producer(kafka, "demo", enable_idempotence=True)
+    consumer = make_consumer(
+        kafka,
+        "demo",
         topics.REPLIES_TOPIC,
         topics.EVENTS_TOPIC,
         topics.STATUS_TOPIC,
-        bootstrap_servers=servers,
-        isolation_level="read_committed",
         auto_offset_reset="earliest",
     )
-    await producer.start()
-    await consumer.start()
-    stage = Stage(producer, api, say)
-    receiving = asyncio.create_task(_receive(consumer, stage))
-    try:
-        yield stage
-    finally:
-        receiving.cancel()
-        await consumer.stop()
-        await producer.stop()
+    async with running(producer), running(consumer):
+        stage = Stage(producer, api, say)
+        receiving = asyncio.create_task(_receive(consumer, stage))
+        try:
+            yield stage
+        finally:
+            receiving.cancel()
 
 
-async def _receive(consumer: AIOKafkaConsumer, stage: Stage) -> None:
+async def _receive(consumer: KafkaConsumer, stage: Stage) -> None:
     async for record in consumer:
         id_ = dict(record.headers).get("ce_id", b"").decode()
         stage.receive(record.topic, id_, record.value or b"{}")

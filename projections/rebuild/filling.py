@@ -15,11 +15,11 @@ from projections.engine.projection import Projection
 from projections.engine.versions import VersionGap
 from projections.rebuild.tables import NEW, rebuilding
 from transport.addresses import Addresses
+from transport.clients.kafka import topic_reader
+from transport.clients.stepping_consumer import SteppingConsumer
 from transport.consumer import Batch
 from transport.positions import Move, PositionLost
-from transport.reading import reading
 from transport.records import KafkaRecord, next_offset
-from transport.stepping_consumer import SteppingConsumer
 
 MAX_FILL_RECORDS = 5000
 """Records in one transaction."""
@@ -128,7 +128,7 @@ def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:
 @asynccontextmanager
 async def filling(addresses: Addresses, entry: CatalogueEntry, progress: Progress) -> AsyncGenerator[Filling]:
     """Connect, and yield what fills the new tables of a read model. Raises: KafkaError, psycopg.Error."""
-    async with reading(addresses.kafka) as consumer:
+    async with topic_reader(addresses.kafka, "rebuild") as consumer:
         work = Filling(addresses, entry, consumer, progress)
         try:
             yield work

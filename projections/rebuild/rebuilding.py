@@ -185,7 +185,7 @@ async def _switch(addresses: Addresses, entry: CatalogueEntry, fill: Filling, co
 
 
 async def _partitions(addresses: Addresses, entry: CatalogueEntry) -> list[TopicPartition]:
-    count = (await partition_counts(addresses.kafka))[entry.topic]
+    count = (await partition_counts(addresses.kafka, [entry.topic]))[entry.topic]
     return [TopicPartition(entry.topic, partition) for partition in range(count)]
 
 

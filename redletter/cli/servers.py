@@ -66,7 +66,7 @@ def check_servers_answer(addresses: "Addresses") -> None:
     from transport.clients import postgres
 
     def ask_kafka() -> None:
-        asyncio.run(topics.partition_counts(addresses.kafka))
+        asyncio.run(topics.partition_counts(addresses.kafka, []))
 
     def ask_postgres() -> None:
         postgres.check(addresses.database, "migrate")

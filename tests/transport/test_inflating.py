@@ -7,8 +7,8 @@ import pytest
 from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from transport import inflating, stepping_consumer
-from transport.inflating import MAX_BATCH_BYTES, InflatedTooFar, at_most
+from transport.clients import inflating, stepping_consumer
+from transport.clients.inflating import MAX_BATCH_BYTES, InflatedTooFar, at_most
 
 assert stepping_consumer.SteppingConsumer, "importing the consumer bounds the client"
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

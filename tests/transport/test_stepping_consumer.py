@@ -14,11 +14,11 @@ from confluent_kafka import Producer
 
 from tests.transport.conftest import TOPIC, Writing, consuming, publish, publish_undecodable, until
 from tests.transport.test_inflating import CODECS
-from transport import stepping_consumer
 from transport.addresses import Addresses
-from transport.inflating import MAX_BATCH_BYTES
+from transport.clients import stepping_consumer
+from transport.clients.inflating import MAX_BATCH_BYTES
+from transport.clients.stepping_consumer import SteppingConsumer, last_of_batch
 from transport.records import Undecodable
-from transport.stepping_consumer import SteppingConsumer, last_of_batch
 
 pytestmark = pytest.mark.integration
 

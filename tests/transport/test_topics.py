@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
@@ -16,6 +16,7 @@ from events.topics import (
     REPLIES_TOPIC,
     STATUS_TOPIC,
     TAX_REQUESTS_TOPIC,
+    TOPICS,
     Channel,
     Topic,
 )
@@ -26,35 +27,22 @@ from transport.topics import TopicMismatch
 
 pytestmark = pytest.mark.integration
 
+NAMES = [topic.name for topic in TOPICS]
+
 
 async def test_every_topic_has_the_partition_count_it_was_told(addresses: Addresses) -> None:
-    assert set((await topics.partition_counts(addresses.kafka)).values()) == {8}
-
-
-async def test_a_relay_topic_of_one_partition_is_said_to_be_of_an_earlier_form(addresses: Addresses) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
-    await admin.start()
-    try:
-        await admin.delete_topics([RELAY_TOPIC])
-        async with asyncio.timeout(30):
-            while RELAY_TOPIC in await admin.list_topics():
-                await asyncio.sleep(0.02)
-        await admin.create_topics([NewTopic(RELAY_TOPIC, 1, 1)])
-    finally:
-        await admin.close()
-    with pytest.raises(TopicMismatch, match="made before the log had partitions"):
-        await topics.ensure(addresses.kafka, 8)
+    assert set((await topics.partition_counts(addresses.kafka, NAMES)).values()) == {8}
 
 
 async def test_creating_the_topics_again_changes_nothing(addresses: Addresses) -> None:
-    before = await topics.partition_counts(addresses.kafka)
-    await topics.ensure(addresses.kafka, 8)
-    assert await topics.partition_counts(addresses.kafka) == before
+    before = await topics.partition_counts(addresses.kafka, NAMES)
+    await topics.ensure(addresses.kafka, TOPICS, 8)
+    assert await topics.partition_counts(addresses.kafka, NAMES) == before
 
 
 async def test_a_wrong_partition_count_is_said_loudly_and_says_which(addresses: Addresses) -> None:
     with pytest.raises(TopicMismatch, match=r"invoice\.events has 8 partitions and should have 4"):
-        await topics.ensure(addresses.kafka, 4)
+        await topics.ensure(addresses.kafka, TOPICS, 4)
 
 
 async def test_events_are_kept_for_ever_and_status_is_compacted(addresses: Addresses) -> None:
@@ -84,7 +72,7 @@ async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_
     theirs = {"min.insync.replicas": "2", "segment.ms": "88888888", "flush.messages": "1000"}
     await change(addresses, EVENTS_TOPIC, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
     with structlog.testing.capture_logs() as told:
-        await topics.ensure(addresses.kafka, 8)
+        await topics.ensure(addresses.kafka, TOPICS, 8)
         async with asyncio.timeout(30):
             while (now := await config(addresses, EVENTS_TOPIC))["retention.ms"] != "-1":
                 await asyncio.sleep(0.02)

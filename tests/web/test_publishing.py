@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from events.topics import Channel
+from events.topics import TOPICS, Channel
 from local.kafka_server import EmbeddedKafka, embedded_kafka
 from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import everything, headers
@@ -39,7 +39,7 @@ async def test_no_command_that_was_published_is_said_not_to_be(
     kafka: EmbeddedKafka, tables: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "REPLY_WITHIN", 2.0)  # no worker runs
-    await topics.ensure(kafka.bootstrap, PARTITIONS)
+    await topics.ensure(kafka.bootstrap, TOPICS, PARTITIONS)
     async with serving(Addresses(kafka.bootstrap, tables.database)) as client:
         said: dict[str, tuple[int, str]] = {}
 

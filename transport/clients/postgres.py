@@ -55,6 +55,9 @@ _CONFIGURE: LiteralString = (
 )
 
 
+ReadingPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+
 class UnsuitableDatabase(Unfit):
     """The database answers, but Redletter cannot work with it."""
 
@@ -98,7 +101,7 @@ async def connect_async(url: str, role: str, **settings: str) -> AsyncConnection
     return connection
 
 
-def reading_pool(url: str, role: str, *, size: int, within: float) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPool:
     """Return a pool of at most ``size`` sessions that read, in autocommit; it is not open yet.
 
     within: seconds to wait for a session. A server that is read-only will do. A session is closed after every error

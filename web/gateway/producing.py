@@ -8,12 +8,12 @@ published twice, the worker knows the second by the command's id.
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError, UnknownError
 from aiokafka.structs import RecordMetadata
+
+from transport.clients.kafka import KafkaProducer, make_producer, stop
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Producers:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._current: AIOKafkaProducer | None = None
+        self._current: KafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -72,12 +72,10 @@ class Producers:
             for task in left:
                 task.cancel()
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _started(self) -> KafkaProducer:
         async with self._starting:
             if self._current is None:
-                producer = AIOKafkaProducer(
-                    bootstrap_servers=self._servers(), acks="all", request_timeout_ms=int(GIVEN_UP_AFTER * 1000)
-                )
+                producer = make_producer(self._bootstrap, "api", request_timeout_ms=int(GIVEN_UP_AFTER * 1000))
                 try:
                     await producer.start()
                 except BaseException:
@@ -86,30 +84,27 @@ class Producers:
                 self._current = producer
             return self._current
 
-    def _servers(self) -> Any:  # noqa: ANN401 - typed as one string only
-        return self._bootstrap.split(",")
-
-    def _judge(self, producer: AIOKafkaProducer, done: Place) -> None:
+    def _judge(self, producer: KafkaProducer, done: Place) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             log.warning("a record that was handed to Kafka may be unpublished", error=repr(error))
             self._replace(producer)
 
-    def _replace(self, producer: AIOKafkaProducer | None) -> None:
+    def _replace(self, producer: KafkaProducer | None) -> None:
         """Let the next record start a new producer."""
         if producer is not None and producer is self._current:
             self._current = None
             self._stop(producer)
 
-    def _stop(self, producer: AIOKafkaProducer) -> None:
+    def _stop(self, producer: KafkaProducer) -> None:
         task = asyncio.create_task(_stopped(producer))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
 
-async def _stopped(producer: AIOKafkaProducer) -> None:
+async def _stopped(producer: KafkaProducer) -> None:
     try:
         async with asyncio.timeout(STOP_WITHIN):
-            await producer.stop()
+            await stop(producer)
     except Exception as error:  # noqa: BLE001 - whatever it is, nobody uses this producer any more
         log.warning("a producer did not stop cleanly", error=repr(error))
 

@@ -8,10 +8,9 @@ from typing import TypeVar
 from fastapi import Request, Response
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from transport.clients.postgres import reading_pool
+from transport.clients.postgres import ReadingPool, reading_pool
 from web.http.bounded import within
 
 CONNECTION_WITHIN = 2.0
@@ -22,7 +21,7 @@ MOST_CONNECTIONS = 10
 """Database connections of one api process."""
 
 Connection = AsyncConnection[TupleRow]
-Pool = AsyncConnectionPool[Connection]
+Pool = ReadingPool
 _Result = TypeVar("_Result")
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from events.topics import STATUS_TOPIC
 from events.values import AccountId
+from transport.clients.kafka import KafkaConsumer
 from transport.records import ConsumerRecord
 from web.http.parameters import QueryRoute
 from web.http.problems import Problem, ProblemDocument
@@ -187,7 +188,7 @@ class Hub:
             positions[change.partition] = change.offset
         return _id(positions) if positions else None
 
-    async def _begin(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    async def _begin(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         """Begin with the last minutes, for clients that come back to an api that was restarted."""
         moment = int((datetime.now(UTC) - KEPT_FOR).timestamp() * 1000)
         await consumer.seek_to_end(*partitions)

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from transport.reading import reading
+from transport.clients.kafka import KafkaConsumer, topic_reader
+from transport.clients.stepping_consumer import MAX_RECORDS, SteppingConsumer
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable, next_offset
-from transport.stepping_consumer import MAX_RECORDS, SteppingConsumer
 from transport.topics import partition_counts
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class Tail:
         bootstrap: str,
         topic: str,
         take: Callable[[ConsumerRecord], None],
-        begin: Callable[[AIOKafkaConsumer, list[TopicPartition]], Awaitable[None]] | None = None,
+        begin: Callable[[KafkaConsumer, list[TopicPartition]], Awaitable[None]] | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
@@ -49,7 +49,7 @@ class Tail:
         """Read until cancelled."""
         while True:
             try:
-                async with reading(self._bootstrap) as consumer:
+                async with topic_reader(self._bootstrap, "api") as consumer:
                     await self._place(consumer)
                     self.reading.set()
                     await self._follow(consumer)
@@ -80,7 +80,7 @@ class Tail:
             log.warning("record passed: it is none of ours", error=repr(error)[:200], **place)
 
     async def _place(self, consumer: SteppingConsumer) -> None:
-        count = (await partition_counts(self._bootstrap))[self._topic]
+        count = (await partition_counts(self._bootstrap, [self._topic]))[self._topic]
         partitions = [TopicPartition(self._topic, partition) for partition in range(count)]
         consumer.assign(partitions)
         if not self._positions:
@@ -90,5 +90,5 @@ class Tail:
             consumer.seek(partition, position)
 
 
-async def _at_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+async def _at_the_end(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
     await consumer.seek_to_end(*partitions)

@@ -18,9 +18,9 @@ from aiokafka import TopicPartition
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from transport.reading import reading
+from transport.clients.kafka import topic_reader
+from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import KafkaRecord, Undecodable
-from transport.stepping_consumer import SteppingConsumer
 
 MOST = 5000
 """Records looked at; beyond them the lag in messages counts offsets, which may be a little more."""
@@ -69,8 +69,8 @@ class _Seen(NamedTuple):
 async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]]) -> list[Lag]:
     """Return the lag of every consumer, asking twice where they stand. Raises: KafkaError, and what `stand` raises."""
     async with (
-        reading(bootstrap) as committed,
-        reading(bootstrap, isolation="read_uncommitted") as everything,
+        topic_reader(bootstrap, "api") as committed,
+        topic_reader(bootstrap, "api", isolation="read_uncommitted") as everything,
     ):
         seen = await _look(committed, everything, await stand())
     by_consumer: dict[str, list[Position]] = defaultdict(list)

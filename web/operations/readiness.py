@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import structlog
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
 from rules.calendar import MainlandChina
 from transport import groups
+from transport.clients.kafka import bare_client
 from transport.groups import Group
 from web.http.bounded import within
 from web.http.problems import Problem
@@ -82,13 +82,10 @@ async def _database(connection: Connection) -> Condition:
 
 async def _kafka(bootstrap: str) -> Mapping[str, Group]:
     """Ask over a new connection; an old one would only say that Kafka was there once."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(CHECK_WITHIN * 1000))
-    try:
+    async with bare_client(bootstrap, "api", request_timeout_ms=int(CHECK_WITHIN * 1000)) as client:
         await within(CHECK_WITHIN, client.bootstrap())
         names = [name for names in GROUPS.values() for name in names]
         try:
             return await within(GROUPS_WITHIN, groups.describe(client, names))
         except TimeoutError:
             return {}
-    finally:
-        await client.close()

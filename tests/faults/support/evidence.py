@@ -32,7 +32,7 @@ async def everything(bootstrap: str, topic: str) -> list[ConsumerRecord]:
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, p) for p in range((await partition_counts(bootstrap))[topic])]
+        partitions = [TopicPartition(topic, p) for p in range((await partition_counts(bootstrap, [topic]))[topic])]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)

@@ -102,7 +102,7 @@ async def connected(bootstrap: str) -> AsyncGenerator[Client]:
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
-    counts = await partition_counts(bootstrap)
+    counts = await partition_counts(bootstrap, [REPLIES_TOPIC, EVENTS_TOPIC])
     await producer.start()
     await consumer.start()
     consumer.assign(

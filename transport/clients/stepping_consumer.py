@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
-from transport import inflating
+from transport.clients import inflating
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,7 @@ MAX_RECORDS = 500
 inflating.install()
 
 
+Durable = Callable[[], Mapping[TopicPartition, int]]
 Misplaced = Callable[[Collection[TopicPartition]], Awaitable[None]]
 
 
@@ -45,7 +46,7 @@ class SteppingConsumer(AIOKafkaConsumer):
 
     def __init__(
         self,
-        durable: Callable[[], Mapping[TopicPartition, int]] | None = None,
+        durable: Durable | None = None,
         misplaced: Misplaced | None = None,
         least_wait_ms: float = 0,
         **options: Any,  # noqa: ANN401 - the client's own
