@@ -19,7 +19,7 @@ from benchmarks import recording
 from benchmarks.recording import Outcome, Published, Recording
 from events.topics import Channel
 from service.store.writing import Store, Write
-from service.worker.role import MOST
+from service.worker.role import MAX_BATCH_RECORDS
 from transport.positions import Move
 from transport.producer import TransactionalProducer
 from transport.topics import partition_counts
@@ -39,7 +39,7 @@ async def pipe(bootstrap: str, database_url: str, outcomes: Recording) -> None:
         consumer.seek(partition, position)
     publishing: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
     while True:
-        batch = await consumer.getmany(timeout_ms=1000, max_records=MOST)
+        batch = await consumer.getmany(timeout_ms=1000, max_records=MAX_BATCH_RECORDS)
         if not batch:
             continue
         done = [outcomes[_id(record)] for record in chain.from_iterable(batch.values())]

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psycopg
 from aiokafka import ConsumerRecord
-from eventsourcing.persistence import StoredEvent
 
 from service.invoice.claims import Claim, ClaimChange, Holder
-from service.store.rows import EventRow, ReplyRow
+from service.log.entries import EventEntry, ReplyEntry
 from transport.records import OutgoingRecord
 
 Published = ConsumerRecord[bytes | None, bytes | None]
@@ -21,7 +20,7 @@ Published = ConsumerRecord[bytes | None, bytes | None]
 class Outcome:
     """The rows and the messages of one command, in the order in which they were written and published."""
 
-    entries: list[EventRow | ReplyRow] = field(default_factory=list[EventRow | ReplyRow])
+    entries: list[EventEntry | ReplyEntry] = field(default_factory=list[EventEntry | ReplyEntry])
     claims: list[ClaimChange] = field(default_factory=list[ClaimChange])
     messages: list[OutgoingRecord] = field(default_factory=list[OutgoingRecord])
 
@@ -36,11 +35,11 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
     first: dict[str, bytes] = {}
     with psycopg.connect(database_url) as connection:
         for number, version, name, state, at, cause, correlation, trace in connection.execute(_EVENTS):
-            row = EventRow(StoredEvent(number, version, name, state), at, cause, correlation, trace)
+            row = EventEntry(number, version, name, state, at, cause, correlation, trace)
             outcomes[cause.encode()].entries.append(row)
             first.setdefault(number, cause.encode())
         for columns in connection.execute(_REPLIES):
-            row = ReplyRow(*columns)
+            row = ReplyEntry(*columns)
             outcomes[row.causation.encode()].entries.append(row)
         for kind, key, number, account, reissue in connection.execute(_CLAIMS):
             outcomes[first[number]].claims.append(ClaimChange(Claim(kind, key), None, Holder(number, account, reissue)))

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 from events import cloudevents
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
+from service.log.entries import event_id
 from service.store.reading import LogRow
-from service.store.rows import event_id
 from transport.records import Headers, OutgoingRecord
 
 SOURCE = "urn:redletter:worker"

@@ -18,5 +18,11 @@ def read_known(read: Callable[[str, bytes], Stored], name: str, body: bytes) -> 
     try:
         return read(name, body)
     except WrittenByNewerRelease as newer:
-        msg = f"the log holds {newer} of a newer release, which this program does not know: run the newer release"
-        raise ProgramTooOld(msg) from newer
+        raise too_old(newer) from newer
+
+
+def too_old(newer: WrittenByNewerRelease) -> ProgramTooOld:
+    """Return why this program must end."""
+    return ProgramTooOld(
+        f"the log holds {newer} of a newer release, which this program does not know: run the newer release"
+    )

@@ -5,10 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
-from eventsourcing.persistence import StoredEvent
-
 from service.invoice.claims import Claim, ClaimChange, Holder
-from service.store.rows import DeadLetterRow, EventRow, ReplyRow
+from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
 from service.store.writing import Write
 from transport.positions import Move
 
@@ -19,12 +17,11 @@ _ID = "rehearsal"
 def harmless(time: datetime, moves: Sequence[Move]) -> Write:
     """Return a write of one entry of each kind and a claim that stays where it is; to be rolled back."""
     move = moves[0]
-    event = StoredEvent(_NUMBER, 1, "InvoiceIssued.v1", b"{}")
     holder = Holder(_NUMBER, _ID)
     return Write(
         entries=[
-            EventRow(event, time, _ID, _ID, None),
-            DeadLetterRow(
+            EventEntry(_NUMBER, 1, "InvoiceIssued.v1", b"{}", time, _ID, _ID, None),
+            DeadLetterEntry(
                 answered=True,
                 topic=move.topic,
                 partition=move.partition,
@@ -36,7 +33,7 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
                 value=b"{}",
                 headers=(),
             ),
-            ReplyRow(
+            ReplyEntry(
                 command_key=uuid4(),
                 digest=b"",
                 id=_ID,

@@ -7,75 +7,17 @@ Each kind is written with one statement.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, LiteralString
-from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from transport.partitioning import partition_of
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One event on its way into the log."""
-
-    stored: StoredEvent
-    occurred_at: datetime
-    causation: str
-    correlation: str
-    traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRow:
-    """One reply on its way into the log. command_key and digest are set where it is the final answer to its id.
-
-    came_by: the partition of the record that it answers.
-    """
-
-    command_key: UUID | None
-    digest: bytes | None
-    id: str
-    name: str
-    record_key: bytes | None
-    subject: str | None
-    value: bytes
-    sent_at: datetime
-    causation: str
-    correlation: str
-    traceparent: str | None
-    came_by: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterRow:
-    """One record that was no command, byte for byte. answered: a reply of its own follows it in the log."""
-
-    answered: bool
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    error: str
-    buried_at: datetime
-    record_key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[bytes, bytes | None]]
-
-
-Entry = EventRow | ReplyRow | DeadLetterRow
-
-
-def event_id(invoice_number: str, version: int) -> str:
-    """Return the id of an event, which its invoice and version already make unique."""
-    return f"{invoice_number}-{version}"
-
-
-def append(cur: Cursor[TupleRow], entries: Sequence[Entry], partitions: int) -> None:
+def append(cur: Cursor[TupleRow], entries: Sequence[LogEntry], partitions: int) -> None:
     """Give each entry its place in the log, and write each kind with one statement.
 
     partitions: of the log. Raises: LookupError when the log has not as many.
@@ -88,25 +30,34 @@ def append(cur: Cursor[TupleRow], entries: Sequence[Entry], partitions: int) -> 
     for partition, entry in zip(chosen, entries, strict=True):
         places[partition] += 1
         by_kind[type(entry)].append((partition, places[partition], entry))
-    if events := by_kind.get(EventRow):
+    if events := by_kind.get(EventEntry):
         cur.execute(_EVENTS, _event_columns(events))
-    if replies := by_kind.get(ReplyRow):
+    if replies := by_kind.get(ReplyEntry):
         cur.execute(_REPLIES, _reply_columns(replies))
-    if dead := by_kind.get(DeadLetterRow):
+    if dead := by_kind.get(DeadLetterEntry):
         cur.executemany(_DEAD_LETTERS, [_dead_letter_columns(*placed) for placed in dead])
     cur.execute(_NOTIFY, (",".join(map(str, places)),))
+
+
+def stored_events(entries: Iterable[LogEntry]) -> list[StoredEvent]:
+    """Return the events among the entries as the event store library knows them."""
+    return [
+        StoredEvent(entry.invoice_number, entry.version, entry.name, entry.body)
+        for entry in entries
+        if isinstance(entry, EventEntry)
+    ]
 
 
 Placed = tuple[int, int, Any]
 """Partition, place and entry."""
 
 
-def _partition(entry: Entry, partitions: int) -> int:
+def _partition(entry: LogEntry, partitions: int) -> int:
     match entry:
-        case EventRow(stored=stored):
+        case EventEntry(invoice_number=number):
             # A command whose key is not the invoice number is not readable, so its events go where its record goes.
-            return partition_of(str(stored.originator_id).encode(), 0, partitions)
-        case ReplyRow(record_key=key, came_by=came_by) | DeadLetterRow(record_key=key, partition=came_by):
+            return partition_of(number.encode(), 0, partitions)
+        case ReplyEntry(record_key=key, came_by=came_by) | DeadLetterEntry(record_key=key, partition=came_by):
             return partition_of(key, came_by, partitions)
 
 
@@ -160,10 +111,10 @@ def _event_columns(rows: Sequence[Placed]) -> list[list[Any]]:
         (
             partition,
             place,
-            row.stored.originator_id,
-            row.stored.originator_version,
-            row.stored.topic,
-            row.stored.state,
+            row.invoice_number,
+            row.version,
+            row.name,
+            row.body,
             row.occurred_at,
             row.causation,
             row.correlation,
@@ -194,7 +145,7 @@ def _reply_columns(rows: Sequence[Placed]) -> list[list[Any]]:
     )
 
 
-def _dead_letter_columns(partition: int, place: int, row: DeadLetterRow) -> tuple[Any, ...]:
+def _dead_letter_columns(partition: int, place: int, row: DeadLetterEntry) -> tuple[Any, ...]:
     return (
         partition,
         place,

@@ -31,10 +31,10 @@ from psycopg.rows import DictRow, TupleRow
 from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.claims import Claim, ClaimChange, Holder
+from service.log.entries import EarlierReply, LogEntry
 from service.store import claim_rows, rows
 from service.store.claim_rows import ClaimLost
 from service.store.newer import read_known
-from service.store.rows import Entry, EventRow
 from transport import positions
 from transport.clients import postgres
 from transport.clients.postgres import KeptSession
@@ -59,22 +59,13 @@ class Conflict(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """The first reply to a command id: its stored name and bytes, and the digest of the body it answered."""
-
-    digest: bytes
-    name: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Write:
     """Everything that one batch leads to. entries are in the order of the log: a command's reply comes last.
 
     rehearsed: it is only looked whether all of it would be taken.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[LogEntry]
     claims: Sequence[ClaimChange]
     moves: Sequence[Move]
     rehearsed: bool = False
@@ -159,13 +150,13 @@ class Store:
 
     def history(
         self, keys: Sequence[UUID], numbers: Collection[str]
-    ) -> tuple[dict[UUID, Earlier], dict[str, list[tuple[str, bytes]]]]:
+    ) -> tuple[dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
         """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
         with self._datastore.get_connection() as connection, connection.pipeline():
             answered, recorded = connection.cursor(), connection.cursor()
             answered.execute(_EARLIER, (list(keys),), binary=True)
             recorded.execute(_STREAMS, (sorted(numbers),), binary=True)
-            earlier = {key: Earlier(digest, name, value) for key, digest, name, value in answered.fetchall()}
+            earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
             streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
             for number, name, state in recorded.fetchall():
                 streams[number].append((name, state))
@@ -190,7 +181,7 @@ class Store:
         self.save(replace(write, rehearsed=True))
 
     def _write(self, write: Write) -> None:
-        stored = [entry.stored for entry in write.entries if isinstance(entry, EventRow)]
+        stored = rows.stored_events(write.entries)
         begun = monotonic()
         try:
             self._insert(stored, write)

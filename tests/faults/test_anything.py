@@ -18,8 +18,8 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPIC
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay
-from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
-from service.worker.deciding import Batch
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.worker.deciding import Decisions
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
 from tests.faults.support.anything import CODECS, Anything, Hurt
@@ -56,17 +56,17 @@ class Deciding:
     """The worker's decisions, without its servers."""
 
     def __init__(self) -> None:
-        self._batch = Batch({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
+        self._batch = Decisions({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
 
-    def take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> list[Entry]:
+    def take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> list[LogEntry]:
         """Decide one record, check what is written, and return it."""
         self._forget()
         received = read(record)
         self._batch.take(received)
         entries, self._batch.entries = self._batch.entries, []
-        self._batch.decisions.clear()
-        replies = [entry for entry in entries if isinstance(entry, ReplyRow)]
-        dead = [entry for entry in entries if isinstance(entry, DeadLetterRow)]
+        self._batch.replies.clear()
+        replies = [entry for entry in entries if isinstance(entry, ReplyEntry)]
+        dead = [entry for entry in entries if isinstance(entry, DeadLetterEntry)]
         if isinstance(received, Received):
             assert (len(replies), dead) == (1, []), (record, entries)
         else:
@@ -85,17 +85,17 @@ class Deciding:
             self._batch.earlier = dict(reversed([*newest]))
 
 
-def assert_publishable(entry: Entry) -> None:
+def assert_publishable(entry: LogEntry) -> None:
     """Check that Kafka takes an entry for its size, and PostgreSQL for its text."""
     match entry:
-        case EventRow():
-            topic, parts = EVENTS_TOPIC, [entry.stored.state]
+        case EventEntry():
+            topic, parts = EVENTS_TOPIC, [entry.body]
             texts = [entry.causation, entry.correlation, entry.traceparent]
-            assert read_event(entry.stored.topic, entry.stored.state).invoice_number == entry.stored.originator_id
-        case ReplyRow():
+            assert read_event(entry.name, entry.body).invoice_number == entry.invoice_number
+        case ReplyEntry():
             topic, parts = REPLIES_TOPIC, [entry.record_key, entry.value]
             texts = [entry.subject, entry.causation, entry.correlation, entry.traceparent]
-        case DeadLetterRow():
+        case DeadLetterEntry():
             topic, parts = (
                 DEAD_LETTERS_TOPIC,
                 [entry.record_key, entry.value, *(part for pair in entry.headers for part in pair)],
@@ -131,8 +131,8 @@ def test_whatever_is_decoded_ends_as_a_reply_or_a_dead_letter_and_harms_no_neigh
     assert psutil.Process().memory_info().rss - before < MOST_MEMORY
 
 
-def answered(entries: list[Entry]) -> Answer:
+def answered(entries: list[LogEntry]) -> Answer:
     """Return what the one reply says."""
-    (reply,) = (entry for entry in entries if isinstance(entry, ReplyRow))
+    (reply,) = (entry for entry in entries if isinstance(entry, ReplyEntry))
     body: dict[str, Any] = json.loads(reply.value)
     return answer_of(body)

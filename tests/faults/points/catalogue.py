@@ -22,8 +22,8 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "worker": (
         *_CONSUMER,
         "transport.positions:place",
-        "service.worker.role:Deciding.handle",
-        "service.worker.role:Deciding._decide",
+        "service.worker.role:CommandWork.handle",
+        "service.worker.role:CommandWork._decide",
         "service.store.writing:Store.save",
         "transport.positions:advance",
         "service.store.claim_rows:apply",

@@ -10,9 +10,9 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+from service.log.entries import LogEntry
 from service.store import claim_rows, schema
 from service.store.reading import LogReader, Position
-from service.store.rows import Entry
 from service.store.writing import Conflict, Store
 from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
@@ -27,7 +27,7 @@ SECONDS = 4.0
 PATIENCE = "set lock_timeout = '3s'"
 
 
-def command(number: str, version: int) -> list[Entry]:
+def command(number: str, version: int) -> list[LogEntry]:
     return [event(number, version), reply(number, f"{number}-{version}")]
 
 

@@ -1,14 +1,13 @@
 """What is known of an entry's size before it is written, and what it has once it is published."""
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from eventsourcing.persistence import StoredEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.published_size import published_size
 from service.store.messages import message
-from service.store.published_size import published_size
 from service.store.reading import LogRow
-from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
 from tests.service.support.rows import AT
 
 LENGTHS = st.sampled_from([1, 1, 40])
@@ -18,11 +17,9 @@ TRACE = st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b
 NAMES = st.sampled_from(["CommandRefused.v1", "PostingStatusChanged.v1"])
 BYTES = st.builds(bytes.__mul__, st.binary(max_size=100), st.sampled_from([1, 1, 2000]))
 NUMBER = st.text("0123456789", min_size=20, max_size=20)
-EVENTS = st.builds(
-    EventRow, st.builds(StoredEvent, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES), st.just(AT), TEXT, TEXT, TRACE
-)
+EVENTS = st.builds(EventEntry, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES, st.just(AT), TEXT, TEXT, TRACE)
 REPLIES = st.builds(
-    ReplyRow,
+    ReplyEntry,
     st.none(),
     st.none(),
     TEXT,
@@ -37,7 +34,7 @@ REPLIES = st.builds(
     st.just(0),
 )
 DEAD_LETTERS = st.builds(
-    DeadLetterRow,
+    DeadLetterEntry,
     st.booleans(),
     st.just("invoice.commands.customer"),
     st.integers(0, 1 << 31),
@@ -51,18 +48,18 @@ DEAD_LETTERS = st.builds(
 )
 
 
-def row(entry: Entry) -> LogRow:
+def row(entry: LogEntry) -> LogRow:
     """Return what a relay reads of an entry."""
     ends = True
     match entry:
-        case EventRow(stored=stored):
-            number, version = str(stored.originator_id), stored.originator_version
+        case EventEntry():
+            number, version = entry.invoice_number, entry.version
             told = (number, entry.occurred_at, entry.causation, entry.correlation, entry.traceparent, version)
-            return LogRow(1, ends, "event", number.encode(), stored.state, stored.topic, "", *told, None, None)
-        case ReplyRow():
+            return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *told, None, None)
+        case ReplyEntry():
             told = (entry.subject, entry.sent_at, entry.causation, entry.correlation, entry.traceparent, None)
             return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *told, None, None)
-        case DeadLetterRow():
+        case DeadLetterEntry():
             own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]
             names = [b"dl_reason", b"dl_error", b"dl_topic", b"dl_partition", b"dl_offset"]
             headers = [
@@ -74,7 +71,7 @@ def row(entry: Entry) -> LogRow:
 
 
 @given(EVENTS | REPLIES | DEAD_LETTERS)
-def test_an_entry_is_never_larger_than_was_known_before_and_little_smaller(entry: Entry) -> None:
+def test_an_entry_is_never_larger_than_was_known_before_and_little_smaller(entry: LogEntry) -> None:
     published = message(row(entry), 0)
     batch = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, 1 << 26)
     batch.append(0, 1, published.key, published.value, list(published.headers))

@@ -3,34 +3,32 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from eventsourcing.persistence import StoredEvent
-
-from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.store.writing import Store, Write
 
 AT = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 
 
-def event(number: str, version: int) -> EventRow:
+def event(number: str, version: int) -> EventEntry:
     """Make an event; its body is of no matter to the log."""
-    stored = StoredEvent(number, version, "InvoiceIssued.v1", f'{{"version":{version}}}'.encode())
-    return EventRow(stored, AT, "command", "story", None)
+    body = f'{{"version":{version}}}'.encode()
+    return EventEntry(number, version, "InvoiceIssued.v1", body, AT, "command", "story", None)
 
 
-def reply(number: str, id_: str, *, key: bytes | None = None, padding: int = 0) -> ReplyRow:
+def reply(number: str, id_: str, *, key: bytes | None = None, padding: int = 0) -> ReplyEntry:
     """Make a reply that is not kept for its command's id, longer by so many bytes. key: other than the number."""
     body = f'{{"id":"{id_}"}}'.encode() + b" " * padding
     name = "CommandAccepted.v1"
-    return ReplyRow(None, None, id_, name, key or number.encode(), number, body, AT, "command", "story", None, 0)
+    return ReplyEntry(None, None, id_, name, key or number.encode(), number, body, AT, "command", "story", None, 0)
 
 
-def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | None = b"key") -> DeadLetterRow:
+def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | None = b"key") -> DeadLetterEntry:
     """Make a dead letter."""
     headers = [(b"name", b"\xff"), (b"null", None)]
     topic = "invoice.commands.tax"
-    return DeadLetterRow(answered, topic, 3, 7, "MALFORMED_COMMAND", "data: bad", AT, key, value, headers)
+    return DeadLetterEntry(answered, topic, 3, 7, "MALFORMED_COMMAND", "data: bad", AT, key, value, headers)
 
 
-def save(store: Store, entries: Sequence[Entry]) -> None:
+def save(store: Store, entries: Sequence[LogEntry]) -> None:
     """Write entries as a batch would."""
     store.save(Write(entries, [], []))

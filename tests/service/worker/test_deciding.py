@@ -14,10 +14,11 @@ from service.invoice.claims import Claim, ClaimChange, Holder
 from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
-from service.store.rows import DeadLetterRow, EventRow, ReplyRow
-from service.store.writing import Conflict, read_stream
+from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
+from service.store.writing import read_stream
 from service.worker import deciding
-from service.worker.deciding import Batch, fold
+from service.worker.deciding import Decisions
+from service.worker.memory import fold
 from service.worker.moments import Moments
 from service.worker.reading import LARGEST_RECORD, read
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, TAKEN, binary, headers, raw
@@ -27,26 +28,26 @@ POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), re
 RETURN = {"invoice_number": NUMBER, "account_id": "account"}
 
 
-def batch() -> Batch:
-    return Batch({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
+def batch() -> Decisions:
+    return Decisions({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
 
 
-def decided(*records: KafkaRecord, on: Batch | None = None) -> Batch:
+def decided(*records: KafkaRecord, on: Decisions | None = None) -> Decisions:
     on = on or batch()
     for record in records:
         on.take(read(record))
     return on
 
 
-def replies(on: Batch) -> Sequence[dict[str, Any]]:
-    return [json.loads(entry.value) for entry in on.entries if isinstance(entry, ReplyRow)]
+def replies(on: Decisions) -> Sequence[dict[str, Any]]:
+    return [json.loads(entry.value) for entry in on.entries if isinstance(entry, ReplyEntry)]
 
 
-def codes(on: Batch) -> list[str]:
+def codes(on: Decisions) -> list[str]:
     return [reply.get("code", "accepted") for reply in replies(on)]
 
 
-def kinds(on: Batch) -> list[type]:
+def kinds(on: Decisions) -> list[type]:
     return [type(entry) for entry in on.entries]
 
 
@@ -56,7 +57,7 @@ def command(name: str, body: dict[str, Any], id_: str, offset: int = 0, **more: 
 
 def test_an_accepted_command_leads_to_its_events_and_then_its_reply() -> None:
     on = decided(command("RegisterInvoice", REGISTER, "1"))
-    assert kinds(on) == [EventRow, ReplyRow]
+    assert kinds(on) == [EventEntry, ReplyEntry]
     (reply,) = replies(on)
     assert reply == {
         "command_id": "1",
@@ -78,7 +79,7 @@ def test_a_command_sees_what_the_one_before_it_in_the_batch_left() -> None:
 
 def test_a_refusal_appends_no_event() -> None:
     on = decided(command("RequestReturn", RETURN, "1"))
-    assert kinds(on) == [ReplyRow]
+    assert kinds(on) == [ReplyEntry]
     assert codes(on) == ["INVOICE_NOT_FOUND"]
     assert "invoice_version" not in replies(on)[0]
 
@@ -98,7 +99,7 @@ def test_the_same_command_again_is_answered_as_before_and_appends_nothing() -> N
     on = decided(register, register)
     first, again = replies(on)
     assert again == first | {"replayed": True}
-    assert kinds(on).count(EventRow) == 1
+    assert kinds(on).count(EventEntry) == 1
 
 
 def test_a_reply_that_cannot_be_read_again_costs_no_other_command_its_answer() -> None:
@@ -107,7 +108,7 @@ def test_a_reply_that_cannot_be_read_again_costs_no_other_command_its_answer() -
     on.earlier = {key: replace(earlier, value=b"{}") for key, earlier in on.earlier.items()}
     decided(register, command("RequestReturn", RETURN, "2"), on=on)
     assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
-    assert kinds(on).count(DeadLetterRow) == 1
+    assert kinds(on).count(DeadLetterEntry) == 1
 
 
 def test_a_refusal_is_final_for_its_id() -> None:
@@ -140,9 +141,9 @@ def test_the_channel_is_checked_before_the_id() -> None:
 def test_an_unreadable_record_is_buried_with_every_byte_and_answered_with_every_fault() -> None:
     wrong = raw(b'{"x": 1}', (*headers("CancelReturn"), ("x", None), ("y", b"\xff")), key=b"\xfe")
     on = decided(wrong)
-    assert kinds(on) == [DeadLetterRow, ReplyRow]
+    assert kinds(on) == [DeadLetterEntry, ReplyEntry]
     dead = on.entries[0]
-    assert isinstance(dead, DeadLetterRow)
+    assert isinstance(dead, DeadLetterEntry)
     assert (dead.record_key, dead.value, dead.reason, dead.answered) == (
         b"\xfe",
         b'{"x": 1}',
@@ -166,7 +167,7 @@ def test_of_a_record_larger_than_any_the_topic_takes_only_size_and_digest_are_ke
 ) -> None:
     on = decided(raw(value, headers("CancelReturn", **more)))
     buried = on.entries[0]
-    assert isinstance(buried, DeadLetterRow)
+    assert isinstance(buried, DeadLetterEntry)
     assert (buried.reason, buried.record_key, buried.value) == ("TOO_LARGE", NUMBER.encode(), None)
     assert dict(buried.headers) == {
         b"dl_size": str(len(value)).encode(),
@@ -183,8 +184,8 @@ def test_of_a_record_larger_than_any_the_topic_takes_only_size_and_digest_are_ke
 def test_a_key_that_is_too_large_is_not_kept_either() -> None:
     on = decided(raw(b"{}", headers("CancelReturn"), key=b"k" * 2 * 1024 * 1024))
     buried, reply = on.entries
-    assert isinstance(buried, DeadLetterRow)
-    assert isinstance(reply, ReplyRow)
+    assert isinstance(buried, DeadLetterEntry)
+    assert isinstance(reply, ReplyEntry)
     assert (buried.reason, buried.record_key, reply.record_key) == ("TOO_LARGE", None, None)
 
 
@@ -193,7 +194,7 @@ def test_a_record_of_exactly_the_size_that_is_kept_is_kept() -> None:
     room = LARGEST_RECORD - len(NUMBER) - sum(len(name) + len(value or b"") for name, value in own)
     on = decided(raw(b" " * room, own))
     buried = on.entries[0]
-    assert isinstance(buried, DeadLetterRow)
+    assert isinstance(buried, DeadLetterEntry)
     assert (buried.reason, len(buried.value or b"")) == ("MALFORMED_COMMAND", room)
 
 
@@ -209,7 +210,7 @@ def test_the_reply_names_three_faults_and_tells_a_hundred() -> None:
 def test_an_error_has_at_most_four_kibibytes() -> None:
     on = decided(binary("CancelReturn", CANCEL | {"字" * 190 + str(number): 1 for number in range(150)}))
     buried = on.entries[0]
-    assert isinstance(buried, DeadLetterRow)
+    assert isinstance(buried, DeadLetterEntry)
     assert 4000 < len(buried.error.encode()) <= 4096
 
 
@@ -217,13 +218,13 @@ def test_a_fault_of_ours_is_told_in_bounds_too() -> None:
     on = batch()
     on.bury(read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000))
     buried = on.entries[0]
-    assert isinstance(buried, DeadLetterRow)
+    assert isinstance(buried, DeadLetterEntry)
     assert len(buried.error) <= 4096
 
 
 def test_an_unreadable_record_without_an_id_gets_no_reply() -> None:
     on = decided(raw(b"{}", headers("CancelReturn", ce_id=None)), Undecodable("invoice.commands.tax", 0, 5, "bad"))
-    assert kinds(on) == [DeadLetterRow, DeadLetterRow]
+    assert kinds(on) == [DeadLetterEntry, DeadLetterEntry]
     assert codes(on) == []
 
 
@@ -282,7 +283,7 @@ def test_two_invoices_in_one_batch_cannot_take_the_same_charge() -> None:
 
 def test_replies_have_ids_of_their_own_that_stay_when_the_batch_is_decided_again() -> None:
     records = [command("RequestReturn", RETURN, "1", offset=offset) for offset in range(3)]
-    ids = [[entry.id for entry in decided(*records).entries if isinstance(entry, ReplyRow)] for _ in range(2)]
+    ids = [[entry.id for entry in decided(*records).entries if isinstance(entry, ReplyEntry)] for _ in range(2)]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 3
 
@@ -294,15 +295,15 @@ def test_claims_that_do_not_fit_the_invoice_are_a_conflict_and_no_fault(monkeypa
         raise WrongHolder(ClaimChange(Claim("document", NUMBER), None, None), Holder("another", "account"))
 
     monkeypatch.setattr(Overlay, "apply", rival)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongHolder):
         decided(command("RegisterInvoice", REGISTER, "1"))
 
 
-def facts(on: Batch) -> list[tuple[Any, ...]]:
+def facts(on: Decisions) -> list[tuple[Any, ...]]:
     return [
-        (entry.stored.originator_id, entry.stored.originator_version, entry.stored.topic, entry.stored.state)
+        (entry.invoice_number, entry.version, entry.name, entry.body)
         for entry in on.entries
-        if isinstance(entry, EventRow)
+        if isinstance(entry, EventEntry)
     ]
 
 
@@ -329,13 +330,13 @@ def test_the_moment_of_a_command_is_when_the_broker_took_it() -> None:
     assert issued["occurred_at"] == "2026-02-13T01:30:00Z"
     assert requested["occurred_at"] == "2026-02-13T13:30:00Z"
     assert requested["due_earliest"] == "2026-02-14T00:00:00+08:00"
-    assert [entry.sent_at for entry in on.entries if isinstance(entry, ReplyRow)] == [friday, friday + night]
+    assert [entry.sent_at for entry in on.entries if isinstance(entry, ReplyEntry)] == [friday, friday + night]
 
 
 def test_a_dead_letter_is_dated_by_the_broker_too() -> None:
     (dead, reply) = decided(raw(b"{}", headers("CancelReturn"), at=TAKEN)).entries
-    assert isinstance(dead, DeadLetterRow)
-    assert isinstance(reply, ReplyRow)
+    assert isinstance(dead, DeadLetterEntry)
+    assert isinstance(reply, ReplyEntry)
     assert dead.buried_at == reply.sent_at == TAKEN
 
 
@@ -353,7 +354,7 @@ def test_within_an_invoice_time_never_goes_back() -> None:
 
 
 def test_the_shift_moves_the_clock_of_every_decision() -> None:
-    on = Batch({}, {}, Overlay({}), Moments(timedelta(days=-1), MAINLAND_CHINA, POLICY))
+    on = Decisions({}, {}, Overlay({}), Moments(timedelta(days=-1), MAINLAND_CHINA, POLICY))
     on = decided(command("RegisterInvoice", REGISTER, "1"), on=on)
     assert json.loads(facts(on)[0][-1])["occurred_at"] == "2026-02-12T01:30:00Z"
 
@@ -381,8 +382,8 @@ def test_a_reply_that_is_too_large_for_kafka_is_an_internal_fault_and_uses_no_id
     )
     cancel = command("CancelReturn", CANCEL, "1")
     on = decided(cancel)
-    assert (codes(on), kinds(on)) == (["INTERNAL_FAULT"], [ReplyRow])
-    assert all(entry.command_key is None for entry in on.entries if isinstance(entry, ReplyRow))
+    assert (codes(on), kinds(on)) == (["INTERNAL_FAULT"], [ReplyEntry])
+    assert all(entry.command_key is None for entry in on.entries if isinstance(entry, ReplyEntry))
     monkeypatch.undo()
     assert codes(decided(cancel, on=on)) == ["INTERNAL_FAULT", "INVOICE_NOT_FOUND"]
 
@@ -398,7 +399,7 @@ def test_an_event_that_is_too_large_for_kafka_is_a_fault_and_nothing_is_appended
 
     monkeypatch.setattr(deciding, "decide", decide_at_length)
     on = decided(command("RegisterInvoice", REGISTER, "1"))
-    assert (kinds(on), codes(on)) == ([DeadLetterRow, ReplyRow], ["INTERNAL_FAULT"])
+    assert (kinds(on), codes(on)) == ([DeadLetterEntry, ReplyEntry], ["INTERNAL_FAULT"])
     monkeypatch.undo()
     decided(command("RegisterInvoice", REGISTER, "2"), on=on)
     assert codes(on) == ["INTERNAL_FAULT", "accepted"]
@@ -408,6 +409,6 @@ def test_a_record_whose_headers_are_small_but_too_many_is_kept_as_size_and_diges
     """A header without name and value has no bytes of its own, and two in the record."""
     on = decided(raw(b"{", (("", None),) * 500_000))
     (row,) = on.entries
-    assert isinstance(row, DeadLetterRow)
+    assert isinstance(row, DeadLetterEntry)
     assert (row.reason, row.value) == ("TOO_LARGE", None)
     assert dict(row.headers) == {b"dl_size": b"1", b"dl_sha256": sha256(b"{").hexdigest().encode()}

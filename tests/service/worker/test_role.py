@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Policy
-from service.store.rows import ReplyRow
+from service.log.entries import ReplyEntry
 from service.store.writing import Store, Write
 from service.worker.moments import Moments
-from service.worker.role import Deciding
+from service.worker.role import CommandWork
 from tests.service.support.records import REGISTER, headers, raw
 from transport.addresses import Addresses
 from transport.consumer import Batch
@@ -68,14 +68,14 @@ def buried(database: str) -> list[tuple[str, int]]:
 
 @pytest.mark.integration
 def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, database: str) -> None:
-    Deciding(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
+    CommandWork(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
     assert codes(database) == ["accepted"] * 3
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 3}
 
 
 @pytest.mark.integration
 def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: str) -> None:
-    deciding = Deciding(store, MOMENTS)
+    deciding = CommandWork(store, MOMENTS)
     deciding.handle(batch(register(1)))
     with pytest.raises(PositionLost):
         deciding.handle(batch(register(1)))
@@ -84,7 +84,7 @@ def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: s
 
 @pytest.mark.integration
 def test_the_same_command_in_a_later_batch_gets_the_first_reply_again(store: Store, database: str) -> None:
-    deciding = Deciding(store, MOMENTS)
+    deciding = CommandWork(store, MOMENTS)
     deciding.handle(batch(register(1)))
     deciding.handle(batch(register(1), was=1))
     with psycopg.connect(database) as connection:
@@ -102,11 +102,11 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
 
     def save_after_the_rival(write: Write) -> None:
         store.save = save  # type: ignore[method-assign]
-        Deciding(rival, MOMENTS).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
+        CommandWork(rival, MOMENTS).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
         save(write)
 
     store.save = save_after_the_rival  # type: ignore[method-assign]
-    Deciding(store, MOMENTS).handle(batch(register(1, "shared")))
+    CommandWork(store, MOMENTS).handle(batch(register(1, "shared")))
     rival.close()
     assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
 
@@ -116,13 +116,13 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
     save = store.save
 
     def refuse_the_fourth(write: Write) -> None:
-        accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyRow)]
+        accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyEntry)]
         if any(reply.get("command_id") == "id-4" and "code" not in reply for reply in accepted):
             raise psycopg.DataError("what the store will never take")
         save(write)
 
     store.save = refuse_the_fourth  # type: ignore[method-assign]
-    Deciding(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
+    CommandWork(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
     assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
     assert buried(database) == [("FAULT", 3)]
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}

@@ -13,12 +13,13 @@ from psycopg import sql
 from psycopg.errors import InvalidSqlStatementName
 
 from rules.calendar import MAINLAND_CHINA
+from service.log.entries import EventEntry
 from service.store import writing as stores
 from service.store.newer import ProgramTooOld
-from service.store.rows import EventRow
 from service.store.writing import Conflict, Store, Write
+from service.worker import memory
 from service.worker import role as worker
-from service.worker.role import Deciding
+from service.worker.role import CommandWork
 from tests.service.support.groups import members
 from tests.service.support.records import REGISTER, headers, raw
 from tests.service.worker.test_role import MOMENTS, POLICY, TOPIC, batch, buried, codes, register
@@ -87,7 +88,7 @@ def test_good_commands_wait_and_are_answered_rightly_once_the_trouble_is_over(
     store: Store, database: str, trouble: str
 ) -> None:
     broken, mended = BROKEN[trouble]
-    deciding = Deciding(store, MOMENTS)
+    deciding = CommandWork(store, MOMENTS)
     run(database, broken)
     for _ in range(2):
         with pytest.raises(psycopg.Error):
@@ -105,7 +106,7 @@ def test_good_commands_wait_for_a_privilege(database: str) -> None:
     parts = urlsplit(database)
     store = Store(urlunsplit(parts._replace(netloc=f"poor:poor@{parts.hostname}:{parts.port}")))
     store.positions([TopicPartition(TOPIC, 0)])
-    deciding = Deciding(store, MOMENTS)
+    deciding = CommandWork(store, MOMENTS)
     run(database, "revoke insert on redletter.invoice_events from poor")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         deciding.handle(many())
@@ -123,9 +124,9 @@ def test_a_session_that_was_opened_while_the_server_took_no_writes_is_not_kept(d
     broken, mended = BROKEN["the server takes no writes"]
     run(database, broken)
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        Deciding(store, MOMENTS).handle(many())
+        CommandWork(store, MOMENTS).handle(many())
     run(database, mended)
-    Deciding(store, MOMENTS).handle(many())
+    CommandWork(store, MOMENTS).handle(many())
     store.close()
     assert codes(database) == ["accepted"] * MANY
 
@@ -137,14 +138,14 @@ def test_a_conflict_that_does_not_go_away_is_not_held_against_the_command(
 
     def lose(write: Write) -> None:
         """Lose with every event; a dead letter would be taken."""
-        if any(isinstance(entry, EventRow) for entry in write.entries) and not write.rehearsed:
+        if any(isinstance(entry, EventEntry) for entry in write.entries) and not write.rehearsed:
             raise Conflict("a rival was faster")
         save(write)
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "save", lose)
         with pytest.raises(Conflict):
-            Deciding(store, MOMENTS).handle(batch(register(1)))
+            CommandWork(store, MOMENTS).handle(batch(register(1)))
     assert buried(database) == []
 
 
@@ -160,7 +161,7 @@ def test_a_batch_that_cannot_be_written_in_its_time_is_halved(database: str, mon
     run(database, SLOW)
     store = Store(database)
     store.positions([TopicPartition(TOPIC, 0)])
-    Deciding(store, MOMENTS).handle(many())
+    CommandWork(store, MOMENTS).handle(many())
     store.close()
     assert codes(database) == ["accepted"] * MANY
     assert buried(database) == []
@@ -181,16 +182,16 @@ def writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Write]:
 def test_a_transaction_is_bounded_in_bytes(store: Store, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = writes(store, monkeypatch)
     big = [raw(bytes(1_000_000), topic=TOPIC, offset=offset) for offset in range(20)]
-    Deciding(store, MOMENTS).handle(batch(*big))
+    CommandWork(store, MOMENTS).handle(batch(*big))
     assert len(buried(database)) == 20
     assert len(written) == 4
 
 
 def test_a_transaction_is_bounded_in_claims(store: Store, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = writes(store, monkeypatch)
-    Deciding(store, MOMENTS).handle(batch(*(with_charges(index, 1_000) for index in range(12))))
+    CommandWork(store, MOMENTS).handle(batch(*(with_charges(index, 1_000) for index in range(12))))
     assert codes(database) == ["accepted"] * 12
-    assert max(len(write.claims) for write in written) <= worker.MOST_CLAIMS
+    assert max(len(write.claims) for write in written) <= memory.MAX_BATCH_CLAIMS
     assert len(written) == 4
 
 
@@ -229,7 +230,7 @@ OF_A_NEWER_RELEASE = pytest.mark.parametrize(
 def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(
     store: Store, database: str, written: str, told: str
 ) -> None:
-    deciding = Deciding(store, MOMENTS)
+    deciding = CommandWork(store, MOMENTS)
     deciding.handle(batch(register(1)))
     run(database, written)
     with pytest.raises(ProgramTooOld, match=told):
@@ -247,7 +248,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
             await producer.send_and_wait(TOPIC, record.value, key=record.key, headers=list(record.headers), partition=0)
     store = Store(addresses.database)
     store.positions([TopicPartition(TOPIC, 0)])
-    Deciding(store, MOMENTS).handle(Batch([record], [Move(TOPIC, 0, was=0, next=1)]))
+    CommandWork(store, MOMENTS).handle(Batch([record], [Move(TOPIC, 0, was=0, next=1)]))
     store.close()
     run(addresses.database, written)
     with pytest.raises(ProgramTooOld, match=told):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
-from service.store.rows import DeadLetterRow, Entry, EventRow, ReplyRow
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 
 LARGEST_PUBLISHED = min(
     topic.largest for topic in TOPICS if topic.name in {EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC}
@@ -19,17 +19,17 @@ CHARACTER_BYTES = 4
 """Of one character in UTF-8, at most."""
 
 
-def published_size(entry: Entry) -> int:
+def published_size(entry: LogEntry) -> int:
     """Return how many bytes an entry has on its topic: never fewer than it has, and few more."""
     own = FRAME_BYTES + NAMED_BYTES
     match entry:
-        case EventRow(stored=stored):
-            texts = (str(stored.originator_id) * 3, stored.topic, entry.causation, entry.correlation, entry.traceparent)
-            return own + len(stored.state) + _characters(texts)
-        case ReplyRow():
+        case EventEntry():
+            texts = (entry.invoice_number * 3, entry.name, entry.causation, entry.correlation, entry.traceparent)
+            return own + len(entry.body) + _characters(texts)
+        case ReplyEntry():
             texts = (entry.id, entry.name, entry.subject, entry.causation, entry.correlation, entry.traceparent)
             return own + len(entry.record_key or b"") + len(entry.value) + _characters(texts)
-        case DeadLetterRow():
+        case DeadLetterEntry():
             headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in entry.headers)
             body = len(entry.record_key or b"") + len(entry.value or b"")
             return own + body + headers + _characters((entry.reason, entry.error, entry.topic))
