@@ -6,7 +6,7 @@ from local.plan import Plan, SystemFailed
 _USUAL_PORT = 8080
 
 
-def api_url(plan: Plan) -> str | None:
+def planned_api_url(plan: Plan) -> str | None:
     """Return the api's ``http://host:port``, or None if it does not run. Raises: SystemFailed."""
     if "api" not in plan.roles:
         return None

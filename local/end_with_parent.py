@@ -77,7 +77,7 @@ def _stop_when(ended: threading.Event, child: subprocess.Popen[bytes], stop: sig
         child.kill()
 
 
-def main() -> None:
+def _main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="end_with_parent")
     ways = parser.add_subparsers(dest="way", required=True)
@@ -96,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local import data_folder
-from local.api_address import api_url
+from local.api_address import planned_api_url
 from local.data_folder import SystemAddresses
 from local.kafka_server import KafkaServer
 from local.log_files import LogFollower, last_lines
@@ -65,7 +65,7 @@ def running_system(plan: Plan) -> Generator[System]:
     Raises: AlreadyRunning, FolderUnusable, ServerFailed, SupervisionFailed, SystemFailed.
     """
     folder = plan.folder.resolve()
-    api = api_url(plan)
+    api = planned_api_url(plan)
     # Nothing is touched before the process tree of a killed `up` has ended: its servers use the files and ports.
     with _private_files(), data_folder.lock_folder(folder), lock_tree(folder) as lock:
         servers = _servers(plan, folder)

@@ -53,7 +53,7 @@ class CommandLine:
         return f"{self.name.partition('.')[0]} {self.id}"
 
 
-def read(lines: Iterable[bytes]) -> Iterator[CommandLine]:
+def read_command_lines(lines: Iterable[bytes]) -> Iterator[CommandLine]:
     """Read JSON lines in UTF-8; empty lines and a byte order mark are skipped. Raises: UnreadableLine."""
     for number, line in enumerate(lines, 1):
         text = line.removeprefix(BOM_UTF8) if number == 1 else line

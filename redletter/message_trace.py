@@ -142,7 +142,7 @@ def _in_order(messages: Sequence[TracedMessage]) -> Sequence[TracedMessage]:
     return sorted(messages, key=lambda message: (message.at, _RANK[message.kind]))
 
 
-def rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
+def trace_rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (time, kind, what, source or cause) for a person."""
     for message in messages:
         yield (

@@ -12,7 +12,7 @@ from transport.clients import postgres
 from transport.topics import TopicMismatch
 
 
-def migrate(addresses: Addresses, partitions: int) -> None:
+def create_or_upgrade(addresses: Addresses, partitions: int) -> None:
     """Create what is missing, and check what exists.
 
     partitions: of every topic, and of the log. Raises: transport.topics.TopicMismatch,

@@ -43,7 +43,7 @@ def select(names: Sequence[str]) -> list[CatalogueEntry]:
     return [REBUILT[name] for name in wanted]
 
 
-def rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
+def state_rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
     """Yield a row per read model: name, lag in messages, lag in seconds, state."""
     behind = {one.consumer: one for one in asyncio.run(_lags(addresses))}
     with (
@@ -70,7 +70,7 @@ def rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         yield PUBLICATION, "-", "-", f"stopped: {waiting[0].why}"
 
 
-def resume(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], bool]:
+def resume_read_model(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], bool]:
     """Resume a stopped read model; return sentences about it, and whether it runs now.
 
     Raises: UnknownReadModel, NotTried, PositionLost, psycopg.Error.

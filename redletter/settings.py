@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rules.calendar import MAINLAND_CHINA, BadDecree, MainlandChina, read_decree
 
-PREFIX = "REDLETTER_"
+_PREFIX = "REDLETTER_"
 _TEN_YEARS = timedelta(days=3660)
 
 
@@ -28,7 +28,7 @@ class InvalidSettings(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ValueForm:
     """How a value is written, for docs/settings.md. unit: of a number."""
 
     text: str
@@ -58,7 +58,9 @@ _HOST = re.compile(r"[\w.:%-]+|/\S*|")
 _LAST_PORT = 65_535
 
 
-def _servers(value: str) -> str:
+def _servers(value: str | None) -> str | None:
+    if value is None:
+        return None
     found = [_SERVER.fullmatch(server) for server in value.split(",")]
     if not all(server and 0 < int(server[1]) <= _LAST_PORT for server in found):
         msg = "must be host:port, several joined by commas"
@@ -66,7 +68,7 @@ def _servers(value: str) -> str:
     return value
 
 
-def _database(url: str) -> str:
+def _database(url: str | None) -> str | None:
     """Refuse URLs that libpq misreads or refuses: its own errors repeat parts of a password."""
     from psycopg import ProgrammingError  # noqa: PLC0415 - not every command needs it
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
@@ -75,6 +77,8 @@ def _database(url: str) -> str:
         "must be a URL such as postgresql://user:password@host:5432/name, in which a special character of the password "
         "is percent-encoded: @ as %40, : as %3A, / as %2F, % as %25"
     )
+    if url is None:
+        return None
     if not re.fullmatch(r"postgres(ql)?://\S+", url):
         raise ValueError(msg)
     try:
@@ -87,48 +91,52 @@ def _database(url: str) -> str:
     return url
 
 
+_SERVERS, _DATABASE = AfterValidator(_servers), AfterValidator(_database)
+
+
 class Settings(BaseSettings):
     """Everything that can be set: each field is an environment variable, ``REDLETTER_`` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix=_PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", use_attribute_docstrings=True
     )
 
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers), Form("`host:port`, joined by commas")] | None = (
-        None
-    )
+    kafka_bootstrap_servers: Annotated[str | None, _SERVERS, ValueForm("`host:port`, joined by commas")] = None
     """Kafka's bootstrap servers. If not set, `redletter up` runs an embedded Kafka, and other commands use it."""
-    database_url: Annotated[str, AfterValidator(_database), Form("`postgresql://` URL as libpq reads it")] | None = None
+    database_url: Annotated[str | None, _DATABASE, ValueForm("`postgresql://` URL as libpq reads it")] = None
     """The PostgreSQL database. If not set, `redletter up` runs an embedded PostgreSQL, and other commands use it.
     Special characters of the password are percent-encoded."""
-    api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$"), Form("address or host name")] = "127.0.0.1"
+    api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$"), ValueForm("address or host name")] = "127.0.0.1"
     """The address that the api listens on."""
-    api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535), Form("whole number")] = 8080
+    api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535), ValueForm("whole number")] = 8080
     """The port that the api listens on; 0 is any free one. `redletter up` takes any free one if it is not set and 8080
     is taken."""
-    data_dir: Annotated[Path, Form("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
+    data_dir: Annotated[Path, ValueForm("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
     """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
     find them. Two systems with different folders run side by side."""
-    topic_partitions: Annotated[int, _WHOLE, Field(ge=1, le=1000), Form("whole number", "partitions")] = 8
+    topic_partitions: Annotated[int, _WHOLE, Field(ge=1, le=1000), ValueForm("whole number", "partitions")] = 8
     """The number of partitions of every topic and of the log. It cannot change once they exist."""
-    tax_repeat_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=86_400), Form("number", "seconds")] = 300
+    tax_repeat_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=86_400), ValueForm("number", "seconds")] = 300
     """The time until a tax request without an answer is repeated for the first time."""
-    tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800), Form("number", "seconds")] = 7200
+    tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800), ValueForm("number", "seconds")] = 7200
     """The longest time between two repeats of a tax request; must not be less than the first."""
     clock_shift: Annotated[
-        timedelta, _DURATION, Field(ge=-_TEN_YEARS, le=_TEN_YEARS), Form("ISO 8601 duration, such as `P35D` or `-PT5M`")
+        timedelta,
+        _DURATION,
+        Field(ge=-_TEN_YEARS, le=_TEN_YEARS),
+        ValueForm("ISO 8601 duration, such as `P35D` or `-PT5M`"),
     ] = timedelta()
     """Shifts the clock of every role, for tests and demos."""
-    general_recorded_route: Annotated[Literal["simple", "form"], Form("`simple` or `form`")] = "simple"
+    general_recorded_route: Annotated[Literal["simple", "form"], ValueForm("`simple` or `form`")] = "simple"
     """The return route of a general invoice that the buyer has recorded (docs/contract.md)."""
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Form("`debug`, `info`, `warning` or `error`")
+        Literal["debug", "info", "warning", "error"], ValueForm("`debug`, `info`, `warning` or `error`")
     ] = "info"
     """The least important log records that are written."""
-    calendar_file: Annotated[Path, Form("JSON file")] | None = None
+    calendar_file: Annotated[Path | None, ValueForm("JSON file")] = None
     """Business days as decreed for a year that the built-in calendar does not know yet:
     `{"version": text, "off": [dates], "working": [dates]}`."""
-    alive_file: Annotated[Path, Form("file")] | None = None
+    alive_file: Annotated[Path | None, ValueForm("file")] = None
     """A file that a role touches every 5 seconds, for health checks. If not set, none is touched."""
 
     def calendar(self) -> MainlandChina:
@@ -151,7 +159,7 @@ def read() -> Settings:
     except ValidationError as error:
         raise InvalidSettings("; ".join(map(_sentence, error.errors(include_url=False)))) from None
     if settings.tax_repeat_max_seconds < settings.tax_repeat_seconds:
-        msg = f"{PREFIX}TAX_REPEAT_MAX_SECONDS must not be less than {PREFIX}TAX_REPEAT_SECONDS"
+        msg = f"{_PREFIX}TAX_REPEAT_MAX_SECONDS must not be less than {_PREFIX}TAX_REPEAT_SECONDS"
         raise InvalidSettings(msg)
     settings.calendar()
     return settings
@@ -159,13 +167,13 @@ def read() -> Settings:
 
 def variable(name: str) -> str:
     """Return the environment variable of a setting."""
-    return PREFIX + name.upper()
+    return _PREFIX + name.upper()
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
     known = [variable(field) for field in Settings.model_fields]
     for name in names:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if name.upper().startswith(_PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             msg = f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else "")
             raise InvalidSettings(msg)

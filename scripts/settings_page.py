@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from redletter.settings import Form, Settings, variable
+from redletter.settings import Settings, ValueForm, variable
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 HEAD = """\
@@ -29,23 +29,15 @@ def page() -> str:
 
 
 def _cells(name: str, field: FieldInfo) -> Iterator[str]:
-    metadata = list(_metadata(field))
-    form = next(each for each in metadata if isinstance(each, Form))
+    form = next(each for each in field.metadata if isinstance(each, ValueForm))
     yield f"`{variable(name)}`"
-    yield form.text + _bounds(metadata)
+    yield form.text + _bounds(field.metadata)
     yield _default(field)
     yield form.unit
     yield " ".join((field.description or "").split())
 
 
-def _metadata(field: FieldInfo) -> Iterator[object]:
-    """Yield what the type is annotated with, also where it is optional."""
-    yield from field.metadata
-    for option in get_args(field.annotation):
-        yield from getattr(option, "__metadata__", ())
-
-
-def _bounds(metadata: list[object]) -> str:
+def _bounds(metadata: list[Any]) -> str:
     lowest, highest = (
         next((value for each in metadata if isinstance(value := getattr(each, name, None), int | float)), None)
         for name in ("ge", "le")

@@ -85,13 +85,13 @@ async def _process(
     """Let the platform process the requests, and schedule the answering commands, in one transaction."""
     received = [request for record in records if (request := _request(record))]
     async with connection.transaction(), connection.cursor() as cur:
-        books = await tables.load(cur, [request for request, _ in received])
+        books = await tables.load_books(cur, [request for request, _ in received])
         scheduled = [
             _scheduled(command, request, headers, now)
             for request, headers in received
             for command in commands_for(books, request, now)
         ]
-        await tables.save(cur, books, scheduled)
+        await tables.save_books(cur, books, scheduled)
 
 
 def _request(record: ConsumerRecord[bytes, bytes]) -> _Received | None:
@@ -134,7 +134,7 @@ def _scheduled(
 async def _send_due(connection: psycopg.AsyncConnection, producer: KafkaProducer, now: Callable[[], datetime]) -> int:
     """Send the records that are due. After an interruption the same ones are sent again, with the same ids."""
     async with connection.transaction(), connection.cursor() as cur:
-        due = await tables.take_due(cur, now(), _MAX_BATCH_RECORDS)
+        due = await tables.take_due_records(cur, now(), _MAX_BATCH_RECORDS)
         sent = [
             await producer.send(
                 one.topic, one.value, key=one.key, headers=[(name, value.encode()) for name, value in one.headers]

@@ -70,7 +70,7 @@ async def create_tables(cur: AsyncCursor[TupleRow]) -> None:
     await cur.execute(_CREATE)
 
 
-async def load(cur: AsyncCursor[TupleRow], requests: Sequence[AnyTaxRequest]) -> Books:
+async def load_books(cur: AsyncCursor[TupleRow], requests: Sequence[AnyTaxRequest]) -> Books:
     """Load the part of the books that these requests concern."""
     invoices = sorted({request.invoice_number for request in requests})
     numbers = sorted({one.form_number for one in requests if isinstance(one, VerifyRedFontForm | IssueCreditNote)})
@@ -80,7 +80,7 @@ async def load(cur: AsyncCursor[TupleRow], requests: Sequence[AnyTaxRequest]) ->
     return Books(forms, dict(await cur.fetchall()))
 
 
-async def save(cur: AsyncCursor[TupleRow], books: Books, records: Sequence[ScheduledRecord]) -> None:
+async def save_books(cur: AsyncCursor[TupleRow], books: Books, records: Sequence[ScheduledRecord]) -> None:
     """Write the books, and the records to send."""
     forms = [(number, filed.about, filed.model_dump_json(exclude_none=True)) for number, filed in books.forms.items()]
     await cur.execute(_SAVE_FORMS, _columns(forms, 3))
@@ -89,7 +89,7 @@ async def save(cur: AsyncCursor[TupleRow], books: Books, records: Sequence[Sched
     await cur.execute(_SAVE_ANSWERS, _columns(rows, 5))
 
 
-async def take_due(cur: AsyncCursor[TupleRow], now: datetime, max_records: int) -> list[ScheduledRecord]:
+async def take_due_records(cur: AsyncCursor[TupleRow], now: datetime, max_records: int) -> list[ScheduledRecord]:
     """Delete and return the records that are due, in the caller's transaction: they stay if it fails."""
     await cur.execute(_TAKE_DUE, (now, max_records))
     return [

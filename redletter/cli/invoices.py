@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
     from redletter.api_client import Events
 
-app = typer.Typer()
+invoice_commands = typer.Typer()
 
 _Number = Annotated[str, typer.Argument(help="The invoice number, 20 digits.")]
 
 
-@app.command()
+@invoice_commands.command()
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
     wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for each reply; 0: do not wait.")] = 30,
 ) -> None:
-    """Publish commands one by one, each after the reply to the one before, and print the replies as JSON lines.
+    """Send commands from JSON lines, and print the replies.
+
+    Each command is published after the reply to the one before. Replies are printed as JSON lines.
 
     A line: {"type": "RequestReturn", "data": {"invoice_number": "26312000000000000001", "account_id": "a-1"}}; id and
     source are optional. The type determines the topic.
@@ -39,14 +41,15 @@ def send(
     _end_on_interrupt()
     settings = read_settings()
     try:
-        # A file is read to its end first, so that an unreadable line stops it before anything is sent.
-        commands = command_lines.read(sys.stdin.buffer) if file == "-" else list(command_lines.read(_lines(file)))
+        commands = command_lines.read_command_lines(sys.stdin.buffer if file == "-" else _lines(file))
+        if file != "-":
+            commands = list(commands)  # so that an unreadable line stops it before anything is sent
         raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
     except command_lines.UnreadableLine as error:
         exit_with(str(error), USAGE_ERROR)
 
 
-@app.command()
+@invoice_commands.command()
 def status(
     number: _Number,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status document as JSON.")] = False,
@@ -77,7 +80,7 @@ def status(
         return
 
 
-@app.command()
+@invoice_commands.command()
 def history(
     number: _Number,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event per line as JSON.")] = False,
@@ -98,7 +101,7 @@ def history(
         return
 
 
-@app.command()
+@invoice_commands.command(short_help="Trace an invoice: which command caused which messages.")
 def why(
     number: _Number,
     as_json: Annotated[bool, typer.Option("--json", help="Print one message per line as JSON.")] = False,
@@ -133,7 +136,7 @@ def why(
         for message in messages:
             terminal.print_json(message.as_json())
         return
-    terminal.print_table(("time", "", "what", "source or cause"), message_trace.rows(messages))
+    terminal.print_table(("time", "", "what", "source or cause"), message_trace.trace_rows(messages))
 
 
 def _past(as_of: str | None, watch: bool) -> "datetime | None":  # noqa: FBT001 - an option

@@ -11,20 +11,21 @@ from redletter.cli.servers import read_settings, server_addresses, server_errors
 if TYPE_CHECKING:
     from redletter.consumer_positions import Target
 
-app = typer.Typer(
-    help="Show where each consumer is in its topics, and reset a position.",
+position_commands = typer.Typer(
+    help="Show the positions of consumers, and reset one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@app.command("show")
+@position_commands.command("show")
 def show_positions(
     as_json: Annotated[bool, typer.Option("--json", help="Print one position per line as JSON.")] = False,
 ) -> None:
-    """Show each consumer's position per partition, the log's range, and why a partition is not read.
+    """Show each consumer's position in every partition.
 
-    gone counts the offsets that were deleted before the consumer had read them, transaction markers included.
+    Also shows the range of the log, and why a partition is not read. gone counts the offsets that were deleted before
+    the consumer had read them, transaction markers included.
     """
     from redletter import consumer_positions
 
@@ -37,7 +38,7 @@ def show_positions(
         terminal.print_table(consumer_positions.COLUMNS, [position.columns() for position in found])
 
 
-@app.command("reset")
+@position_commands.command("reset")
 def reset_position(
     consumer: Annotated[str, typer.Argument(help="The consumer, as shown by `positions show`.")],
     topic: Annotated[str, typer.Argument(help="The topic.")],
@@ -45,10 +46,10 @@ def reset_position(
     to: Annotated[str, typer.Option("--to", metavar="beginning|end|OFFSET", help="The next offset to read.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Set a consumer's position in one partition, even if it is not read because its topic was recreated.
+    """Set a consumer's position in one partition.
 
-    Shows what will be skipped or read again, and asks for confirmation. The running role continues from there within
-    seconds.
+    Also works if the partition is not read because its topic was recreated. Shows what will be skipped or read again,
+    and asks for confirmation. The running role continues from there within seconds.
     """
     from aiokafka import TopicPartition
 

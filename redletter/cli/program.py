@@ -2,7 +2,11 @@
 
 import typer
 
-from redletter.cli import invoices, positions, read_models, roles, system
+from redletter.cli.invoices import invoice_commands
+from redletter.cli.positions import position_commands
+from redletter.cli.read_models import read_model_commands
+from redletter.cli.roles import role_commands
+from redletter.cli.system import system_commands
 
 app = typer.Typer(
     help="""Redletter returns, reverses and reissues electronic invoices.
@@ -21,7 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for family in (system, invoices, roles):
-    app.add_typer(family.app)
-app.add_typer(read_models.app, name="projections")
-app.add_typer(positions.app, name="positions")
+app.add_typer(system_commands)
+app.add_typer(invoice_commands)
+app.add_typer(role_commands)
+app.add_typer(read_model_commands, name="projections")
+app.add_typer(position_commands, name="positions")

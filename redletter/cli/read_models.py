@@ -12,13 +12,15 @@ from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, read_settings, server_
 if TYPE_CHECKING:
     from projections.rebuild.rebuilding import Outcome
 
-app = typer.Typer(help="List, rebuild, verify and resume the read models.", no_args_is_help=True, rich_markup_mode=None)
+read_model_commands = typer.Typer(
+    help="List, rebuild, verify and resume the read models.", no_args_is_help=True, rich_markup_mode=None
+)
 
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]
 _MAX_DIFFERENCE_CHARACTERS = 300
 
 
-@app.command("list")
+@read_model_commands.command("list")
 def list_read_models() -> None:
     """Show each read model's lag and state."""
     from redletter import read_models
@@ -26,19 +28,20 @@ def list_read_models() -> None:
 
     addresses = server_addresses(read_settings())
     rows = TimeLimited(
-        lambda: list(read_models.rows(addresses)),
+        lambda: list(read_models.state_rows(addresses)),
         seconds=ANSWER_TIMEOUT_SECONDS,
         reason=f"Kafka or PostgreSQL does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
     )
     terminal.print_table(("read model", "messages behind", "seconds behind", "state"), rows.result())
 
 
-@app.command("rebuild")
+@read_model_commands.command("rebuild")
 def rebuild(names: _Names) -> None:
-    """Rebuild read models from the first event, then switch to the new tables. Queries are answered throughout.
+    """Rebuild read models from the first event.
 
-    If interrupted, run the same command again to resume. If the same version of the code built the replaced tables,
-    their rows are compared. Exits 1 if the rebuild fails, or if a read model is stopped afterwards.
+    Fills new tables and then switches to them; queries are answered throughout. If interrupted, run the same command
+    again to resume. If the same version of the code built the replaced tables, their rows are compared. Exits 1 if the
+    rebuild fails, or if a read model is stopped afterwards.
     """
     stopped = False
     comparison = {True: "same as before", False: "different from before", None: "built by a different version before"}
@@ -50,7 +53,7 @@ def rebuild(names: _Names) -> None:
     raise typer.Exit(FAILED if stopped else 0)
 
 
-@app.command("verify")
+@read_model_commands.command("verify")
 def verify(names: _Names) -> None:
     """Compare live read models with a fresh fold of all events. Exits 1 if rows differ, or if one is stopped."""
     wrong = False
@@ -63,7 +66,7 @@ def verify(names: _Names) -> None:
     raise typer.Exit(FAILED if wrong else 0)
 
 
-@app.command()
+@read_model_commands.command()
 def resume(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A stopped read model.")],
     *,
@@ -80,7 +83,7 @@ def resume(
 
     settings = read_settings()
     try:
-        sentences, running = read_models.resume(server_addresses(settings), name, skip=skip)
+        sentences, running = read_models.resume_read_model(server_addresses(settings), name, skip=skip)
     except read_models.UnknownReadModel as error:
         exit_with(str(error), USAGE_ERROR)
     except PositionLost:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from local.plan import Plan
     from redletter.settings import Settings
 
-app = typer.Typer()
+system_commands = typer.Typer()
 
 
-@app.command()
+@system_commands.command()
 def up(
     without: Annotated[
         list[str] | None, typer.Option(metavar="ROLE", help="Do not start this role; may be repeated.")
@@ -42,32 +42,36 @@ def up(
     raise typer.Exit(run(_plan(settings, without or ())))
 
 
-@app.command()
+@system_commands.command()
 def demo() -> None:
-    """Start a separate system, play the journeys of an invoice through Kafka, and check how each one ends."""
+    """Play the journeys of an invoice on a separate system.
+
+    Starts the system in a temporary folder, sends commands through Kafka, prints every change of status, and checks how
+    each journey ends. Exits 1 if one does not end as expected.
+    """
     _require_embedded_servers()
     from local.demo.play import play
     from redletter import logs
-    from redletter.migration import migrate as create
+    from redletter.migration import create_or_upgrade
     from redletter.roles import role_command
 
     read_settings()
     logs.configure("warning")
-    raise typer.Exit(play(role_command, create))
+    raise typer.Exit(play(role_command, create_or_upgrade))
 
 
-@app.command()
+@system_commands.command()
 def migrate() -> None:
     """Create or upgrade topics and tables. Safe to repeat; fails if a topic has the wrong partition count."""
     from redletter import logs
-    from redletter.migration import migrate as run
+    from redletter.migration import create_or_upgrade
 
     settings = read_settings()
     logs.configure(settings.log_level)
     addresses = server_addresses(settings)
     check_servers_answer(addresses)
     try:
-        run(addresses, settings.topic_partitions)
+        create_or_upgrade(addresses, settings.topic_partitions)
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader wants the reason and no stack
         exit_with(f"could not create or upgrade topics and tables: {error}", FAILED)
 
@@ -84,13 +88,13 @@ def _require_embedded_servers() -> None:
 
 def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
     from local.plan import Plan
-    from redletter.migration import migrate as create
+    from redletter.migration import create_or_upgrade
     from redletter.roles import role_command
 
     return Plan(
         folder=settings.data_dir,
         command=role_command,
-        migrate=create,
+        migrate=create_or_upgrade,
         kafka=settings.kafka_bootstrap_servers,
         database=settings.database_url,
         api_host=settings.api_host,

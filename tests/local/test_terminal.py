@@ -69,7 +69,7 @@ def test_why_has_one_line_for_each_message_whatever_is_in_it(capsys: pytest.Capt
     from datetime import UTC, datetime
 
     message = TracedMessage("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
-    terminal.print_table(("time", "", "what", "source or cause"), message_trace.rows([message, message]))
+    terminal.print_table(("time", "", "what", "source or cause"), message_trace.trace_rows([message, message]))
     written = capsys.readouterr().out
     assert not OBEYED & set(written)
     assert len(written.splitlines()) == 3

@@ -290,7 +290,7 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
             return await (await connection.execute(query, (consumer, EVENTS_TOPIC, partition))).fetchone() == (at,)
 
     async def listed(model: str) -> str:
-        return next(row[-1] for row in await asyncio.to_thread(list, command.rows(addresses)) if row[0] == model)
+        return next(row[-1] for row in await asyncio.to_thread(list, command.state_rows(addresses)) if row[0] == model)
 
     async def standing() -> bool:
         return len(await asyncio.to_thread(resuming.stopped_partitions, addresses.database, "details")) == 1
@@ -307,12 +307,12 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         await until(the_others_go_on)
         assert await stands("details", 0)
         assert await listed("details") == "stopped: invoice.events[0] offset 0 is no known event"
-        sentences, goes_on = await asyncio.to_thread(command.resume, addresses, "details", skip=False)
+        sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=False)
         assert (sentences, goes_on) == (
             ["details has stopped again: invoice.events[0] offset 0 is no known event"],
             False,
         )
-        sentences, goes_on = await asyncio.to_thread(command.resume, addresses, "details", skip=True)
+        sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=True)
         assert goes_on
         assert sentences[0].startswith("details: skipped invoice.events[0] offset 0, which it now lacks")
 

@@ -341,7 +341,7 @@ async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_th
         killed.cancel()
         with suppress(asyncio.CancelledError):
             await killed
-        listed = {row[0]: row[-1] for row in await asyncio.to_thread(list, command.rows(addresses))}
+        listed = {row[0]: row[-1] for row in await asyncio.to_thread(list, command.state_rows(addresses))}
         assert "left over from a rebuild: forms__old, forms__old_invoices; the next rebuild drops it" in listed["forms"]
         await verify(addresses, MODELS["forms"], quietly())
     assert tables_left(addresses) == []

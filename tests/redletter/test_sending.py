@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from events.topics import REPLIES_TOPIC, Channel
 from local import ports
 from redletter.cli.invoices import _lines
-from redletter.command_lines import CLI_SOURCE, UnreadableLine, read
+from redletter.command_lines import CLI_SOURCE, UnreadableLine
+from redletter.command_lines import read_command_lines as read
 from redletter.command_sender import NO_REPLY, REFUSED, send
 from transport.addresses import Addresses
 
