@@ -23,8 +23,7 @@ from web.http.head import HeadAsGet
 from web.http.reading import Reader, pool_of
 from web.live import stream
 from web.live.stream import Hub
-from web.operations import health
-from web.operations import routes as operations
+from web.operations import board, health, prometheus
 from web.operations.readiness import Watch
 
 log = structlog.get_logger(__name__)
@@ -72,7 +71,8 @@ def build(
     app.include_router(stream.router(hub))
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
     watch = Watch(addresses.kafka, calendar, listens)
-    app.include_router(operations.router(reader, watch, clock_shift))
+    app.include_router(board.router(reader, watch, clock_shift))
+    app.include_router(prometheus.router(reader, addresses.kafka, clock_shift))
     app.include_router(health.router(reader, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
     console.install(

@@ -124,7 +124,7 @@ async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_go
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Remarks").fill("kept")
         roles.kill("api")
-        await expect(page.locator("#state")).to_contain_text("does not hear of changes")
+        await expect(page.locator("#state")).to_contain_text("Live updates are interrupted")
         await dialog.get_by_role("button", name="OK").click()
         await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be taken now.")
         await expect(dialog.get_by_label("Remarks")).to_have_value("kept")

@@ -162,7 +162,7 @@ async def test_an_api_that_does_not_hear_replies_says_so(tables: Addresses) -> N
 
         async def deaf() -> bool:
             told = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
-            return any("does not hear" in one for one in told)
+            return any("is not receiving" in one for one in told)
 
         await until(deaf, within=10)  # the topics are not laid
 

@@ -1,4 +1,4 @@
-"""The operations board tells what somebody must look at, and metrics tell the same to machines."""
+"""The operations board shows what needs attention, and the metrics show the same to machines."""
 
 import asyncio
 from collections.abc import Callable, Iterator

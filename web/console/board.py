@@ -1,4 +1,4 @@
-"""The operations view: what somebody must look at, and pictures of lag, throughput and open returns."""
+"""The operations view: what needs attention, and charts of lag, throughput and open returns."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -54,7 +54,7 @@ class Sampler:
         while True:
             sample = await self._look()
             if sample.trouble != self.trouble:
-                log.warning("what the page says of the system has changed", trouble=sample.trouble)
+                log.warning("system_state_changed", trouble=sample.trouble)
             self.samples.append(sample)
             await asyncio.sleep(_SAMPLE_SECONDS)
 

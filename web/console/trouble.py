@@ -35,11 +35,11 @@ def told_as_pages(pages: Pages) -> type[QueryRoute]:
                 except (RequestValidationError, DataError):
                     return pages.show(request, "trouble.html", HTTPStatus.UNPROCESSABLE_ENTITY, code="MALFORMED_QUERY")
                 except (TimeoutError, OperationalError, UndefinedTable, InvalidSchemaName) as error:
-                    log.warning("the read tables cannot be read", path=request.url.path, error=repr(error))
+                    log.warning("read_tables_unavailable", path=request.url.path, error=repr(error))
                     status = HTTPStatus.SERVICE_UNAVAILABLE
                     return pages.show(request, "trouble.html", status, code="READ_MODEL_UNAVAILABLE")
                 except Exception:
-                    log.exception("a page failed", path=request.url.path)
+                    log.exception("page_failed", path=request.url.path)
                     return pages.show(request, "trouble.html", HTTPStatus.INTERNAL_SERVER_ERROR, code="INTERNAL_FAULT")
 
             return handle

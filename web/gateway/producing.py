@@ -58,7 +58,7 @@ class Producers:
             producer = await self._started()
             place: Place = await producer.send(topic, value, key=key, headers=list(headers))
         except (KafkaError, OSError) as error:
-            log.warning("a record could not be handed to Kafka", topic=topic, error=repr(error))
+            log.warning("record_not_sent", topic=topic, error=repr(error))
             self._replace(producer)
             raise NotHandedOver from error
         place.add_done_callback(partial(self._judge, producer))
@@ -86,7 +86,7 @@ class Producers:
 
     def _judge(self, producer: KafkaProducer, done: Place) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("a record that was handed to Kafka may be unpublished", error=repr(error))
+            log.warning("record_may_be_unpublished", error=repr(error))
             self._replace(producer)
 
     def _replace(self, producer: KafkaProducer | None) -> None:
@@ -106,7 +106,7 @@ async def _stopped(producer: KafkaProducer) -> None:
         async with asyncio.timeout(STOP_WITHIN):
             await stop(producer)
     except Exception as error:  # noqa: BLE001 - whatever it is, nobody uses this producer any more
-        log.warning("a producer did not stop cleanly", error=repr(error))
+        log.warning("producer_not_stopped_cleanly", error=repr(error))
 
 
 def was_refused(error: BaseException) -> bool:

@@ -70,11 +70,11 @@ class PatientProtocol(H11Protocol):
             self._arriving = None
 
     def _give_up_request(self) -> None:
-        log.info("a request did not arrive in time", client=self.client)
+        log.info("request_timed_out", client=self.client)
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self.transport.write(_TOO_SLOW)
         self.transport.close()
 
     def _give_up_answer(self) -> None:
-        log.info("an answer was not fetched in time", client=self.client)
+        log.info("response_not_fetched_in_time", client=self.client)
         self.transport.abort()

@@ -53,15 +53,13 @@ class Problem(Exception):
 
 def malformed_query(faults: list[JsonValue]) -> Problem:
     """Return the answer to parameters that cannot be read. faults: [{field, message}]."""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_QUERY", "A query parameter cannot be read.", faults=faults
-    )
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_QUERY", "A query parameter is malformed.", faults=faults)
 
 
 def impossible_value(error: DataError) -> Problem:
     """Return the answer to a parameter that passed every check and that PostgreSQL cannot take all the same."""
-    log.warning("the database does not take a query parameter", error=repr(error))
-    return malformed_query([{"field": "", "message": "holds a value that cannot be looked for"}])
+    log.warning("query_parameter_refused_by_database", error=repr(error))
+    return malformed_query([{"field": "", "message": "holds a value that cannot be searched for"}])
 
 
 def of_http(error: HTTPException) -> JSONResponse:
@@ -96,14 +94,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UndefinedTable)
     @app.exception_handler(InvalidSchemaName)
     async def unavailable(request: Request, error: Exception) -> JSONResponse:
-        log.warning("the read tables cannot be read", path=request.url.path, error=repr(error))
+        log.warning("read_tables_unavailable", path=request.url.path, error=repr(error))
         return Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "READ_MODEL_UNAVAILABLE", "The read models cannot be read now; try again."
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "READ_MODEL_UNAVAILABLE",
+            "The read models are not available right now; try again.",
         ).response()
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:
-        log.error("a query failed", path=request.url.path, exc_info=error)
+        log.error("query_failed", path=request.url.path, exc_info=error)
         return Problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_FAULT", "A fault of ours; it has been logged."
+            HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_FAULT", "Internal error; it has been logged."
         ).response()

@@ -205,7 +205,7 @@ class Hub:
         try:
             account_id = str(json.loads(record.value)["account_id"])
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            log.warning("no status document", partition=record.partition, offset=record.offset, error=repr(error))
+            log.warning("not_a_status_document", partition=record.partition, offset=record.offset, error=repr(error))
             return
         change = Change(
             record.partition,

@@ -54,9 +54,9 @@ class Tail:
                     self.reading.set()
                     await self._follow(consumer)
             except (KafkaError, OSError, KeyError) as error:  # KeyError: the topics are not laid yet
-                log.warning("the topic cannot be read now", topic=self._topic, error=repr(error))
+                log.warning("topic_not_readable", topic=self._topic, error=repr(error))
             except Exception:
-                log.exception("the topic cannot be read now", topic=self._topic)
+                log.exception("topic_not_readable", topic=self._topic)
             finally:
                 self.reading.clear()
             await asyncio.sleep(PAUSE)
@@ -72,12 +72,12 @@ class Tail:
     def _judge(self, record: KafkaRecord) -> None:
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         if isinstance(record, Undecodable):
-            log.warning("record passed: it cannot be decoded", error=record.error, **place)
+            log.warning("undecodable_record_skipped", error=record.error, **place)
             return
         try:
             self._take(record)
         except Exception as error:  # noqa: BLE001 - anybody may write anything to a topic, and others wait behind it
-            log.warning("record passed: it is none of ours", error=repr(error)[:200], **place)
+            log.warning("foreign_record_skipped", error=repr(error)[:200], **place)
 
     async def _place(self, consumer: SteppingConsumer) -> None:
         count = (await partition_counts(self._bootstrap, [self._topic]))[self._topic]

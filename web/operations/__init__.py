@@ -1,1 +1,1 @@
-"""The operations board: what somebody should look at."""
+"""What operators see: the board, health, metrics, lag."""

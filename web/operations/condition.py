@@ -1,4 +1,4 @@
-"""What is wrong with the system as a whole, as far as PostgreSQL and Kafka tell: the reasons to call it degraded."""
+"""Why the system as a whole is degraded, as far as PostgreSQL and Kafka show it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -36,13 +36,13 @@ _POSITIONS = """
 
 
 Listening = Mapping[str, Callable[[], bool]]
-"""What this process listens to, for people, and whether it does now."""
+"""What this process receives, in words for people, and whether it does at the moment."""
 
 
 class Partition(NamedTuple):
-    """A partition that a consumer does not read, and why, or of which offsets were deleted before it read them.
+    """A partition that a consumer does not read, and why, or whose offsets were deleted before it read them.
 
-    gone: offsets, not records: a marker of a transaction has one too.
+    gone: offsets, not records: transaction markers have offsets too.
     """
 
     consumer: str
@@ -53,7 +53,7 @@ class Partition(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What PostgreSQL tells. unpublished: entries of the log, the oldest of which waits so many seconds."""
+    """The state of the system in PostgreSQL. unpublished: log entries, the oldest of which has waited ``seconds``."""
 
     unpublished: int
     seconds: float
@@ -62,14 +62,14 @@ class Condition(NamedTuple):
 
 
 class Reason(Message):
-    """Why the system is degraded. detail: a sentence for people."""
+    """Why the system is degraded. detail: a sentence for operators."""
 
     code: str
     detail: str
 
 
 async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
-    """Return what PostgreSQL tells."""
+    """Return the state of the system in PostgreSQL."""
     entries, seconds = await (await connection.execute(_UNPUBLISHED)).fetchone() or (0, 0.0)
     partitions = [Partition(*row) for row in await (await connection.execute(_POSITIONS)).fetchall()]
     return Condition(entries, seconds, partitions, await health.stopped(connection))
@@ -81,36 +81,34 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
         where = ", ".join(map(str, model.partitions))
         yield Reason(code="READ_MODEL_STOPPED", detail=f"{model.model}, partitions {where}: {model.why}")
     if known.seconds > UNPUBLISHED_FOR:
-        detail = f"{known.unpublished} entries of the log are unpublished, the oldest for {known.seconds:.0f} s."
+        detail = f"{known.unpublished} log entries are unpublished, the oldest for {known.seconds:.0f} s."
         yield Reason(code="LOG_UNPUBLISHED", detail=detail)
     for one in known.partitions:
         place = f"{one.consumer} on {one.topic}, partition {one.partition}"
         if one.unread is not None:
             yield Reason(code="PARTITION_NOT_READ", detail=f"{place}: {one.unread}")
         if one.gone:
-            detail = (
-                f"{place}: {one.gone} offsets were deleted before they were read (markers of transactions included)"
-            )
+            detail = f"{place}: {one.gone} offsets were deleted before they were read (transaction markers included)"
             yield Reason(code="RECORDS_GONE", detail=detail)
     if day_of(now + CALENDAR_ENDS_WITHIN) > calendar.known_until:
         detail = (
-            f"The calendar of business days is known until {calendar.known_until} only; due dates after it are"
-            " provisional. Once the next year is decreed, give its days in the file that REDLETTER_CALENDAR_FILE names."
+            f"The calendar of business days is known until {calendar.known_until}; later due dates are provisional."
+            " Once the next year is decreed, add its days to the file in REDLETTER_CALENDAR_FILE."
         )
         yield Reason(code="CALENDAR_ENDS", detail=detail)
 
 
 def missing(groups: Mapping[str, Group]) -> Iterator[Reason]:
-    """Yield the roles that nobody plays: none runs, or those that do are frozen."""
+    """Yield the roles of which no process runs, or only frozen ones."""
     for role, names in GROUPS.items():
         empty = [name for name in names if name in groups and not groups[name].members]
         if empty:
-            detail = f"Nobody works in {', '.join(empty)}: no {role} runs, or it is frozen."
+            detail = f"No {role} is running, or it is frozen: {', '.join(empty)} has no members."
             yield Reason(code="ROLE_MISSING", detail=detail)
 
 
 def deaf(listening: Listening) -> Iterator[Reason]:
-    """Yield what this process does not listen to although it should."""
+    """Yield the topics that this process does not receive although it should."""
     for what, listens in listening.items():
         if not listens():
-            yield Reason(code="NOT_LISTENING", detail=f"This api does not hear {what} now.")
+            yield Reason(code="NOT_LISTENING", detail=f"This api is not receiving {what}.")

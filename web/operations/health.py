@@ -1,4 +1,4 @@
-"""Health that means something: whether the process answers, and whether all goes on that it stands on."""
+"""Liveness and readiness: whether the process answers, and whether everything that it depends on works."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -15,7 +15,7 @@ from web.operations.readiness import Watch
 
 
 class Ready(BaseModel):
-    """Whether questions can be answered. reasons: what does not go on. stopped: the read models among that."""
+    """Whether queries can be answered. reasons: why the system is degraded. stopped: the stopped read models."""
 
     status: Literal["ready", "degraded"]
     reasons: list[Reason]
@@ -28,14 +28,14 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
 
     @routes.get("/livez")
     async def livez() -> dict[str, str]:
-        """Say that the process answers."""
+        """Show that the process answers."""
         return {"status": "live"}
 
     @routes.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
     async def readyz() -> Ready:
-        """Say whether the read tables and Kafka can be reached, and whether everything else goes on.
+        """Show whether the read tables and Kafka are reachable, and whether everything else works.
 
-        While they can, queries are answered: then the answer is 200, and says what does not go on and why.
+        While they are, queries are answered: the status is 200, and the body says what is degraded and why.
         """
         known, groups = await readiness.check_servers(reader, watch.kafka)
         found = watch.reasons(known, groups, datetime.now(UTC) + clock_shift)

@@ -21,11 +21,15 @@ from psycopg.rows import TupleRow
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import KafkaRecord, Undecodable
+from web.http.bounded import attempt
+from web.http.reading import Reader
 
 MOST = 5000
 """Records looked at; beyond them the lag in messages counts offsets, which may be a little more."""
 LOOK_WITHIN = 1.5
 """Seconds for the look."""
+_LAG_SECONDS = 4.0
+"""Time limit for all of it."""
 _POSITIONS = "select consumer, topic, partition, next from redletter.positions where consumer not like '%.rebuild'"
 
 
@@ -79,6 +83,11 @@ async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]
             by_consumer[position.consumer].append(position)
     now = datetime.now(UTC)
     return [_lag(name, of_one, seen, now) for name, of_one in sorted(by_consumer.items())]
+
+
+async def lags_if_known(reader: Reader, bootstrap: str) -> list[Lag] | None:
+    """Return the lag of every consumer, or None while it cannot be known."""
+    return await attempt("lag", _LAG_SECONDS, lags(bootstrap, lambda: reader.read(positions)))
 
 
 async def _look(

@@ -1,4 +1,4 @@
-"""What operators see, for Prometheus. What cannot be known at the moment is left out."""
+"""Metrics for Prometheus."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,9 +42,7 @@ def of_board(board: Board) -> Iterator[Metric]:
     answers = CounterMetricFamily(
         "redletter_answers", "Commands answered, by type and answer (ACCEPTED or a code)", labels=["command", "answer"]
     )
-    alarms = CounterMetricFamily(
-        "redletter_alarms", "Refusals that somebody must look at", labels=["command", "answer"]
-    )
+    alarms = CounterMetricFamily("redletter_alarms", "Refusals that need attention", labels=["command", "answer"])
     for one in board.answers:
         answers.add_metric([one.command_type, one.answer], one.times)
         if one.alarming:

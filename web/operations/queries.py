@@ -1,4 +1,4 @@
-"""What the read models say about the state of the work: returns by phase, those that need a look, answers."""
+"""The state of the work in the read models: returns by phase, those that need attention, replies, dead letters."""
 
 from datetime import datetime
 from typing import LiteralString, NamedTuple
@@ -69,7 +69,7 @@ class Answers(NamedTuple):
 
     @property
     def alarming(self) -> bool:
-        """Whether somebody must look."""
+        """Whether it needs attention."""
         return is_alarming(self.command_type, self.answer)
 
 
@@ -90,7 +90,7 @@ class Ages(NamedTuple):
 
 
 class Board(NamedTuple):
-    """Everything there is to see."""
+    """Everything that the board shows."""
 
     overdue: list[OpenReturn]
     near_due: list[OpenReturn]
@@ -102,7 +102,7 @@ class Board(NamedTuple):
 
 
 async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
-    """Return what there is to see at a moment."""
+    """Return the board at a moment."""
 
     async def returns(query: LiteralString) -> list[OpenReturn]:
         async with connection.cursor(row_factory=class_row(OpenReturn)) as cur:

@@ -1,21 +1,18 @@
-"""Whether the api can do its work now: every check is bounded, and none hangs while a server is down or frozen."""
+"""Whether the api can do its work now. Every check has a time limit, also while a server is down or frozen."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
-from psycopg import Error
 
 from rules.calendar import MainlandChina
 from transport import groups
 from transport.clients.kafka import bare_client
 from transport.groups import Group
-from web.http.bounded import within
+from web.http.bounded import attempt, within
 from web.http.problems import Problem
 from web.http.reading import Connection, Reader
 from web.operations import condition
@@ -29,12 +26,13 @@ GROUPS_WITHIN = 1.0
 """Seconds more for the consumer groups."""
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
-_Result = TypeVar("_Result")
-
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What can be wrong, in one list for readiness, the board and its page. kafka: bootstrap servers."""
+    """Finds the reasons to call the system degraded, alike for readiness, the board and its page.
+
+    kafka: bootstrap servers.
+    """
 
     kafka: str
     calendar: MainlandChina
@@ -45,34 +43,25 @@ class Watch:
         return [*reasons(known, now, self.calendar), *missing(present), *deaf(self.listening)]
 
     async def look(self, known: Condition, now: datetime) -> list[Reason]:
-        """Ask Kafka for the roles, and return the same; without them where it does not answer in time."""
-        present = await _reached("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(self.kafka))
+        """Ask Kafka which roles run, and return every reason, without those of Kafka if it does not answer in time."""
+        present = await attempt("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(self.kafka))
         return self.reasons(known, present or {}, now)
 
 
 async def check_servers(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
-    """Return what both servers tell, when both answered.
+    """Return the condition and the consumer groups.
 
-    Raises: Problem that names what is down.
+    Raises: Problem NOT_READY that names the servers that are down.
     """
     known, present = await asyncio.gather(
-        _reached("database", CHECK_WITHIN, reader.read(_database)),
-        _reached("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
+        attempt("database", CHECK_WITHIN, reader.read(_database)),
+        attempt("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
     )
     if known is None or present is None:
-        down: Sequence[str] = [name for name, told in (("database", known), ("kafka", present)) if told is None]
+        down: Sequence[str] = [name for name, found in (("database", known), ("kafka", present)) if found is None]
         detail = f"Not reachable or not ready: {', '.join(down)}."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
     return known, present
-
-
-async def _reached(name: str, seconds: float, work: Coroutine[None, None, _Result]) -> _Result | None:
-    """Return what a server tells, or None where it does not answer."""
-    try:
-        return await within(seconds, work)
-    except (TimeoutError, OSError, Error, KafkaError) as error:
-        log.warning("not ready", server=name, error=repr(error))
-        return None
 
 
 async def _database(connection: Connection) -> Condition:
@@ -81,7 +70,7 @@ async def _database(connection: Connection) -> Condition:
 
 
 async def _kafka(bootstrap: str) -> Mapping[str, Group]:
-    """Ask over a new connection; an old one would only say that Kafka was there once."""
+    """Ask over a new connection; an old one would only show that Kafka was there once."""
     async with bare_client(bootstrap, "api", request_timeout_ms=int(CHECK_WITHIN * 1000)) as client:
         await within(CHECK_WITHIN, client.bootstrap())
         names = [name for names in GROUPS.values() for name in names]

@@ -1,0 +1,116 @@
+"""The operations board as JSON: what needs attention, and how far consumers are behind."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from events.values import Message, Time
+from web.http.parameters import QueryRoute
+from web.http.problems import ProblemDocument
+from web.http.reading import Reader, written
+from web.operations import lag, queries
+from web.operations.condition import Condition, Reason, condition
+from web.operations.lag import Lag
+from web.operations.queries import Board, DeadLetter, OpenReturn
+from web.operations.readiness import Watch
+
+
+class ConsumerLag(Message):
+    """The lag of a consumer: messages, and the age of the oldest of them in seconds."""
+
+    consumer: str
+    messages: int
+    seconds: float
+
+
+class Returns(Message):
+    """Open returns in a phase, and how many of them are overdue."""
+
+    phase: str
+    returns: int
+    overdue: int
+
+
+class Alarm(Message):
+    """Refusals that need attention."""
+
+    command_type: str
+    code: str
+    times: int
+    last_at: Time
+
+
+class Unpublished(Message):
+    """Entries of the log that are not published yet, and the age of the oldest of them in seconds."""
+
+    entries: int
+    seconds: float
+
+
+class OperationsBoard(Message):
+    """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable."""
+
+    at: Time
+    reasons: list[Reason]
+    unpublished: Unpublished
+    lag: list[ConsumerLag] | None
+    returns: list[Returns]
+    overdue: list[OpenReturn]
+    near_due: list[OpenReturn]
+    failing: list[OpenReturn]
+    alarms: list[Alarm]
+    dead_letters: list[DeadLetter]
+    dead_letters_by_reason: dict[str, int]
+
+
+class NoParameters(BaseModel):
+    """No query parameters are accepted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
+    """Return the board."""
+    routes = APIRouter(tags=["operations"], route_class=QueryRoute)
+
+    @routes.get(
+        "/operations",
+        responses={
+            200: {"model": OperationsBoard},
+            422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
+            503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+        },
+        response_class=Response,
+    )
+    async def operations(_: Annotated[NoParameters, Query()]) -> Response:
+        """Show what is overdue, near due, failing, unreadable or behind."""
+        now = datetime.now(UTC) + clock_shift
+        board = await reader.read(lambda connection: queries.board(connection, now))
+        known = await reader.read(condition)
+        wrong, lags = await asyncio.gather(watch.look(known, now), lag.lags_if_known(reader, watch.kafka))
+        return Response(written(_as_served(board, known, wrong, lags, now)), media_type="application/json")
+
+    return routes
+
+
+def _as_served(
+    board: Board, known: Condition, wrong: list[Reason], behind: Sequence[Lag] | None, now: datetime
+) -> OperationsBoard:
+    alarms = [one for one in board.answers if one.alarming]
+    return OperationsBoard(
+        at=now,
+        reasons=wrong,
+        unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
+        lag=None if behind is None else [ConsumerLag(**one._asdict()) for one in behind],
+        returns=[Returns(**one._asdict()) for one in board.phases],
+        overdue=board.overdue,
+        near_due=board.near_due,
+        failing=board.failing,
+        alarms=[Alarm(command_type=a.command_type, code=a.answer, times=a.times, last_at=a.last_at) for a in alarms],
+        dead_letters=board.dead_letters,
+        dead_letters_by_reason=board.dead_letters_by_reason,
+    )
