@@ -111,7 +111,7 @@ async def test_without_kafka_the_page_says_so_and_still_shows_what_it_knows(
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Remarks").fill("kept")
         await dialog.get_by_role("button", name="OK").click()
-        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be taken now.", timeout=30_000)
+        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be accepted right now.", timeout=30_000)
         await expect(dialog.get_by_label("Remarks")).to_have_value("kept")
 
 
@@ -126,7 +126,7 @@ async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_go
         roles.kill("api")
         await expect(page.locator("#state")).to_contain_text("Live updates are interrupted")
         await dialog.get_by_role("button", name="OK").click()
-        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be taken now.")
+        await expect(dialog.get_by_role("alert")).to_contain_text("Requests cannot be accepted right now.")
         await expect(dialog.get_by_label("Remarks")).to_have_value("kept")
         roles.start("api")
         await expect(page.locator("#state .lost")).to_have_count(0, timeout=30_000)
