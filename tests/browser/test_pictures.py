@@ -62,7 +62,7 @@ async def test_the_pictures_show_the_list_the_dialog_the_details_and_a_phone(
     await page.goto("/board")
     await busy(site, 120 if "PICTURES" in os.environ else 10)
     await page.reload()
-    await expect(page.locator("figcaption")).to_contain_text("Now")
+    await expect(page.locator("figcaption")).to_contain_text("Currently")
     await expect(page.get_by_role("row", name=FAILING)).to_be_visible()
     await page.screenshot(path=folder / "board.png")
 

@@ -145,7 +145,7 @@ async def test_a_form_that_missed_a_change_is_refused_and_shown_as_it_is_now(sit
     dialog = await dialog_of(page, number, "Return")
     await site.posting(number, "recorded")
     await submit(dialog)
-    await expect(dialog.get_by_role("alert")).to_contain_text("The posting status has changed meanwhile.")
+    await expect(dialog.get_by_role("alert")).to_contain_text("The posting status has changed.")
     await expect(dialog.get_by_label(FORM)).to_be_visible()
 
 
