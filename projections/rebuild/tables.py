@@ -73,7 +73,7 @@ def left_over(cur: Cur, entry: CatalogueEntry) -> list[str]:
 def drop_tables(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
     """Drop the tables with a suffix, if they are there."""
     for name in entry.build(suffix).names():
-        cur.execute(about(name, "drop_tables table if exists {table}"))
+        cur.execute(about(name, "drop table if exists {table}"))
 
 
 def give_up(cur: Cur, entry: CatalogueEntry) -> None:

@@ -51,7 +51,7 @@ _Returns = Mapping[str, ReturnItem]
 
 
 def changes(returns: _Returns, event: AnyInvoiceEvent) -> _Returns:
-    """ReturnItem the return that an event carries on."""
+    """Return the return that an event carries on."""
     match event:
         case ReturnRequested():
             phase: Phase = "verifying_form" if event.route == "form" else "opening_form"

@@ -7,7 +7,7 @@ from projections.returns.fold import ReturnItem
 
 
 def returns_table(name: str = "returns") -> ItemsTable[ReturnItem]:
-    """ReturnItem the table under a name."""
+    """Return the table under a name."""
     columns: dict[str, LiteralString] = {
         "return_id": 'text collate "C"',
         "route": "text",
