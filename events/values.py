@@ -4,6 +4,7 @@ Every type validates strictly: a JSON number is never money and never a number o
 error what it wants, since the sentence goes back to the publisher (``details.faults``).
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -122,9 +123,17 @@ Time = Annotated[
         "must be an RFC 3339 time with an offset, such as 2026-02-13T09:30:00+08:00",
     ),
 ]
-NUMBER_PATTERN = r"^[0-9]{20}$"
+_NUMBER_PATTERN = r"^[0-9]{20}$"
 """Of invoices, credit notes and red-font forms."""
-InvoiceNumber = Annotated[str, _text("number", NUMBER_PATTERN, "must be exactly 20 digits 0-9")]
+InvoiceNumber = Annotated[str, _text("number", _NUMBER_PATTERN, "must be exactly 20 digits 0-9")]
+_INVOICE_NUMBER = re.compile(_NUMBER_PATTERN)
+
+
+def is_invoice_number(text: str) -> bool:
+    """Tell whether a text is written like the number of an invoice."""
+    return _INVOICE_NUMBER.fullmatch(text) is not None
+
+
 CreditNoteNumber = InvoiceNumber
 RedFontFormNumber = InvoiceNumber
 TaxId = Annotated[str, _text("tax_id", r"^[A-Za-z0-9]{1,20}$", "must be 1 to 20 letters or digits")]

@@ -1,11 +1,9 @@
 """Numbers of invoices, credit notes and red-font forms: 20 digits, however people write them."""
 
-import re
 import unicodedata
 
-from events.values import NUMBER_PATTERN
+from events.values import is_invoice_number
 
-_NUMBER = re.compile(NUMBER_PATTERN)
 _SOFT_HYPHEN = "\u00ad"
 _NARROW = {0xFF10 + digit: str(digit) for digit in range(10)}
 """Full-width digits to the usual ones."""
@@ -18,7 +16,7 @@ def fold_number(written: str | None) -> str:
 
 def is_number(number: str) -> bool:
     """Say whether a text is exactly 20 digits 0-9. Source: docs/contract.md#messages."""
-    return _NUMBER.fullmatch(number) is not None
+    return is_invoice_number(number)
 
 
 def _is_spacing(sign: str) -> bool:

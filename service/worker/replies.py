@@ -14,7 +14,7 @@ from events.values import StatusCode
 from service.invoice.refusals import Refusal
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry, event_id
 from service.log.published_size import LARGEST_PUBLISHED, published_size
-from service.worker.reading import LARGEST_RECORD, Received, Unreadable, is_too_large
+from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable, is_too_large
 from transport.records import KafkaRecord, Undecodable
 
 MAX_ERROR_BYTES = 4 * 1024
@@ -149,7 +149,7 @@ def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
 def _key(record: KafkaRecord) -> bytes | None:
     """Return the record's key, unless that alone is too large."""
     key = None if isinstance(record, Undecodable) else record.key
-    return None if key is not None and len(key) > LARGEST_RECORD else key
+    return None if key is not None and len(key) > MAX_RECORD_BYTES else key
 
 
 def describe(faults: Faults) -> str:

@@ -20,7 +20,7 @@ from service.worker import deciding
 from service.worker.deciding import Decisions
 from service.worker.memory import fold
 from service.worker.moments import Moments
-from service.worker.reading import LARGEST_RECORD, read
+from service.worker.reading import MAX_RECORD_BYTES, read
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, TAKEN, binary, headers, raw
 from transport.records import KafkaRecord, Undecodable
 
@@ -191,7 +191,7 @@ def test_a_key_that_is_too_large_is_not_kept_either() -> None:
 
 def test_a_record_of_exactly_the_size_that_is_kept_is_kept() -> None:
     own = headers("CancelReturn")
-    room = LARGEST_RECORD - len(NUMBER) - sum(len(name) + len(value or b"") for name, value in own)
+    room = MAX_RECORD_BYTES - len(NUMBER) - sum(len(name) + len(value or b"") for name, value in own)
     on = decided(raw(b" " * room, own))
     buried = on.entries[0]
     assert isinstance(buried, DeadLetterEntry)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.catalogue import COMMAND_TYPES, json_of
-from service.worker.reading import LARGEST_COMMAND
+from events.command_records import MAX_COMMAND_BYTES
 from tests.events.support.messages import MESSAGES
 from tests.faults.support.anything import Hurt
 from tests.faults.support.load import Sent, scripts
@@ -16,7 +16,7 @@ from tests.faults.test_anything import Deciding, decoded
 from tests.service.support.records import CANCEL, NUMBER, headers
 
 MIB = 1024 * 1024
-ROOM = LARGEST_COMMAND - 2048
+ROOM = MAX_COMMAND_BYTES - 2048
 """Bytes of a body that one field may fill."""
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.command_records import MAX_COMMAND_BYTES
 from events.commands import CancelReturn, RegisterInvoice
-from service.worker.reading import LARGEST_COMMAND, Received, Unreadable, read
+from service.worker.reading import Received, Unreadable, read
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, binary, headers, raw, structured
 from transport.records import KafkaRecord, Undecodable
 
@@ -162,7 +163,7 @@ def test_the_idempotency_key_is_topic_and_source_and_id() -> None:
         (raw(b"\xff\xfe", headers("CancelReturn")), "data"),
         (raw(b'{"invoice_number": NaN}', headers("CancelReturn")), "data"),
         (raw(b"[" * 100_000, headers("CancelReturn")), "data"),
-        (raw(b" " * (LARGEST_COMMAND + 1), headers("CancelReturn")), "data"),
+        (raw(b" " * (MAX_COMMAND_BYTES + 1), headers("CancelReturn")), "data"),
         (raw(b'{"a": 1' + b"0" * 5000 + b"}", headers("AmendInvoice")), "data"),
         (replace(binary("CancelReturn", CANCEL), key=b"26000000000000000002"), "key"),
         (replace(binary("CancelReturn", CANCEL), key=None), "key"),
@@ -210,7 +211,7 @@ def test_every_fault_is_named_at_once() -> None:
 
 def test_a_record_at_the_size_limit_is_still_read() -> None:
     body = json.dumps(CANCEL).encode()
-    received(raw(body + b" " * (LARGEST_COMMAND - len(body)), headers("CancelReturn")))
+    received(raw(body + b" " * (MAX_COMMAND_BYTES - len(body)), headers("CancelReturn")))
 
 
 def test_the_members_of_a_structured_event_are_unique_too() -> None:
