@@ -34,6 +34,8 @@ ACTIONS: dict[StatusCode, tuple[Action, ...]] = {
     "returned": ("details", "reissue"),
 }
 """What may be done follows from the status alone."""
+FIRST_PHASES: dict[Route, Phase] = {"form": "verifying_form", "simple": "opening_form"}
+"""The phase in which a return begins, by its route."""
 
 
 class Status(Message):

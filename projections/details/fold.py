@@ -79,17 +79,17 @@ def _changes(  # noqa: PLR0911 - one case per event
 
 def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
     form = NamedForm(number=event.red_font_form_number) if event.red_font_form_number else None
-    told = {"reason": event.reason, "remarks": event.remarks, "requested_by": event.requested_by, "form": form}
-    return ReturnDetails.model_validate(dict(now.return_ or ()) | told)
+    request = {"reason": event.reason, "remarks": event.remarks, "requested_by": event.requested_by, "form": form}
+    return ReturnDetails.model_validate(dict(now.return_ or ()) | request)
 
 
-def _return(sequel: Sequel, now: InvoiceStatus, **told: object) -> _Changes:
-    """Carry the return on: its progress is always the status document's."""
-    return {"return_": sequel.return_ and sequel.return_.model_copy(update=dict(now.return_ or ()) | told)}
+def _return(sequel: Sequel, now: InvoiceStatus, **fields: object) -> _Changes:
+    """Update the return. Its progress is always that of the status document."""
+    return {"return_": sequel.return_ and sequel.return_.model_copy(update=dict(now.return_ or ()) | fields)}
 
 
 def _refused_form(form: RedFontForm | NamedForm | None, event: ReturnRefused) -> RedFontForm | NamedForm | None:
-    """Return the form as the refusal tells it; a refusal for another cause tells of no form."""
+    """Return the form as it is after the refusal; a refusal for another reason names no form."""
     if event.form_number is None:
         return form
     if form is None or form.number != event.form_number:
@@ -122,10 +122,10 @@ def _reissue(event: ReissueRequested) -> Reissue:
     )
 
 
-def _close(sequel: Sequel, reissue_id: str, **told: object) -> _Changes:
+def _close(sequel: Sequel, reissue_id: str, **fields: object) -> _Changes:
     return {
         "reissues": tuple(
-            reissue.model_copy(update=told) if reissue.reissue_id == reissue_id else reissue
+            reissue.model_copy(update=fields) if reissue.reissue_id == reissue_id else reissue
             for reissue in sequel.reissues
         )
     }

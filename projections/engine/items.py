@@ -34,9 +34,9 @@ def folding(
         elif not is_next(row.invoice_number, row.version, version):
             return row
         now = row or Items(event.invoice_number, event.account_id, version, dict[str, Item]())
-        told = changes(now.items, event)
-        items = {**now.items, **told} if told else now.items
-        return replace(now, version=version, items=items, changed=now.changed | told.keys())
+        changed = changes(now.items, event)
+        items = {**now.items, **changed} if changed else now.items
+        return replace(now, version=version, items=items, changed=now.changed | changed.keys())
 
     return fold
 

@@ -11,7 +11,7 @@ from projections.engine.items import folding
 
 
 class FormItem(NamedTuple):
-    """A form of one invoice. told: its JSON as the tax side told it. claimed_at: when it was last claimed."""
+    """A form of one invoice. told: its JSON as last reported by the tax side. claimed_at: when it was last claimed."""
 
     number: str
     state: str | None
@@ -30,14 +30,14 @@ def changes(forms: _Forms, event: AnyInvoiceEvent) -> _Forms:
             known = forms.get(number, FormItem(number, None, active=False, told=None, claimed_at=None))
             return {number: known._replace(active=True, claimed_at=event.occurred_at)}
         case RedFontFormConfirmed(form=form):
-            return {form.number: _told(form, event.occurred_at)}
+            return {form.number: _confirmed(form, event.occurred_at)}
         case ReturnRefused():
             return _refused(forms, event)
         case _:
             return {}
 
 
-def _told(form: RedFontForm, claimed_at: datetime) -> FormItem:
+def _confirmed(form: RedFontForm, claimed_at: datetime) -> FormItem:
     return FormItem(form.number, form.state, active=True, told=json_of(form).decode(), claimed_at=claimed_at)
 
 

@@ -20,6 +20,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
+from events.status import FIRST_PHASES
 from events.values import Phase, Route
 from projections.engine.items import folding
 
@@ -51,12 +52,15 @@ _Returns = Mapping[str, ReturnItem]
 
 
 def changes(returns: _Returns, event: AnyInvoiceEvent) -> _Returns:
-    """Return the return that an event carries on."""
+    """Return the returns that an event changes."""
     match event:
         case ReturnRequested():
-            phase: Phase = "verifying_form" if event.route == "form" else "opening_form"
             due = (event.due_earliest, event.due_latest)
-            return {event.return_id: ReturnItem(event.return_id, event.route, phase, event.occurred_at, *due)}
+            return {
+                event.return_id: ReturnItem(
+                    event.return_id, event.route, FIRST_PHASES[event.route], event.occurred_at, *due
+                )
+            }
         case (
             RedFontFormConfirmed()
             | ReversalAttemptFailed()
@@ -66,14 +70,14 @@ def changes(returns: _Returns, event: AnyInvoiceEvent) -> _Returns:
             | ReturnDeadlineRevised()
             | ReturnOverdue()
         ):
-            return {event.return_id: returns[event.return_id]._replace(**_told(event))}
+            return {event.return_id: returns[event.return_id]._replace(**_progress(event))}
         case InvoiceIssued() | PostingStatusChanged() | ReissueRequested() | ReissueRefused() | ReplacementIssued():
             return {}
         case _:
             assert_never(event)
 
 
-def _told(  # noqa: PLR0911 - one case per event
+def _progress(  # noqa: PLR0911 - one case per event
     event: RedFontFormConfirmed
     | ReversalAttemptFailed
     | CreditNoteIssued

@@ -1,4 +1,4 @@
-"""Events -> status document. The row is the published document itself, so what is folded is what is told."""
+"""Events -> status document. The row is the published document itself."""
 
 from typing import assert_never
 
@@ -18,15 +18,14 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from events.status import ACTIONS, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
-from events.values import Phase, Route, StatusCode
+from events.status import ACTIONS, FIRST_PHASES, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
+from events.values import StatusCode
 from projections.engine.versions import VersionGap, is_next
 
 _Changes = dict[str, object]
 """New values of fields of the row, by name."""
 
 _STATUS: dict[StatusCode, Status] = {code: Status(code=code, label=label) for code, label in LABELS.items()}
-_FIRST_PHASE: dict[Route, Phase] = {"form": "verifying_form", "simple": "opening_form"}
 _VOID: frozenset[StatusCode] = frozenset({"reversed_with_credit_note", "returned"})
 
 
@@ -101,7 +100,7 @@ def _begun(event: ReturnRequested) -> ReturnProgress:
     return ReturnProgress(
         return_id=event.return_id,
         route=event.route,
-        phase=_FIRST_PHASE[event.route],
+        phase=FIRST_PHASES[event.route],
         due_earliest=event.due_earliest,
         due_latest=event.due_latest,
         overdue=False,
@@ -109,9 +108,9 @@ def _begun(event: ReturnRequested) -> ReturnProgress:
     )
 
 
-def _progress(row: InvoiceStatus, **told: object) -> _Changes:
-    """Carry the latest return on; it is kept after its end."""
-    return {"return_": row.return_ and row.return_.model_copy(update=told)}
+def _progress(row: InvoiceStatus, **fields: object) -> _Changes:
+    """Update the latest return, which is kept after its end."""
+    return {"return_": row.return_ and row.return_.model_copy(update=fields)}
 
 
 def _refusal(event: ReturnRefused) -> LastRefusal:
