@@ -36,6 +36,7 @@ from events.invoice_events import (
     RedFontFormConfirmed,
     ReturnRequested,
 )
+from events.names import WORKER_SOURCE, event_id
 from events.topics import EVENTS_TOPIC
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 from projections import schema
@@ -144,8 +145,8 @@ async def publish(bootstrap: str, events: Sequence[Stored]) -> None:
         for event, version, name in events:
             number = event.invoice_number
             headers = cloudevents.headers(
-                id=f"{number}-{version}",
-                source="urn:redletter:worker",
+                id=event_id(number, version),
+                source=WORKER_SOURCE,
                 name=name,
                 subject=number,
                 time=event.occurred_at,

@@ -9,17 +9,18 @@ from urllib.request import urlopen
 
 from aiokafka.errors import KafkaError
 
+from events.names import CLOCK_GROUP, RELAY_GROUP, TAX_SIMULATOR_GROUP, WORKER_GROUP
 from local.data_folder import SystemAddresses
 from projections.catalogue import MODELS
 from transport.clients.kafka import bare_client
 from transport.groups import Group, describe
 
 _GROUPS_OF_ROLES: Mapping[str, Collection[str]] = {
-    "worker": ("redletter.worker",),
-    "relay": ("redletter.relay",),
+    "worker": (WORKER_GROUP,),
+    "relay": (RELAY_GROUP,),
     "projector": tuple(entry.consumer for entry in MODELS.values()),
-    "clock": ("redletter.clock",),
-    "tax-simulator": ("redletter.tax-simulator",),
+    "clock": (CLOCK_GROUP,),
+    "tax-simulator": (TAX_SIMULATOR_GROUP,),
 }
 """The consumer groups that each role joins."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from events.names import projector_group
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from projections.charges import fold as charges
 from projections.charges.table import charges_table
@@ -53,7 +54,7 @@ class CatalogueEntry:
     @property
     def consumer(self) -> str:
         """The consumer group's name, and that of the positions."""
-        return f"redletter.projector.{self.name.replace('_', '-')}"
+        return projector_group(self.name)
 
     @property
     def fingerprint(self) -> str:

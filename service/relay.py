@@ -14,6 +14,7 @@ import stamina
 import structlog
 from aiokafka import TopicPartition
 
+from events.names import RELAY_GROUP
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service.store.messages import message, stand_in
 from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
@@ -25,7 +26,6 @@ from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
-GROUP = "redletter.relay"
 KEY = b"relay"
 PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC)
 TELL_EVERY = 1.0
@@ -80,7 +80,7 @@ class _Held:
             await asyncio.sleep(pause)
 
     async def _publish(self) -> None:
-        producer = TransactionalProducer(self._addresses.kafka, f"{GROUP}-{self._partition}")
+        producer = TransactionalProducer(self._addresses.kafka, f"{RELAY_GROUP}-{self._partition}")
         with self._news.of(self._partition) as grown:
             await producer.start()
             try:
@@ -208,6 +208,6 @@ async def run(addresses: Addresses) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())
             tasks.create_task(relay.tell())
-            tasks.create_task(membership.share(addresses.kafka, group=GROUP, topic=RELAY_TOPIC, hold=relay.hold))
+            tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))
     finally:
         await relay.entries.close()

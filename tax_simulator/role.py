@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from events import cloudevents
 from events.catalogue import TAX_REQUEST_TYPES, json_of, name_of, stored_name
+from events.names import TAX_SIMULATOR_GROUP
 from events.tax_requests import AnyTaxRequest
 from events.topics import TAX_REQUESTS_TOPIC
 from tax_simulator import tables
@@ -26,7 +27,6 @@ from transport.clients.postgres import connect_async
 
 log = structlog.get_logger(__name__)
 
-_GROUP = "redletter.tax-simulator"
 _SOURCE = "urn:redletter:tax-simulator"
 _MAX_BATCH_RECORDS = 500
 """Requests processed, and records sent, in one transaction."""
@@ -61,13 +61,16 @@ async def run(addresses: Addresses, *, clock_shift: timedelta) -> None:
 async def _connected(bootstrap: str) -> AsyncGenerator[tuple[KafkaConsumer, KafkaProducer]]:
     consumer = make_consumer(
         bootstrap,
-        _GROUP,
+        TAX_SIMULATOR_GROUP,
         TAX_REQUESTS_TOPIC,
-        group_id=_GROUP,
+        group_id=TAX_SIMULATOR_GROUP,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    async with running(make_producer(bootstrap, _GROUP, enable_idempotence=True)) as producer, running(consumer):
+    async with (
+        running(make_producer(bootstrap, TAX_SIMULATOR_GROUP, enable_idempotence=True)) as producer,
+        running(consumer),
+    ):
         yield consumer, producer
 
 

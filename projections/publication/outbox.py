@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection, Cursor
 from psycopg.rows import TupleRow, class_row
 
+from events.names import event_id
 from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
+from transport.partitioning import partition_of
 from transport.records import ConsumerRecord
 
 CREATE = """
@@ -101,9 +102,9 @@ def put_again(cur: Cur, table: str, partitions: int) -> None:
         (
             number,
             version,
-            (murmur2(number.encode()) & 0x7FFFFFFF) % partitions,
+            partition_of(number.encode(), 0, partitions),
             as_of,
-            *[f"{number}-{version}"] * 2,
+            *[event_id(number, version)] * 2,
             None,
         )
         for number, version, as_of in cur.fetchall()
@@ -114,10 +115,10 @@ def put_again(cur: Cur, table: str, partitions: int) -> None:
 
 def _trace(record: ConsumerRecord) -> tuple[str, str, str | None]:
     headers = dict(record.headers)
-    event_id = headers["ce_id"].decode()
+    own_id = headers["ce_id"].decode()
     correlation = headers.get("ce_correlationid")
     traceparent = headers.get("traceparent")
-    return event_id, correlation.decode() if correlation else event_id, traceparent.decode() if traceparent else None
+    return own_id, correlation.decode() if correlation else own_id, traceparent.decode() if traceparent else None
 
 
 async def pending(connection: AsyncConnection[TupleRow], partitions: Collection[int], most: int) -> list[Unpublished]:

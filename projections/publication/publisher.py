@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from events.cloudevents import headers
+from events.names import PROJECTOR_SOURCE, event_id, projector_group
 from events.topics import STATUS_TOPIC
 from projections.publication import outbox
 from projections.publication.failing import Failing
@@ -27,7 +28,7 @@ from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
-NAME = "redletter.projector.status"
+NAME = projector_group("status")
 """Prefix of the transactional ids."""
 MOST = 500
 """Documents of a partition in one Kafka transaction."""
@@ -143,8 +144,8 @@ def message(document: Unpublished) -> OutgoingRecord:
         key=document.invoice_number.encode(),
         value=document.document.encode(),
         headers=headers(
-            id=f"{document.invoice_number}-{document.version}",
-            source="urn:redletter:projector",
+            id=event_id(document.invoice_number, document.version),
+            source=PROJECTOR_SOURCE,
             name="InvoiceStatus.v1",
             subject=document.invoice_number,
             time=document.as_of,

@@ -3,10 +3,11 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from events.names import CLOCK_GROUP
 from events.topics import EVENTS_TOPIC
 from rules.calendar import MainlandChina
 from service.clock.sending import Sender
-from service.clock.watching import CONSUMER, Watching
+from service.clock.watching import Watching
 from transport import consumer
 from transport.addresses import Addresses
 from transport.producer import FencedProducers
@@ -29,7 +30,7 @@ async def run(
     def now() -> datetime:
         return datetime.now(UTC) + clock_shift
 
-    producers = FencedProducers(addresses.kafka, CONSUMER)
+    producers = FencedProducers(addresses.kafka, CLOCK_GROUP)
     sender = Sender(
         addresses.database,
         producers,
@@ -47,7 +48,7 @@ async def run(
     try:
         await consumer.consume(
             addresses,
-            group=CONSUMER,
+            group=CLOCK_GROUP,
             topics=[EVENTS_TOPIC],
             work=watching,
             found=watching.found,

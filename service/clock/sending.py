@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from events import cloudevents
 from events.catalogue import COMMAND_TYPES, TAX_REQUEST_TYPES, json_of
+from events.names import CLOCK_SOURCE
 from events.topics import TAX_REQUESTS_TOPIC
 from service.clock import timers
 from service.clock.timers import Place, Timer
@@ -21,7 +22,6 @@ from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "urn:redletter:clock"
 MOST = 500
 """Sendings in one go."""
 LOOK_EVERY = 0.5
@@ -164,7 +164,7 @@ class Sender:
 def _message(timer: Timer, now: datetime) -> OutgoingRecord:
     headers = cloudevents.headers(
         id=timer.id,
-        source=SOURCE,
+        source=CLOCK_SOURCE,
         name=timer.name,
         subject=timer.invoice_number,
         time=now,

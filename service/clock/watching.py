@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from events.catalogue import json_of, name_of, read_event, read_published_event
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
+from events.names import CLOCK_GROUP
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import Close, Delay, Open, actions
@@ -23,7 +24,6 @@ from transport.clients.postgres import KeptSession
 from transport.consumer import Batch
 from transport.records import ConsumerRecord, Undecodable
 
-CONSUMER = "redletter.clock"
 """The clock's consumer group, and the name its positions are kept under."""
 LOCK_WITHIN = "5s"
 TRANSACTION_WITHIN = "20s"
@@ -116,7 +116,7 @@ class Watching:
         """
         told = [_told(record) for record in batch.records]
         with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
-            positions.advance(cur, CONSUMER, batch.moves)
+            positions.advance(cur, CLOCK_GROUP, batch.moves)
             self._change(cur, told)
         self._wake()
 

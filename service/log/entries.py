@@ -67,8 +67,3 @@ class EarlierReply:
     digest: bytes
     name: str
     value: bytes
-
-
-def event_id(invoice_number: str, version: int) -> str:
-    """Return the id of an event, which its invoice and version already make unique."""
-    return f"{invoice_number}-{version}"

@@ -3,12 +3,11 @@
 from hashlib import sha256
 
 from events import cloudevents
+from events.names import WORKER_SOURCE, event_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
-from service.log.entries import event_id
 from service.store.reading import LogRow
 from transport.records import Headers, OutgoingRecord
 
-SOURCE = "urn:redletter:worker"
 TOPICS = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}
 MAX_STAND_IN_KEY_BYTES = 256
 """A longer key is left out of a stand-in: it may be what is too large."""
@@ -46,7 +45,7 @@ _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})
 def _headers(row: LogRow) -> Headers:
     return cloudevents.headers(
         id=event_id(str(row.subject), row.version or 0) if row.kind == "event" else row.id,
-        source=SOURCE,
+        source=WORKER_SOURCE,
         name=row.name,
         subject=row.subject,
         time=row.at,

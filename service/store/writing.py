@@ -30,6 +30,7 @@ from psycopg.rows import DictRow, TupleRow
 
 from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
+from events.names import WORKER_GROUP
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import EarlierReply, LogEntry
 from service.store import claim_rows, rows
@@ -39,10 +40,6 @@ from transport import positions
 from transport.clients import postgres
 from transport.clients.postgres import KeptSession
 from transport.positions import Move
-
-CONSUMER = "redletter.worker"
-"""The name under which the worker's positions are kept; also its consumer group."""
-
 
 LOCK_WITHIN = 5
 """Seconds to wait for a lock; then the batch is tried again."""
@@ -86,7 +83,7 @@ class InvoiceRecorder(PostgresApplicationRecorder):
     ) -> None:
         write: Write = kwargs["write"]
         tuples = cast("Cursor[TupleRow]", curs)
-        positions.advance(tuples, CONSUMER, write.moves)
+        positions.advance(tuples, WORKER_GROUP, write.moves)
         claim_rows.apply(tuples, write.claims)
         rows.append(tuples, write.entries, kwargs["partitions"])
         if write.rehearsed:
@@ -146,7 +143,7 @@ class Store:
         """Return where the worker stands on each partition."""
         # Over a session of its own, since a batch may be in hand.
         with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
-            return positions.stored(cur, CONSUMER, partitions)
+            return positions.stored(cur, WORKER_GROUP, partitions)
 
     def history(
         self, keys: Sequence[UUID], numbers: Collection[str]

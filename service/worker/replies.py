@@ -9,10 +9,11 @@ from uuid import UUID
 from events.catalogue import json_of, name_of, type_of
 from events.faults import Faults, cut_bytes
 from events.invoice_events import AnyInvoiceEvent
+from events.names import event_id
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
 from events.values import StatusCode
 from service.invoice.refusals import Refusal
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry, event_id
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.log.published_size import LARGEST_PUBLISHED, published_size
 from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable, is_too_large
 from transport.records import KafkaRecord, Undecodable

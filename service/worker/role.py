@@ -7,6 +7,7 @@ import structlog
 
 from events.cloudevents import Envelope
 from events.faults import Fault, Faults
+from events.names import WORKER_GROUP
 from events.replies import AnyReply, CommandAccepted, CommandRefused, is_alarming
 from events.stored import WrittenByNewerRelease
 from events.topics import Channel
@@ -16,7 +17,7 @@ from service.invoice.overlay import Overlay, WrongHolder
 from service.log.entries import DeadLetterEntry
 from service.store.newer import too_old
 from service.store.rehearsal import harmless
-from service.store.writing import CONSUMER, Conflict, Store, TooMuchToWrite, Write
+from service.store.writing import Conflict, Store, TooMuchToWrite, Write
 from service.worker.deciding import Decisions
 from service.worker.memory import load
 from service.worker.moments import Moments
@@ -131,7 +132,7 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, calendar: Mainlan
     work = CommandWork(store, Moments(clock_shift, calendar, policy))
     topics = [channel.value for channel in Channel]
     try:
-        await consumer.consume(addresses, group=CONSUMER, topics=topics, work=work, most=MAX_BATCH_RECORDS)
+        await consumer.consume(addresses, group=WORKER_GROUP, topics=topics, work=work, most=MAX_BATCH_RECORDS)
     finally:
         store.close()
 

@@ -20,6 +20,7 @@ from events.catalogue import (
     schema_of,
     type_of,
 )
+from events.names import WORKER_GROUP
 from events.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
@@ -162,7 +163,7 @@ def _operation(topic: Topic, by_topic: Mapping[str, Mapping[str, type[BaseModel]
         "messages": messages,
     }
     if taken:
-        operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": ["redletter.worker"]}}}
+        operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [WORKER_GROUP]}}}
         operation["reply"] = {
             "channel": {"$ref": f"#/channels/{REPLIES_TOPIC}"},
             "messages": [{"$ref": f"#/channels/{REPLIES_TOPIC}/messages/{_title(name)}"} for name in REPLY_TYPES],

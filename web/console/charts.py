@@ -10,11 +10,12 @@ from pygal import Line, StackedBar
 from pygal.graph.graph import Graph
 from pygal.style import Style
 
+from events.names import CLOCK_GROUP, WORKER_GROUP, projector_group
 from web.console import words
 from web.console.sampling import Sample, Sampler
 from web.operations.queries import Ages
 
-_CONSUMERS = {"redletter.worker": "worker", "redletter.clock": "clock", "redletter.projector.status": "status"}
+_CONSUMERS = {WORKER_GROUP: "worker", CLOCK_GROUP: "clock", projector_group("status"): "status"}
 """Consumers whose lag is drawn; the table beside has all."""
 _MAX_DAYS = 4
 Translate = Callable[[str], str]

@@ -11,6 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
+from events.names import PROJECTOR_GROUPS, WORKER_GROUP, projector_group
 from projections.engine import health
 from web.http.bounded import within
 from web.http.reading import Connection, Reader
@@ -27,8 +28,6 @@ _KAFKA_SECONDS = 4.0
 """Seconds for a look at Kafka."""
 _MAX_LAG_SECONDS = 60.0
 """Seconds of lag from which the page says that it is behind."""
-_READ_SIDE = "redletter.projector."
-_WORKER = "redletter.worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Sampler:
             return Sample(now, ("database",))
         except (TimeoutError, OSError, KafkaError):
             return Sample(now, ("kafka", *stopped), done=_done(at))
-        late = any(one.seconds > _MAX_LAG_SECONDS for one in lags if one.consumer.startswith(_READ_SIDE))
+        late = any(one.seconds > _MAX_LAG_SECONDS for one in lags if one.consumer.startswith(PROJECTOR_GROUPS))
         return Sample(now, (*(("behind",) if late else ()), *stopped), lags, _done(at))
 
 
@@ -97,4 +96,4 @@ def _done(at: Sequence[Position]) -> Mapping[str, int]:
     passed: dict[str, int] = defaultdict(int)
     for position in at:
         passed[position.consumer] += position.next
-    return {"commands": passed[_WORKER], "events": passed[f"{_READ_SIDE}history"]}
+    return {"commands": passed[WORKER_GROUP], "events": passed[projector_group("history")]}

@@ -16,13 +16,13 @@ from aiokafka import AIOKafkaProducer
 from events import cloudevents
 from events.catalogue import json_of, name_of, stored_name
 from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
+from events.names import CLOCK_GROUP
 from events.topics import EVENTS_TOPIC, TAX_REQUESTS_TOPIC, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
 from service.clock import sending
 from service.clock import timers as tables
 from service.clock.sending import Sender
-from service.clock.watching import CONSUMER
 from service.store.newer import ProgramTooOld
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import (
@@ -274,7 +274,7 @@ async def test_two_clocks_share_the_partitions(addresses: Addresses) -> None:
 
 
 async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses: Addresses) -> None:
-    earlier, later = (FencedProducers(addresses.kafka, CONSUMER) for _ in range(2))
+    earlier, later = (FencedProducers(addresses.kafka, CLOCK_GROUP) for _ in range(2))
     everything_ = frozenset(range(8))
     for producers in (earlier, later):
         sender = Sender(addresses.database, producers, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
@@ -294,7 +294,7 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
     count, left = 400, list[int]()
     with psycopg.connect(addresses.database) as connection:
         connection.execute(MANY, (8, 0, "", count))
-    producers = [FencedProducers(addresses.kafka, CONSUMER) for _ in range(2)]
+    producers = [FencedProducers(addresses.kafka, CLOCK_GROUP) for _ in range(2)]
     earlier, later = (
         Sender(addresses.database, own, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
         for own in producers
@@ -343,7 +343,7 @@ async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
             await clock.run(
                 addresses, clock_shift=timedelta(0), calendar=MAINLAND_CHINA, repeat=NEVER, repeat_max=NEVER
             )
-    assert await members(addresses.kafka, CONSUMER) == []
+    assert await members(addresses.kafka, CLOCK_GROUP) == []
 
 
 DECREED = MainlandChina(read_decree(b'{"version": "2026", "off": ["2026-02-14"], "working": []}'))

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from psycopg import sql
 from psycopg.errors import InvalidSqlStatementName
 
+from events.names import WORKER_GROUP
 from rules.calendar import MAINLAND_CHINA
 from service.log.entries import EventEntry
 from service.store import writing as stores
@@ -254,7 +255,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
     with pytest.raises(ProgramTooOld, match=told):
         async with asyncio.timeout(30):
             await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
-    assert await members(addresses.kafka, stores.CONSUMER) == []
+    assert await members(addresses.kafka, WORKER_GROUP) == []
     assert buried(addresses.database) == []
 
 

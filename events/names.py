@@ -1,0 +1,22 @@
+"""Names that several roles must agree on: consumer groups, sources of messages, and ids of events."""
+
+WORKER_GROUP = "redletter.worker"
+RELAY_GROUP = "redletter.relay"
+CLOCK_GROUP = "redletter.clock"
+TAX_SIMULATOR_GROUP = "redletter.tax-simulator"
+PROJECTOR_GROUPS = "redletter.projector."
+"""How the group of every read model begins."""
+
+WORKER_SOURCE = "urn:redletter:worker"
+CLOCK_SOURCE = "urn:redletter:clock"
+PROJECTOR_SOURCE = "urn:redletter:projector"
+
+
+def projector_group(read_model: str) -> str:
+    """Return the consumer group of a read model. Positions are kept under the same name."""
+    return PROJECTOR_GROUPS + read_model.replace("_", "-")
+
+
+def event_id(invoice_number: str, version: int) -> str:
+    """Return the id of an event, which its invoice and version already make unique."""
+    return f"{invoice_number}-{version}"
