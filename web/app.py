@@ -22,7 +22,7 @@ from web.http import problems
 from web.http.head import HeadAsGet
 from web.http.reading import Reader, pool_of
 from web.live import stream
-from web.live.stream import Hub
+from web.live.hub import Hub
 from web.operations import board, health, prometheus
 from web.operations.readiness import Watch
 

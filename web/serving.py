@@ -15,7 +15,7 @@ from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web.app import build
 from web.http.connections import LONGEST_HEADERS, PatientProtocol
-from web.live.stream import MOST_CLIENTS
+from web.live.hub import MAX_CLIENTS
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ async def _serve(app: FastAPI, listening: socket.socket) -> None:
         app,
         http=PatientProtocol,
         h11_max_incomplete_event_size=LONGEST_HEADERS,
-        limit_concurrency=2 * MOST_CLIENTS,
+        limit_concurrency=2 * MAX_CLIENTS,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_STOP_SECONDS,

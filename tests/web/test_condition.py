@@ -15,7 +15,7 @@ from rules.calendar import MAINLAND_CHINA
 from tests.web.test_api import served, serving, until
 from transport.addresses import Addresses
 from transport.groups import Group
-from web.live import stream
+from web.live import hub as hubs
 from web.live.tail import Tail
 from web.operations.condition import GROUPS, Condition, missing, reasons
 
@@ -176,7 +176,7 @@ async def test_a_part_of_the_api_that_ends_ends_the_api(tables: Addresses, monke
         msg = "a fault of ours"
         raise LookupError(msg)
 
-    monkeypatch.setattr(stream.Hub, "run", run)
+    monkeypatch.setattr(hubs.Hub, "run", run)
     async with served(tables, stopped=RuntimeError) as (running, _):
         end.set()
         async with asyncio.timeout(10):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from web.http.problems import Problem
+from web.live import hub as hubs
 from web.live import stream
-from web.live.stream import Hub
+from web.live.hub import Hub
 
 KIB = 1 << 10
 
@@ -42,7 +43,7 @@ async def heard(hub: Hub, client: Any, changes: int) -> list[int]:
 
 
 async def test_documents_are_kept_up_to_a_bound_in_bytes(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "KEPT_BYTES", 1024 * KIB, raising=False)
+    monkeypatch.setattr(hubs, "KEPT_BYTES", 1024 * KIB, raising=False)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -55,7 +56,7 @@ async def test_documents_are_kept_up_to_a_bound_in_bytes(hub: Hub, monkeypatch: 
 
 
 async def test_slow_clients_hold_no_documents(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "KEPT_BYTES", 1024 * KIB)
+    monkeypatch.setattr(hubs, "KEPT_BYTES", 1024 * KIB)
     slow = listen(hub)
     tracemalloc.start()
     try:
@@ -72,7 +73,7 @@ async def test_slow_clients_hold_no_documents(hub: Hub, monkeypatch: pytest.Monk
 async def test_a_client_that_comes_back_hears_what_it_missed_or_that_it_missed_too_much(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "KEPT_BYTES", 1024 * KIB)
+    monkeypatch.setattr(hubs, "KEPT_BYTES", 1024 * KIB)
     tell(hub, 0)
     here = hub.here
     tell(hub, 1)
@@ -84,7 +85,7 @@ async def test_a_client_that_comes_back_hears_what_it_missed_or_that_it_missed_t
 
 
 async def test_one_address_cannot_take_the_places_of_all(hub: Hub) -> None:
-    listeners = [listen(hub) for _ in range(stream.MOST_OF_ONE_ADDRESS)]
+    listeners = [listen(hub) for _ in range(hubs.MAX_CLIENTS_OF_ONE_ADDRESS)]
     with pytest.raises(Problem) as refused:
         listen(hub)
     assert refused.value.code == "TOO_MANY_LISTENERS"

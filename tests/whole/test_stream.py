@@ -17,7 +17,7 @@ from tests.service.support.orders import observe, register
 from tests.whole.conftest import Shared
 from tests.whole.support.client import Client
 from transport.records import ConsumerRecord
-from web.live import stream
+from web.live import hub as hubs
 
 pytestmark = pytest.mark.integration
 together = pytest.mark.asyncio(loop_scope="module")
@@ -131,8 +131,8 @@ async def test_who_comes_back_with_an_id_that_says_nothing_is_told_to_look_anew(
 
 def test_what_was_forgotten_is_not_taken_for_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes back with an id that is too old is told to look anew, as with one that says nothing."""
-    monkeypatch.setattr(stream, "KEPT_BYTES", 2 * (stream.EACH + 50))
-    hub = stream.Hub("127.0.0.1:1")
+    monkeypatch.setattr(hubs, "KEPT_BYTES", 2 * (hubs.KEPT_OVERHEAD_BYTES + 50))
+    hub = hubs.Hub("127.0.0.1:1")
     for offset in range(4):
         hub._take(_record(offset))
     assert not hub.knows_all_since("0.1")
@@ -145,9 +145,9 @@ def _record(offset: int) -> ConsumerRecord:
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
-    hub = stream.Hub("127.0.0.1:1")
+    hub = hubs.Hub("127.0.0.1:1")
     slow, quick = hub.join(None, None, "192.0.2.1"), hub.join(None, None, "192.0.2.1")
-    for offset in range(stream.WAITING + 1):
+    for offset in range(hubs.MAX_WAITING + 1):
         hub._take(_record(offset))
         assert (await quick.changes.get()) is not None
     assert slow.dropped

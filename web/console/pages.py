@@ -14,7 +14,7 @@ from web.console.sampling import Sampler
 from web.console.trouble import tell_browsers_what_is_missing
 from web.gateway.publishing import CommandPublisher
 from web.http.reading import Reader
-from web.live.stream import Hub
+from web.live.hub import Hub
 from web.operations.readiness import Watch
 
 
