@@ -17,11 +17,6 @@ from transport.clients.postgres import connect
 from transport.partition_logs import PartitionLog, partition_logs
 from transport.positions import Position, unread_because
 
-_ROWS = """
-    select consumer, topic, partition, next, unread, unread_since, gone from redletter.positions
-    where consumer not like '%.rebuild' order by consumer, topic, partition
-"""
-
 Target = int | Literal["beginning", "end"]
 """The next offset to read."""
 
@@ -69,7 +64,7 @@ COLUMNS = ("consumer", "topic", "partition", "next", "log start", "log end", "go
 def all_positions(addresses: Addresses) -> list[ConsumerPosition]:
     """Return the position of every consumer. Raises: psycopg.Error, KafkaError."""
     with connect(addresses.database, "positions") as connection:
-        rows = connection.execute(_ROWS).fetchall()
+        rows = positions.read_all(connection)
     logs = _logs(addresses.kafka, {TopicPartition(topic, partition) for _, topic, partition, *_ in rows})
     return [
         ConsumerPosition(

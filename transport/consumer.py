@@ -9,8 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import stamina
 import structlog
@@ -21,12 +20,13 @@ from faststream import AckPolicy
 from faststream.kafka.message import KafkaMessage
 
 from transport.addresses import Addresses
+from transport.batch import Batch, PartitionsStopped, Work
 from transport.clients.kafka import KafkaBroker, make_broker, start_broker
 from transport.clients.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
 from transport.framework_log import FrameworkLog
 from transport.placing import Found, Places
-from transport.positions import Move, PositionLost
-from transport.records import KafkaRecord, next_offset
+from transport.positions import PositionLost
+from transport.records import KafkaRecord
 from transport.threads import OwnThread
 from transport.unfit import Unfit
 
@@ -44,71 +44,6 @@ TRY_AGAIN_AFTER = 5.0
 """Seconds after which a partition that stopped is read again."""
 WATCH_EVERY = 3.0
 """Seconds between two looks whether a partition was placed anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records in order within each partition, and the positions that they take the group to."""
-
-    records: Sequence[KafkaRecord]
-    moves: Sequence[Move]
-
-    def partitions(self) -> list[TopicPartition]:
-        """Return the partitions whose positions it moves, in order."""
-        return sorted(TopicPartition(move.topic, move.partition) for move in self.moves)
-
-    def of(self, partitions: Collection[TopicPartition]) -> "Batch":
-        """Return what it holds of these partitions."""
-        return Batch(
-            [record for record in self.records if (record.topic, record.partition) in partitions],
-            [move for move in self.moves if (move.topic, move.partition) in partitions],
-        )
-
-    def halves(self) -> "tuple[Batch, Batch]":
-        """Split the batch in two that follow each other, so that a fault can be narrowed down."""
-        middle = len(self.records) // 2
-        first, second = self.records[:middle], self.records[middle:]
-        reached = {(record.topic, record.partition): next_offset(record) for record in first}
-        left = {(record.topic, record.partition) for record in second}
-        ends = {
-            (move.topic, move.partition): reached[move.topic, move.partition]
-            if (move.topic, move.partition) in left
-            else move.next
-            for move in self.moves
-            if (move.topic, move.partition) in reached
-        }
-        before = [replace(move, next=ends[key]) for move in self.moves if (key := (move.topic, move.partition)) in ends]
-        after = [
-            replace(move, was=ends.get((move.topic, move.partition), move.was))
-            for move in self.moves
-            if (move.topic, move.partition) in left
-        ]
-        return Batch(first, before), Batch(second, after)
-
-
-class PartitionsStopped(Exception):
-    """These partitions of a batch cannot go on now; what the batch holds of the others is done."""
-
-    def __init__(self, partitions: Collection[TopicPartition]) -> None:
-        super().__init__(", ".join(f"{topic}[{partition}]" for topic, partition in sorted(partitions)))
-        self.partitions = frozenset(partitions)
-
-
-class Work(Protocol):
-    """One consumer group's work.
-
-    Called one call at a time, in a thread that serves no other group. Its positions are those of the group.
-    """
-
-    def handle(self, batch: Batch) -> None:
-        """Do the batch durably, moves included, in one transaction.
-
-        Raises: PositionLost when another worker owns a partition now: the batch is dropped. PartitionsStopped when
-        some partitions cannot go on: they alone are left, and read again from their stored positions after a while.
-        Unfit when this process can do no more of the work: it leaves the group.
-        Anything else is a fault: it is logged and the same batch is handled again, with a growing pause.
-        """
-        ...
 
 
 Partitions = frozenset[int]
@@ -178,20 +113,15 @@ class _Reading(ConsumerRebalanceListener):
             await self._rewind(partitions, self._assignment)
 
     def _batch(self, records: Sequence[KafkaRecord]) -> Batch | None:
-        kept: list[KafkaRecord] = []
-        reached: dict[TopicPartition, int] = {}
         partitions = {TopicPartition(record.topic, record.partition) for record in records}
         self._complain(partitions - self.positions.keys())
         starts = self._starts(partitions)
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            if record.offset >= starts.get(partition, record.offset + 1):
-                kept.append(record)
-                reached[partition] = next_offset(record)
-        if not kept:
-            return None
-        moves = [Move(p.topic, p.partition, was=starts[p], next=offset) for p, offset in reached.items()]
-        return Batch(kept, moves)
+        kept = [
+            record
+            for record in records
+            if record.offset >= starts.get(TopicPartition(record.topic, record.partition), record.offset + 1)
+        ]
+        return Batch(kept, starts) if kept else None
 
     def _starts(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the positions that the records were read from; a partition placed anew since then is read again."""
@@ -241,7 +171,7 @@ class _Reading(ConsumerRebalanceListener):
 
     async def _done(self, batch: Batch, assignment: int) -> None:
         if assignment == self._assignment:
-            self.positions |= {TopicPartition(move.topic, move.partition): move.next for move in batch.moves}
+            self.positions = {**self.positions, **batch.ends}
         if time.monotonic() - self._committed_at > COMMIT_EVERY:
             await self._advise()
 

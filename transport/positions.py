@@ -9,12 +9,13 @@ before the position, the partition is not read until somebody places it anew on 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import LiteralString
+from datetime import datetime
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 import structlog
 from aiokafka import TopicPartition
-from psycopg import Cursor
+from psycopg import AsyncConnection, Connection, Cursor
 from psycopg.rows import TupleRow
 
 from transport.partition_logs import PartitionLog
@@ -49,6 +50,18 @@ class Position:
     unread: str | None
 
 
+class StoredPosition(NamedTuple):
+    """A row of the table. gone: offsets that were deleted before the consumer read them."""
+
+    consumer: str
+    topic: str
+    partition: int
+    next: int
+    unread: str | None
+    unread_since: datetime | None
+    gone: int
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """Where to go on in each partition that is read, and why the others are not read."""
@@ -57,6 +70,14 @@ class Placed:
     unread: Mapping[TopicPartition, str] = field(default_factory=dict[TopicPartition, str])
 
 
+_REBUILD_SUFFIX = ".rebuild"
+_ALL = """
+    select consumer, topic, partition, next, unread, unread_since, gone from redletter.positions
+    where right(consumer, length(%(rebuild)s)) <> %(rebuild)s order by consumer, topic, partition
+"""
+_OF_TOPIC = "select partition, next from redletter.positions where consumer = %s and topic = %s"
+_OF_TOPIC_LOCKED = f"{_OF_TOPIC} for update"
+_FORGET = "delete from redletter.positions where consumer = %s"
 _STORED: LiteralString = """
     select topic, partition, next, topic_id, unread
     from redletter.positions
@@ -185,6 +206,34 @@ def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None
     )
     if len(cur.fetchall()) != len(moves):
         raise PositionLost(consumer)
+
+
+def rebuild_of(consumer: str) -> str:
+    """Return the name under which the positions of a rebuild of a consumer's tables are kept."""
+    return f"{consumer}{_REBUILD_SUFFIX}"
+
+
+def read_all(connection: Connection[TupleRow]) -> list[StoredPosition]:
+    """Return the positions of every consumer but those of rebuilds, in order."""
+    return [StoredPosition(*row) for row in connection.execute(_ALL, {"rebuild": _REBUILD_SUFFIX}).fetchall()]
+
+
+async def read_all_async(connection: AsyncConnection[TupleRow]) -> list[StoredPosition]:
+    """Return what `read_all` returns."""
+    return [
+        StoredPosition(*row) for row in await (await connection.execute(_ALL, {"rebuild": _REBUILD_SUFFIX})).fetchall()
+    ]
+
+
+def of_topic(cur: Cursor[TupleRow], consumer: str, topic: str, *, lock: bool = False) -> dict[TopicPartition, int]:
+    """Return a consumer's positions in a topic. With ``lock`` nobody can move them until this transaction ends."""
+    cur.execute(_OF_TOPIC_LOCKED if lock else _OF_TOPIC, (consumer, topic))
+    return {TopicPartition(topic, partition): next_ for partition, next_ in cur.fetchall()}
+
+
+def forget(cur: Cursor[TupleRow], consumer: str) -> None:
+    """Delete the positions of a consumer."""
+    cur.execute(_FORGET, (consumer,))
 
 
 def _begin(cur: Cursor[TupleRow], consumer: str, starts: Mapping[TopicPartition, int]) -> None:

@@ -10,8 +10,8 @@ from projections.engine.health import Health, Retired, Stop, reason
 from projections.engine.projection import Projection
 from projections.engine.read_model import Cur
 from projections.engine.versions import VersionGap
-from transport.consumer import Batch, PartitionsStopped
-from transport.positions import Move, PositionLost
+from transport.batch import Batch, PartitionsStopped
+from transport.positions import PositionLost
 from transport.records import next_offset
 
 MAX_TRIES = 3
@@ -21,7 +21,7 @@ _CERTAIN = (NotAnEvent, VersionGap, Retired)
 
 
 class LiveProjection:
-    """`transport.consumer.Work` for one read model, which goes on with every partition that can."""
+    """`transport.batch.Work` for one read model, which goes on with every partition that can."""
 
     def __init__(self, projection: Projection, health: Health) -> None:
         self._projection = projection
@@ -49,7 +49,8 @@ class LiveProjection:
                 self._partition_by_partition(batch)
                 return
             if self._tries >= MAX_TRIES:
-                self._health.stopped({_partition(move): Stop(move.was, None, reason(error)) for move in batch.moves})
+                why = reason(error)
+                self._health.stopped({one: Stop(batch.starts[one], None, why) for one in batch.partitions()})
             raise
         self._tries = 0
 
@@ -82,19 +83,15 @@ class LiveProjection:
 
 
 def _stop(batch: Batch, error: Exception) -> Stop:
-    (move,), record = batch.moves, batch.records[0]
+    (start,), record = (batch.starts[one] for one in batch.partitions()), batch.records[0]
     if isinstance(error, Retired):
-        return Stop(move.was, None, str(error))
+        return Stop(start, None, str(error))
     last = next_offset(record) - 1
     place = f"{record.topic}[{record.partition}] offset {record.offset}"
     if isinstance(error, NotAnEvent):
-        return Stop(move.was, last, str(error))
+        return Stop(start, last, str(error))
     said = str(error) if isinstance(error, VersionGap) else reason(error)
-    return Stop(move.was, last, f"{place}: {said}")
-
-
-def _partition(move: Move) -> TopicPartition:
-    return TopicPartition(move.topic, move.partition)
+    return Stop(start, last, f"{place}: {said}")
 
 
 def _is_away(error: Exception) -> bool:

@@ -15,10 +15,10 @@ from projections.engine.projection import Projection
 from projections.engine.versions import VersionGap
 from projections.rebuild.tables import NEW, rebuilding
 from transport.addresses import Addresses
+from transport.batch import Batch
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
-from transport.consumer import Batch
-from transport.positions import Move, PositionLost
+from transport.positions import PositionLost
 from transport.records import KafkaRecord, next_offset
 
 MAX_FILL_RECORDS = 5000
@@ -93,18 +93,16 @@ class Filling:
 
     async def _fetch(self, fetched: PartitionOffsets, targets: Mapping[TopicPartition, int]) -> Batch | None:
         records: list[KafkaRecord] = []
-        moves: list[Move] = []
+        starts = dict(fetched)
         came = await self._consumer.getmany(timeout_ms=500, max_records=MAX_FILL_RECORDS)
         for partition, found in came.items():
             wanted = [record for record in found if record.offset < targets.get(partition, 0)]
             if len(wanted) < len(found):
                 self._consumer.seek(partition, targets[partition])
             if wanted:
-                next_ = next_offset(wanted[-1])
-                moves.append(Move(partition.topic, partition.partition, was=fetched[partition], next=next_))
-                fetched[partition] = next_
+                fetched[partition] = next_offset(wanted[-1])
                 records += wanted
-        return Batch(records, moves) if records else None
+        return Batch(records, starts) if records else None
 
     async def _write(self, batch: Batch, total: int) -> None:
         try:
@@ -114,7 +112,7 @@ class Filling:
         except Exception as error:
             told = isinstance(error, (NotAnEvent, VersionGap))
             raise CannotFold(str(error) if told else reason(error)) from error
-        self.at |= {TopicPartition(move.topic, move.partition): move.next for move in batch.moves}
+        self.at |= batch.ends
         self._progress(sum(self.at.values()), total)
 
 

@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Identifier
 
 from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import SCHEMA, Cur, about, is_there
+from transport import positions as stored_positions
 
 NEW, OLD = "__new", "__old"
 """Suffixes of the tables' names: being filled, and replaced."""
@@ -21,8 +22,6 @@ CREATE_BUILT = """
         being_built_by text -- of the tables beside them, while there are any
     )
 """
-_POSITIONS = "select partition, next from redletter.positions where consumer = %s and topic = %s"
-_PAUSE = f"{_POSITIONS} for update"
 _RETIRE_OTHERS = """
     with own as (
         insert into projections.writers (model, code) values (%(model)s, %(code)s)
@@ -31,7 +30,6 @@ _RETIRE_OTHERS = """
     update projections.writers set retired = true where model = %(model)s and code <> %(code)s
 """
 _SKIPPED_NO_MORE = "delete from projections.skipped where model = %s"
-_FORGET = "delete from redletter.positions where consumer = %s"
 _HASH = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {table} as t"
 _ONLY = "(select t::text from {table} as t except select t::text from {other} as t) limit 3"
 
@@ -45,7 +43,7 @@ class Contents(NamedTuple):
 
 def rebuilding(entry: CatalogueEntry) -> str:
     """Return the name under which the positions of a rebuild are kept."""
-    return f"{entry.consumer}.rebuild"
+    return stored_positions.rebuild_of(entry.consumer)
 
 
 def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
@@ -60,7 +58,7 @@ def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
         return True
     drop_tables(cur, entry, NEW)
     entry.build(NEW).create(cur)
-    cur.execute(_FORGET, (rebuilding(entry),))
+    stored_positions.forget(cur, rebuilding(entry))
     cur.execute("update projections.built set being_built_by = %s where model = %s", (code, entry.name))
     return False
 
@@ -79,14 +77,13 @@ def drop_tables(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
 def give_up(cur: Cur, entry: CatalogueEntry) -> None:
     """Drop the new tables and forget how far they were."""
     drop_tables(cur, entry, NEW)
-    cur.execute(_FORGET, (rebuilding(entry),))
+    stored_positions.forget(cur, rebuilding(entry))
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
 
 def positions(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool = False) -> dict[TopicPartition, int]:
     """Return where a consumer stands; with ``pause`` it cannot go on until this transaction ends."""
-    cur.execute(_PAUSE if pause else _POSITIONS, (consumer, entry.topic))
-    return {TopicPartition(entry.topic, partition): next_ for partition, next_ in cur.fetchall()}
+    return stored_positions.of_topic(cur, consumer, entry.topic, lock=pause)
 
 
 def contents(cur: Cur, entry: CatalogueEntry, suffix: str = "") -> Contents:
@@ -124,7 +121,7 @@ def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
     live, new, old = (entry.build(suffix).names() for suffix in ("", NEW, OLD))
     _rename(cur, live, old)
     _rename(cur, new, live)
-    cur.execute(_FORGET, (rebuilding(entry),))
+    stored_positions.forget(cur, rebuilding(entry))
     done = "update projections.built set code = %s, being_built_by = null where model = %s"
     cur.execute(done, (code, entry.name))
     cur.execute(_RETIRE_OTHERS, {"model": entry.name, "code": code})

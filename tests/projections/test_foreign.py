@@ -15,8 +15,7 @@ from projections.catalogue import MODELS
 from projections.engine.projection import Projection
 from tests.projections.support.published import records
 from transport.addresses import Addresses
-from transport.consumer import Batch
-from transport.positions import Move
+from transport.batch import Batch
 from transport.records import Headers, OutgoingRecord
 
 pytestmark = pytest.mark.integration
@@ -37,7 +36,7 @@ def project(tables: Addresses, name: str, messages: Sequence[OutgoingRecord]) ->
     projection = Projection(tables.database, consumer=entry.consumer, model=entry.make())
     with closing(projection):
         projection.positions([partition])
-        projection.handle(Batch(read, [Move(entry.topic, 0, was=0, next=len(read))]))
+        projection.handle(Batch(read, {partition: 0}))
         assert projection.positions([partition]) == {partition: len(read)}
         yield
 

@@ -21,8 +21,7 @@ from tests.projections.support import facts
 from tests.projections.support.published import message, record
 from transport import positions
 from transport.addresses import Addresses
-from transport.consumer import Batch, PartitionsStopped
-from transport.positions import Move
+from transport.batch import Batch, PartitionsStopped
 from transport.records import ConsumerRecord, OutgoingRecord
 
 pytestmark = pytest.mark.integration
@@ -50,8 +49,8 @@ def topic(partition: TopicPartition, *messages: OutgoingRecord, first: int = 0) 
 
 def batch(*records: Sequence[ConsumerRecord]) -> Batch:
     """Return the records of several partitions as one batch."""
-    moves = [Move(EVENTS_TOPIC, one[0].partition, was=one[0].offset, next=one[-1].offset + 1) for one in records]
-    return Batch([record for one in records for record in one], moves)
+    starts = {TopicPartition(EVENTS_TOPIC, one[0].partition): one[0].offset for one in records}
+    return Batch([record for one in records for record in one], starts)
 
 
 def make(tables: Addresses, code: str = "an earlier release") -> LiveProjection:

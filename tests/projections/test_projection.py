@@ -25,8 +25,8 @@ from projections.status.table import StatusTable
 from tests.projections.support import facts, naive
 from tests.projections.support.published import TRACE, event_id, messages, records
 from transport.addresses import Addresses
-from transport.consumer import Batch
-from transport.positions import Move, PositionLost
+from transport.batch import Batch
+from transport.positions import PositionLost
 from transport.records import ConsumerRecord
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), 
 
 
 def batch(of: Sequence[ConsumerRecord]) -> Batch:
-    return Batch(of, [Move(EVENTS_TOPIC, 0, was=of[0].offset, next=of[-1].offset + 1)])
+    return Batch(of, {PARTITION: of[0].offset})
 
 
 @pytest.fixture

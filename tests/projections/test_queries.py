@@ -18,8 +18,7 @@ from projections.engine.projection import Projection
 from tests.projections.support import facts, naive
 from tests.projections.support.published import event_id, message, record
 from transport.addresses import Addresses
-from transport.consumer import Batch
-from transport.positions import Move
+from transport.batch import Batch
 from web import app as api
 
 pytestmark = pytest.mark.integration
@@ -42,8 +41,7 @@ def project(tables: Addresses, *streams: Sequence[AnyInvoiceEvent]) -> None:
             projection.positions([PARTITION])
             for part in (records[:middle], records[middle:]):
                 if part:
-                    move = Move(EVENTS_TOPIC, 0, was=part[0].offset, next=part[-1].offset + 1)
-                    projection.handle(Batch(part, [move]))
+                    projection.handle(Batch(part, {PARTITION: part[0].offset}))
 
 
 @pytest.fixture
@@ -161,7 +159,7 @@ def _add(tables: Addresses, stream: Sequence[AnyInvoiceEvent], offset: int) -> N
     entry = MODELS["invoices"]
     records = [record(message(event, version), offset + version - 1) for version, event in enumerate(stream, 1)]
     with closing(Projection(tables.database, consumer=entry.consumer, model=entry.make())) as projection:
-        projection.handle(Batch(records, [Move(EVENTS_TOPIC, 0, was=offset, next=offset + len(records))]))
+        projection.handle(Batch(records, {PARTITION: offset}))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from tests.faults import support
 from transport import consumer, positions
 from transport.addresses import Addresses
-from transport.consumer import Batch
+from transport.batch import Batch
 from transport.records import Undecodable
 
 TOPIC = "invoice.commands.tax"

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, publish_undecodable, until
 from transport import consumer
 from transport.addresses import Addresses
-from transport.consumer import Batch, PartitionsStopped
+from transport.batch import Batch, PartitionsStopped
 from transport.placing import Places
 from transport.positions import Move, Placed, PositionLost, advance, stored
 

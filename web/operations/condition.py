@@ -14,6 +14,7 @@ from projections.engine import health
 from projections.engine.health import Stopped
 from rules.calendar import MainlandChina, day_of
 from transport.groups import Group
+from transport.positions import read_all_async
 
 UNPUBLISHED_FOR = 30.0
 """Seconds that an entry of the log may be unpublished."""
@@ -29,10 +30,6 @@ GROUPS: Mapping[str, Collection[str]] = {
 _UNPUBLISHED = """
     select coalesce(sum(entries), 0)::bigint, coalesce(extract(epoch from now() - min(oldest)), 0)::float8
     from redletter.unpublished where entries > 0
-"""
-_POSITIONS = """
-    select consumer, topic, partition, unread, gone from redletter.positions
-    where (unread is not null or gone > 0) and consumer not like '%.rebuild' order by consumer, topic, partition
 """
 
 
@@ -72,7 +69,11 @@ class Reason(Message):
 async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
     """Return the state of the system in PostgreSQL."""
     entries, seconds = await (await connection.execute(_UNPUBLISHED)).fetchone() or (0, 0.0)
-    partitions = [Partition(*row) for row in await (await connection.execute(_POSITIONS)).fetchall()]
+    partitions = [
+        Partition(one.consumer, one.topic, one.partition, one.unread, one.gone)
+        for one in await read_all_async(connection)
+        if one.unread is not None or one.gone
+    ]
     return Condition(entries, seconds, partitions, await health.stopped(connection))
 
 

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
+from transport.positions import read_all_async
 from transport.records import KafkaRecord, Undecodable
 from web.http.bounded import attempt
 from web.http.reading import Reader
@@ -30,7 +31,6 @@ LOOK_WITHIN = 1.5
 """Seconds for the look."""
 _LAG_SECONDS = 4.0
 """Time limit for all of it."""
-_POSITIONS = "select consumer, topic, partition, next from redletter.positions where consumer not like '%.rebuild'"
 
 
 class Position(NamedTuple):
@@ -51,8 +51,10 @@ class Lag(NamedTuple):
 
 async def positions(connection: AsyncConnection[TupleRow]) -> list[Position]:
     """Return where every consumer stands."""
-    rows = await (await connection.execute(_POSITIONS)).fetchall()
-    return [Position(consumer, TopicPartition(topic, partition), next_) for consumer, topic, partition, next_ in rows]
+    return [
+        Position(one.consumer, TopicPartition(one.topic, one.partition), one.next)
+        for one in await read_all_async(connection)
+    ]
 
 
 class _Found(NamedTuple):

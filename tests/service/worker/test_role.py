@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import pytest
 from aiokafka import TopicPartition
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Policy
@@ -19,8 +17,8 @@ from service.worker.moments import Moments
 from service.worker.role import CommandWork
 from tests.service.support.records import REGISTER, headers, raw
 from transport.addresses import Addresses
-from transport.consumer import Batch
-from transport.positions import Move, PositionLost
+from transport.batch import Batch
+from transport.positions import PositionLost
 from transport.records import ConsumerRecord
 
 TOPIC = "invoice.commands.billing"
@@ -39,7 +37,8 @@ def register(index: int, charge: str | None = None, offset: int = 0) -> Consumer
 
 
 def batch(*records: ConsumerRecord, was: int = 0) -> Batch:
-    return Batch(records, [Move(TOPIC, 0, was=was, next=was + len(records))])
+    numbered = [replace(record, offset=offset) for offset, record in enumerate(records, was)]
+    return Batch(numbered, {TopicPartition(TOPIC, 0): was})
 
 
 @pytest.fixture
@@ -102,7 +101,9 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
 
     def save_after_the_rival(write: Write) -> None:
         store.save = save  # type: ignore[method-assign]
-        CommandWork(rival, MOMENTS).handle(Batch([register(2, "shared")], [Move(TOPIC, 1, was=0, next=1)]))
+        CommandWork(rival, MOMENTS).handle(
+            Batch([replace(register(2, "shared"), partition=1)], {TopicPartition(TOPIC, 1): 0})
+        )
         save(write)
 
     store.save = save_after_the_rival  # type: ignore[method-assign]
@@ -126,25 +127,3 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
     assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
     assert buried(database) == [("FAULT", 3)]
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}
-
-
-PLACES = st.lists(st.integers(0, 2), min_size=2, max_size=20)
-
-
-@given(PLACES)
-def test_the_halves_of_a_batch_follow_each_other_and_cover_it(partitions: list[int]) -> None:
-    offsets = dict.fromkeys(range(3), 10)
-    records: list[Any] = []
-    for partition in sorted(partitions):
-        records.append(ConsumerRecord(TOPIC, partition, offsets[partition], 0, 0, None, None, None, 0, 0, ()))
-        offsets[partition] += 2  # offsets have gaps
-    moves = [Move(TOPIC, partition, was=7, next=offsets[partition]) for partition in sorted(set(partitions))]
-    first, second = Batch(records, moves).halves()
-    assert [*first.records, *second.records] == records
-    at = {move.partition: move.was for move in moves}
-    for move in (*first.moves, *second.moves):
-        assert move.was == at[move.partition]
-        at[move.partition] = move.next
-    assert at == {move.partition: move.next for move in moves}
-    for half in (first, second):
-        assert {move.partition for move in half.moves} == {record.partition for record in half.records}

@@ -25,7 +25,7 @@ from tests.service.support.groups import members
 from tests.service.support.records import REGISTER, headers, raw
 from tests.service.worker.test_role import MOMENTS, POLICY, TOPIC, batch, buried, codes, register
 from transport.addresses import Addresses
-from transport.consumer import Batch
+from transport.batch import Batch
 from transport.positions import Move
 from transport.records import ConsumerRecord
 
@@ -249,7 +249,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
             await producer.send_and_wait(TOPIC, record.value, key=record.key, headers=list(record.headers), partition=0)
     store = Store(addresses.database)
     store.positions([TopicPartition(TOPIC, 0)])
-    CommandWork(store, MOMENTS).handle(Batch([record], [Move(TOPIC, 0, was=0, next=1)]))
+    CommandWork(store, MOMENTS).handle(Batch([record], {TopicPartition(TOPIC, 0): 0}))
     store.close()
     run(addresses.database, written)
     with pytest.raises(ProgramTooOld, match=told):
