@@ -10,9 +10,10 @@ from projections.catalogue import MODELS, CatalogueEntry
 from projections.engine.health import Health
 from projections.engine.live import LiveProjection
 from projections.engine.projection import Projection
-from projections.publication.publisher import Publisher
+from projections.publication.publisher import status_publisher
 from transport.addresses import Addresses
 from transport.consumer import consume
+from transport.outbox import FencedPublisher
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,7 @@ _RESTART_AFTER = 2.0
 
 async def run(addresses: Addresses) -> None:
     """Keep the read models up to date with their topics until cancelled."""
-    publisher = Publisher(addresses)
+    publisher = status_publisher(addresses)
     async with asyncio.TaskGroup() as group:
         for name, entry in MODELS.items():
             task = partial(_project, addresses, entry, publisher if entry.publication else None)
@@ -32,7 +33,7 @@ async def run(addresses: Addresses) -> None:
         group.create_task(_restarting("status publication", publisher.run))
 
 
-async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: Publisher | None) -> None:
+async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: FencedPublisher | None) -> None:
     """Project the topic until cancelled. The batch in progress is finished before the connection closes.
 
     publisher: is told of every commit, and of the partitions that this process owns.

@@ -7,8 +7,9 @@ from aiokafka import TopicPartition
 
 from projections.engine.read_model import Cur, ReadModel
 from transport import positions
-from transport.clients.postgres import KeptSession, connect
-from transport.consumer import Batch
+from transport.batch import Batch
+from transport.clients.postgres import connect
+from transport.work import TransactionalWork
 
 ROLE = "projector"
 FROZEN_AFTER = "10s"
@@ -39,9 +40,15 @@ class Projection:
         self._database = database
         self._consumer = consumer
         self._model = model
-        self._committed = committed
         self._guard = guard
-        self._session = KeptSession(database, ROLE, idle_in_transaction_session_timeout=FROZEN_AFTER)
+        self._work = TransactionalWork(
+            database,
+            consumer=consumer,
+            role=ROLE,
+            apply=self._apply,
+            committed=committed,
+            idle_in_transaction_session_timeout=FROZEN_AFTER,
+        )
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored positions; over a connection of its own, since a batch may be in hand."""
@@ -53,14 +60,14 @@ class Projection:
 
         Raises: PositionLost, VersionGap, NotAnEvent, psycopg.Error, and what the guard raises; nothing is stored then.
         """
-        with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
-            # First the positions: their locks keep an earlier owner of the partition, and a switch, from its rows.
-            positions.advance(cur, self._consumer, batch.moves)
-            if self._guard:
-                self._guard.going_on(cur, batch.partitions())
-            self._model.project(cur, batch.records)
-        self._committed()
+        self._work.handle(batch)
+
+    def _apply(self, cur: Cur, batch: Batch) -> None:
+        # With the positions locked no rebuild can switch the tables.
+        if self._guard:
+            self._guard.going_on(cur, batch.partitions())
+        self._model.project(cur, batch.records)
 
     def close(self) -> None:
         """Let go of the connection once no batch is in hand any more."""
-        self._session.close()
+        self._work.close()

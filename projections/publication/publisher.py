@@ -1,15 +1,9 @@
-"""Changed status documents go to the compacted topic `invoice.status`; a document may repeat, but never goes back.
-
-Each partition of `invoice.events` has a transactional id, taken before its documents are read. A projector that was
-frozen and lost the partition can still read and send, but its transaction fails.
-"""
+"""Changed status documents go to the compacted topic `invoice.status`; a document may repeat, but never goes back."""
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-import psycopg
 import structlog
 from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection
@@ -19,10 +13,11 @@ from events.cloudevents import headers
 from events.names import PROJECTOR_SOURCE, event_id, projector_group
 from events.topics import STATUS_TOPIC
 from projections.publication import outbox
-from projections.publication.failing import Failing
+from projections.publication.failing import PUBLICATION, Failing
 from projections.publication.outbox import Unpublished
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
+from transport.outbox import PAUSE_SECONDS, FencedPublisher
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
 
@@ -30,111 +25,77 @@ log = structlog.get_logger(__name__)
 
 NAME = projector_group("status")
 """Prefix of the transactional ids."""
-MOST = 500
+_MAX_DOCUMENTS = 500
 """Documents of a partition in one Kafka transaction."""
-LOOK_EVERY = 1.0
+_LOOK_SECONDS = 1.0
 """Seconds after which to look for documents that nobody announced: another process's, or those of before a crash."""
-GATHER = 0.01
+_GATHER_SECONDS = 0.01
 """Seconds to gather documents after the first: a transaction begun right after another waits 20 ms for its markers."""
-STAND_OFF = 5.0
-"""Seconds to leave a partition to the process that took it; by then Kafka has said whose it is."""
-PAUSE = 1.0
-"""Seconds to wait after a failure."""
 
 
-class Publisher:
-    """Publishes the documents of the partitions that this process owns."""
+def status_publisher(addresses: Addresses) -> FencedPublisher:
+    """Return what publishes the documents of the partitions that this process owns."""
+    return FencedPublisher(
+        FencedProducers(addresses.kafka, NAME),
+        StatusDocuments(addresses.database),
+        name=PUBLICATION,
+        look_seconds=_LOOK_SECONDS,
+        gather_seconds=_GATHER_SECONDS,
+    )
 
-    def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
-        self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
-        self._partitions: frozenset[int] = frozenset()
-        self._left_until: dict[int, float] = {}
-        self._failing = Failing(addresses.database)
 
-    async def assigned(self, partitions: frozenset[int]) -> None:
-        """Own these partitions from now on, and no others."""
-        self._partitions = partitions
+class StatusDocuments:
+    """`transport.outbox.Outbox` of the status documents that have changed."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._failing = Failing(database)
+
+    async def connect(self) -> AsyncConnection[TupleRow]:
+        """Open a session."""
+        return await connect_async(self._database, "projector")
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Forget the failures of earlier partitions."""
         self._failing.owned(partitions)
-        self._left_until = {}
-        self._changed.set()
 
-    async def revoked(self, _partitions: frozenset[int]) -> None:
-        """Own nothing until the next assignment, which tells all that is ours."""
-        self._partitions = frozenset()
+    async def failed(self, partitions: Collection[int], error: Exception) -> None:
+        """Show the partitions as stopped once they have failed for a while."""
+        await self._failing.failed(partitions, error)
 
-    def wake(self) -> None:
-        """Say, from any thread, that there are new documents."""
-        self._loop.call_soon_threadsafe(self._changed.set)
+    def close(self) -> None:
+        """Let the thread that shows failures end."""
+        self._failing.close()
 
-    async def run(self) -> None:
-        """Publish until cancelled."""
-        producers = FencedProducers(self._addresses.kafka, NAME)
-        try:
-            while True:
-                try:
-                    await self._publish_with(producers)
-                except (psycopg.Error, KafkaError, OSError) as error:
-                    log.warning("status documents wait", error=repr(error))
-                    await self._failing.failed(self._partitions, error)
-                    await asyncio.sleep(PAUSE)
-        finally:
-            self._failing.close()
-            await producers.close()
-
-    async def _publish_with(self, producers: FencedProducers) -> None:
-        """Publish until something fails."""
-        async with await connect_async(self._addresses.database, "projector") as connection:
-            while True:
-                self._changed.clear()
-                if not await self._publish_pending(connection, producers):
-                    await self._until_changed()
-
-    async def _until_changed(self) -> None:
-        try:
-            await asyncio.wait_for(self._changed.wait(), LOOK_EVERY)
-            await asyncio.sleep(GATHER)
-        except TimeoutError:
-            pass
-
-    async def _publish_pending(self, connection: AsyncConnection[TupleRow], producers: FencedProducers) -> int:
-        """Publish once what there is, and return how many documents that was."""
-        owned = self._owned()
-        await producers.own(owned)
+    async def publish_waiting(self, connection: AsyncConnection[TupleRow], publisher: FencedPublisher) -> bool:
+        """Publish some documents of every partition; return whether there were any."""
+        owned = publisher.owned
         by_partition: dict[int, list[Unpublished]] = defaultdict(list)
-        for document in await outbox.pending(connection, owned, MOST) if owned else ():
+        for document in await outbox.pending(connection, owned, _MAX_DOCUMENTS) if owned else ():
             by_partition[document.partition].append(document)
         published = await asyncio.gather(
-            *(self._publish(producers, partition, documents) for partition, documents in by_partition.items())
+            *(self._publish(publisher, partition, documents) for partition, documents in by_partition.items())
         )
         done = [document for documents in published for document in documents]
         if done:
             await outbox.drop(connection, done)
-        await self._failing.went_on(owned - self._left_until.keys())
-        return len(done)
-
-    def _owned(self) -> frozenset[int]:
-        now = time.monotonic()
-        return frozenset(p for p in self._partitions if self._left_until.get(p, now) <= now)
+        await self._failing.went_on(owned.difference(by_partition) | {document.partition for document in done})
+        return bool(done)
 
     async def _publish(
-        self, producers: FencedProducers, partition: int, documents: Sequence[Unpublished]
+        self, publisher: FencedPublisher, partition: int, documents: Sequence[Unpublished]
     ) -> Sequence[Unpublished]:
         """Publish one partition's documents, and return those that are published: all, or none after a failure."""
         try:
-            await producers.publish(partition, [message(document) for document in documents])
+            await publisher.publish(partition, [message(document) for document in documents])
         except Fenced:
-            log.warning("another projector publishes this partition now", partition=partition)
-            self._left_until[partition] = time.monotonic() + STAND_OFF
+            return ()
         except KafkaError as error:
-            log.warning("status documents wait", partition=partition, error=repr(error))
-            self._left_until[partition] = time.monotonic() + PAUSE
+            log.warning("status_documents_wait", partition=partition, error=repr(error))
+            publisher.leave(partition, PAUSE_SECONDS)
             await self._failing.failed([partition], error)
-        else:
-            self._left_until.pop(partition, None)
-            return documents
-        return ()
+            return ()
+        return documents
 
 
 def message(document: Unpublished) -> OutgoingRecord:

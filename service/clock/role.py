@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from events.names import CLOCK_GROUP
 from events.topics import EVENTS_TOPIC
 from rules.calendar import MainlandChina
-from service.clock.sending import Sender
-from service.clock.watching import Watching
+from service.clock.sending import sender_of
+from service.clock.watching import SESSION_SETTINGS, Watching
 from transport import consumer
 from transport.addresses import Addresses
-from transport.producer import FencedProducers
+from transport.work import TransactionalWork
 
 
 async def run(
@@ -30,32 +30,28 @@ async def run(
     def now() -> datetime:
         return datetime.now(UTC) + clock_shift
 
-    producers = FencedProducers(addresses.kafka, CLOCK_GROUP)
-    sender = Sender(
+    sender = sender_of(addresses, now=now, repeat=repeat, repeat_max=repeat_max)
+    watching = Watching(calendar, now=now, repeat_max=repeat_max)
+    work = TransactionalWork(
         addresses.database,
-        producers,
-        now=now,
-        repeat=repeat,
-        repeat_max=repeat_max,
+        consumer=CLOCK_GROUP,
+        role="clock",
+        apply=watching.apply,
+        committed=sender.wake,
+        **SESSION_SETTINGS,
     )
-    loop = asyncio.get_running_loop()
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(sender.wake)
-
-    watching = Watching(addresses.database, calendar, wake, now=now, repeat_max=repeat_max)
     sending = asyncio.create_task(sender.run())
     try:
         await consumer.consume(
             addresses,
             group=CLOCK_GROUP,
             topics=[EVENTS_TOPIC],
-            work=watching,
+            work=work,
             found=watching.found,
-            assigned=sender.own,
-            revoked=sender.disown,
+            assigned=sender.assigned_at_once,
+            revoked=sender.revoked_after_turn,
         )
     finally:
         sending.cancel()
-        watching.close()
-        await producers.close()
+        work.close()
+        await asyncio.gather(sending, return_exceptions=True)

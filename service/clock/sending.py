@@ -1,7 +1,6 @@
 """Timers -> tax requests and internal commands, when they are due."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
@@ -11,122 +10,86 @@ from psycopg.rows import TupleRow
 
 from events import cloudevents
 from events.catalogue import COMMAND_TYPES, TAX_REQUEST_TYPES, json_of
-from events.names import CLOCK_SOURCE
+from events.names import CLOCK_GROUP, CLOCK_SOURCE
 from events.topics import TAX_REQUESTS_TOPIC
 from service.clock import timers
 from service.clock.timers import Place, Timer
-from service.clock.watching import LOCK_WITHIN, TRANSACTION_WITHIN
+from service.clock.watching import SESSION_SETTINGS
+from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
+from transport.outbox import FencedPublisher
 from transport.producer import FencedProducers, TooLarge
 from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
-MOST = 500
-"""Sendings in one go."""
-LOOK_EVERY = 0.5
+MAX_SENDINGS = 500
+"""Timers of a partition that are sent in one transaction."""
+LOOK_SECONDS = 0.5
 """Seconds between two looks for what is due, when no event asks for one."""
-PAUSE_AFTER_FAILURE = 1.0
-REFUSED = (TooLarge, InvalidTimestampError)
-"""Errors that say something of a record: the same record will be refused again."""
+_REFUSALS = (TooLarge, InvalidTimestampError)
+"""Errors that are about a record: Kafka will refuse the same record again."""
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
 
-class _RefusedInPart(Exception):
-    """Kafka refuses something in a go: it is sent in smaller ones."""
+class _SomeRefused(Exception):
+    """Kafka refuses something among several timers: they are sent in smaller transactions."""
 
 
-class Sender:
-    """Sends what is due in the partitions that this clock owns, and no other clock can write to any more."""
+def sender_of(
+    addresses: Addresses, *, now: Callable[[], datetime], repeat: timedelta, repeat_max: timedelta
+) -> FencedPublisher:
+    """Return what sends the due timers of the partitions that this clock owns."""
+    due = DueTimers(addresses.database, now=now, repeat=repeat, repeat_max=repeat_max)
+    producers = FencedProducers(addresses.kafka, CLOCK_GROUP)
+    return FencedPublisher(producers, due, name="clock", look_seconds=LOOK_SECONDS)
 
-    def __init__(
-        self,
-        database: str,
-        producers: FencedProducers,
-        *,
-        now: Callable[[], datetime],
-        repeat: timedelta,
-        repeat_max: timedelta,
-    ) -> None:
+
+class DueTimers:
+    """`transport.outbox.Outbox` of the timers that are due."""
+
+    def __init__(self, database: str, *, now: Callable[[], datetime], repeat: timedelta, repeat_max: timedelta) -> None:
         self._database = database
-        self._producers = producers
         self._now = now
         self._repeat = repeat
         self._repeat_max = repeat_max
-        self._assigned = frozenset[int]()
-        self._owned = frozenset[int]()
-        self._sending = asyncio.Lock()
-        self._woken = asyncio.Event()
         self._limits: dict[int, int] = {}
 
-    def wake(self) -> None:
-        """Look for what is due at once."""
-        self._woken.set()
+    async def connect(self) -> Connection:
+        """Open a session."""
+        return await connect_async(self._database, "clock", **SESSION_SETTINGS, **timers.IN_INDEX_ORDER)
 
-    async def own(self, partitions: frozenset[int]) -> None:
-        """Own exactly these partitions; whoever owned them before can write no more once this returns."""
-        self._assigned = partitions
-        async with self._sending:
-            self._owned = frozenset()
-            await self._producers.own(partitions)
-            self._owned = partitions
-        self.wake()
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Learn nothing: only the partitions at the time of sending count."""
 
-    async def disown(self, _: frozenset[int]) -> None:
-        """Own nothing until told again."""
-        self._assigned = frozenset()
-        async with self._sending:
-            self._owned = frozenset()
+    async def failed(self, partitions: Collection[int], error: Exception) -> None:
+        """Do nothing: what could not be sent is still due."""
 
-    async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            try:
-                async with await self._connect() as connection:
-                    while True:
-                        await self._send_due(connection)
-                        await self._wait()
-            except Exception as failure:  # noqa: BLE001 - whatever it is, it is said and tried again
-                log.warning("sending failed; it is tried again", error=repr(failure))
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
-                await self._own_again()
+    def close(self) -> None:
+        """Do nothing: the session is closed by whoever opened it."""
 
-    async def _connect(self) -> Connection:
-        within = {"lock_timeout": LOCK_WITHIN, "transaction_timeout": TRANSACTION_WITHIN}
-        return await connect_async(self._database, "clock", **within, **timers.IN_INDEX_ORDER)
-
-    async def _own_again(self) -> None:
-        try:
-            await self.own(self._assigned)
-        except Exception as failure:  # noqa: BLE001 - the same
-            log.warning("the right to write was not taken; it is tried again", error=repr(failure))
-
-    async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), LOOK_EVERY)
-        except TimeoutError:
-            return
-        self._woken.clear()
-
-    async def _send_due(self, connection: Connection) -> None:
-        """Send all that is due, a bounded go of each partition in turn; between two goes a rebalance may come in."""
+    async def publish_waiting(self, connection: Connection, publisher: FencedPublisher) -> bool:
+        """Send all that is due, a bounded number of each partition in turn; in between a rebalance may come in."""
         async with connection.cursor() as cur:
-            reached = dict.fromkeys(await timers.due_partitions(cur, self._owned, self._now()), timers.FIRST)
+            reached = dict.fromkeys(await timers.due_partitions(cur, publisher.owned, self._now()), timers.FIRST)
         while reached:
             for partition in list(reached):
-                async with self._sending:
-                    place = await self._send_some(connection, partition, reached[partition])
+                async with publisher.turn():
+                    place = await self._send_some(connection, publisher, partition, reached[partition])
                 if place is None:
                     del reached[partition]
                 else:
                     reached[partition] = place
+        return False
 
-    async def _send_some(self, connection: Connection, partition: int, after: Place) -> Place | None:
-        """Send one go, and return the place it has reached; nothing when that was all, or is not ours any more."""
-        if partition not in self._owned:
+    async def _send_some(
+        self, connection: Connection, publisher: FencedPublisher, partition: int, after: Place
+    ) -> Place | None:
+        """Send in one transaction; return the place it has reached, or None when no more is due or owned."""
+        if partition not in publisher.owned:
             return None
-        limit = self._limits.get(partition, MOST)
+        limit = self._limits.get(partition, MAX_SENDINGS)
         try:
             async with connection.transaction(), connection.cursor() as cur:
                 due, reached = await timers.take_due(
@@ -139,26 +102,28 @@ class Sender:
                     after=after,
                 )
                 if due:
-                    await self._publish(partition, due)
-        except _RefusedInPart:
+                    await self._publish(publisher, partition, due)
+        except _SomeRefused:
             self._limits[partition] = max(1, limit // 2)
             return after
-        self._limits[partition] = min(MOST, 2 * limit)
+        self._limits[partition] = min(MAX_SENDINGS, 2 * limit)
         return reached if len(due) == limit else None
 
-    async def _publish(self, partition: int, timers: Sequence[Timer]) -> None:
-        """Publish a go. A timer that Kafka refuses alone counts as sent. Raises: _RefusedInPart for several."""
+    async def _publish(self, publisher: FencedPublisher, partition: int, due: Sequence[Timer]) -> None:
+        """Publish timers. One that Kafka refuses alone counts as sent. Raises: _SomeRefused for several."""
         now = self._now()
         try:
-            await self._producers.publish(partition, [_message(timer, now) for timer in timers])
-        except REFUSED as refusal:
-            await self._producers.own(self._owned)  # a producer that failed is replaced
-            if len(timers) > 1:
-                raise _RefusedInPart from refusal
-            log.exception("kafka refuses a request; it waits for its next repeat", id=timers[0].id)
+            await publisher.publish(partition, [_message(timer, now) for timer in due])
+        except _REFUSALS as refusal:
+            await publisher.take()
+            if len(due) > 1:
+                raise _SomeRefused from refusal
+            log.exception("timer_refused_by_kafka", id=due[0].id)
             return
-        for timer in timers:
-            log.info("sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation)
+        for timer in due:
+            log.info(
+                "timer_sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation
+            )
 
 
 def _message(timer: Timer, now: datetime) -> OutgoingRecord:

@@ -13,20 +13,16 @@ from psycopg.rows import TupleRow
 
 from events.catalogue import json_of, name_of, read_event, read_published_event
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
-from events.names import CLOCK_GROUP
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import Close, Delay, Open, actions
 from service.clock.timers import Timer
 from service.store.newer import read_known
-from transport import positions
-from transport.clients.postgres import KeptSession
-from transport.consumer import Batch
+from transport.batch import Batch
 from transport.records import ConsumerRecord, Undecodable
 
 """The clock's consumer group, and the name its positions are kept under."""
-LOCK_WITHIN = "5s"
-TRANSACTION_WITHIN = "20s"
+SESSION_SETTINGS = {"lock_timeout": "5s", "transaction_timeout": "20s"}
 """A clock frozen in its transaction holds rows that its successor waits for; the server takes them away."""
 
 
@@ -90,9 +86,7 @@ class Watching:
 
     def __init__(
         self,
-        database_url: str,
         calendar: MainlandChina,
-        wake: Callable[[], None],
         *,
         now: Callable[[], datetime],
         repeat_max: timedelta,
@@ -100,25 +94,14 @@ class Watching:
         self._calendar = calendar
         self._now = now
         self._repeat_max = repeat_max
-        self._wake = wake
-        self._session = KeptSession(
-            database_url, "clock", lock_timeout=LOCK_WITHIN, transaction_timeout=TRANSACTION_WITHIN
-        )
 
     def found(self, cur: Cursor[TupleRow], _: Collection[TopicPartition]) -> None:
         """Ask, before partitions are read, for the revision of due dates that another calendar gave."""
         timers.open_(cur, deadlines.outdated(cur, self._calendar))
 
-    def handle(self, batch: Batch) -> None:
-        """Change the timers as the events ask, in one transaction with the positions.
-
-        Raises: PositionLost; ProgramTooOld at an event of a newer release.
-        """
-        told = [_told(record) for record in batch.records]
-        with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
-            positions.advance(cur, CLOCK_GROUP, batch.moves)
-            self._change(cur, told)
-        self._wake()
+    def apply(self, cur: Cursor[TupleRow], batch: Batch) -> None:
+        """Change the timers as the events ask. Raises: ProgramTooOld at an event of a newer release."""
+        self._change(cur, [_told(record) for record in batch.records])
 
     def _change(self, cur: psycopg.Cursor, told: Sequence[Told]) -> None:
         issued = {one.event.invoice_number: one.value for one in told if isinstance(one.event, InvoiceIssued)}
@@ -131,10 +114,6 @@ class Watching:
             cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
         )
         timers.open_(cur, deadlines.follow(cur, told, self._calendar))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
 
 
 def _issued(body: bytes) -> InvoiceIssued:

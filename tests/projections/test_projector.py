@@ -23,10 +23,11 @@ from projections import catalogue, projector, resuming
 from projections.catalogue import MODELS, REBUILT
 from projections.engine import health
 from projections.publication import failing, outbox, publisher
-from projections.publication.publisher import Publisher
+from projections.publication.publisher import status_publisher
 from redletter import read_models as command
 from tests.projections.support import facts, naive
 from tests.projections.support.published import TRACE, event_id, messages
+from transport import outbox as outbox_publishing
 from transport.addresses import Addresses
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
@@ -369,8 +370,8 @@ async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_t
 async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_owner(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "STAND_OFF", 3600.0)
-    stale = Publisher(addresses)
+    monkeypatch.setattr(outbox_publishing, "STAND_OFF_SECONDS", 3600.0)
+    stale = status_publisher(addresses)
     await stale.assigned(frozenset({0}))
     async with running(stale.run()), statuses(addresses) as read:
         await put(addresses, version=1)
@@ -398,7 +399,7 @@ async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failing, "TOLD_AFTER", 0.0)
-    monkeypatch.setattr(publisher, "PAUSE", 0.1)
+    monkeypatch.setattr(publisher, "PAUSE_SECONDS", 0.1)
     publish_one = FencedProducers.publish
     away: list[bool] = [True]
 
@@ -412,7 +413,7 @@ async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
             return [(one.model, one.partitions, one.why) for one in await health.stopped(connection)]
 
     monkeypatch.setattr(FencedProducers, "publish", publishing)
-    works = Publisher(addresses)
+    works = status_publisher(addresses)
     await works.assigned(frozenset({0, 1}))
     async with running(works.run()), statuses(addresses) as read:
         await put(addresses, version=1)
@@ -447,7 +448,7 @@ async def test_a_partition_is_taken_before_its_documents_are_read(
         return await read(*asked)
 
     monkeypatch.setattr(outbox, "pending", reading)
-    later = Publisher(addresses)
+    later = status_publisher(addresses)
     await later.assigned(frozenset({0}))
     async with running(later.run()):
 

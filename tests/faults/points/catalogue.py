@@ -50,12 +50,12 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "clock": (
         *_CONSUMER,
         *_PRODUCER,
-        "service.clock.watching:Watching.handle",
+        "transport.work:TransactionalWork.handle",
         "service.clock.timers:change",
         "service.clock.timers:take_due",
-        "service.clock.sending:Sender.own",
-        "service.clock.sending:Sender.disown",
-        "service.clock.sending:Sender._publish",
+        "transport.outbox:FencedPublisher.assigned_at_once",
+        "transport.outbox:FencedPublisher.revoked_after_turn",
+        "service.clock.sending:DueTimers._publish",
         "transport.positions:advance",
     ),
     "rebuild": (

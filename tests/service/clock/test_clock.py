@@ -22,7 +22,7 @@ from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
 from service.clock import sending
 from service.clock import timers as tables
-from service.clock.sending import Sender
+from service.clock.sending import DueTimers
 from service.store.newer import ProgramTooOld
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import (
@@ -40,6 +40,7 @@ from tests.service.support.clock_facts import (
 from tests.service.support.groups import members
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
+from transport.outbox import FencedPublisher
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
 
@@ -277,12 +278,16 @@ async def test_a_clock_that_lost_its_partitions_cannot_write_any_more(addresses:
     earlier, later = (FencedProducers(addresses.kafka, CLOCK_GROUP) for _ in range(2))
     everything_ = frozenset(range(8))
     for producers in (earlier, later):
-        sender = Sender(addresses.database, producers, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
-        await sender.own(everything_)
+        await sender_with(producers, addresses).assigned_at_once(everything_)
     with pytest.raises(Fenced):
         await earlier.publish(0, [OutgoingRecord(TAX_REQUESTS_TOPIC, b"key", b"{}", [], 0)])
     await earlier.close()
     await later.close()
+
+
+def sender_with(producers: FencedProducers, addresses: Addresses) -> FencedPublisher:
+    due = DueTimers(addresses.database, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
+    return FencedPublisher(producers, due, name="clock", look_seconds=sending.LOOK_SECONDS)
 
 
 UNSENT = "select count(*) from redletter.timers where attempt = 0 and partition >= 4 and id <> %s"
@@ -295,26 +300,23 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
     with psycopg.connect(addresses.database) as connection:
         connection.execute(MANY, (8, 0, "", count))
     producers = [FencedProducers(addresses.kafka, CLOCK_GROUP) for _ in range(2)]
-    earlier, later = (
-        Sender(addresses.database, own, now=lambda: datetime.now(UTC), repeat=NEVER, repeat_max=NEVER)
-        for own in producers
-    )
+    earlier, later = (sender_with(own, addresses) for own in producers)
     take_due, goes, moving = tables.take_due, itertools.count(1), set[asyncio.Task[None]]()
 
     async def rebalance() -> None:
-        await earlier.disown(frozenset(range(8)))
+        await earlier.revoked_after_turn(frozenset(range(8)))
         left.extend(timers(addresses, UNSENT))
-        await earlier.own(frozenset(range(4)))
-        await later.own(frozenset(range(4, 8)))
+        await earlier.assigned_at_once(frozenset(range(4)))
+        await later.assigned_at_once(frozenset(range(4, 8)))
 
     async def taking(*arguments: Any, **more: Any) -> Any:
         if next(goes) == 3:
             moving.add(asyncio.create_task(rebalance()))
         return await take_due(*arguments, **more)
 
-    monkeypatch.setattr(sending, "MOST", 5)
+    monkeypatch.setattr(sending, "MAX_SENDINGS", 5)
     monkeypatch.setattr(tables, "take_due", taking)
-    await earlier.own(frozenset(range(8)))
+    await earlier.assigned_at_once(frozenset(range(8)))
     working = [asyncio.create_task(sender.run()) for sender in (earlier, later)]
     found = await until(addresses, lambda found: len(found) >= count, Channel.INTERNAL.value)
     for task in working:
