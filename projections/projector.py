@@ -55,7 +55,7 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: Fence
             group=entry.consumer,
             topics=[entry.topic],
             work=projection,
-            most=_MAX_BATCH_RECORDS,
+            max_records=_MAX_BATCH_RECORDS,
             found=projection.found,
             assigned=publisher and publisher.assigned,
             revoked=publisher and publisher.revoked,

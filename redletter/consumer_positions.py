@@ -15,7 +15,7 @@ from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
 from transport.clients.postgres import connect
 from transport.partition_logs import PartitionLog, partition_logs
-from transport.positions import Position, unread_because
+from transport.positions import GroupPosition, unread_because
 
 Target = int | Literal["beginning", "end"]
 """The next offset to read."""
@@ -79,7 +79,7 @@ class PlannedReset:
     """A reset that has been planned and not yet done. at: the position now. next: the position afterwards."""
 
     consumer: str
-    at: Position
+    at: GroupPosition
     log: PartitionLog
     next: int
 
@@ -120,7 +120,7 @@ def carry_out(addresses: Addresses, reset: PlannedReset) -> None:
             raise ResetRefused(msg)
 
 
-def _current(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> Position:
+def _current(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> GroupPosition:
     with connection.cursor() as cur:
         at = positions.standing(cur, consumer, [partition]).get(partition)
     if at is None:

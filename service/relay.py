@@ -20,7 +20,7 @@ from service.store.messages import message, stand_in
 from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
 from transport import membership
 from transport.addresses import Addresses
-from transport.newest import ever_written, newest_value
+from transport.newest_record import ever_written, newest_value
 from transport.producer import Fenced, TooLarge, TransactionalProducer
 from transport.records import OutgoingRecord
 

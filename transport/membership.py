@@ -69,4 +69,4 @@ class _Listener(ConsumerRebalanceListener):
     ) -> None:
         self._member.pause(*assigned)
         await self._hold(frozenset(partition.partition for partition in assigned))
-        log.info("partitions assigned", group=self._group, partitions=len(assigned))
+        log.info("partitions_assigned", group=self._group, partitions=len(assigned))

@@ -5,13 +5,13 @@ from functools import lru_cache
 from aiokafka.partitioner import murmur2
 
 MAX_KEY_BYTES = 256
-"""Longer keys are not placed by their hash, which costs microseconds a byte; no key of ours is as long."""
+"""Longer keys are not placed by their hash, which costs microseconds a byte; no key of Redletter is as long."""
 
 
 def partition_of(key: bytes | None, came_by: int, partitions: int) -> int:
-    """Return the partition that a key goes to; without one, or with one that is too long, that of the record behind it.
+    """Return the partition that a key goes to; without one, or with one that is too long, ``came_by``.
 
-    came_by: the partition of the record that the message comes of.
+    came_by: the partition of the record that the key was read from.
     """
     if key is None or len(key) > MAX_KEY_BYTES:
         return came_by % partitions

@@ -1,4 +1,4 @@
-"""Where a member of a consumer group goes on: what PostgreSQL and Kafka say together."""
+"""Find out where a member of a consumer group resumes, from the positions in PostgreSQL and the logs in Kafka."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
@@ -12,7 +12,7 @@ from transport import positions
 from transport.clients.postgres import KeptSession
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.partition_logs import PartitionLog, partition_logs
-from transport.positions import Placed, Position
+from transport.positions import GroupPosition, Placement
 from transport.threads import OwnThread
 from transport.topic_ids import topic_ids
 
@@ -22,7 +22,7 @@ _SETTINGS = {"lock_timeout": "5s", "transaction_timeout": "10s"}
 """A frozen process must not keep others from their positions."""
 
 Found = Callable[[Cursor[TupleRow], Collection[TopicPartition]], None]
-"""Told, in the transaction that looked where they stand, of partitions that are about to be read."""
+"""Called with partitions that are about to be read, in the transaction that looked up their positions."""
 
 
 class Places:
@@ -34,10 +34,10 @@ class Places:
         self._session = KeptSession(database, f"{group} positions", **_SETTINGS)
         self._thread = OwnThread(f"{group} positions")
 
-    async def ask(self, consumer: SteppingConsumer, partitions: Collection[TopicPartition]) -> Placed:
-        """Compare the positions with the logs, and return where to go on.
+    async def ask(self, consumer: SteppingConsumer, partitions: Collection[TopicPartition]) -> Placement:
+        """Compare the positions with the logs, and return where to resume.
 
-        A partition that Kafka tells nothing about now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
+        A partition that Kafka cannot tell about now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
         """
         return await self._thread.run(self._place, await partition_logs(consumer, partitions))
 
@@ -46,9 +46,9 @@ class Places:
         consumer: SteppingConsumer,
         offsets: Mapping[TopicPartition, int | None],
     ) -> list[TopicPartition]:
-        """Return the partitions that stand elsewhere now, or in another log. Raises: the same as `ask`.
+        """Return the partitions whose position or log is another one now. Raises: the same as `ask`.
 
-        offsets: where each partition stands, as far as we know; None where it is not read.
+        offsets: the last known position of each partition; None where it is not read.
         """
         ids = await topic_ids(consumer.client, {partition.topic for partition in offsets})
         now = await self._thread.run(self._standing, list(offsets))
@@ -66,13 +66,13 @@ class Places:
             await asyncio.wait_for(self._thread.run(self._session.close), CLOSE_WITHIN)
         self._thread.close()
 
-    def _place(self, logs: list[PartitionLog]) -> Placed:
+    def _place(self, logs: list[PartitionLog]) -> Placement:
         with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
             placed = positions.place(cur, self._group, logs)
             if self._found:
                 self._found(cur, placed.offsets.keys())
             return placed
 
-    def _standing(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Position]:
+    def _standing(self, partitions: list[TopicPartition]) -> dict[TopicPartition, GroupPosition]:
         with self._session.use() as connection, connection.cursor() as cur:
             return positions.standing(cur, self._group, partitions)

@@ -1,10 +1,11 @@
-"""Where each consumer group stands, kept in PostgreSQL in the transaction of the work itself.
+"""The position of each consumer group, moved in PostgreSQL in the transaction of the work itself.
 
-A move is compare-and-set from the position that the worker read from. Offsets have gaps (transaction markers), so the
-first record's offset would not do; and `old < new` would let a stale worker's overlapping batch pass.
+All SQL of the table is here. A move is compare-and-set from the position that the worker read from. Offsets have gaps
+(transaction markers), so the first record's offset would not do; and `old < new` would let a stale worker's overlapping
+batch pass.
 
-A position is only good for the log that it was taken from. Where the topic was deleted and made anew, or its log ends
-before the position, the partition is not read until somebody places it anew on purpose.
+A position is only good for the log that it was taken from. Where the topic was deleted and created again, or its log
+ends before the position, the partition is not read until an operator resets the position.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,12 +25,12 @@ log = structlog.get_logger(__name__)
 
 
 class PositionLost(Exception):
-    """Another worker moved one of these positions: it owns the partition now, and this batch is not ours."""
+    """Another worker moved one of these positions: it owns the partition now, and this batch is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One partition's step: ``was`` is the offset that was read from, ``next`` the first one not yet done."""
+    """One partition's step: ``was`` is the offset that was read from, ``next`` the first one not processed yet."""
 
     topic: str
     partition: int
@@ -38,11 +39,11 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where a consumer stands in a partition.
+class GroupPosition:
+    """A consumer's position in a partition.
 
-    next: the first offset not yet done. topic_id: the log that it counts in, where known. unread: why the partition is
-    not read.
+    next: the first offset that is not processed yet. topic_id: the log that it counts in, where known. unread: why the
+    partition is not read.
     """
 
     next: int
@@ -63,8 +64,8 @@ class StoredPosition(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where to go on in each partition that is read, and why the others are not read."""
+class Placement:
+    """The offset to resume each partition from, and why some partitions are not read."""
 
     offsets: Mapping[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
     unread: Mapping[TopicPartition, str] = field(default_factory=dict[TopicPartition, str])
@@ -113,7 +114,7 @@ _ADVANCE = """
 
 
 def stored(cur: Cursor[TupleRow], consumer: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return where ``consumer`` stands on each partition; a partition never read before stands at offset 0."""
+    """Return the consumer's offset in each partition; a partition that was never read before has offset 0."""
     asked = sorted(partitions)
     _begin(cur, consumer, dict.fromkeys(asked, 0))
     return {partition: position.next for partition, position in standing(cur, consumer, asked).items()}
@@ -121,13 +122,13 @@ def stored(cur: Cursor[TupleRow], consumer: str, partitions: Iterable[TopicParti
 
 def standing(
     cur: Cursor[TupleRow], consumer: str, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, Position]:
-    """Return where ``consumer`` stands on each partition that it has a position for."""
+) -> dict[TopicPartition, GroupPosition]:
+    """Return the consumer's position in each partition that it has one for."""
     return _select(cur, _STORED, consumer, partitions)
 
 
-def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) -> Placed:
-    """Compare the positions with the logs as they are; return where to go on, in the caller's transaction.
+def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) -> Placement:
+    """Compare the positions with the logs as they are, in the caller's transaction; return where to resume.
 
     A partition never read before begins at the beginning of its log. Of a log that begins after the position, the
     offsets that are gone are counted; some may be markers of transactions, which are no records. A position
@@ -144,18 +145,19 @@ def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) 
             if not position.unread:
                 cur.execute(_UNREAD, (reason, consumer, *one.partition))
             log.error(
-                "partition not read: it must be placed anew, see `redletter positions`",
+                "partition_not_read",
                 consumer=consumer,
                 topic=one.partition.topic,
                 partition=one.partition.partition,
                 reason=reason,
+                see="redletter positions",
             )
         else:
             offsets[one.partition] = _go_on(cur, consumer, position, one)
-    return Placed(offsets, unread)
+    return Placement(offsets, unread)
 
 
-def unread_because(position: Position, now: PartitionLog) -> str | None:
+def unread_because(position: GroupPosition, now: PartitionLog) -> str | None:
     """Return why a position is not good for the log as it is now, or None where it is."""
     if position.next and position.topic_id not in {None, now.topic_id}:
         return f"the topic was deleted and made anew; position {position.next} counts in the one before"
@@ -164,11 +166,11 @@ def unread_because(position: Position, now: PartitionLog) -> str | None:
     return None
 
 
-def _go_on(cur: Cursor[TupleRow], consumer: str, position: Position, now: PartitionLog) -> int:
+def _go_on(cur: Cursor[TupleRow], consumer: str, position: GroupPosition, now: PartitionLog) -> int:
     next_ = max(position.next, now.start)
     if gone := next_ - position.next:
         log.error(
-            "offsets were deleted before they were read",
+            "offsets_deleted_before_read",
             consumer=consumer,
             topic=now.partition.topic,
             partition=now.partition.partition,
@@ -181,17 +183,17 @@ def _go_on(cur: Cursor[TupleRow], consumer: str, position: Position, now: Partit
     return next_
 
 
-def reset(cur: Cursor[TupleRow], consumer: str, at: Position, now: PartitionLog, next_: int) -> bool:
-    """Place a consumer anew on purpose, also where the partition is not read; return whether it still stood ``at``."""
+def reset(cur: Cursor[TupleRow], consumer: str, at: GroupPosition, now: PartitionLog, next_: int) -> bool:
+    """Reset a position, also where the partition is not read; return False when it is no longer ``at``."""
     cur.execute(_RESET, (next_, now.topic_id, consumer, *now.partition, at.next))
     return cur.fetchone() is not None
 
 
 def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None:
-    """Move on in the caller's transaction.
+    """Move the positions in the caller's transaction.
 
-    Raises: PositionLost when any position is not where the move starts from, or is not to be moved since its partition
-    is not read; the caller rolls back.
+    Raises: PositionLost when a position is not where its move starts, or its partition is not read; the caller rolls
+    back.
     """
     ordered = sorted(moves, key=lambda move: (move.topic, move.partition))
     cur.execute(
@@ -242,7 +244,7 @@ def _begin(cur: Cursor[TupleRow], consumer: str, starts: Mapping[TopicPartition,
 
 def _select(
     cur: Cursor[TupleRow], query: LiteralString, consumer: str, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, Position]:
+) -> dict[TopicPartition, GroupPosition]:
     asked = list(partitions)
     cur.execute(
         query,
@@ -253,6 +255,6 @@ def _select(
         },
     )
     return {
-        TopicPartition(topic, partition): Position(next_, topic_id, unread)
+        TopicPartition(topic, partition): GroupPosition(next_, topic_id, unread)
         for topic, partition, next_, topic_id, unread in cur.fetchall()
     }

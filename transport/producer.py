@@ -17,9 +17,9 @@ from transport.records import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 
-TRANSACTION_TIMEOUT = 15.0
+_TRANSACTION_TIMEOUT_SECONDS = 15.0
 """Seconds after which Kafka aborts a transaction whose producer went away."""
-STOP_WITHIN = 3.0
+_STOP_SECONDS = 3.0
 """Seconds to wait for a producer to stop; a broken one is then left to itself."""
 
 
@@ -35,7 +35,7 @@ class TooLarge(KafkaError):
         self.indexes = indexes
 
 
-MAX_BATCH_BYTES = 262_144
+_MAX_BATCH_BYTES = 262_144
 """A batch is closed before it grows beyond; a larger record has one of its own."""
 
 
@@ -56,7 +56,7 @@ class TransactionalProducer:
     def __init__(self, bootstrap: str, transactional_id: str) -> None:
         self.transactional_id = transactional_id
         self._producer = make_transactional_producer(
-            bootstrap, transactional_id, timeout_seconds=TRANSACTION_TIMEOUT, max_batch_bytes=MAX_BATCH_BYTES
+            bootstrap, transactional_id, timeout_seconds=_TRANSACTION_TIMEOUT_SECONDS, max_batch_bytes=_MAX_BATCH_BYTES
         )
 
     async def start(self) -> None:
@@ -117,9 +117,9 @@ class TransactionalProducer:
     async def stop(self) -> None:
         """Stop with a bound; a producer that failed may hang."""
         try:
-            await asyncio.wait_for(stop(self._producer), STOP_WITHIN)
+            await asyncio.wait_for(stop(self._producer), _STOP_SECONDS)
         except (TimeoutError, KafkaError) as error:
-            log.warning("producer did not stop cleanly", transactional_id=self.transactional_id, error=repr(error))
+            log.warning("producer_stop_failed", transactional_id=self.transactional_id, error=repr(error))
 
 
 def _is_refused(sent: asyncio.Future[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The ids of topics: a topic that is deleted and made anew has another (KIP-516).
+"""The ids of topics: a topic that is deleted and created again has another (KIP-516).
 
 The client's own metadata request is too old to ask for them, so here is a newer version of it.
 """

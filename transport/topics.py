@@ -11,7 +11,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from transport.clients import kafka
 from transport.clients.kafka import KafkaAdmin
-from transport.incremental import set_topic_settings
+from transport.topic_settings import set_topic_settings
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ PUBLICATION = "status publication"
 """The name beside those of the read models."""
 TOLD_AFTER = 10.0
 """Seconds without a success after which a partition is told as stopped."""
-TELL_EVERY = 5.0
-"""Seconds between two times that the same is told."""
+_REPEAT_SECONDS = 5.0
+"""Seconds between two reports of the same."""
 
 
 class Failing:
@@ -35,7 +35,7 @@ class Failing:
         """Learn that documents of these partitions could not be published."""
         now = time.monotonic()
         late = [one for one in partitions if now - self._since.setdefault(one, now) >= TOLD_AFTER]
-        if late and now - self._told_at >= TELL_EVERY:
+        if late and now - self._told_at >= _REPEAT_SECONDS:
             self._told_at = now
             why = reason(error)
             stops = {TopicPartition(STATUS_TOPIC, one): Stop(0, None, why) for one in late}

@@ -30,7 +30,7 @@ LOOK_SECONDS = 0.5
 _REFUSALS = (TooLarge, InvalidTimestampError)
 """Errors that are about a record: Kafka will refuse the same record again."""
 
-Connection = psycopg.AsyncConnection[TupleRow]
+_Connection = psycopg.AsyncConnection[TupleRow]
 
 
 class _SomeRefused(Exception):
@@ -56,7 +56,7 @@ class DueTimers:
         self._repeat_max = repeat_max
         self._limits: dict[int, int] = {}
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> _Connection:
         """Open a session."""
         return await connect_async(self._database, "clock", **SESSION_SETTINGS, **timers.IN_INDEX_ORDER)
 
@@ -69,7 +69,7 @@ class DueTimers:
     def close(self) -> None:
         """Do nothing: the session is closed by whoever opened it."""
 
-    async def publish_waiting(self, connection: Connection, publisher: FencedPublisher) -> bool:
+    async def publish_waiting(self, connection: _Connection, publisher: FencedPublisher) -> bool:
         """Send all that is due, a bounded number of each partition in turn; in between a rebalance may come in."""
         async with connection.cursor() as cur:
             reached = dict.fromkeys(await timers.due_partitions(cur, publisher.owned, self._now()), timers.FIRST)
@@ -84,7 +84,7 @@ class DueTimers:
         return False
 
     async def _send_some(
-        self, connection: Connection, publisher: FencedPublisher, partition: int, after: Place
+        self, connection: _Connection, publisher: FencedPublisher, partition: int, after: Place
     ) -> Place | None:
         """Send in one transaction; return the place it has reached, or None when no more is due or owned."""
         if partition not in publisher.owned:

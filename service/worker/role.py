@@ -24,6 +24,7 @@ from service.worker.moments import Moments
 from service.worker.reading import Received, Unreadable, read
 from transport import consumer
 from transport.addresses import Addresses
+from transport.batch import Batch
 from transport.clients.postgres import about_content
 from transport.positions import Move
 from transport.records import KafkaRecord, Undecodable
@@ -45,7 +46,7 @@ class CommandWork:
         self._store = store
         self._moments = moments
 
-    def handle(self, batch: consumer.Batch) -> None:
+    def handle(self, batch: Batch) -> None:
         """Decide the batch and write all of it, in as many transactions as it takes.
 
         A record whose values PostgreSQL will never take becomes a dead letter. Raises: PositionLost; ProgramTooOld;
@@ -86,7 +87,7 @@ class CommandWork:
         for reply, correlation in decisions.replies:
             log_reply(reply, correlation)
 
-    def _bury(self, batch: consumer.Batch, fault: Exception) -> None:
+    def _bury(self, batch: Batch, fault: Exception) -> None:
         """Make a dead letter of a batch's only record, once it has been shown that the fault is not elsewhere."""
         self._store.rehearse(harmless(self._moments.time(batch.records[0]), batch.moves))
         log.error("record_not_writable", exc_info=fault)
@@ -132,12 +133,12 @@ async def run(addresses: Addresses, *, clock_shift: timedelta, calendar: Mainlan
     work = CommandWork(store, Moments(clock_shift, calendar, policy))
     topics = [channel.value for channel in Channel]
     try:
-        await consumer.consume(addresses, group=WORKER_GROUP, topics=topics, work=work, most=MAX_BATCH_RECORDS)
+        await consumer.consume(addresses, group=WORKER_GROUP, topics=topics, work=work, max_records=MAX_BATCH_RECORDS)
     finally:
         store.close()
 
 
-def _size(batch: consumer.Batch) -> int:
+def _size(batch: Batch) -> int:
     """Return the bytes of the values and headers of a batch."""
     read = [record for record in batch.records if not isinstance(record, Undecodable)]
     values = sum(len(record.value or b"") for record in read)

@@ -54,9 +54,11 @@ class Writing:
 
 
 @asynccontextmanager
-async def consuming(addresses: Addresses, work: Writing, most: int = 500) -> AsyncGenerator[None]:
+async def consuming(addresses: Addresses, work: Writing, max_records: int = 500) -> AsyncGenerator[None]:
     """Consume the topic for the length of a block."""
-    task = asyncio.create_task(consumer.consume(addresses, group=GROUP, topics=[TOPIC], work=work, most=most))
+    task = asyncio.create_task(
+        consumer.consume(addresses, group=GROUP, topics=[TOPIC], work=work, max_records=max_records)
+    )
     try:
         yield
     finally:

@@ -7,11 +7,11 @@ import pytest
 from aiokafka import TopicPartition
 
 from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, publish_undecodable, until
-from transport import consumer
+from transport import group_reading
 from transport.addresses import Addresses
 from transport.batch import Batch, PartitionsStopped
 from transport.placing import Places
-from transport.positions import Move, Placed, PositionLost, advance, stored
+from transport.positions import Move, Placement, PositionLost, advance, stored
 
 pytestmark = pytest.mark.integration
 
@@ -21,10 +21,10 @@ VALUES = [f"value-{index}" for index in range(200)]
 async def test_records_are_handled_once_and_in_order_over_restarts(addresses: Addresses) -> None:
     work = Writing(addresses.database)
     await publish(addresses, VALUES[:100])
-    async with consuming(addresses, work, most=7):
+    async with consuming(addresses, work, max_records=7):
         await until(lambda: len(work.seen()) >= 100)
     await publish(addresses, VALUES[100:])
-    async with consuming(addresses, work, most=7):
+    async with consuming(addresses, work, max_records=7):
         await until(lambda: len(work.seen()) >= 200)
     assert work.seen() == VALUES
 
@@ -33,7 +33,7 @@ async def test_a_failing_store_loses_nothing(addresses: Addresses) -> None:
     work = Writing(addresses.database)
     work.fail = [psycopg.OperationalError("the store is away")] * 3
     await publish(addresses, VALUES)
-    async with consuming(addresses, work, most=50):
+    async with consuming(addresses, work, max_records=50):
         await until(lambda: len(work.seen()) >= len(VALUES))
     assert work.seen() == VALUES
 
@@ -41,7 +41,7 @@ async def test_a_failing_store_loses_nothing(addresses: Addresses) -> None:
 async def test_a_partition_that_stops_stops_alone_and_is_tried_again(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "TRY_AGAIN_AFTER", 0.2)
+    monkeypatch.setattr(group_reading, "RETRY_SECONDS", 0.2)
     tried: list[int] = []
 
     class Stopping(Writing):
@@ -71,7 +71,7 @@ async def test_an_undecodable_record_is_stepped_over_and_its_neighbours_are_kept
         await publish_undecodable(addresses, partition)
         await publish_undecodable(addresses, partition)
         await publish(addresses, VALUES[10:20], partition)
-    async with consuming(addresses, work, most=4):
+    async with consuming(addresses, work, max_records=4):
         await until(lambda: len(work.seen()) >= 44)
     for partition in (0, 3):
         assert work.seen(partition) == [*VALUES[:10], "undecodable", "undecodable", *VALUES[10:20]]
@@ -102,13 +102,13 @@ async def test_a_lost_position_in_one_partition_loses_no_record_of_another(
     work.fail = [PositionLost(GROUP)]
     ask, failures = Places.ask, [psycopg.OperationalError("away")] * 2
 
-    async def away_for_a_while(*args: Any) -> Placed:
+    async def away_for_a_while(*args: Any) -> Placement:
         if not work.fail and failures:
             raise failures.pop()
         return await ask(*args)
 
     monkeypatch.setattr(Places, "ask", away_for_a_while)
-    async with consuming(addresses, work, most=30):
+    async with consuming(addresses, work, max_records=30):
         await until(lambda: len(work.seen()) >= 200)
     for partition in range(4):
         assert work.seen(partition) == VALUES[:50]

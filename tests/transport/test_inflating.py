@@ -8,7 +8,7 @@ from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from transport.clients import inflating, stepping_consumer
-from transport.clients.inflating import MAX_BATCH_BYTES, InflatedTooFar, at_most
+from transport.clients.inflating import MAX_INFLATED_BATCH_BYTES, InflatedTooFar, at_most
 
 assert stepping_consumer.SteppingConsumer, "importing the consumer bounds the client"
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -40,7 +40,7 @@ def test_what_a_publisher_compressed_is_read(number: int, size: int) -> None:
 @pytest.mark.parametrize("number", CODECS.values(), ids=CODECS.keys())
 def test_a_batch_that_inflates_too_far_is_given_up(number: int) -> None:
     with pytest.raises(InflatedTooFar):
-        list(DefaultRecordBatch(batch(number, bytes(MAX_BATCH_BYTES + 1))))
+        list(DefaultRecordBatch(batch(number, bytes(MAX_INFLATED_BATCH_BYTES + 1))))
 
 
 def test_batches_of_one_call_share_a_bound() -> None:

@@ -11,11 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from redletter import consumer_positions as commands
 from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, until
-from transport import consumer
+from transport import group_reading
 from transport.addresses import Addresses
-from transport.consumer import _Reading  # pyright: ignore[reportPrivateUsage] - its races need it alone
+from transport.group_reading import GroupReader
 from transport.partition_logs import PartitionLog
-from transport.positions import Placed, Position, unread_because
+from transport.positions import GroupPosition, Placement, unread_because
 from transport.records import Undecodable
 
 VALUES = [f"value-{index}" for index in range(400)]
@@ -133,11 +133,11 @@ async def test_a_partition_placed_anew_is_read_from_there_without_a_restart(addr
 
 def test_a_position_is_good_for_its_own_log_alone() -> None:
     log = PartitionLog(TopicPartition(TOPIC, 0), FIRST, 0, 200)
-    assert unread_because(Position(200, FIRST, None), log) is None
-    assert unread_because(Position(200, None, None), log) is None
-    assert unread_because(Position(0, SECOND, None), log) is None
-    assert "made anew" in str(unread_because(Position(7, SECOND, None), log))
-    assert "beyond the end" in str(unread_because(Position(201, FIRST, None), log))
+    assert unread_because(GroupPosition(200, FIRST, None), log) is None
+    assert unread_because(GroupPosition(200, None, None), log) is None
+    assert unread_because(GroupPosition(0, SECOND, None), log) is None
+    assert "made anew" in str(unread_because(GroupPosition(7, SECOND, None), log))
+    assert "beyond the end" in str(unread_because(GroupPosition(201, FIRST, None), log))
 
 
 class Client:
@@ -172,17 +172,17 @@ class SlowPlaces:
         self.let = asyncio.Event()
         self.asked = 0
 
-    async def ask(self, _: object, partitions: set[TopicPartition]) -> Placed:
+    async def ask(self, _: object, partitions: set[TopicPartition]) -> Placement:
         self.asked += 1
         if self.asked == 1:
             await self.let.wait()
-        return Placed(dict.fromkeys(partitions, 7))
+        return Placement(dict.fromkeys(partitions, 7))
 
 
 async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignment() -> None:
     old, new = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
     places = SlowPlaces()
-    member = _Reading("tests", work=None, places=places)  # type: ignore[arg-type]
+    member = GroupReader("tests", work=None, places=places)  # type: ignore[arg-type]
     client = Client({old})
     member.consumer = lambda: client  # type: ignore[assignment,return-value]
     late = asyncio.create_task(member.on_partitions_assigned({old}))
@@ -199,9 +199,9 @@ async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignme
 
 async def test_records_of_a_partition_without_a_known_position_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(consumer.log, "error", lambda event, **_: said.append(event))
-    member = _Reading("tests", work=None, places=SlowPlaces())  # type: ignore[arg-type]
+    monkeypatch.setattr(group_reading.log, "error", lambda event, **_: said.append(event))
+    member = GroupReader("tests", work=None, places=SlowPlaces())  # type: ignore[arg-type]
     client = Client({TopicPartition(TOPIC, 0)})
     member.consumer = lambda: client  # type: ignore[assignment,return-value]
     await member.receive([Undecodable(TOPIC, 0, 5, "any record will do")])
-    assert said == ["records dropped: the position of their partition is not known"]
+    assert said == ["records_dropped_without_position"]

@@ -22,7 +22,7 @@ from events.topics import (
 )
 from transport import topics
 from transport.addresses import Addresses
-from transport.incremental import set_topic_settings
+from transport.topic_settings import set_topic_settings
 from transport.topics import TopicMismatch
 
 pytestmark = pytest.mark.integration

@@ -15,7 +15,7 @@ from typing import Any
 import cramjam
 from aiokafka import codec
 
-MAX_BATCH_BYTES = 32 << 20
+MAX_INFLATED_BATCH_BYTES = 32 << 20
 """Bytes that one batch of records may have when it is inflated; publishers collect 1 MiB or less."""
 
 _XERIAL = b"\x82SNAPPY\x00"
@@ -38,7 +38,7 @@ def at_most(total: int) -> Generator[None]:
         _left.reset(token)
 
 
-def gzip(payload: Any, most: int = MAX_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
+def gzip(payload: Any, most: int = MAX_INFLATED_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
     """Inflate all members. Raises: InflatedTooFar, zlib.error, EOFError."""
     inflated, rest = bytearray(), bytes(payload)
     while rest:
@@ -53,19 +53,19 @@ def gzip(payload: Any, most: int = MAX_BATCH_BYTES) -> bytes:  # noqa: ANN401 - 
     return bytes(inflated)
 
 
-def snappy(payload: Any, most: int = MAX_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
+def snappy(payload: Any, most: int = MAX_INFLATED_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
     """Inflate, with Java's framing or without. Raises: InflatedTooFar, struct.error, cramjam.DecompressionError."""
     if _snappy_size(bytes(payload)) > most:
         raise _too_far(most)
     return codec.snappy_decode(payload)
 
 
-def lz4(payload: Any, most: int = MAX_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
+def lz4(payload: Any, most: int = MAX_INFLATED_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
     """Inflate a frame. Raises: InflatedTooFar, cramjam.DecompressionError."""
     return _growing(cramjam.lz4.decompress_into, payload, most)
 
 
-def zstd(payload: Any, most: int = MAX_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
+def zstd(payload: Any, most: int = MAX_INFLATED_BATCH_BYTES) -> bytes:  # noqa: ANN401 - any buffer
     """Inflate. Raises: InflatedTooFar, cramjam.DecompressionError."""
     return _growing(cramjam.zstd.decompress_into, payload, most)
 

@@ -138,7 +138,7 @@ async def start_broker(broker: KafkaBroker, durable: Durable, misplaced: Misplac
     await broker.connect()
     # FastStream makes the consumers of its subscribers with this private builder, a partial of AIOKafkaConsumer that
     # connect() has filled with the connection's options. It has no public way to name another class. After a start
-    # that failed the builder is already ours; its options are then the same again.
+    # that failed, the builder has been replaced already; its options are the same.
     config = broker.config.broker_config
     options = {**cast("partial[Any]", config.builder).keywords, "least_wait_ms": least_wait_ms}
     config.builder = partial(SteppingConsumer, durable, misplaced, **options)

@@ -35,7 +35,7 @@ By default psycopg_pool tries for 300 s with pauses that double, and so comes ba
 LEAST_VERSION = 170000
 """PostgreSQL 17, the first that knows transaction_timeout."""
 DDL_LOCK_WITHIN = 2
-"""Seconds that a change of tables may wait for its lock: whoever wants the table meanwhile queues up behind it."""
+"""Seconds that a change of tables may wait for its lock: others who want the table queue up behind it."""
 DDL_TRIES = 30
 """Times that a change of tables is tried."""
 LOOK_AGAIN = 1.0
@@ -48,7 +48,7 @@ _LINK: Mapping[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""A link to a server that vanished is given up after 11 s; libpq's defaults wait for hours."""
+"""A connection to a server that vanished is given up after 11 s; libpq's defaults wait for hours."""
 
 _CONFIGURE: LiteralString = (
     "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as s (name, value)"
@@ -118,7 +118,7 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
 
 
 class KeptSession:
-    """A session that writes, kept from one use to the next, and opened anew after anything that spoils it.
+    """A session that writes, kept from one use to the next, and replaced after anything that spoils it.
 
     Used by one thread at a time. settings: those of `connect`.
     """
@@ -176,7 +176,7 @@ async def refuse_unsuitable(url: str, role: str) -> None:
             try:
                 return await thread.run(check, url, role)
             except psycopg.OperationalError as error:
-                log.warning("the database cannot be reached; it is tried again", error=str(error).strip())
+                log.warning("database_unreachable", error=str(error).strip())
             await asyncio.sleep(LOOK_AGAIN)
     finally:
         thread.close()

@@ -39,7 +39,7 @@ class SteppingConsumer(AIOKafkaConsumer):
 
     Any exception out of the client's `getmany` throws away what the same call had drained of other partitions, although
     their positions have moved. So after any exception every partition is read again from where it durably stands; and
-    a position that differs from the one that the call before left, without a seek of ours, is treated the same.
+    a position that differs from the one that the call before left, without a seek by this class, is treated the same.
 
     A record that cannot be decoded raises again for ever: it is found, handed out as `Undecodable`, and passed.
     """
@@ -107,10 +107,10 @@ class SteppingConsumer(AIOKafkaConsumer):
                 await self._not_of_a_record(error)
                 return {}
             log.warning(
-                "records cannot be decoded; one after the other is tried",
+                "undecodable_record_searched",
                 topic=failed[0].topic,
                 partition=failed[0].partition,
-                error=_told(error),
+                error=_describe(error),
             )
             return await self._up_to_undecodable(failed[0], max_records or MAX_RECORDS)
         finally:
@@ -123,7 +123,7 @@ class SteppingConsumer(AIOKafkaConsumer):
             drained = await super().getmany(
                 *partitions, timeout_ms=max(int(wait_ms), int(self._least_wait_ms)), max_records=most
             )
-            self.origins = dict(self._durable())  # at once: whoever waits next may find a partition placed anew
+            self.origins = dict(self._durable())  # at once: at the next await a position may be reset
             return drained
 
     def _stay_contiguous(self) -> None:
@@ -136,7 +136,7 @@ class SteppingConsumer(AIOKafkaConsumer):
             expected = self._reached.get(partition, position)
             if position != expected:
                 log.error(
-                    "the client moved on by itself; what it skipped is read again",
+                    "client_skipped_records",
                     topic=partition.topic,
                     partition=partition.partition,
                     position=position,
@@ -164,7 +164,7 @@ class SteppingConsumer(AIOKafkaConsumer):
     async def _to_the_beginning(self, partitions: Collection[TopicPartition]) -> None:
         for partition, start in (await self.beginning_offsets(list(partitions))).items():
             log.warning(
-                "the position lies outside the log; its beginning is next",
+                "position_outside_log",
                 topic=partition.topic,
                 partition=partition.partition,
                 start=start,
@@ -190,7 +190,7 @@ class SteppingConsumer(AIOKafkaConsumer):
                 found.append(await self._pass(*failed, error))
                 break
             if self.origins.get(partition) != origin:
-                return {}  # it was placed anew meanwhile
+                return {}  # its position was reset in the meantime
             if not one:
                 break
             found += one[partition]
@@ -203,7 +203,7 @@ class SteppingConsumer(AIOKafkaConsumer):
         last = offset if of_one_record else await self._last_of_batch(partition, offset)
         self.seek(partition, last + 1)
         where = "" if last == offset else f"the batch with the offsets {offset} to {last}: "
-        return Undecodable(partition.topic, partition.partition, offset, where + _told(error), last - offset + 1)
+        return Undecodable(partition.topic, partition.partition, offset, where + _describe(error), last - offset + 1)
 
     async def _last_of_batch(self, partition: TopicPartition, offset: int) -> int:
         """Return the last offset of the batch that holds ``offset``; its header says so, whatever its records are."""
@@ -256,5 +256,5 @@ def last_of_batch(batches: bytes, offset: int) -> int:
     return offset
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__

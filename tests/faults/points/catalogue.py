@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 _CONSUMER = (
-    "transport.consumer:_Reading.on_partitions_assigned",
-    "transport.consumer:_Reading.on_partitions_revoked",
-    "transport.consumer:_Reading._rewind",
-    "transport.consumer:_Reading._advise",
-    "transport.consumer:_Reading._done",
+    "transport.group_reading:GroupReader.on_partitions_assigned",
+    "transport.group_reading:GroupReader.on_partitions_revoked",
+    "transport.group_reading:GroupReader._rewind",
+    "transport.group_reading:GroupReader._advise",
+    "transport.group_reading:GroupReader._done",
 )
 _PRODUCER = (
     "aiokafka:AIOKafkaProducer.start",

@@ -1,4 +1,4 @@
-"""Kafka's IncrementalAlterConfigs, which the client lacks: its AlterConfigs resets whatever it is not told."""
+"""Kafka's IncrementalAlterConfigs, which the client lacks: its AlterConfigs resets every setting left out."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -13,7 +13,7 @@ _TOPIC = 2
 _SET = 0
 
 
-class _Answer(Response):
+class _Response(Response):
     API_KEY = 44  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType] - as the client's own do
     API_VERSION = 0  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType] - the same
     SCHEMA = Schema(
@@ -30,10 +30,10 @@ class _Answer(Response):
     )
 
 
-class _Question(RequestStruct):
+class _Request(RequestStruct):
     API_KEY = 44
     API_VERSION = 0
-    RESPONSE_TYPE = _Answer
+    RESPONSE_TYPE = _Response
     SCHEMA = Schema(
         (
             "resources",
@@ -50,13 +50,13 @@ class _Question(RequestStruct):
     )
 
 
-class _IncrementalAlterConfigs(Request[_Question]):
+class _IncrementalAlterConfigs(Request[_Request]):
     API_KEY = 44
 
     def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         self._settings = settings
 
-    def build(self, request_struct_class: type[_Question]) -> _Question:
+    def build(self, request_struct_class: type[_Request]) -> _Request:
         resources = [
             (_TOPIC, topic, [(name, _SET, value) for name, value in changed.items()])
             for topic, changed in self._settings.items()
@@ -65,7 +65,7 @@ class _IncrementalAlterConfigs(Request[_Question]):
 
 
 async def set_topic_settings(admin: KafkaAdmin, settings: Mapping[str, Mapping[str, str]]) -> None:
-    """Set these settings of each topic, and leave all others as they are. Raises: the KafkaError that was answered."""
+    """Set these settings of each topic, and leave all others as they are. Raises: the KafkaError of the response."""
     client = cast("Any", admin)
     answer = await client._send_request(_IncrementalAlterConfigs(settings))  # noqa: SLF001 - the client has no public way
     for code, reason, _, topic in answer.responses:

@@ -1,4 +1,4 @@
-"""The newest record of a partition, as far as it is committed; and whether anything was ever written to one."""
+"""Read the newest committed record of a partition, and whether anything was ever written to one."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ TAIL_RECORDS = 100
 async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | None:
     """Return the value of the newest committed record, or None where there is none.
 
-    Only of use once whoever wrote before has been fenced: what is still open then is not to come any more.
+    Call it once earlier writers are fenced: their open transactions can then no longer be committed.
     Raises: KafkaError while the broker cannot be reached.
     """
     async with running(_consumer(bootstrap, "read_uncommitted")) as everything:
