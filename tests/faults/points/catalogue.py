@@ -66,7 +66,7 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
         "projections.rebuild.tables:positions",
         "projections.rebuild.tables:switch",
         "projections.rebuild.tables:_rename",
-        "projections.rebuild.tables:drop",
+        "projections.rebuild.tables:drop_tables",
     ),
 }
 
