@@ -1,4 +1,4 @@
-"""Replies: exactly one for each readable command record. A refusal is an answer, not an error."""
+"""Replies: exactly one for each readable command record. A refusal is a reply, not an error."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class EventReference(Message):
 
 
 class CommandAccepted(Message):
-    """The command holds. events is empty where the fact was on record already; status is the invoice's now."""
+    """The command was accepted. events is empty where the fact was recorded already; status is the invoice's now."""
 
     command_id: str
     command_source: str
@@ -30,7 +30,7 @@ class CommandAccepted(Message):
 class CommandRefused(Message):
     """The command was refused and nothing changed. code is stable; message is for people; details hold the facts.
 
-    invoice_version is there only when the invoice exists and is the caller's.
+    invoice_version is present only when the invoice exists and is the caller's.
     """
 
     command_id: str
@@ -47,18 +47,18 @@ class CommandRefused(Message):
 _ALARMING = {
     # A credit note that no return waits for exists at the tax side all the same.
     "redletter.invoice.RecordCreditNote.v1": ("NO_RETURN_IN_PROGRESS", "INVOICE_ALREADY_REVERSED"),
-    # Only our own clock links replacements: a refusal is a bug of ours.
+    # Only the clock of Redletter links replacements: a refusal is a bug.
     "redletter.invoice.LinkReplacement.v1": ("REISSUE_NOT_FOUND", "INVOICE_NOT_FOUND"),
 }
 
 
 def is_alarming(command_type: str, code: str) -> bool:
-    """Tell whether somebody must look at a refusal."""
+    """Tell whether a refusal needs attention."""
     return code in _ALARMING.get(command_type, ())
 
 
 def reply_id(topic: str, partition: int, offset: int) -> str:
-    """Return the id of the reply to the record at this place. Every record gets one, so that its place is a good id."""
+    """Return the id of the reply to a record. Every record gets one reply, so its place in Kafka is the id."""
     return f"{topic}-{partition}-{offset}"
 
 

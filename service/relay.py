@@ -1,8 +1,8 @@
 """The relay: publishes the log in order, exactly once.
 
 Relays share the partitions of the log as members of a group. Each partition has a transactional id of its own, and its
-position travels in the same Kafka transaction as its messages, so a crash neither repeats nor loses one, and whoever
-had the partition before is fenced. A transaction ends only where a command ends: its events and its reply are never
+position travels in the same Kafka transaction as its messages, so a crash neither repeats nor loses one, and the
+owner before is fenced. A transaction ends only where a command ends: its events and its reply are never
 torn apart.
 """
 
@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 
 KEY = b"relay"
 PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC)
-TELL_EVERY = 1.0
+NOTE_EVERY = 1.0
 """Seconds between two notes of how far the log is published."""
 FENCED_PAUSE = 3.0
 """Seconds until a partition that another process took is tried again; a member that was thrown out learns it before."""
 STOPPED_PAUSE = 10.0
-"""Seconds until a partition whose publication stopped is tried again: somebody must mend it meanwhile."""
+"""Seconds until a partition whose publication stopped is tried again: an operator has to repair it first."""
 MAX_PAUSE = 2.0
 LOG_EVERY = 15
 """Failures in a row of which one is logged, the first among them."""
@@ -43,7 +43,7 @@ class PositionMissing(Exception):
     """Nobody knows how far a partition is published, although something was. Nothing may be published then."""
 
 
-class _Held:
+class _PartitionRelay:
     """One partition of the log, while this process holds it."""
 
     def __init__(self, addresses: Addresses, partition: int, entries: LogReader, news: News) -> None:
@@ -58,24 +58,24 @@ class _Held:
         self.position = GENESIS
 
     async def publish_for_ever(self) -> None:
-        """Publish until cancelled, anew after every failure."""
+        """Publish until cancelled, and start again after every failure."""
         failures = 0
         while True:
             before, pause = self.position, 0.0
             try:
                 await self._publish()
             except Fenced:
-                log.warning("another relay took a partition", partition=self._partition)
+                log.warning("relay_fenced", partition=self._partition)
                 pause = FENCED_PAUSE
             except (PositionMissing, LogDiffers) as error:
-                log.error("publication stopped", partition=self._partition, why=str(error))  # noqa: TRY400 - it is told in full
+                log.error("publication_stopped", partition=self._partition, why=str(error))  # noqa: TRY400 - the reason says all
                 pause = STOPPED_PAUSE
             except TooLarge as error:
-                log.info("some messages are too large for Kafka", partition=self._partition, messages=str(error))
+                log.info("batch_too_large", partition=self._partition, messages=str(error))
             except Exception as error:  # noqa: BLE001 - whatever it is, the partition is not given up
                 failures = failures + 1 if self.position == before else 1
                 if failures % LOG_EVERY == 1:
-                    log.warning("publication failed", partition=self._partition, why=repr(error), failures=failures)
+                    log.warning("publication_failed", partition=self._partition, why=repr(error), failures=failures)
                 pause = min(0.1 * 2**failures, MAX_PAUSE)
             await asyncio.sleep(pause)
 
@@ -85,7 +85,7 @@ class _Held:
             await producer.start()
             try:
                 self.position = await self._last_position(producer)
-                log.info("relay goes on", partition=self._partition, position=self.position.place)
+                log.info("relay_resumed", partition=self._partition, position=self.position.place)
                 await self._publish_from_here(producer, grown)
             finally:
                 await producer.stop()
@@ -98,7 +98,7 @@ class _Held:
         if await ever_written(self._addresses.kafka, [TopicPartition(topic, self._partition) for topic in PUBLISHED]):
             msg = (
                 f"partition {self._partition} of {RELAY_TOPIC} holds no position although messages were published; "
-                "restore it before going on"
+                "restore it first"
             )
             raise PositionMissing(msg)
         # Alone, before anything is published: killed in its first transaction, a relay would otherwise leave traces
@@ -146,7 +146,7 @@ class _Held:
                 raise RuntimeError(msg)
             self._refused.add(row.place)
             log.error(
-                "entry too large for Kafka: a stand-in is published in its place",
+                "entry_replaced_by_stand_in",
                 partition=self._partition,
                 place=row.place,
                 kind=row.kind,
@@ -168,7 +168,7 @@ class _Relay:
         self._addresses = addresses
         self.entries = LogReader(addresses.database)
         self._news = News()
-        self._held: dict[int, tuple[_Held, asyncio.Task[None]]] = {}
+        self._held: dict[int, tuple[_PartitionRelay, asyncio.Task[None]]] = {}
 
     async def hold(self, partitions: frozenset[int]) -> None:
         """Hold exactly these partitions; return when the others are let go."""
@@ -177,28 +177,28 @@ class _Relay:
             task.cancel()
         await asyncio.gather(*gone, return_exceptions=True)
         for partition in partitions - self._held.keys():
-            held = _Held(self._addresses, partition, self.entries, self._news)
+            held = _PartitionRelay(self._addresses, partition, self.entries, self._news)
             self._held[partition] = (held, asyncio.create_task(held.publish_for_ever()))
 
     async def listen(self) -> None:
-        """Hear of news until cancelled."""
+        """Listen for entries until cancelled."""
         async for attempt in stamina.retry_context(on=psycopg.Error, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
                 await self._news.listen(self._addresses.database)
 
-    async def tell(self) -> None:
+    async def note_places(self) -> None:
         """Note now and then how far the log is published, until cancelled."""
-        told: dict[int, int] = {}
+        noted: dict[int, int] = {}
         while True:
-            await asyncio.sleep(TELL_EVERY)
+            await asyncio.sleep(NOTE_EVERY)
             places = {partition: held.position.place for partition, (held, _) in self._held.items()}
-            if news := {partition: place for partition, place in places.items() if told.get(partition) != place}:
+            if news := {partition: place for partition, place in places.items() if noted.get(partition) != place}:
                 try:
-                    await self.entries.told(news)
+                    await self.entries.note_published(news)
                 except psycopg.Error as error:
-                    log.debug("how far the log is published was not noted", error=str(error))
+                    log.debug("published_places_not_noted", error=str(error))
                 else:
-                    told = places
+                    noted = places
 
 
 async def run(addresses: Addresses) -> None:
@@ -207,7 +207,7 @@ async def run(addresses: Addresses) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())
-            tasks.create_task(relay.tell())
+            tasks.create_task(relay.note_places())
             tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))
     finally:
         await relay.entries.close()

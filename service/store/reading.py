@@ -49,8 +49,8 @@ class LogRow(NamedTuple):
     @property
     def identity(self) -> str:
         """What tells this entry from any other, and from what might come to stand in its place."""
-        told = (self.place, self.kind, self.name, self.id, self.subject, self.version, self.at.astimezone(UTC))
-        digest = blake2b(repr(told).encode(), digest_size=16)
+        facts = (self.place, self.kind, self.name, self.id, self.subject, self.version, self.at.astimezone(UTC))
+        digest = blake2b(repr(facts).encode(), digest_size=16)
         for part in (self.key, self.value):
             digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         return digest.hexdigest()
@@ -116,9 +116,9 @@ class LogReader:
         rows = await self._rows(_COMMAND, wanted | {"end": end[0][0]})
         return _behind(partition, position, rows)
 
-    async def told(self, places: dict[int, int]) -> None:
-        """Tell how far partitions are published, for people to see."""
-        await self.execute(_TOLD, {"partitions": list(places), "places": list(places.values())})
+    async def note_published(self, places: dict[int, int]) -> None:
+        """Note how far partitions are published, for the operations board."""
+        await self.execute(_NOTE_PUBLISHED, {"partitions": list(places), "places": list(places.values())})
 
     async def execute(self, query: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:
         """Run a statement, and return its rows if it has any."""
@@ -243,7 +243,7 @@ _END: LiteralString = """
             where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
     ) as ends
 """
-_TOLD: LiteralString = """
+_NOTE_PUBLISHED: LiteralString = """
     update redletter.published as p set place = t.place
     from unnest(%(partitions)s::int[], %(places)s::bigint[]) as t (partition, place)
     where p.partition = t.partition and p.place < t.place

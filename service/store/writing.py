@@ -1,8 +1,8 @@
 """The event store: three queries load what a batch needs, one transaction writes all that comes of it.
 
-Built on the recorder of the `eventsourcing` library: its table, over a session of ours. After a connection lost at the
-commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not where the
-batch starts from: PositionLost, and the batch is dropped, as it should be.
+Built on the recorder of the `eventsourcing` library: its table, over the project's own session. After a connection lost
+at the commit nobody knows whether it happened; the same batch is tried again, and if it had, the positions are not
+where the batch starts from: PositionLost, and the batch is dropped, as it should be.
 """
 
 from collections import defaultdict
@@ -52,7 +52,7 @@ class TooMuchToWrite(Exception):
 
 
 class Conflict(Exception):
-    """Somebody else wrote to one of the invoices or claims meanwhile: load and decide again."""
+    """Another worker wrote to one of the invoices or claims: load and decide again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         """Do nothing: the events went in with the rest of the log."""
 
     def _fetch_ids_after_insert_events(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the same
-        """Return no ids: the places in the log are nobody's business but the relays'."""
+        """Return no ids: only relays read the places in the log."""
 
 
 class _Datastore(PostgresDatastore):
-    """The library's access to the database, over a session of ours: its own would keep five parts of the URL."""
+    """The library's access to the database, over a session with the whole URL: the library keeps five parts of it."""
 
     def __init__(self, database_url: str) -> None:
         super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text")
@@ -141,7 +141,7 @@ class Store:
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where the worker stands on each partition."""
-        # Over a session of its own, since a batch may be in hand.
+        # Over a session of its own, since a batch may be under way.
         with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
             return positions.stored(cur, WORKER_GROUP, partitions)
 

@@ -1,4 +1,4 @@
-"""From a raw record to a command, or to the reasons why it is none. Each record is read alone."""
+"""From a raw record to a command, or to the reasons why it is not one. Each record is read alone."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -35,7 +35,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that is no command. It becomes a dead letter; where id and source are known, it also gets a reply."""
+    """A record that is not a command. It becomes a dead letter; where id and source are known, it also gets a reply."""
 
     record: KafkaRecord
     reason: str

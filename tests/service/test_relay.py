@@ -215,7 +215,7 @@ async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed
             save(store, [event(NUMBERS[0], 3), reply(NUMBERS[0], "3")])
             await until(
                 lambda: _is(
-                    [log["partition"] for log in logs if log["event"] == "publication stopped"][:1], [home(NUMBERS[0])]
+                    [log["partition"] for log in logs if log["event"] == "publication_stopped"][:1], [home(NUMBERS[0])]
                 )
             )
     assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 2

@@ -31,9 +31,9 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     ),
     "relay": (
         *_PRODUCER,
-        "service.relay:_Held._last_position",
+        "service.relay:_PartitionRelay._last_position",
         "service.store.reading:LogReader.after",
-        "service.relay:_Held._publish_rows",
+        "service.relay:_PartitionRelay._publish_rows",
         "transport.producer:TransactionalProducer.publish",
     ),
     "projector": (
