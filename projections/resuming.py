@@ -1,4 +1,4 @@
-"""Take up a read model that has stopped: let the projector try again, or step over the record that it stands at."""
+"""Resume a stopped read model: let the projector try again, or skip the record at which it stopped."""
 
 import time
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _GOES_ON = "delete from projections.stopped where model = %s and topic = %s and 
 
 
 class StoppedPartition(NamedTuple):
-    """Where a read model stands and why. record_offset: None where no record is to blame. now: of the database."""
+    """Where a read model has stopped, and why. record_offset: None if no record is the cause. now: of the database."""
 
     topic: str
     partition: int
@@ -41,7 +41,7 @@ class StoppedPartition(NamedTuple):
 
 
 class NotTried(Exception):
-    """No projector has tried again: none seems to run."""
+    """No projector has tried again; probably none is running."""
 
 
 def stopped_partitions(database: str, model: str) -> list[StoppedPartition]:
@@ -54,7 +54,7 @@ def stopped_partitions(database: str, model: str) -> list[StoppedPartition]:
 
 
 def wait_for_retry(database: str, entry: CatalogueEntry, within: float = _RETRY_SECONDS) -> Sequence[StoppedPartition]:
-    """Wait until every partition has been tried since now; return those that have not gone on.
+    """Wait until every partition has been tried again; return those that are still stopped.
 
     Raises: NotTried, psycopg.Error.
     """
@@ -73,9 +73,9 @@ def wait_for_retry(database: str, entry: CatalogueEntry, within: float = _RETRY_
 
 
 def skip_records(database: str, entry: CatalogueEntry) -> list[StoppedPartition]:
-    """Move past the record that each stopped partition stands at, and keep a note of it; return where that was.
+    """Skip the record at which each partition has stopped, and note it in the database; return where that was.
 
-    Raises: PositionLost when a projector has moved on meanwhile; psycopg.Error.
+    Raises: PositionLost when a projector has moved on; psycopg.Error.
     """
     skipped = [one for one in stopped_partitions(database, entry.name) if one.record_offset is not None]
     with connect(database, "projections") as connection, connection.transaction(), connection.cursor() as cur:

@@ -1,1 +1,1 @@
-"""Charges: which invoice each is on, and which may be invoiced anew."""
+"""Charges: which invoice each is on, and which may be invoiced again."""

@@ -36,7 +36,7 @@ _FILTERS: dict[LiteralString, str] = {
 
 
 class ChargeLine(Message):
-    """Where a charge stands: on an invoice, free to be invoiced anew, or asked for."""
+    """Where a charge stands: on an invoice, free to be invoiced again, or requested."""
 
     charge_id: ChargeId
     amount: Money

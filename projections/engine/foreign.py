@@ -1,4 +1,4 @@
-"""Records that somebody else wrote to a topic of ours: they stop nothing, and none of their text becomes a key."""
+"""Records that a foreign program wrote to our topics: they stop nothing, and none of their text becomes a key."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from transport.records import KafkaRecord
 log = structlog.get_logger(__name__)
 
 UNKNOWN = "unknown"
-"""Stands for every name that is none of ours: keys and metric labels must not grow with what publishers think of."""
+"""Stands for every unknown name: keys and metric labels must not grow with what publishers invent."""
 MAX_TIMESTAMP_MS = 253_402_300_799_000
 """The last moment of the year 9999, in milliseconds since 1970: PostgreSQL and Python take none that is much later."""
 

@@ -1,4 +1,4 @@
-"""Which read models cannot go on, where and why: written where the api and every operator can see it."""
+"""Which read models have stopped, where and why: stored where the api and every operator can see it."""
 
 from collections.abc import Collection, Mapping
 from typing import LiteralString, NamedTuple
@@ -69,7 +69,7 @@ _ALL = """
 
 
 class Stopped(Message):
-    """A read model that has stopped on these partitions; the others go on, and queries tell what it knew until then."""
+    """A read model that has stopped on these partitions. Others continue; queries show what it knew until then."""
 
     model: str
     partitions: list[int]
@@ -78,7 +78,7 @@ class Stopped(Message):
 
 
 class Stop(NamedTuple):
-    """Why a partition cannot go on. next: its position. record_offset: None where no record is to blame."""
+    """Why a partition has stopped. next: its position. record_offset: None if no record is the cause."""
 
     next: int
     record_offset: int | None
@@ -93,7 +93,7 @@ class Retired(Exception):
 
 
 class Health:
-    """Tells of one read model on which partitions it cannot go on."""
+    """Records on which partitions one read model has stopped."""
 
     def __init__(self, database: str, model: str, code: str = "") -> None:
         """``code``: the fingerprint of what writes the rows."""
@@ -120,15 +120,15 @@ class Health:
             cur.execute(_GOES_ON, (*_columns(partitions), self._model))
 
     def went_on(self, partitions: Collection[TopicPartition]) -> None:
-        """Learn that what went on is committed."""
+        """Note that the partitions run again, once that is committed."""
         for partition in self._stopped.intersection(partitions):
-            log.info("read_model_goes_on", model=self._model, topic=partition.topic, partition=partition.partition)
+            log.info("read_model_resumed", model=self._model, topic=partition.topic, partition=partition.partition)
         self._stopped -= frozenset(partitions)
         for partition in partitions:
             self._told.pop(partition, None)
 
     def clear(self, partitions: Collection[TopicPartition]) -> None:
-        """Say that these partitions go on, outside of any other work, whoever said that they do not.
+        """Record that these partitions run again, in a transaction of its own, whichever process had recorded the stop.
 
         Raises: psycopg.Error.
         """
@@ -137,7 +137,7 @@ class Health:
         self.went_on(partitions)
 
     def stopped(self, stops: Mapping[TopicPartition, Stop]) -> None:
-        """Say that these partitions cannot go on. A database that is away cannot be told; it tells that itself."""
+        """Record that these partitions have stopped. While the database is down, nothing is recorded."""
         ordered = sorted(stops)
         for partition in ordered:
             if self._told.get(partition) != (why := stops[partition].why):

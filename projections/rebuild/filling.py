@@ -31,7 +31,7 @@ MAX_STALL_SECONDS_WHILE_PAUSED = 10.0
 
 PartitionOffsets = dict[TopicPartition, int]
 Progress = Callable[[int, int], None]
-"""Told (records done, records in all), both counted as offsets."""
+"""Called with (records done, records in all), both counted as offsets."""
 
 
 class CannotFold(Exception):
@@ -39,7 +39,7 @@ class CannotFold(Exception):
 
 
 class Stalled(Exception):
-    """Records that the live read model has read do not come."""
+    """Records that the live read model has read are not delivered."""
 
 
 class Filling:
@@ -54,7 +54,7 @@ class Filling:
         self.at: PartitionOffsets = {}
 
     async def begin(self, partitions: Sequence[TopicPartition]) -> None:
-        """Go on from where the new tables are."""
+        """Continue from where the new tables are."""
         self.at = await self.stored(partitions)
         self._consumer.assign(list(partitions))
         for partition, position in self.at.items():

@@ -41,10 +41,10 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it.
+    """The result of a rebuild or a verification.
 
     same: whether live and fresh rows are alike; None when other code had made the live ones. stopped: why the live read
-    model does not go on all the same.
+    model has stopped.
     """
 
     rows: int
@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """How progress is told: numbers, and sentences."""
+    """Where progress is reported: as numbers, and as sentences."""
 
     progress: Progress
     say: Callable[[str], None]
@@ -64,9 +64,9 @@ class ProgressReport:
 async def rebuild(
     addresses: Addresses, entry: CatalogueEntry, told: ProgressReport, grace: float = _GRACE_SECONDS
 ) -> Outcome:
-    """Fill new tables and put them in the place of the live ones. Queries are answered all the way through.
+    """Fill new tables and put them in the place of the live ones. Queries are answered throughout.
 
-    Goes on where an interrupted one by the same code was.
+    Resumes an interrupted rebuild by the same code.
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
     code = entry.fingerprint
@@ -75,7 +75,7 @@ async def rebuild(
             await _catch_up(addresses, entry, fill, told, code)
             outcome = await _compared(addresses, entry, fill, code)
             await _switch(addresses, entry, fill, code)
-        told.say("switched; the tables from before are dropped in a moment")
+        told.say("switched; the old tables are dropped in a moment")
         await asyncio.sleep(grace)
         with _transaction(addresses) as cur:
             tables.drop_tables(cur, entry, OLD)
@@ -100,7 +100,7 @@ async def verify(addresses: Addresses, entry: CatalogueEntry, told: ProgressRepo
 
 @contextmanager
 def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
-    """Drop new tables that this code cannot fill: given again, it would only fail there once more."""
+    """Drop new tables that this code cannot fill: another attempt would only fail at the same record."""
     try:
         yield
     except CannotFold:
@@ -110,7 +110,7 @@ def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[Non
 
 
 async def _stopped_still(addresses: Addresses, entry: CatalogueEntry) -> tuple[str, ...]:
-    """Return why the live read model does not go on in its new tables, once a projector has tried."""
+    """Return why the live read model does not resume in its new tables, once a projector has tried."""
     try:
         stops = await asyncio.to_thread(resuming.wait_for_retry, addresses.database, entry)
     except resuming.NotTried as error:
@@ -125,7 +125,7 @@ async def _catch_up(
     with _transaction(addresses) as cur:
         resumed = tables.begin(cur, entry, code)
     if resumed:
-        told.say("going on where an interrupted rebuild was")
+        told.say("resuming an interrupted rebuild")
     await fill.begin(await _partitions(addresses, entry))
     while (behind := _behind(fill, targets := _live(addresses, entry))) > _MAX_RECORDS_BEHIND_TO_PAUSE:
         if behind > shares.MIN_RECORDS_FOR_PROCESSES:
@@ -152,7 +152,7 @@ def _indexed(addresses: Addresses, entry: CatalogueEntry) -> bool:
 
 
 async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, code: str) -> Outcome:
-    """Compare with the live tables as they are at one moment; they go on meanwhile."""
+    """Compare with the live tables as they are at one moment; they keep changing."""
     with connect(addresses.database, _ROLE, autocommit=False) as connection, connection.cursor() as cur:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         at = tables.positions(cur, entry.consumer, entry)

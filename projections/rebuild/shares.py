@@ -43,7 +43,7 @@ async def fill(
 
 
 async def _tell(own: Filling, targets: Mapping[TopicPartition, int], progress: Progress) -> None:
-    """Tell the progress: each transaction of the processes stores the positions with the rows."""
+    """Report progress: each transaction of the processes stores the positions with the rows."""
     total = sum(targets.values())
     while True:
         progress(sum((await own.stored(list(targets))).values()), total)

@@ -183,7 +183,7 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(
         assert contents(addresses, "charges") == before
         interrupted_at = done[-1]
         await rebuild(addresses, MODELS["charges"], ProgressReport(lambda at, _: done.append(at), said.append), grace=0)
-    assert any("going on" in sentence for sentence in said)
+    assert any("resuming" in sentence for sentence in said)
     assert done[done.index(interrupted_at) + 1] > interrupted_at
     assert contents(addresses, "charges") == before
 
@@ -230,7 +230,7 @@ async def test_a_rebuild_whose_process_was_killed_goes_on_where_it_was(addresses
             await until(nobody_left)
             assert contents(addresses, "status") == before
             _, told = await asyncio.to_thread(command(worth_it).communicate, timeout=60)
-            assert "going on where an interrupted rebuild was" in told.decode()
+            assert "resuming an interrupted rebuild" in told.decode()
             assert contents(addresses, "status") == before
             assert (await verify(addresses, MODELS["status"], quietly())).same is True
             assert tables_left(addresses) == []

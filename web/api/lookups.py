@@ -58,7 +58,7 @@ def router(reader: Reader) -> APIRouter:
 
     @routes.get("/charges", tags=["charges"], responses={200: {"model": ChargesPage}}, response_class=Response)
     async def charge_list(request: Request, query: Annotated[ChargesQuery, Query()]) -> Response:
-        """Charges by id: which invoice each is on, and which may be invoiced anew."""
+        """Charges by id: which invoice each is on, and which may be invoiced again."""
         after = cursors.read(query.cursor, CHARGE_CURSOR) if query.cursor else None
         wanted = ChargeFilter(query.account_id, query.state, after, query.limit)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
@@ -75,7 +75,7 @@ def router(reader: Reader) -> APIRouter:
         response_class=Response,
     )
     async def red_font_form(request: Request, number: str, query: Annotated[FormQuery, Query()]) -> Response:
-        """Tell a form as the tax side last did, and the invoice that it serves."""
+        """Show a form as last reported by the tax side, and the invoice for which it is used."""
         found = await reader.read(lambda connection: forms.of(connection, number)) if "\0" not in number else None
         if found is None or query.account_id not in (None, found.account_id):
             detail = "No such red-font form was ever named for an invoice."
