@@ -5,7 +5,7 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +17,7 @@ from local.child_server import ChildServer
 from local.kafka_jars import jars
 from local.ports import HOST
 from local.programs import Program
-from local.server import ServerFailed
+from local.server import FolderServer, ServerFailed
 
 _MIB = 1 << 20
 _MAX_RECORD_BYTES = 4 * _MIB
@@ -27,20 +27,10 @@ _JVM = (f"-Xmx{_HEAP_MIB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-class KafkaServer:
-    """The broker whose files lie in a folder. Its ports are chosen once and kept with them."""
+class KafkaServer(FolderServer):
+    """The broker whose files are in a folder. Its ports are chosen once and kept with them."""
 
     name = "kafka"
-
-    def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
-        """folder: its files. say: called with progress that takes a while."""
-        self._folder = folder.resolve()
-        self._say = say
-        self._port = 0
 
     @property
     def address(self) -> str:

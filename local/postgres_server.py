@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
@@ -27,7 +27,7 @@ from local import ports
 from local.child_server import ChildServer
 from local.ports import HOST
 from local.programs import Program
-from local.server import ServerFailed
+from local.server import FolderServer, ServerFailed
 from transport.clients import postgres
 
 _VERSION = 18
@@ -51,20 +51,10 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-class PostgresServer:
-    """The server whose files lie in a folder. Its port and its password are chosen once and kept with them."""
+class PostgresServer(FolderServer):
+    """The server whose files are in a folder. Its port and its password are chosen once and kept with them."""
 
     name = "postgres"
-
-    def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
-        """folder: its files. say: called with progress that takes a while."""
-        self._folder = folder.resolve()
-        self._say = say
-        self._port = 0
 
     @property
     def address(self) -> str:

@@ -1,5 +1,7 @@
 """What `up`, tests and benchmarks know of an embedded server: how it is prepared, run and asked whether it answers."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from local.programs import Program
@@ -30,3 +32,17 @@ class Server(Protocol):
     def answers(self) -> bool:
         """Tell whether it answers a client now."""
         ...
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class FolderServer:
+    """What the embedded servers have in common: a folder, and a port that is kept in it."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = _silent) -> None:
+        """folder: its files. say: called with progress that takes a while."""
+        self._folder = folder.resolve()
+        self._say = say
+        self._port = 0

@@ -182,6 +182,6 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 def _sentence(error: ErrorDetails) -> str:
     name = variable(str(error["loc"][0]))
     # A database URL holds a password.
-    value = "its value" if name == variable("database_url") else repr(error["input"])
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"{name} cannot be {value}: {reason[0].lower()}{reason[1:]}"
+    value = "" if name == variable("database_url") else f" {error['input']!r}"
+    reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"invalid {name}{value}: {reason[0].lower()}{reason[1:]}"

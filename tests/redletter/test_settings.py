@@ -60,7 +60,7 @@ def test_an_impossible_value_is_named_with_its_variable(
 ) -> None:
     """Every setting has its bounds."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InvalidSettings, match=f"^{variable} cannot be '{value}': "):
+    with pytest.raises(InvalidSettings, match=f"^invalid {variable} '{value}': "):
         read()
 
 

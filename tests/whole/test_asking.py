@@ -137,8 +137,8 @@ async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returni
         },
     )
     assert all("running" in line for line in told.splitlines()[1:])
-    code, told, _ = await user.run("projections", "verify", "all")
-    assert (code, told.count("rows, correct")) == (0, 7)
+    code, told, error = await user.run("projections", "verify", "all")
+    assert (code, told.count("rows, correct")) == (0, 7), error
     code, told, error = await user.run("projections", "rebuild", "status", "charges")
     assert (code, told.count("same as before")) == (0, 2), error
     code, _, error = await user.run("projections", "rebuild", "answered")
