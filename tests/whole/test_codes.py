@@ -9,7 +9,7 @@ import pytest
 
 from events.catalogue import EVENT_TYPES
 from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
-from service.invoice import forms
+from service.invoice import form_fit
 from service.invoice.refusal_kinds import Refusal, RuleCode
 from tests.faults.support.running import Roles
 from tests.service.support.orders import ask_simply, observe, register
@@ -44,7 +44,7 @@ def outcome(events: tuple[AnyInvoiceEvent, ...]) -> str:
 
 def test_every_code_and_every_event_has_its_story() -> None:
     assert set(REFUSALS) == set(get_args(RuleCode))
-    assert set(forms._BY_STATE.values()) <= set(ENDS)
+    assert set(form_fit._BY_STATE.values()) <= set(ENDS)
     overdue_and_refused = {"ReturnOverdue", "ReturnRefused"}  # one needs days to pass, the other has many stories
     assert {f"{name}.v1" for name in {*ACCEPTED, *overdue_and_refused}} == set(EVENT_TYPES)
 
