@@ -8,7 +8,7 @@ import pytest
 
 from tests.house.test_house import ROOT
 
-ROOMS = ("events", "rules", "web", "local", "tax_simulator", "redletter")
+ROOMS = ("events", "rules", "service", "projections", "web", "transport", "local", "tax_simulator", "redletter")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|[a-z]+")
 PASSED_ON = {
