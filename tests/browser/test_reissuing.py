@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from events.commands import LinkReplacement
+from events.invoice_events import ReissueRequested
 from tests.browser.support.site import Site, dialog_of, faulty, row
 from tests.service.support.orders import ask_simply, charge, register, replaces
 
@@ -33,7 +34,7 @@ async def test_a_new_invoice_is_requested_and_its_number_appears_by_itself(site:
     await expect(page.get_by_role("row", name=f"{number}-oss")).to_contain_text("Released")
 
     await site.client.until(lambda: "ReissueRequested" in site.events(number), "the request")
-    (reissue_id,) = [event.reissue_id for event in site.client.of(number) if type(event).__name__ == "ReissueRequested"]
+    (reissue_id,) = [event.reissue_id for event in site.client.of(number) if isinstance(event, ReissueRequested)]
     for command in (
         register(new, kind="general", charges=[charge(f"{number}-ecs")], replaces=replaces(number, reissue_id)),
         LinkReplacement(invoice_number=number, reissue_id=reissue_id, replacement_number=new),

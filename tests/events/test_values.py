@@ -95,7 +95,7 @@ def test_every_amount_survives_writing_and_reading(amount: Decimal) -> None:
         (Sha256, f'"{"g" * 64}"'),
     ],
 )
-def test_a_value_of_another_shape_is_refused(kind: object, written: str) -> None:
+def test_a_value_of_another_shape_is_refused(kind: Any, written: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter[object](kind).validate_json(written)
 
@@ -123,7 +123,7 @@ LONGEST = {AccountId: 64, ChargeId: 64, ReturnId: 64, ReissueId: 64, RequestedBy
 
 
 @pytest.mark.parametrize(("kind", "longest"), LONGEST.items())
-def test_identifiers_and_names_have_a_bound_in_characters(kind: object, longest: int) -> None:
+def test_identifiers_and_names_have_a_bound_in_characters(kind: Any, longest: int) -> None:
     text = TypeAdapter[str](kind)
     assert text.validate_python("云" * longest) == "云" * longest
     assert text.validate_python("a b") == "a b"
@@ -136,7 +136,7 @@ def test_identifiers_and_names_have_a_bound_in_characters(kind: object, longest:
     "deceptive",
     ["", " ", "\u3000", " a", "a ", "a\u00a0", "a\n", "a\nb", "a\x1b[2J", "a\x7f", "a\u009b", "a\u202eb", "a\u2069"],
 )
-def test_identifiers_and_names_look_like_what_they_are(kind: object, deceptive: str) -> None:
+def test_identifiers_and_names_look_like_what_they_are(kind: Any, deceptive: str) -> None:
     with pytest.raises(ValidationError, match="no blank at either end and no control or bidirectional"):
         TypeAdapter[str](kind).validate_python(deceptive)
 
@@ -161,5 +161,5 @@ def test_sellers_and_buyers_have_names() -> None:
         (Sha256, "0A" * 32),
     ],
 )
-def test_codes_details_addresses_and_digests_are_kept_as_written(kind: object, written: str) -> None:
+def test_codes_details_addresses_and_digests_are_kept_as_written(kind: Any, written: str) -> None:
     assert TypeAdapter[str](kind).validate_python(written) == written

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def publish(bootstrap: str, records: Iterable[Hurt]) -> list[Place]:
 
 
 @asynccontextmanager
-async def measured(roles: Roles) -> AsyncIterator[dict[str, int]]:
+async def measured(roles: Roles) -> AsyncGenerator[dict[str, int]]:
     """Watch the resident memory of every role, and tell the most that each had, in bytes."""
     most: Counter[str] = Counter()
 

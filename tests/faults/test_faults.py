@@ -5,7 +5,7 @@ import itertools
 import os
 import random
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +116,7 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
 
 
 async def under(
-    hurt: Callable[[], Awaitable[None]], system: System, invoices: int, noise: int, abreast: int = 1000
+    hurt: Callable[[], Coroutine[None, None, None]], system: System, invoices: int, noise: int, abreast: int = 1000
 ) -> None:
     """Play the load for as long as the system is being hurt; then check every partition, and all the evidence."""
     hurting = asyncio.create_task(hurt())

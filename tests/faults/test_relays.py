@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Writing:
         save(self._store, [row for n in NUMBERS for row in (event(n, self.rounds), reply(n, f"{n}-{self.rounds}"))])
 
     @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
+    async def going_on(self) -> AsyncGenerator[None]:
         """Write for the length of a block."""
 
         async def write() -> None:

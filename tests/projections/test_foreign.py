@@ -1,7 +1,7 @@
 """What others write to topics of ours, and the names that publishers think of, stop no read model and flood no key."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, LiteralString
 
@@ -28,7 +28,7 @@ def reply(command_type: str = KNOWN, **more: object) -> bytes:
 
 
 @contextmanager
-def project(tables: Addresses, name: str, messages: Sequence[OutgoingRecord]) -> Iterator[None]:
+def project(tables: Addresses, name: str, messages: Sequence[OutgoingRecord]) -> Generator[None]:
     """Let a read model handle the messages as one batch, and go on with another after it."""
     entry = MODELS[name]
     partition = TopicPartition(entry.topic, 0)
@@ -120,10 +120,10 @@ def letters(tables: Addresses, *all_headers: Headers) -> list[Any]:
     ids=lambda value: repr(value)[:40],
 )
 def test_a_foreign_record_among_the_dead_letters_is_left_out(tables: Addresses, but: dict[str, bytes | None]) -> None:
-    found = letters(tables, list((LETTER | but).items()), [], list(LETTER.items()))
+    found = letters(tables, list({**LETTER, **but}.items()), [], list(LETTER.items()))
     assert found == [(1, "MALFORMED_COMMAND", "why")]
 
 
 def test_what_is_kept_of_a_dead_letter_is_bounded(tables: Addresses) -> None:
     long = {"dl_error": "Ü".encode() * 9000, "dl_reason": b"any text \x00 at all"}
-    assert letters(tables, list((LETTER | long).items())) == [(1, "unknown", "Ü" * 2048)]
+    assert letters(tables, list({**LETTER, **long}.items())) == [(1, "unknown", "Ü" * 2048)]

@@ -11,6 +11,7 @@ from events.catalogue import json_of
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
+    InvoiceIssued,
     InvoiceReturned,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -114,7 +115,9 @@ def test_a_return_is_due_when_its_revision_says() -> None:
 def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[AnyInvoiceEvent]) -> None:
     line = folded(invoices.fold, events)
     assert line.status == folded(status.fold, events)
-    assert (line.issued.total_amount, line.issued.kind) == (events[0].total_amount, events[0].kind)
+    first = events[0]
+    assert isinstance(first, InvoiceIssued)
+    assert (line.issued.total_amount, line.issued.kind) == (first.total_amount, first.kind)
 
 
 @pytest.mark.parametrize("fold", FOLDS)

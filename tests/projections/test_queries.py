@@ -231,8 +231,8 @@ async def test_who_has_an_answer_already_is_not_sent_it_again(tables: Addresses,
 
 def chain() -> tuple[list[AnyInvoiceEvent], list[AnyInvoiceEvent]]:
     """An original whose charge went on to a replacement, which was itself returned."""
-    original = [*STORY, facts.reissue_requested(), facts.replaced()]
-    replacement = [
+    original: list[AnyInvoiceEvent] = [*STORY, facts.reissue_requested(), facts.replaced()]
+    replacement: list[AnyInvoiceEvent] = [
         invoice(facts.REPLACEMENT, charge="c1"),
         *of(facts.REPLACEMENT, facts.requested_simply(return_id="r2"), facts.confirmed(return_id="r2")),
         *of(

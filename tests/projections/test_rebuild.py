@@ -1,5 +1,7 @@
 """A read model is filled anew beside the live one, compared, and switched to, while events come and queries go on."""
 
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
+
 import asyncio
 import os
 import signal

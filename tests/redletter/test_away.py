@@ -1,5 +1,7 @@
 """Commands for people while Kafka or PostgreSQL is frozen or away: a sentence within a bound, and no stack."""
 
+# pyright: reportUnknownLambdaType=false
+
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,7 @@
 """Logs during an outage, and with text from outside."""
 
+# pyright: reportPrivateUsage=false
+
 import subprocess
 import sys
 from itertools import pairwise

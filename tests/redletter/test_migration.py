@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from events.topics import RELAY_TOPIC
-from redletter.migration import migrate
+from redletter.migration import create_or_upgrade
 from transport.addresses import Addresses
 from transport.topics import TopicMismatch
 
@@ -25,4 +25,4 @@ async def test_a_relay_topic_of_one_partition_is_said_to_be_of_an_earlier_form(a
     finally:
         await admin.close()
     with pytest.raises(TopicMismatch, match="made before the log had partitions"):
-        await asyncio.to_thread(migrate, addresses, 8)
+        await asyncio.to_thread(create_or_upgrade, addresses, 8)

@@ -1,5 +1,7 @@
 """`send` reads lines and picks topics; with a stand-in for the worker, its exit codes."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import json
 import socket

@@ -9,7 +9,7 @@ class ApacheKafkaContainer(KafkaContainer):
     def configure(self) -> None:
         """Say what the image's own settings do not: two listeners, a controller, one copy of everything."""
         listeners = f"{self.listeners},CONTROLLER://0.0.0.0:9094"
-        self.wait_for = "Kafka Server started"
+        self.wait_for = "Kafka Server started"  # pyright: ignore[reportAttributeAccessIssue] - the library's own way
         for name, value in {
             "NODE_ID": "1",
             "PROCESS_ROLES": "broker,controller",

@@ -54,11 +54,13 @@ def _no_containers() -> str | None:
             client.ping()
     except DockerException as error:
         return f"no Docker engine answers ({type(error).__name__})"
+    image = ""
     try:
         with closing(docker.from_env(timeout=300)) as client:
             have = {tag for image in client.images.list() for tag in image.tags}
             for image in {KAFKA_IMAGE, POSTGRES_IMAGE} - have:
-                client.images.pull(*image.split(":"))
+                name, _, tag = image.partition(":")
+                client.images.pull(name, tag=tag)
     except DockerException as error:
         return f"the Docker engine has no image {image} and cannot pull it ({type(error).__name__})"
     return None

@@ -1,5 +1,7 @@
 """Positions are only good for the log they were taken from."""
 
+# pyright: reportUnknownLambdaType=false
+
 import asyncio
 from typing import Any
 from uuid import UUID

@@ -1,6 +1,9 @@
 """Topics are created with their settings, and never silently differ from them."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -124,4 +127,4 @@ async def config(addresses: Addresses, topic: str) -> dict[str, str]:
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     finally:
         await admin.close()
-    return {name: value for name, value, *_ in answer.resources[0][4]}
+    return {name: value for name, value, *_ in cast("Any", answer).resources[0][4]}

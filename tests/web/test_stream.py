@@ -1,5 +1,7 @@
 """What the stream keeps and whom it serves, without servers."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import json
 import tracemalloc

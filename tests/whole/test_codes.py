@@ -1,5 +1,7 @@
 """Every code of the rules, and every event: once on the rules alone, and once through real Kafka."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +12,8 @@ import pytest
 from events.catalogue import EVENT_TYPES
 from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
 from service.invoice import form_fit
-from service.invoice.refusal_kinds import Refusal, RuleCode
+from service.invoice.refusal_kinds import RuleCode
+from service.invoice.refusals import Refusal
 from tests.faults.support.running import Roles
 from tests.service.support.orders import ask_simply, observe, register
 from tests.service.support.scenario import Scenario

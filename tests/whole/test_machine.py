@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import httpx
 import pytest
@@ -20,7 +20,8 @@ from events.commands import AnyCommand
 from events.status import InvoiceStatus
 from local import ports
 from projections.status.fold import fold
-from service.invoice.refusal_kinds import Refusal, RuleCode
+from service.invoice.refusal_kinds import RuleCode
+from service.invoice.refusals import Refusal
 from service.invoice.state import status_of
 from tests.faults.support.running import Roles
 from tests.service.support.scenario import Scenario
@@ -94,7 +95,7 @@ def play(world: World, examples: int) -> Counter[str]:
             stateful_step_count=RUN,
             deadline=None,
             derandomize=True,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=cast("Any", list(HealthCheck)),
         ),
     )
     return InThisWorld.reached

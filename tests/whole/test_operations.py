@@ -9,6 +9,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from events.invoice_events import ReturnRequested
 from events.topics import Channel
 from tests.service.support.orders import ask_simply, credit, fail, register
 from tests.whole.conftest import Shared
@@ -37,8 +38,9 @@ async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(shared: Shar
     billing, http = shared.billing, shared.http
     number, other = islice(numbers, 2)
     await billing.tell(register(number, kind="general", charges=[number]))
-    asked = await billing.tell(ask_simply(number))
-    await billing.tell(fail(asked.events[0].return_id, number, code="TAX_PLATFORM_BUSY"))
+    (asked,) = (await billing.tell(ask_simply(number))).events
+    assert isinstance(asked, ReturnRequested)
+    await billing.tell(fail(asked.return_id, number, code="TAX_PLATFORM_BUSY"))
     await billing.tell(register(other, charges=[other]))
     nobody_waits = await billing.tell(credit(other))
     assert nobody_waits.answer == "NO_RETURN_IN_PROGRESS"

@@ -1,5 +1,7 @@
 """Changes pushed to those who listen: nothing missed by who comes back, and nobody slow holds up the rest."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import json
 import socket

@@ -1,5 +1,6 @@
 """One message of every type twice: with every field, and with the fewest. Their bytes are golden."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -144,10 +145,12 @@ STATUS_MORE = {
 }
 
 
-def _two(type_: type[Message], least: dict[str, object], more: dict[str, object] | None = None) -> dict[str, Message]:
+def _two(
+    type_: type[Message], least: Mapping[str, object], more: Mapping[str, object] | None = None
+) -> dict[str, Message]:
     """Make one with the fewest fields and, where there is more to say, one with all."""
     made = {"least": type_.model_validate(least)}
-    return made | ({"full": type_.model_validate(least | more)} if more else {})
+    return made | ({"full": type_.model_validate({**least, **more})} if more else {})
 
 
 MESSAGES: dict[str, dict[str, Message]] = {

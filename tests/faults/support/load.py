@@ -145,14 +145,14 @@ def form_number(number: str) -> str:
 
 
 def _reversal(script: Script) -> None:
-    credit_note = {
+    credit_note: dict[str, Any] = {
         "credit_note_number": f"269{script.number[3:]}",
         "issued_on": "2026-02-14",
         "form_number": form_number(script.number),
         "net_amount": "-100.00",
         "tax_amount": "-6.00",
     }
-    wrong = {**credit_note, "net_amount": "-99.00"}
+    wrong: dict[str, Any] = {**credit_note, "net_amount": "-99.00"}
     script.refused("RecordCreditNote", "CREDIT_NOTE_AMOUNT_MISMATCH", **wrong)
     script.accepted("RecordCreditNote", "CreditNoteIssued", status="reversed_with_credit_note", **credit_note)
     number = credit_note["credit_note_number"]
@@ -163,7 +163,8 @@ def _reversal(script: Script) -> None:
 
 def simple(number: str) -> Script:
     """Write the script of a general invoice: the simple route."""
-    script, own = Script(number), {"account_id": account(number)}
+    script = Script(number)
+    own: dict[str, Any] = {"account_id": account(number)}
     registered = script.accepted("RegisterInvoice", "InvoiceIssued", **_invoice(script, "general"))
     script.again(registered)
     script.reused(registered, remarks="another body")
@@ -187,7 +188,8 @@ def simple(number: str) -> Script:
 
 def form(number: str) -> Script:
     """Write the script of a recorded special invoice: the form route, once refused by the tax side."""
-    script, own = Script(number), {"account_id": account(number)}
+    script = Script(number)
+    own: dict[str, Any] = {"account_id": account(number)}
     ask = {**own, "red_font_form_number": form_number(number), "reason": "wrong_amount", "remarks": f"for {number}"}
     script.accepted("RegisterInvoice", "InvoiceIssued", **_invoice(script, "special"))
     script.refused("RequestReturn", "POSTING_STATUS_UNKNOWN", **own)

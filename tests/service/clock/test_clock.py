@@ -373,7 +373,7 @@ async def test_open_returns_are_revised_when_a_decree_changes_their_due_dates(ad
             "calendar": {"version": "2026", "provisional": False},
         }
         due = DECREED.due(AT)
-        told = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
+        told: dict[str, Any] = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
         revised = ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told)
         await happened(addresses, revised, failed(retry_at=datetime.now(UTC)))
         await until(addresses, lambda found: len(found) >= 2)

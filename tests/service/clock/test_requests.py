@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +125,6 @@ def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
 
 
 def test_revised_due_dates_move_the_reminder() -> None:
-    told = {"due_earliest": AT, "due_latest": DUE, "calendar": Calendar(version="2", provisional=False)}
+    told: dict[str, Any] = {"due_earliest": AT, "due_latest": DUE, "calendar": Calendar(version="2", provisional=False)}
     (delay,) = actions(ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told), issued())
     assert delay == Delay(f"{RETURN}-MarkReturnOverdue", DUE)

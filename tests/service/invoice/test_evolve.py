@@ -67,7 +67,7 @@ def states() -> list[Invoice]:
     return list(seen.values())
 
 
-FITTING = {
+FITTING: dict[type[Invoice], set[str]] = {
     Issued: {"PostingStatusChanged", "ReturnRequested"},
     FormOpen: {
         "PostingStatusChanged",
@@ -86,7 +86,7 @@ FITTING = {
         "ReplacementIssued",
     },
 }
-FITTING |= {FormConfirmed: FITTING[FormOpen], Returned: FITTING[Reversed]}
+FITTING[FormConfirmed], FITTING[Returned] = FITTING[FormOpen], FITTING[Reversed]
 
 
 def test_a_life_goes_through_every_state() -> None:

@@ -1,5 +1,7 @@
 """What is known of an entry's size before it is written, and what it has once it is published."""
 
+from typing import Any
+
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +64,7 @@ def row(entry: LogEntry) -> LogRow:
         case DeadLetterEntry():
             own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]
             names = [b"dl_reason", b"dl_error", b"dl_topic", b"dl_partition", b"dl_offset"]
-            headers = [
+            headers: list[Any] = [
                 [name for name, _ in entry.headers] + names,
                 [v for _, v in entry.headers] + [o.encode() for o in own],
             ]

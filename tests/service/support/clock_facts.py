@@ -27,10 +27,14 @@ RETURN = "return-1"
 HEAD: dict[str, Any] = {"invoice_number": NUMBER, "account_id": "account", "occurred_at": AT}
 
 
+def _head(number: str) -> dict[str, Any]:
+    return {**HEAD, "invoice_number": number}
+
+
 def issued(*, replaces: bool = False, number: str = NUMBER) -> InvoiceIssued:
     """The invoice is on record."""
     return InvoiceIssued(
-        **HEAD | {"invoice_number": number},
+        **_head(number),
         kind="special",
         issued_on=date(2026, 2, 13),
         seller=Seller(name="Seller", tax_id="91330106MA2CFLDG4R"),
@@ -46,7 +50,7 @@ def issued(*, replaces: bool = False, number: str = NUMBER) -> InvoiceIssued:
 def requested(route: Route = "form", *, due_latest: datetime = DUE, number: str = NUMBER) -> ReturnRequested:
     """A return is under way."""
     return ReturnRequested(
-        **HEAD | {"invoice_number": number},
+        **_head(number),
         return_id=RETURN if number == NUMBER else f"return-{number}",
         route=route,
         posting_status="recorded",
@@ -110,7 +114,7 @@ def overdue() -> ReturnOverdue:
 def linked() -> ReplacementIssued:
     """The reissue is closed."""
     return ReplacementIssued(
-        **HEAD | {"invoice_number": ORIGINAL},
+        **_head(ORIGINAL),
         reissue_id="reissue-1",
         replacement_number=NUMBER,
         charge_ids=("c",),

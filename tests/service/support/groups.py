@@ -1,5 +1,7 @@
 """Consumer groups, as Kafka tells of them."""
 
+from typing import Any, cast
+
 from aiokafka.admin import AIOKafkaAdminClient
 
 
@@ -9,7 +11,7 @@ async def members(bootstrap: str, group: str) -> list[object]:
     await admin.start()
     try:
         (described,) = await admin.describe_consumer_groups([group])
-        ((_, _, _, _, _, found, *_),) = described.groups
+        ((_, _, _, _, _, found, *_),) = cast("Any", described).groups
         return list(found)
     finally:
         await admin.close()

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from events.catalogue import COMMAND_TYPES
 from transport.records import ConsumerRecord
@@ -38,7 +38,7 @@ def raw(  # noqa: PLR0913 - a record has many parts
     """Build a record from its bytes. at: when the broker took it."""
     milliseconds = int(at.timestamp() * 1000)
     return ConsumerRecord(
-        topic, 0, offset, milliseconds, 1, key, value, None, len(key or b""), len(value or b""), headers
+        topic, 0, offset, milliseconds, 1, key, value, None, len(key or b""), len(value or b""), cast("Any", headers)
     )
 
 

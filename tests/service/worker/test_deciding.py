@@ -1,5 +1,7 @@
 """A batch: each record decided on what the ones before it left, and none spoiling another."""
 
+# pyright: reportUnknownLambdaType=false
+
 import json
 from collections.abc import Sequence
 from dataclasses import replace

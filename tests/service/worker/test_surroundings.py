@@ -1,5 +1,7 @@
 """A trouble of the surroundings is never held against a command: it waits, and is answered rightly afterwards."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import json
 from collections.abc import Iterator

@@ -5,11 +5,12 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 PARAMETERS = {
@@ -27,7 +28,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def listening(handler: Any) -> Iterator[int]:
+def listening(handler: Any) -> Generator[int]:
     """Serve connections for the length of a block; give the port."""
 
     class Handler(socketserver.BaseRequestHandler):
@@ -41,7 +42,7 @@ def listening(handler: Any) -> Iterator[int]:
 
 
 @contextmanager
-def server_without_tls(heard: list[bytes]) -> Iterator[int]:
+def server_without_tls(heard: list[bytes]) -> Generator[int]:
     """Say no to TLS, and write down whatever comes; give the port."""
 
     def handle(client: socket.socket) -> None:
@@ -55,7 +56,7 @@ def server_without_tls(heard: list[bytes]) -> Iterator[int]:
 
 
 @contextmanager
-def old_server(version: str, encoding: str = "UTF8") -> Iterator[int]:
+def old_server(version: str, encoding: str = "UTF8") -> Generator[int]:
     """Greet as a server of this version with a database of this encoding does, and do nothing else; give the port."""
 
     def handle(client: socket.socket) -> None:
@@ -67,7 +68,7 @@ def old_server(version: str, encoding: str = "UTF8") -> Iterator[int]:
 
 
 @contextmanager
-def pooler(url: str, *, whole_sessions: bool) -> Iterator[str]:
+def pooler(url: str, *, whole_sessions: bool) -> Generator[str]:
     """Stand between clients and the server as PgBouncer does, in session or in transaction mode; give the URL.
 
     In transaction mode the next transaction gets the server process that was last given back.
@@ -94,7 +95,7 @@ def pooler(url: str, *, whole_sessions: bool) -> Iterator[str]:
                 kept = None
 
     with listening(handle) as port:
-        yield psycopg.conninfo.make_conninfo(url, host="127.0.0.1", port=port)
+        yield make_conninfo(url, host="127.0.0.1", port=port)
     for connection in free:
         connection.close()
 

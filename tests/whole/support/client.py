@@ -90,9 +90,9 @@ class Client:
         async for record in consumer:
             headers = {name: value.decode() for name, value in record.headers}
             if record.topic == REPLIES_TOPIC:
-                self.replies.setdefault(headers["ce_causationid"], []).append(json.loads(record.value))
+                self.replies.setdefault(headers["ce_causationid"], []).append(json.loads(record.value or b""))
             else:
-                self.events[headers["ce_id"]] = read_event(stored_name(headers["ce_type"]), record.value)
+                self.events[headers["ce_id"]] = read_event(stored_name(headers["ce_type"]), record.value or b"")
 
 
 @asynccontextmanager

@@ -3,6 +3,8 @@
 Which Redletter it talks to is a `World`: the rules alone, or the roles on real servers.
 """
 
+# pyright: reportPrivateUsage=false
+
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
