@@ -16,8 +16,8 @@ from aiokafka import TopicPartition
 
 from events.names import RELAY_GROUP
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
-from service.store.messages import message, stand_in
-from service.store.reading import GENESIS, LogDiffers, LogReader, LogRow, News, Position
+from service.store.messages import outgoing_record, stand_in
+from service.store.reading import GENESIS, LogDiffers, LogPosition, LogReader, LogRow, News
 from transport import membership
 from transport.addresses import Addresses
 from transport.newest_record import ever_written, newest_value
@@ -52,7 +52,7 @@ class _PartitionRelay:
         self._entries = entries
         self._news = news
         self._apart_until = 0
-        """Up to this place every message travels in a batch of its own: one of them was refused for its size."""
+        """Up to this place every entry travels in a batch of its own: one of them was refused for its size."""
         self._refused: set[int] = set()
         """The places of entries that Kafka refuses, which stand-ins are published for."""
         self.position = GENESIS
@@ -90,11 +90,11 @@ class _PartitionRelay:
             finally:
                 await producer.stop()
 
-    async def _last_position(self, producer: TransactionalProducer) -> Position:
+    async def _last_position(self, producer: TransactionalProducer) -> LogPosition:
         """Return where the partition stands. Only true once whoever had it before has been fenced."""
         newest = await newest_value(self._addresses.kafka, TopicPartition(RELAY_TOPIC, self._partition))
         if newest is not None:
-            return Position.read(newest)
+            return LogPosition.read(newest)
         if await ever_written(self._addresses.kafka, [TopicPartition(topic, self._partition) for topic in PUBLISHED]):
             msg = (
                 f"partition {self._partition} of {RELAY_TOPIC} holds no position although messages were published; "
@@ -111,7 +111,7 @@ class _PartitionRelay:
         while True:
             if rows:
                 some = self._bounded(rows)
-                end = Position.of(some[-1])
+                end = LogPosition.of(some[-1])
                 following, _ = await asyncio.gather(
                     self._entries.after(self._partition, end), self._publish_rows(producer, some, end)
                 )
@@ -127,7 +127,7 @@ class _PartitionRelay:
         end = next(index for index, row in enumerate(rows, start=1) if row.ends)
         return rows[:end]
 
-    async def _publish_rows(self, producer: TransactionalProducer, rows: Sequence[LogRow], end: Position) -> None:
+    async def _publish_rows(self, producer: TransactionalProducer, rows: Sequence[LogRow], end: LogPosition) -> None:
         apart = rows[0].place <= self._apart_until
         messages = [self._message(row) for row in rows]
         try:
@@ -155,9 +155,9 @@ class _PartitionRelay:
             )
 
     def _message(self, row: LogRow) -> OutgoingRecord:
-        return (stand_in if row.place in self._refused else message)(row, self._partition)
+        return (stand_in if row.place in self._refused else outgoing_record)(row, self._partition)
 
-    def _here(self, position: Position) -> OutgoingRecord:
+    def _here(self, position: LogPosition) -> OutgoingRecord:
         return OutgoingRecord(RELAY_TOPIC, KEY, position.write(), [], self._partition)
 
 

@@ -27,7 +27,7 @@ _WRITE = """
     select * from unnest(%b::text[], %b::int[], %b::bigint[], %b::text[], %b::text[], %b::timestamptz[])
     on conflict do nothing
 """
-MAX_ERROR_BYTES = 4096
+_MAX_ERROR_BYTES = 4096
 _TOPICS = frozenset(topic.name for topic in TOPICS)
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 _MAX_PARTITION, _MAX_OFFSET = 2**31 - 1, 2**63 - 1
@@ -90,6 +90,6 @@ def _read(headers: Mapping[str, bytes]) -> _Row:
         int(headers["dl_offset"]),
         reason if _REASON.fullmatch(reason) else UNKNOWN,
         # PostgreSQL keeps no U+0000.
-        headers["dl_error"][:MAX_ERROR_BYTES].decode(errors="ignore").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        headers["dl_error"][:_MAX_ERROR_BYTES].decode(errors="ignore").replace("\0", "\N{REPLACEMENT CHARACTER}"),
         datetime.fromisoformat(headers["dl_time"].decode()),
     )

@@ -69,7 +69,7 @@ _DROP = """
 
 
 @dataclass(frozen=True, slots=True)
-class Unpublished:
+class UnpublishedDocument:
     """A status document that is to be published.
 
     partition: of `invoice.events`. as_of: time of the event folded last; causation is that event's id, correlation and
@@ -121,14 +121,16 @@ def _trace(record: ConsumerRecord) -> tuple[str, str, str | None]:
     return own_id, correlation.decode() if correlation else own_id, traceparent.decode() if traceparent else None
 
 
-async def pending(connection: AsyncConnection[TupleRow], partitions: Collection[int], most: int) -> list[Unpublished]:
+async def pending(
+    connection: AsyncConnection[TupleRow], partitions: Collection[int], most: int
+) -> list[UnpublishedDocument]:
     """Return what is to be published for these partitions, at most ``most`` documents of each."""
-    async with connection.cursor(row_factory=class_row(Unpublished)) as cur:
+    async with connection.cursor(row_factory=class_row(UnpublishedDocument)) as cur:
         await cur.execute(_PENDING, (sorted(partitions), most))
         return await cur.fetchall()
 
 
-async def drop(connection: AsyncConnection[TupleRow], published: Sequence[Unpublished]) -> None:
+async def drop(connection: AsyncConnection[TupleRow], published: Sequence[UnpublishedDocument]) -> None:
     """Forget exactly what was published; a document that changed meanwhile stays."""
     numbers = [document.invoice_number for document in published]
     versions = [document.version for document in published]

@@ -14,7 +14,7 @@ from events.names import PROJECTOR_SOURCE, event_id, projector_group
 from events.topics import STATUS_TOPIC
 from projections.publication import outbox
 from projections.publication.failing import PUBLICATION, Failing
-from projections.publication.outbox import Unpublished
+from projections.publication.outbox import UnpublishedDocument
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 from transport.outbox import PAUSE_SECONDS, FencedPublisher
@@ -70,7 +70,7 @@ class StatusDocuments:
     async def publish_waiting(self, connection: AsyncConnection[TupleRow], publisher: FencedPublisher) -> bool:
         """Publish some documents of every partition; return whether there were any."""
         owned = publisher.owned
-        by_partition: dict[int, list[Unpublished]] = defaultdict(list)
+        by_partition: dict[int, list[UnpublishedDocument]] = defaultdict(list)
         for document in await outbox.pending(connection, owned, _MAX_DOCUMENTS) if owned else ():
             by_partition[document.partition].append(document)
         published = await asyncio.gather(
@@ -83,11 +83,11 @@ class StatusDocuments:
         return bool(done)
 
     async def _publish(
-        self, publisher: FencedPublisher, partition: int, documents: Sequence[Unpublished]
-    ) -> Sequence[Unpublished]:
+        self, publisher: FencedPublisher, partition: int, documents: Sequence[UnpublishedDocument]
+    ) -> Sequence[UnpublishedDocument]:
         """Publish one partition's documents, and return those that are published: all, or none after a failure."""
         try:
-            await publisher.publish(partition, [message(document) for document in documents])
+            await publisher.publish(partition, [status_record(document) for document in documents])
         except Fenced:
             return ()
         except KafkaError as error:
@@ -98,7 +98,7 @@ class StatusDocuments:
         return documents
 
 
-def message(document: Unpublished) -> OutgoingRecord:
+def status_record(document: UnpublishedDocument) -> OutgoingRecord:
     """Return the record of a document. The same version always has the same id."""
     return OutgoingRecord(
         topic=STATUS_TOPIC,

@@ -155,7 +155,7 @@ async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, 
     """Compare with the live tables as they are at one moment; they keep changing."""
     with connect(addresses.database, _ROLE, autocommit=False) as connection, connection.cursor() as cur:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        at = tables.positions(cur, entry.consumer, entry)
+        at = tables.positions_of(cur, entry.consumer, entry)
         live = await asyncio.to_thread(tables.contents, cur, entry)
         cur.execute("select code from projections.built where model = %s", (entry.name,))
         built_by = (cur.fetchone() or (None,))[0]
@@ -171,7 +171,7 @@ async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, 
 
 async def _differences(addresses: Addresses, entry: CatalogueEntry, fill: Filling) -> list[str]:
     with _transaction(addresses) as cur:
-        await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED)
+        await fill.reach(tables.positions_of(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED)
         return await asyncio.to_thread(tables.differences, cur, entry)
 
 
@@ -180,7 +180,9 @@ async def _switch(addresses: Addresses, entry: CatalogueEntry, fill: Filling, co
     partitions = len(fill.at)
     async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
         with attempt, _transaction(addresses) as cur:
-            await fill.reach(tables.positions(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED)
+            await fill.reach(
+                tables.positions_of(cur, entry.consumer, entry, pause=True), MAX_STALL_SECONDS_WHILE_PAUSED
+            )
             tables.switch(cur, entry, code, partitions)
 
 
@@ -191,7 +193,7 @@ async def _partitions(addresses: Addresses, entry: CatalogueEntry) -> list[Topic
 
 def _live(addresses: Addresses, entry: CatalogueEntry) -> dict[TopicPartition, int]:
     with _transaction(addresses) as cur:
-        return tables.positions(cur, entry.consumer, entry)
+        return tables.positions_of(cur, entry.consumer, entry)
 
 
 def _behind(fill: Filling, targets: dict[TopicPartition, int]) -> int:

@@ -81,7 +81,7 @@ def give_up(cur: Cur, entry: CatalogueEntry) -> None:
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
 
-def positions(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool = False) -> dict[TopicPartition, int]:
+def positions_of(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool = False) -> dict[TopicPartition, int]:
     """Return where a consumer stands; with ``pause`` it cannot go on until this transaction ends."""
     return stored_positions.of_topic(cur, consumer, entry.topic, lock=pause)
 

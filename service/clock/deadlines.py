@@ -38,7 +38,7 @@ class Followed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenReturn:
+class DueReturn:
     """A return in progress. since: the id of the event that set its due dates."""
 
     return_id: str
@@ -52,7 +52,7 @@ class OpenReturn:
     traceparent: str | None
 
 
-def revision(open_: OpenReturn, calendar: MainlandChina) -> Timer | None:
+def revision(open_: DueReturn, calendar: MainlandChina) -> Timer | None:
     """Return the command that revises a return's due dates, to be sent at once; None where they are right."""
     due = calendar.due(open_.requested_at)
     if (due.earliest, due.latest) == (open_.due_earliest, open_.due_latest):
@@ -88,7 +88,7 @@ def follow(cur: Cursor[TupleRow], told: Iterable[Followed], calendar: MainlandCh
             match one.event:
                 case ReturnRequested() as event:
                     opened = _opened(one, event)
-                    cur.execute(_ADD, [getattr(opened, field.name) for field in fields(OpenReturn)])
+                    cur.execute(_ADD, [getattr(opened, field.name) for field in fields(DueReturn)])
                     revisions[event.return_id] = revision(opened, calendar)
                 case ReturnDeadlineRevised() as event:
                     cur.execute(_REVISE, (event.due_earliest, event.due_latest, one.id, event.return_id))
@@ -106,12 +106,12 @@ def follow(cur: Cursor[TupleRow], told: Iterable[Followed], calendar: MainlandCh
 def outdated(cur: Cursor[TupleRow], calendar: MainlandChina) -> Sequence[Timer]:
     """Return the revisions of all open returns whose due dates another calendar gave."""
     cur.execute(_ALL)
-    found = (revision(OpenReturn(*row), calendar) for row in cur)
+    found = (revision(DueReturn(*row), calendar) for row in cur)
     return [timer for timer in found if timer]
 
 
-def _opened(told: Followed, event: ReturnRequested) -> OpenReturn:
-    return OpenReturn(
+def _opened(told: Followed, event: ReturnRequested) -> DueReturn:
+    return DueReturn(
         return_id=event.return_id,
         invoice_number=event.invoice_number,
         partition=told.partition,

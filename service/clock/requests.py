@@ -22,38 +22,40 @@ from events.invoice_events import (
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
 from events.values import Message
 
-Body = VerifyRedFontForm | OpenRedFontForm | IssueCreditNote | VerifyReversal | MarkReturnOverdue | LinkReplacement
+RequestBody = (
+    VerifyRedFontForm | OpenRedFontForm | IssueCreditNote | VerifyReversal | MarkReturnOverdue | LinkReplacement
+)
 TAX_REQUESTS = (VerifyRedFontForm, OpenRedFontForm, IssueCreditNote, VerifyReversal)
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenTimer:
     """Something to send, first when it is due, and again until it is closed.
 
     id: the message's id, the same on every repeat. A tax request's attempt is set when it is sent.
     """
 
     id: str
-    body: Body
+    body: RequestBody
     due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseTimer:
     """Something that has its answer, or needs none any more."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
+class DelayTimer:
     """Something whose next sending is at this time."""
 
     id: str
     due_at: datetime
 
 
-Action = Open | Close | Delay
+TimerAction = OpenTimer | CloseTimer | DelayTimer
 
 
 def id_of(return_id: str, kind: type[Message]) -> str:
@@ -63,40 +65,42 @@ def id_of(return_id: str, kind: type[Message]) -> str:
 
 def actions(  # noqa: C901 - one case per event
     event: AnyInvoiceEvent, invoice: InvoiceIssued
-) -> Iterator[Action]:
+) -> Iterator[TimerAction]:
     """Yield what an event opens, closes and delays. invoice is what the event is about, as it was issued.
 
     Source: docs/contract.md#tax-requests.
     """
     match event:
         case InvoiceIssued(replaces=replaced) if replaced:
-            yield Open(replaced.reissue_id, _link(event), event.occurred_at)
+            yield OpenTimer(replaced.reissue_id, _link(event), event.occurred_at)
         case ReplacementIssued():
-            yield Close(event.reissue_id)
+            yield CloseTimer(event.reissue_id)
         case ReturnRequested():
-            yield Open(id_of(event.return_id, _form_request(event)), _about_form(event, invoice), event.occurred_at)
-            yield Open(id_of(event.return_id, MarkReturnOverdue), _overdue(event), event.due_latest)
+            yield OpenTimer(
+                id_of(event.return_id, _form_request(event)), _about_form(event, invoice), event.occurred_at
+            )
+            yield OpenTimer(id_of(event.return_id, MarkReturnOverdue), _overdue(event), event.due_latest)
         case RedFontFormConfirmed():
             yield from _closed(event.return_id, VerifyRedFontForm, OpenRedFontForm)
-            yield Open(id_of(event.return_id, IssueCreditNote), _credit_note(event), event.occurred_at)
+            yield OpenTimer(id_of(event.return_id, IssueCreditNote), _credit_note(event), event.occurred_at)
         case CreditNoteIssued():
             yield from _closed(event.return_id, IssueCreditNote, MarkReturnOverdue)
-            yield Open(id_of(event.return_id, VerifyReversal), _reversal(event), event.occurred_at)
+            yield OpenTimer(id_of(event.return_id, VerifyReversal), _reversal(event), event.occurred_at)
         case ReversalAttemptFailed():
             for kind in (VerifyRedFontForm, OpenRedFontForm, IssueCreditNote):
-                yield Delay(id_of(event.return_id, kind), event.retry_at)
+                yield DelayTimer(id_of(event.return_id, kind), event.retry_at)
         case InvoiceReturned() | ReturnRefused():
             yield from _closed(event.return_id, *TAX_REQUESTS, MarkReturnOverdue)
         case ReturnDeadlineRevised():
-            yield Delay(id_of(event.return_id, MarkReturnOverdue), event.due_latest)
+            yield DelayTimer(id_of(event.return_id, MarkReturnOverdue), event.due_latest)
         case ReturnOverdue():
             yield from _closed(event.return_id, MarkReturnOverdue)
         case _:
             return
 
 
-def _closed(return_id: str, *kinds: type[Message]) -> Iterator[Close]:
-    return (Close(id_of(return_id, kind)) for kind in kinds)
+def _closed(return_id: str, *kinds: type[Message]) -> Iterator[CloseTimer]:
+    return (CloseTimer(id_of(return_id, kind)) for kind in kinds)
 
 
 def _form_request(event: ReturnRequested) -> type[OpenRedFontForm]:

@@ -13,7 +13,7 @@ from events.catalogue import COMMAND_TYPES, TAX_REQUEST_TYPES, json_of
 from events.names import CLOCK_GROUP, CLOCK_SOURCE
 from events.topics import TAX_REQUESTS_TOPIC
 from service.clock import timers
-from service.clock.timers import Place, Timer
+from service.clock.timers import Timer, TimerPlace
 from service.clock.watching import SESSION_SETTINGS
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
@@ -84,8 +84,8 @@ class DueTimers:
         return False
 
     async def _send_some(
-        self, connection: _Connection, publisher: FencedPublisher, partition: int, after: Place
-    ) -> Place | None:
+        self, connection: _Connection, publisher: FencedPublisher, partition: int, after: TimerPlace
+    ) -> TimerPlace | None:
         """Send in one transaction; return the place it has reached, or None when no more is due or owned."""
         if partition not in publisher.owned:
             return None

@@ -27,9 +27,9 @@ class Timer:
 
 IN_INDEX_ORDER = {"enable_bitmapscan": "off", "enable_seqscan": "off", "enable_sort": "off"}
 """Settings of a session that takes timers: before a backlog is analysed the planner sorts all of it for each go."""
-Place = tuple[datetime, int]
+TimerPlace = tuple[datetime, int]
 """Where a timer stands among those of its partition: when it is due, and in which order it was opened."""
-FIRST: Place = (datetime.min.replace(tzinfo=UTC), 0)
+FIRST: TimerPlace = (datetime.min.replace(tzinfo=UTC), 0)
 """Before every other place."""
 
 
@@ -128,8 +128,8 @@ async def take_due(  # noqa: PLR0913 - the clock's settings
     repeat: timedelta,
     repeat_max: timedelta,
     limit: int,
-    after: Place = FIRST,
-) -> tuple[list[Timer], Place]:
+    after: TimerPlace = FIRST,
+) -> tuple[list[Timer], TimerPlace]:
     """Count one more sending of what is due, and return it in the order in which it was due, with its last place.
 
     after: what a backlog has been worked off up to. What was taken before leaves dead entries in the index, which each
@@ -145,5 +145,5 @@ async def take_due(  # noqa: PLR0913 - the clock's settings
     return [Timer(*row[:-2]) for row in rows], _place(rows[-1]) if rows else after
 
 
-def _place(row: TupleRow) -> Place:
+def _place(row: TupleRow) -> TimerPlace:
     return row[-2], row[-1]

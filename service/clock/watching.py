@@ -15,7 +15,7 @@ from events.catalogue import json_of, name_of, read_event, read_published_event
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
-from service.clock.requests import Close, Delay, Open, actions
+from service.clock.requests import CloseTimer, DelayTimer, OpenTimer, actions
 from service.clock.timers import Timer
 from service.store.newer import read_known
 from transport.batch import Batch
@@ -58,16 +58,16 @@ class Changes:
         """Fold one event in."""
         for action in actions(told.event, invoice):
             match action:
-                case Open():
+                case OpenTimer():
                     self.opened[action.id] = _timer(action, told)
-                case Close(id=id_):
+                case CloseTimer(id=id_):
                     self.opened.pop(id_, None)
                     self.closed.add(id_)
-                case Delay(id=id_, due_at=due_at):
+                case DelayTimer(id=id_, due_at=due_at):
                     self.delayed[id_] = min(due_at, self.latest)
 
 
-def _timer(action: Open, told: Told) -> Timer:
+def _timer(action: OpenTimer, told: Told) -> Timer:
     return Timer(
         id=action.id,
         partition=told.partition,

@@ -16,11 +16,11 @@ from service.invoice.heads import return_head
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import (
-    CreditNote,
     FormConfirmed,
     FormOpen,
     Invoice,
     Issued,
+    RecordedCreditNote,
     Returned,
     Reversed,
 )
@@ -38,7 +38,7 @@ def record_credit_note(invoice: Invoice, claims: Claims, command: RecordCreditNo
         case FormOpen():
             return refuse("CREDIT_NOTE_BEFORE_CONFIRMATION")
         case Reversed() | Returned():
-            reported = CreditNote(command.credit_note_number, command.net_amount, command.tax_amount)
+            reported = RecordedCreditNote(command.credit_note_number, command.net_amount, command.tax_amount)
             return NOTHING if reported == invoice.credit_note else refuse("INVOICE_ALREADY_REVERSED")
         case Issued():
             return refuse("NO_RETURN_IN_PROGRESS")

@@ -22,14 +22,14 @@ from events.invoice_events import (
 )
 from service.invoice.state import (
     NEVER_OBSERVED,
-    CreditNote,
     FormConfirmed,
     FormOpen,
     InProgress,
     Invoice,
     Issued,
     Posting,
-    Reissue,
+    RecordedCreditNote,
+    RecordedReissue,
     Return,
     Returned,
     Reversed,
@@ -84,11 +84,11 @@ def _evolved(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case InvoiceReturned():
             return _returned(state) if isinstance(state, Void) else state
         case ReissueRequested():
-            return _reissued(state, Reissue(event.reissue_id, event.charge_ids))
+            return _reissued(state, RecordedReissue(event.reissue_id, event.charge_ids))
         case ReissueRefused():
             return _reissued(state, without=event.reissue_id)
         case ReplacementIssued():
-            linked = Reissue(event.reissue_id, event.charge_ids, event.replacement_number)
+            linked = RecordedReissue(event.reissue_id, event.charge_ids, event.replacement_number)
             return _reissued(state, linked, without=event.reissue_id)
         case _:
             assert_never(event)
@@ -104,7 +104,7 @@ def _with(state: Invoice, **changes: Any) -> Invoice:  # noqa: ANN401 - fields o
 
 
 def _reversed(state: InProgress, event: CreditNoteIssued) -> Reversed:
-    credit_note = CreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
+    credit_note = RecordedCreditNote(event.credit_note_number, event.net_amount, event.tax_amount)
     return Reversed(*_kept(state), state.latest, event.form_number, credit_note)
 
 
@@ -112,7 +112,7 @@ def _returned(state: Void) -> Returned:
     return Returned(*_kept(state), state.latest, state.confirmed_form, state.credit_note, state.reissues)
 
 
-def _reissued(state: Invoice, added: Reissue | None = None, *, without: str | None = None) -> Invoice:
+def _reissued(state: Invoice, added: RecordedReissue | None = None, *, without: str | None = None) -> Invoice:
     """Change the reissues of a reversed invoice: one is forgotten, one is added."""
     if not isinstance(state, Void):
         return state

@@ -11,7 +11,7 @@ from service.invoice.decision import NOTHING, Decision
 from service.invoice.heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
-from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Reissue, Returned, Reversed, Void
+from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, RecordedReissue, Returned, Reversed, Void
 
 
 def request_reissue(invoice: Invoice, claims: Claims, command: RequestReissue, moment: Moment) -> Decision:
@@ -102,14 +102,14 @@ def _amount(invoice: Void, charge_ids: Iterable[str]) -> Decimal:
     return sum(own, Decimal("0.00"))
 
 
-def _reissue(invoice: Invoice, reissue_id: str) -> Reissue | None:
+def _reissue(invoice: Invoice, reissue_id: str) -> RecordedReissue | None:
     """Find a reissue that was not refused."""
     if not isinstance(invoice, Reversed | Returned):
         return None
     return next((reissue for reissue in invoice.reissues if reissue.reissue_id == reissue_id), None)
 
 
-def _linked(invoice: Invoice, reissue: Reissue, command: LinkReplacement, moment: Moment) -> ReplacementIssued:
+def _linked(invoice: Invoice, reissue: RecordedReissue, command: LinkReplacement, moment: Moment) -> ReplacementIssued:
     return ReplacementIssued(
         **head(invoice, moment),
         reissue_id=reissue.reissue_id,

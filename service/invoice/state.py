@@ -35,7 +35,7 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditNote:
+class RecordedCreditNote:
     """The one credit note that reversed the invoice. Amounts are negative or zero."""
 
     number: str
@@ -44,7 +44,7 @@ class CreditNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Reissue:
+class RecordedReissue:
     """Charges that are to be invoiced again. Open until replacement_number is known; a refused one is removed."""
 
     reissue_id: str
@@ -92,8 +92,8 @@ class Reversed(OnRecord):
 
     latest: Return
     confirmed_form: str
-    credit_note: CreditNote
-    reissues: tuple[Reissue, ...] = ()
+    credit_note: RecordedCreditNote
+    reissues: tuple[RecordedReissue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Returned(OnRecord):
 
     latest: Return
     confirmed_form: str
-    credit_note: CreditNote
-    reissues: tuple[Reissue, ...] = ()
+    credit_note: RecordedCreditNote
+    reissues: tuple[RecordedReissue, ...] = ()
 
 
 InProgress = FormOpen | FormConfirmed

@@ -13,7 +13,9 @@ class ClaimLost(Exception):
     """A claim changed hands since it was seen."""
 
 
-def load(cur: Cursor[TupleRow], claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
+def load_claims(
+    cur: Cursor[TupleRow], claims: Collection[Claim], holds: Collection[tuple[str, str]]
+) -> dict[Claim, Holder]:
     """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
     wanted, held = sorted(claims), sorted(holds)
     cur.execute(

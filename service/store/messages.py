@@ -8,15 +8,15 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from service.store.reading import LogRow
 from transport.records import Headers, OutgoingRecord
 
-TOPICS = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}
+_TOPIC_OF_KIND = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}
 MAX_STAND_IN_KEY_BYTES = 256
 """A longer key is left out of a stand-in: it may be what is too large."""
 
 
-def message(row: LogRow, partition: int) -> OutgoingRecord:
+def outgoing_record(row: LogRow, partition: int) -> OutgoingRecord:
     """Turn one entry of the log into the record that is published."""
     headers = _dead_letter_headers(row) if row.kind == "dead letter" else _headers(row)
-    return OutgoingRecord(TOPICS[row.kind], row.key, row.value, headers, partition)
+    return OutgoingRecord(_TOPIC_OF_KIND[row.kind], row.key, row.value, headers, partition)
 
 
 def stand_in(row: LogRow, partition: int) -> OutgoingRecord:
@@ -36,7 +36,7 @@ def stand_in(row: LogRow, partition: int) -> OutgoingRecord:
         ("dl_sha256", sha256(value).hexdigest().encode()),
     ]
     key = row.key if row.key is None or len(row.key) <= MAX_STAND_IN_KEY_BYTES else None
-    return OutgoingRecord(TOPICS[row.kind], key, None, [*own, *told], partition)
+    return OutgoingRecord(_TOPIC_OF_KIND[row.kind], key, None, [*own, *told], partition)
 
 
 _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})

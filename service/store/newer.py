@@ -6,14 +6,14 @@ from typing import TypeVar
 from events.stored import WrittenByNewerRelease
 from transport.unfit import Unfit
 
-Stored = TypeVar("Stored")
+_Stored = TypeVar("_Stored")
 
 
 class ProgramTooOld(Unfit):
     """A newer release has stored what this one does not know; what it would make of it would be wrong."""
 
 
-def read_known(read: Callable[[str, bytes], Stored], name: str, body: bytes) -> Stored:
+def read_known(read: Callable[[str, bytes], _Stored], name: str, body: bytes) -> _Stored:
     """Read what was stored under a name. Raises: ProgramTooOld, and what else ``read`` raises."""
     try:
         return read(name, body)

@@ -57,19 +57,19 @@ class LogRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogPosition:
     """The last entry that was published: its place and its identity. Place 0 is before the first."""
 
     place: int
     entry: str | None
 
     @classmethod
-    def of(cls, row: LogRow) -> "Position":
+    def of(cls, row: LogRow) -> "LogPosition":
         """Return the position at a row."""
         return cls(row.place, row.identity)
 
     @classmethod
-    def read(cls, value: bytes) -> "Position":
+    def read(cls, value: bytes) -> "LogPosition":
         """Read what `write` wrote. Raises: ValueError for anything else."""
         match json.loads(value):
             case {"position": int(place), "entry": str() | None as entry}:
@@ -83,7 +83,7 @@ class Position:
         return json.dumps({"position": self.place, "entry": self.entry}).encode()
 
 
-GENESIS = Position(0, None)
+GENESIS = LogPosition(0, None)
 
 
 def whole_commands(rows: Sequence[LogRow]) -> Sequence[LogRow]:
@@ -100,7 +100,7 @@ class LogReader:
         self._session: psycopg.AsyncConnection[TupleRow] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def after(self, partition: int, position: Position) -> Sequence[LogRow]:
+    async def after(self, partition: int, position: LogPosition) -> Sequence[LogRow]:
         """Return the next whole commands after a position; none if there is no news.
 
         Raises: LogDiffers when the entry at the position is not the one that was published.
@@ -143,10 +143,10 @@ class LogReader:
         return [LogRow(*row) for row in await self.execute(query, parameters)]
 
 
-def _behind(partition: int, position: Position, rows: Sequence[LogRow]) -> Sequence[LogRow]:
+def _behind(partition: int, position: LogPosition, rows: Sequence[LogRow]) -> Sequence[LogRow]:
     """Return the rows behind the position, once it is sure that they are."""
     if position.place:
-        if not rows or Position.of(rows[0]) != position:
+        if not rows or LogPosition.of(rows[0]) != position:
             msg = f"partition {partition} of the log does not hold at {position.place} what was published from there"
             raise LogDiffers(msg)
         rows = rows[1:]

@@ -162,7 +162,7 @@ class Store:
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
         with self._datastore.get_connection() as connection, connection.cursor() as cur:
-            return claim_rows.load(cur, claims, holds)
+            return claim_rows.load_claims(cur, claims, holds)
 
     def save(self, write: Write) -> None:
         """Write everything of a batch, or nothing.

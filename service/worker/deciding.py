@@ -140,7 +140,7 @@ class Decisions:
 
     def _bury_unreadable(self, unreadable: Unreadable) -> None:
         reply = replies.malformed(unreadable)
-        time, error = self.moments.time(unreadable.record), replies.describe(unreadable.faults)
+        time, error = self.moments.time(unreadable.record), replies.sum_up(unreadable.faults)
         answered = reply is not None
         self.entries.append(replies.dead_letter(unreadable.record, unreadable.reason, error, time, answered=answered))
         if reply is not None:

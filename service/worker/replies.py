@@ -153,6 +153,6 @@ def _key(record: KafkaRecord) -> bytes | None:
     return None if key is not None and len(key) > MAX_RECORD_BYTES else key
 
 
-def describe(faults: Faults) -> str:
+def sum_up(faults: Faults) -> str:
     """Return the faults in one line, for the dead letter's header."""
     return "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)

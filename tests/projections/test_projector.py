@@ -437,7 +437,7 @@ async def test_a_partition_is_taken_before_its_documents_are_read(
     fenced_by_then: list[bool] = []
     read = outbox.pending
 
-    async def reading(*asked: Any) -> list[outbox.Unpublished]:
+    async def reading(*asked: Any) -> list[outbox.UnpublishedDocument]:
         if not fenced_by_then:
             try:
                 await earlier.publish(0, [OutgoingRecord(STATUS_TOPIC, b"", b"{}", [])])

@@ -355,7 +355,7 @@ async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_go_
     monkeypatch.setattr(rebuilding, "_FROZEN_AFTER", "500ms")
     async with projected(addresses, 3):
         frozen = rebuilding._transaction(addresses)
-        rebuilt.positions(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)
+        rebuilt.positions_of(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)
         await publish(addresses, messages(story(999)))
         await until(lambda: seen(addresses, 4))
         with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service import relay
-from service.store.messages import message
-from service.store.reading import LogRow, Position, whole_commands
+from service.store.messages import outgoing_record
+from service.store.reading import LogPosition, LogRow, whole_commands
 from service.store.writing import Store
 from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
@@ -49,7 +49,7 @@ def test_a_transaction_ends_where_a_command_ends(ends: list[bool]) -> None:
 
 
 def test_an_event_carries_its_version_and_an_id_of_its_own() -> None:
-    published = message(row(1, ends=False), 3)
+    published = outgoing_record(row(1, ends=False), 3)
     told = dict(published.headers)
     assert (published.topic, published.key, published.value) == (EVENTS_TOPIC, b"key", b"value")
     assert (told["ce_invoiceversion"], told["ce_id"], published.partition) == (b"1", b"subject-1", 3)
@@ -197,7 +197,7 @@ async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
     addresses: Addresses, store: Store, place: int
 ) -> None:
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
-    position = Position(place, row(place, ends=True).identity)
+    position = LogPosition(place, row(place, ends=True).identity)
     await publish(addresses, OutgoingRecord(RELAY_TOPIC, b"relay", position.write(), [], home(NUMBERS[0])))
     await assert_stops(addresses, store, f"does not hold at {place} what was published from there")
 

@@ -17,7 +17,7 @@ from events.commands import AnyCommand, RecordCreditNote
 from events.invoice_events import AnyInvoiceEvent, CreditNoteIssued, InvoiceIssued, ReturnRefused
 from events.tax_requests import AnyTaxRequest, IssueCreditNote, VerifyRedFontForm
 from events.topics import TAX_REQUESTS_TOPIC, Channel
-from service.clock.requests import Close, Open, actions
+from service.clock.requests import CloseTimer, OpenTimer, actions
 from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
 from tax_simulator import role
@@ -78,9 +78,9 @@ class Play:
         body = self.scenario.streams[self.number][0]
         assert isinstance(body, InvoiceIssued)
         for action in actions(event, body):
-            if isinstance(action, Open) and isinstance(action.body, AnyTaxRequest):
+            if isinstance(action, OpenTimer) and isinstance(action.body, AnyTaxRequest):
                 self.open[action.id] = action.body
-            if isinstance(action, Close):
+            if isinstance(action, CloseTimer):
                 self.open.pop(action.id, None)
 
     @property
@@ -259,7 +259,7 @@ async def heard(addresses: Addresses, enough: int) -> list[tuple[str, dict[str, 
 
 def about_form(invoice_number: str, form_number: str = FORM) -> VerifyRedFontForm:
     opened = next(iter(actions(requested(number=invoice_number), issued(number=invoice_number))))
-    assert isinstance(opened, Open)
+    assert isinstance(opened, OpenTimer)
     assert isinstance(opened.body, VerifyRedFontForm)
     return opened.body.model_copy(update={"form_number": form_number})
 

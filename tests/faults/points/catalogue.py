@@ -63,7 +63,7 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
         "projections.rebuild.filling:Filling.begin",
         "projections.rebuild.filling:Filling._write",
         "projections.rebuild.rebuilding:_compared",
-        "projections.rebuild.tables:positions",
+        "projections.rebuild.tables:positions_of",
         "projections.rebuild.tables:switch",
         "projections.rebuild.tables:_rename",
         "projections.rebuild.tables:drop_tables",

@@ -11,7 +11,7 @@ from events.commands import LinkReplacement, MarkReturnOverdue
 from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
 from events.values import Calendar
-from service.clock.requests import TAX_REQUESTS, Body, Close, Delay, Open, actions
+from service.clock.requests import TAX_REQUESTS, CloseTimer, DelayTimer, OpenTimer, RequestBody, actions
 from tests.service.support.clock_facts import (
     AT,
     DUE,
@@ -33,18 +33,18 @@ from tests.service.support.clock_facts import (
 )
 
 
-def opened(event: AnyInvoiceEvent) -> list[Body]:
-    return [action.body for action in actions(event, issued()) if isinstance(action, Open)]
+def opened(event: AnyInvoiceEvent) -> list[RequestBody]:
+    return [action.body for action in actions(event, issued()) if isinstance(action, OpenTimer)]
 
 
-def open_after(events: Iterable[AnyInvoiceEvent]) -> dict[str, Body]:
+def open_after(events: Iterable[AnyInvoiceEvent]) -> dict[str, RequestBody]:
     """Return what is open after these events."""
-    waiting: dict[str, Body] = {}
+    waiting: dict[str, RequestBody] = {}
     for event in events:
         for action in actions(event, issued()):
-            if isinstance(action, Open):
+            if isinstance(action, OpenTimer):
                 waiting[action.id] = action.body
-            elif isinstance(action, Close):
+            elif isinstance(action, CloseTimer):
                 waiting.pop(action.id, None)
     return waiting
 
@@ -64,7 +64,7 @@ def test_a_return_by_the_simple_route_has_the_sellers_form_opened() -> None:
 
 
 def test_the_reminder_is_due_at_the_last_due_time_and_the_request_at_once() -> None:
-    due = [action.due_at for action in actions(requested(), issued()) if isinstance(action, Open)]
+    due = [action.due_at for action in actions(requested(), issued()) if isinstance(action, OpenTimer)]
     assert due == [AT, DUE]
 
 
@@ -78,17 +78,17 @@ def test_a_confirmed_form_leads_to_the_credit_note_and_that_to_its_verification(
 
 
 def test_a_failed_attempt_answers_nothing_and_says_when_to_ask_again() -> None:
-    later = [action for action in actions(failed(retry_at=DUE), issued()) if isinstance(action, Delay)]
+    later = [action for action in actions(failed(retry_at=DUE), issued()) if isinstance(action, DelayTimer)]
     assert {action.due_at for action in later} == {DUE}
     assert open_after([requested(), failed()]).keys() == open_after([requested()]).keys()
 
 
 def test_a_replacement_is_linked_to_its_original_under_the_id_of_the_reissue() -> None:
     (action,) = actions(issued(replaces=True), issued(replaces=True))
-    assert isinstance(action, Open)
+    assert isinstance(action, OpenTimer)
     assert action.id == "reissue-1"
     assert action.body == LinkReplacement(invoice_number=ORIGINAL, reissue_id="reissue-1", replacement_number=NUMBER)
-    assert list(actions(linked(), issued())) == [Close("reissue-1")]
+    assert list(actions(linked(), issued())) == [CloseTimer("reissue-1")]
 
 
 def test_an_overdue_return_is_marked_once_and_asked_about_as_before() -> None:
@@ -127,4 +127,4 @@ def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
 def test_revised_due_dates_move_the_reminder() -> None:
     told: dict[str, Any] = {"due_earliest": AT, "due_latest": DUE, "calendar": Calendar(version="2", provisional=False)}
     (delay,) = actions(ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told), issued())
-    assert delay == Delay(f"{RETURN}-MarkReturnOverdue", DUE)
+    assert delay == DelayTimer(f"{RETURN}-MarkReturnOverdue", DUE)

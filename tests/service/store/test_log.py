@@ -12,7 +12,7 @@ import pytest
 
 from service.log.entries import LogEntry
 from service.store import claim_rows, schema
-from service.store.reading import LogReader, Position
+from service.store.reading import LogPosition, LogReader
 from service.store.writing import Conflict, Store
 from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
@@ -37,10 +37,10 @@ async def test_a_commands_entries_lie_side_by_side_in_the_partition_of_its_key(a
     store.close()
     reader = LogReader(addresses.database)
     home = partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
-    rows = await reader.after(home, Position(0, None))
+    rows = await reader.after(home, LogPosition(0, None))
     assert [(row.place, row.kind) for row in rows] == [(1, "event"), (2, "reply"), (3, "event"), (4, "reply")]
     # Without a key it is the partition that the record came by.
-    assert [row.kind for row in await reader.after(3, Position(0, None)) if row.key is None] == ["dead letter"]
+    assert [row.kind for row in await reader.after(3, LogPosition(0, None)) if row.key is None] == ["dead letter"]
     await reader.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.log.published_size import published_size
-from service.store.messages import message
+from service.store.messages import outgoing_record
 from service.store.reading import LogRow
 from tests.service.support.rows import AT
 
@@ -74,7 +74,7 @@ def row(entry: LogEntry) -> LogRow:
 
 @given(EVENTS | REPLIES | DEAD_LETTERS)
 def test_an_entry_is_never_larger_than_was_known_before_and_little_smaller(entry: LogEntry) -> None:
-    published = message(row(entry), 0)
+    published = outgoing_record(row(entry), 0)
     batch = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, 1 << 26)
     batch.append(0, 1, published.key, published.value, list(published.headers))
     size = len(batch.build())
