@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
-from events.catalogue import read_published_event
 from events.invoice_events import AnyInvoiceEvent
+from events.published import Published, read_published
 from events.stored import WrittenByNewerRelease
-from transport.records import ConsumerRecord, KafkaRecord, Undecodable
+from transport.records import KafkaRecord, Undecodable
 
 Row = TypeVar("Row")
 Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
@@ -23,10 +23,10 @@ class NotAnEvent(Exception):
 
 
 class Changed(NamedTuple, Generic[Row]):
-    """A row that a batch changed, and the record that was folded into it last."""
+    """A row that a batch changed, and the event that was folded into it last."""
 
     row: Row
-    last: ConsumerRecord
+    last: Published
 
 
 def numbers(records: Iterable[KafkaRecord]) -> list[str]:
@@ -42,15 +42,15 @@ def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[KafkaRec
 
     Raises: NotAnEvent, VersionGap.
     """
-    last: dict[str, ConsumerRecord] = {}
-    for raw in records:
-        number = _number(raw)
-        record, event, version = read(raw)
+    last: dict[str, Published] = {}
+    for record in records:
+        number = _number(record)
+        published = read(record)
         before = rows.get(number)
-        after = fold(before, event, version)
+        after = fold(before, published.event, published.version)
         if after is not before:
             rows[number] = after
-            last[number] = record
+            last[number] = published
     return [Changed(rows[number], last[number]) for number in sorted(last)]
 
 
@@ -63,19 +63,17 @@ def _number(record: KafkaRecord) -> str:
         raise NotAnEvent(record) from error
 
 
-def read(record: KafkaRecord) -> tuple[ConsumerRecord, AnyInvoiceEvent, int]:
-    """Return the event of a record, and its version. Raises: NotAnEvent."""
+def read(record: KafkaRecord) -> Published:
+    """Return the event of a record. Raises: NotAnEvent."""
     if isinstance(record, Undecodable) or record.value is None:
         raise NotAnEvent(record)
-    headers = dict(record.headers)
     try:
-        event = read_published_event((headers["ce_type"] or b"").decode(), record.value)
-        version = int(headers["ce_invoiceversion"] or b"")
+        published = read_published(record.headers, record.value, record.partition)
     except WrittenByNewerRelease as newer:
         why = f"is {newer} of a newer release, which this program does not know: run the newer release"
         raise NotAnEvent(record, why) from newer
     except (KeyError, ValueError) as error:
         raise NotAnEvent(record) from error
-    if event.invoice_number.encode() != record.key:
+    if published.event.invoice_number.encode() != record.key:
         raise NotAnEvent(record)
-    return record, event, version
+    return published

@@ -60,21 +60,21 @@ class History:
             cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
 
 
-def _row(raw: KafkaRecord, reached: dict[str, int]) -> tuple[object, ...] | None:
-    record, event, version = read(raw)
+def _row(record: KafkaRecord, reached: dict[str, int]) -> tuple[object, ...] | None:
+    published = read(record)
+    event, trace = published.event, published.own_trace
     number = event.invoice_number
-    if not is_next(number, reached.get(number, 0), version):
+    if not is_next(number, reached.get(number, 0), published.version):
         return None
-    reached[number] = version
-    headers = {name: (value or b"").decode() for name, value in record.headers}
+    reached[number] = published.version
     return (
         number,
-        version,
+        published.version,
         event.account_id,
-        headers["ce_id"],
-        headers["ce_type"],
+        published.id,
+        published.type,
         event.occurred_at,
-        headers.get("ce_causationid", ""),
-        headers.get("ce_correlationid", headers["ce_id"]),
-        (record.value or b"").decode(),
+        trace.causation,
+        trace.correlation,
+        published.body.decode(),
     )

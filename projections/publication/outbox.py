@@ -5,7 +5,7 @@ document itself is read from the status table when it is published.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from psycopg import AsyncConnection, Cursor
@@ -16,7 +16,6 @@ from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
 from transport.partitioning import partition_of
-from transport.records import ConsumerRecord
 
 CREATE = """
     create table if not exists projections.status_outbox (
@@ -88,7 +87,7 @@ class UnpublishedDocument:
 
 def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
     """Note that these documents are to be published, in the transaction that changes them."""
-    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *_trace(last)) for row, last in changed]
+    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *astuple(last.trace)) for row, last in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
 
 
@@ -111,14 +110,6 @@ def put_again(cur: Cur, table: str, partitions: int) -> None:
     ]
     if rows:
         cur.execute(_PUT_AGAIN, [list(column) for column in zip(*rows, strict=True)])
-
-
-def _trace(record: ConsumerRecord) -> tuple[str, str, str | None]:
-    headers = dict(record.headers)
-    own_id = headers["ce_id"].decode()
-    correlation = headers.get("ce_correlationid")
-    traceparent = headers.get("traceparent")
-    return own_id, correlation.decode() if correlation else own_id, traceparent.decode() if traceparent else None
 
 
 async def pending(

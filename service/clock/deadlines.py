@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import blake2b
-from typing import LiteralString, Protocol
+from typing import LiteralString
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
@@ -12,29 +12,14 @@ from psycopg.rows import TupleRow
 from events.catalogue import json_of, name_of
 from events.commands import ReviseDeadline
 from events.invoice_events import (
-    AnyInvoiceEvent,
     CreditNoteIssued,
     ReturnDeadlineRevised,
     ReturnRefused,
     ReturnRequested,
 )
+from events.published import Published
 from rules.calendar import MainlandChina
 from service.clock.timers import Timer
-
-
-class Followed(Protocol):
-    """An event as it came, with what a command that it leads to carries on."""
-
-    @property
-    def event(self) -> AnyInvoiceEvent: ...  # noqa: D102 - its name says it
-    @property
-    def partition(self) -> int: ...  # noqa: D102 - the same
-    @property
-    def id(self) -> str: ...  # noqa: D102 - the same
-    @property
-    def correlation(self) -> str: ...  # noqa: D102 - the same
-    @property
-    def traceparent(self) -> str | None: ...  # noqa: D102 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +65,11 @@ def revision(open_: DueReturn, calendar: MainlandChina) -> Timer | None:
     )
 
 
-def follow(cur: Cursor[TupleRow], told: Iterable[Followed], calendar: MainlandChina) -> list[Timer]:
+def follow(cur: Cursor[TupleRow], batch: Iterable[Published], calendar: MainlandChina) -> list[Timer]:
     """Keep what a batch of events says of open returns; return the revisions of those that it opened."""
     revisions: dict[str, Timer | None] = {}
     with cur.connection.pipeline():
-        for one in told:
+        for one in batch:
             match one.event:
                 case ReturnRequested() as event:
                     opened = _opened(one, event)
@@ -110,17 +95,18 @@ def outdated(cur: Cursor[TupleRow], calendar: MainlandChina) -> Sequence[Timer]:
     return [timer for timer in found if timer]
 
 
-def _opened(told: Followed, event: ReturnRequested) -> DueReturn:
+def _opened(published: Published, event: ReturnRequested) -> DueReturn:
+    trace = published.trace
     return DueReturn(
         return_id=event.return_id,
         invoice_number=event.invoice_number,
-        partition=told.partition,
+        partition=published.partition,
         requested_at=event.occurred_at,
         due_earliest=event.due_earliest,
         due_latest=event.due_latest,
-        since=told.id,
-        correlation=told.correlation,
-        traceparent=told.traceparent,
+        since=published.id,
+        correlation=trace.correlation,
+        traceparent=trace.traceparent,
     )
 
 

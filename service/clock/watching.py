@@ -1,6 +1,6 @@
 """Events -> timers, batch by batch."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -11,35 +11,24 @@ from aiokafka import TopicPartition
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from events.catalogue import json_of, name_of, read_event, read_published_event
-from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
+from events.catalogue import json_of, name_of, read_event
+from events.invoice_events import InvoiceIssued
+from events.published import Published, read_published
+from events.stored import WrittenByNewerRelease
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import CloseTimer, DelayTimer, OpenTimer, actions
 from service.clock.timers import Timer
-from service.store.newer import read_known
+from service.store.newer import read_known, too_old
 from transport.batch import Batch
 from transport.records import ConsumerRecord, Undecodable
 
-"""The clock's consumer group, and the name its positions are kept under."""
 SESSION_SETTINGS = {"lock_timeout": "5s", "transaction_timeout": "20s"}
 """A clock frozen in its transaction holds rows that its successor waits for; the server takes them away."""
 
 
 class UnreadableEvent(Exception):
-    """A record on the topic of events is none. Only Redletter writes there: somebody must look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An event as it came, with what its requests carry on."""
-
-    event: AnyInvoiceEvent
-    value: bytes
-    partition: int
-    id: str
-    correlation: str
-    traceparent: str | None
+    """A record on the topic of events cannot be decoded. Only Redletter writes there, so this needs attention."""
 
 
 @dataclass(slots=True)
@@ -54,12 +43,12 @@ class Changes:
     closed: set[str] = field(default_factory=set[str])
     delayed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    def take(self, told: Told, invoice: InvoiceIssued) -> None:
+    def take(self, published: Published, invoice: InvoiceIssued) -> None:
         """Fold one event in."""
-        for action in actions(told.event, invoice):
+        for action in actions(published.event, invoice):
             match action:
                 case OpenTimer():
-                    self.opened[action.id] = _timer(action, told)
+                    self.opened[action.id] = _timer(action, published)
                 case CloseTimer(id=id_):
                     self.opened.pop(id_, None)
                     self.closed.add(id_)
@@ -67,17 +56,18 @@ class Changes:
                     self.delayed[id_] = min(due_at, self.latest)
 
 
-def _timer(action: OpenTimer, told: Told) -> Timer:
+def _timer(action: OpenTimer, published: Published) -> Timer:
+    trace = published.trace
     return Timer(
         id=action.id,
-        partition=told.partition,
+        partition=published.partition,
         name=name_of(type(action.body)),
         invoice_number=action.body.invoice_number,
         body=json_of(action.body),
         due_at=action.due_at,
-        causation=told.id,
-        correlation=told.correlation,
-        traceparent=told.traceparent,
+        causation=trace.causation,
+        correlation=trace.correlation,
+        traceparent=trace.traceparent,
     )
 
 
@@ -101,36 +91,30 @@ class Watching:
 
     def apply(self, cur: Cursor[TupleRow], batch: Batch) -> None:
         """Change the timers as the events ask. Raises: ProgramTooOld at an event of a newer release."""
-        self._change(cur, [_told(record) for record in batch.records])
+        self._change(cur, [_read(record) for record in batch.records])
 
-    def _change(self, cur: psycopg.Cursor, told: Sequence[Told]) -> None:
-        issued = {one.event.invoice_number: one.value for one in told if isinstance(one.event, InvoiceIssued)}
-        missing = {one.event.invoice_number for one in told} - issued.keys()
+    def _change(self, cur: psycopg.Cursor, batch: Sequence[Published]) -> None:
+        issued = {one.event.invoice_number: one.body for one in batch if isinstance(one.event, InvoiceIssued)}
+        missing = {one.event.invoice_number for one in batch} - issued.keys()
         known = {number: _issued(body) for number, body in chain(issued.items(), timers.invoices(cur, missing).items())}
         changes = Changes(self._now() + self._repeat_max)
-        for one in told:
+        for one in batch:
             changes.take(one, known[one.event.invoice_number])
         timers.change(
             cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
         )
-        timers.open_(cur, deadlines.follow(cur, told, self._calendar))
+        timers.open_(cur, deadlines.follow(cur, batch, self._calendar))
 
 
 def _issued(body: bytes) -> InvoiceIssued:
     return cast("InvoiceIssued", read_known(read_event, name_of(InvoiceIssued), body))
 
 
-def _told(record: ConsumerRecord | Undecodable) -> Told:
+def _read(record: ConsumerRecord | Undecodable) -> Published:
     if isinstance(record, Undecodable):
         msg = f"{record.topic} {record.partition} {record.offset}: {record.error}"
         raise UnreadableEvent(msg)
-    headers = _text(record.headers)
-    value = record.value or b""
-    event = read_known(read_published_event, headers["ce_type"], value)
-    return Told(
-        event, value, record.partition, headers["ce_id"], headers["ce_correlationid"], headers.get("traceparent")
-    )
-
-
-def _text(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    return {name: value.decode() for name, value in headers if value is not None}
+    try:
+        return read_published(record.headers, record.value or b"", record.partition)
+    except WrittenByNewerRelease as newer:
+        raise too_old(newer) from newer

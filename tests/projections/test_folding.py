@@ -65,13 +65,13 @@ def test_details_do_not_depend_on_the_cut_either(data: st.DataObject) -> None:
     assert in_batches == whole
 
 
-def test_only_rows_that_changed_are_told_with_the_record_folded_last() -> None:
+def test_only_rows_that_changed_are_returned_with_the_event_folded_last() -> None:
     first, second = (facts.issued(invoice_number=number) for number in NUMBERS[:2])
     rows: dict[str, InvoiceStatus] = {}
     fold_batch(status.fold, rows, records([message(first, 1)]))
     topic = records([message(second, 1), message(first, 1), message(facts.posting(invoice_number=NUMBERS[1]), 2)])
     changed = fold_batch(status.fold, rows, topic)
-    assert [(row.invoice_number, row.version, last.offset) for row, last in changed] == [(NUMBERS[1], 2, 2)]
+    assert [(row.invoice_number, row.version, last.version) for row, last in changed] == [(NUMBERS[1], 2, 2)]
 
 
 def test_an_event_is_never_folded_over_a_missing_one() -> None:
