@@ -86,8 +86,8 @@ class GroupReader(ConsumerRebalanceListener):
     ) -> None:
         """Wait for the batch that is being handled, with a bound, and forget the positions."""
         try:
-            await asyncio.wait_for(self._one_batch.acquire(), RELEASE_SECONDS)
-            self._one_batch.release()
+            async with asyncio.timeout(RELEASE_SECONDS), self._one_batch:
+                pass
         except TimeoutError:
             log.warning("batch_outlives_rebalance", group=self._group)
         self._assignment += 1

@@ -157,7 +157,8 @@ class FencedPublisher:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), self._look_seconds)
+            async with asyncio.timeout(self._look_seconds):
+                await self._woken.wait()
         except TimeoutError:
             return
         await asyncio.sleep(self._gather_seconds)

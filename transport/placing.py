@@ -63,7 +63,8 @@ class Places:
     async def close(self) -> None:
         """Let the session and the thread end; one that hangs is left to itself."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._thread.run(self._session.close), CLOSE_WITHIN)
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._thread.run(self._session.close)
         self._thread.close()
 
     def _place(self, logs: list[PartitionLog]) -> Placement:

@@ -117,7 +117,8 @@ class TransactionalProducer:
     async def stop(self) -> None:
         """Stop with a bound; a producer that failed may hang."""
         try:
-            await asyncio.wait_for(stop(self._producer), _STOP_SECONDS)
+            async with asyncio.timeout(_STOP_SECONDS):
+                await stop(self._producer)
         except (TimeoutError, KafkaError) as error:
             log.warning("producer_stop_failed", transactional_id=self.transactional_id, error=repr(error))
 

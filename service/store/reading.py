@@ -179,7 +179,8 @@ class News:
     async def wait(cls, event: asyncio.Event) -> None:
         """Wait until there may be something new, and forget that there was."""
         try:
-            await asyncio.wait_for(event.wait(), cls.LOOK_AGAIN)
+            async with asyncio.timeout(cls.LOOK_AGAIN):
+                await event.wait()
         except TimeoutError:
             return
         event.clear()
