@@ -23,6 +23,7 @@ from transport.addresses import Addresses
 from transport.newest_record import ever_written, newest_value
 from transport.producer import Fenced, TooLarge, TransactionalProducer
 from transport.records import OutgoingRecord
+from transport.tasks import is_cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,8 @@ class _PartitionRelay:
                 if failures % LOG_EVERY == 1:
                     log.warning("publication_failed", partition=self._partition, why=repr(error), failures=failures)
                 pause = min(0.1 * 2**failures, MAX_PAUSE)
+            if is_cancelled():
+                return
             await asyncio.sleep(pause)
 
     async def _publish(self) -> None:

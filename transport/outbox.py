@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
+from transport.tasks import is_cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,8 @@ class FencedPublisher:
                 try:
                     await self._publish_over_one_session()
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again
+                    if is_cancelled():
+                        return
                     log.warning("publication_failed", publisher=self._name, error=repr(error))
                     await self._outbox.failed(self._partitions, error)
                     await asyncio.sleep(PAUSE_SECONDS)
