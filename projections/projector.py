@@ -14,6 +14,7 @@ from projections.publication.publisher import status_publisher
 from transport.addresses import Addresses
 from transport.consumer import consume
 from transport.outbox import FencedPublisher
+from transport.tasks import is_cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ def _nothing() -> None:
 
 async def _restarting(name: str, task: Callable[[], Awaitable[None]]) -> None:
     """Restart the task whenever it fails, so that the others keep running."""
-    while True:
+    while not is_cancelled():
         try:
             await task()
         except Exception:
