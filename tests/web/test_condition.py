@@ -153,7 +153,10 @@ async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_know
                 assert (await http.get("/readyz", timeout=20)).status_code == 503
                 assert time.monotonic() - began < 5
 
-        await asyncio.gather(without("kafka"), without("database"), without("kafka", "database"))
+        # One after the other: what is measured is the api, and not how three of them share a machine.
+        await without("kafka")
+        await without("database")
+        await without("kafka", "database")
 
 
 @pytest.mark.integration
