@@ -92,10 +92,9 @@ class FencedPublisher:
     async def assigned_at_once(self, partitions: frozenset[int]) -> None:
         """Own exactly these partitions; once this returns, earlier owners can write no more. Raises: KafkaError."""
         async with self._turn:
-            self._partitions = self.owned = frozenset()
-            await self._producers.own(partitions)
+            self.owned = frozenset()
             await self.assigned(partitions)
-            self.owned = partitions
+            await self.take()  # if it fails, the next turn tries again
 
     async def revoked_after_turn(self, partitions: frozenset[int]) -> None:
         """Own nothing until the next assignment; return after the turn that has begun."""
