@@ -9,7 +9,7 @@ the pipe is. Every command must have been accepted, with one event and one reply
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 
@@ -21,6 +21,7 @@ from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
 from events.replies import CommandAccepted
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
+from local.log_files import last_lines
 from transport.records import OutgoingRecord
 
 LOOK_EVERY = 0.1
@@ -43,19 +44,24 @@ class Watch:
         consumer.assign(self._partitions)
         consumer.pause(*self._partitions)
 
-    async def answers(self, commands: int, check: Callable[[], None]) -> Sequence[Published]:
+    async def answers(self, commands: int, processes: Sequence[Process]) -> Sequence[Published]:
         """Wait for the events and replies of so many commands, and return them. Raises: ProgramFailed."""
         new: list[Published] = []
         ends = self._reached
-        async with asyncio.timeout(ANSWERED_WITHIN):
-            while len(new) < 2 * commands:
-                await asyncio.sleep(LOOK_EVERY)
-                check()
-                before, ends = ends, await self._consumer.end_offsets(self._partitions)
-                # Offsets also count the marks of transactions, so they say only when it is worth a look.
-                grown = sum(ends.values()) - sum(self._reached.values())
-                if before == ends and grown >= 2 * commands - len(new):
-                    new += await self._read_to(ends)
+        late = time.monotonic() + ANSWERED_WITHIN
+        while len(new) < 2 * commands:
+            await asyncio.sleep(LOOK_EVERY)
+            for process in processes:
+                process.check()
+            if time.monotonic() > late:
+                came = f"{len(new)} of {2 * commands} events and replies came within {ANSWERED_WITHIN:.0f} seconds"
+                msg = "\n".join([came, *(f"{one.name} logged last:\n{last_lines(one.log)}" for one in processes)])
+                raise ProgramFailed(msg)
+            before, ends = ends, await self._consumer.end_offsets(self._partitions)
+            # Offsets also count the marks of transactions, so they say only when it is worth a look.
+            grown = sum(ends.values()) - sum(self._reached.values())
+            if before == ends and grown >= 2 * commands - len(new):
+                new += await self._read_to(ends)
         self.published += new
         return new
 
@@ -91,17 +97,12 @@ async def measure(
     waves: Iterable[Sequence[OutgoingRecord]],
 ) -> tuple[float, Sequence[Published]]:
     """Return the commands per second of one run, and everything that was published. The last process reads commands."""
-
-    def check() -> None:
-        for process in processes:
-            process.check()
-
     reader = processes[-1]
     commands, seconds = 0, 0.0
     async with watching(bootstrap) as watch, _producer(bootstrap) as producer:
         for wave in warming:
             await _publish(producer, wave)
-            await watch.answers(len(wave), check)
+            await watch.answers(len(wave), processes)
         for wave in waves:
             reader.freeze()
             try:
@@ -109,7 +110,7 @@ async def measure(
             finally:
                 started = time.time()
                 reader.thaw()
-            answers = await watch.answers(len(wave), check)
+            answers = await watch.answers(len(wave), processes)
             _check_accepted(len(wave), answers)
             commands += len(wave)
             seconds += max(record.timestamp for record in answers) / 1000 - started

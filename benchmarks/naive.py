@@ -6,6 +6,7 @@ keeps no charge from being invoiced twice, so it does less than the service it i
 """
 
 import asyncio
+import logging
 import os
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -93,12 +94,26 @@ class Invoice(Aggregate):
         self.status = "return_in_progress"
 
 
+_KEPT = {
+    "account_id",
+    "kind",
+    "issued_on",
+    "seller",
+    "buyer",
+    "net_amount",
+    "tax_amount",
+    "total_amount",
+    "charges",
+}
+"""What an invoice keeps of the command that registers it."""
+
+
 class Invoices(Application[UUID]):
     """The application: load, let the aggregate decide, save."""
 
     def register(self, command: RegisterInvoice) -> Invoice:
         """Put an invoice on record."""
-        said = command.model_dump(mode="json", exclude={"invoice_number", "remarks", "replaces"})
+        said = command.model_dump(mode="json", include=_KEPT)
         invoice = Invoice(number=command.invoice_number, **said)
         self.save(invoice)
         return invoice
@@ -214,10 +229,19 @@ def application(database_url: str) -> Invoices:
     )
 
 
+def _faults() -> logging.Logger:
+    """Return a logger of errors alone: a handler that fails leaves its message without an answer, and says no more."""
+    logging.basicConfig(level=logging.ERROR)
+    return logging.getLogger("naive")
+
+
 async def main() -> None:
     """Serve until SIGTERM."""
     broker = KafkaBroker(
-        os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"].split(","), acks="all", enable_idempotence=True, logger=None
+        os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"].split(","),
+        acks="all",
+        enable_idempotence=True,
+        logger=_faults(),
     )
     with application(os.environ["REDLETTER_DATABASE_URL"]) as invoices:
         build(broker, invoices, f"naive-{uuid4()}")
