@@ -18,7 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks import recording
 from benchmarks.recording import Outcome, Published, Recording
 from events.topics import Channel
-from service.store.writing import Store, Write
+from service.store.event_store import Store
+from service.store.write import Write
 from service.worker.role import MAX_BATCH_RECORDS
 from transport.positions import Move
 from transport.producer import TransactionalProducer

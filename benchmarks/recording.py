@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import EventEntry, ReplyEntry
+from service.store.log_tables import EVENT_COLUMNS, REPLY_COLUMNS
 from transport.records import OutgoingRecord
 
 Published = ConsumerRecord[bytes | None, bytes | None]
@@ -34,13 +35,13 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
     outcomes: dict[bytes, Outcome] = defaultdict(Outcome)
     first: dict[str, bytes] = {}
     with psycopg.connect(database_url) as connection:
-        for number, version, name, state, at, cause, correlation, trace in connection.execute(_EVENTS):
-            row = EventEntry(number, version, name, state, at, cause, correlation, trace)
-            outcomes[cause.encode()].entries.append(row)
-            first.setdefault(number, cause.encode())
+        for columns in connection.execute(_EVENTS):
+            event = EventEntry(*columns)
+            outcomes[event.causation.encode()].entries.append(event)
+            first.setdefault(event.invoice_number, event.causation.encode())
         for columns in connection.execute(_REPLIES):
-            row = ReplyEntry(*columns)
-            outcomes[row.causation.encode()].entries.append(row)
+            reply = ReplyEntry(*columns)
+            outcomes[reply.causation.encode()].entries.append(reply)
         for kind, key, number, account, reissue in connection.execute(_CLAIMS):
             outcomes[first[number]].claims.append(ClaimChange(Claim(kind, key), None, Holder(number, account, reissue)))
     for message in sorted(published, key=lambda one: one.topic):
@@ -50,15 +51,8 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
     return dict(outcomes)
 
 
-_EVENTS = """
-    select originator_id, originator_version, topic, state, occurred_at, causation_id, correlation_id, traceparent
-    from redletter.invoice_events order by partition, place
-"""
-_REPLIES = """
-    select command_key, digest, id, name, record_key, subject, value, sent_at, causation_id, correlation_id,
-        traceparent, partition
-    from redletter.replies order by partition, place
-"""
+_EVENTS = f"select {', '.join(EVENT_COLUMNS)} from redletter.invoice_events order by partition, place"  # noqa: S608 - literals alone
+_REPLIES = f"select {', '.join(REPLY_COLUMNS)}, partition from redletter.replies order by partition, place"  # noqa: S608 - the same
 _CLAIMS = "select kind, key, invoice_number, account_id, reissue_id from redletter.claims order by kind, key"
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
-from service.store.writing import Write
+from service.store.write import Write
 from transport.positions import Move
 
 _NUMBER = "00000000000000000000"

@@ -8,8 +8,9 @@ from service.invoice.claim_changes import claims_held
 from service.invoice.claim_rules import needed_by
 from service.invoice.evolve import evolve
 from service.invoice.overlay import Overlay
+from service.store.event_store import Store, read_stream
 from service.store.newer import ProgramTooOld
-from service.store.writing import Store, TooMuchToWrite, read_stream
+from service.store.write import TooMuchToWrite
 from service.worker.deciding import Decisions, Stream
 from service.worker.moments import Moments
 from service.worker.reading import Received

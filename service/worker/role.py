@@ -15,9 +15,9 @@ from rules.calendar import MainlandChina
 from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay, WrongHolder
 from service.log.entries import DeadLetterEntry
+from service.store.event_store import Store
 from service.store.newer import too_old
-from service.store.rehearsal import harmless
-from service.store.writing import Conflict, Store, TooMuchToWrite, Write
+from service.store.write import Conflict, TooMuchToWrite, Write
 from service.worker.deciding import Decisions
 from service.worker.memory import load
 from service.worker.moments import Moments
@@ -89,7 +89,7 @@ class CommandWork:
 
     def _bury(self, batch: Batch, fault: Exception) -> None:
         """Make a dead letter of a batch's only record, once it has been shown that the fault is not elsewhere."""
-        self._store.rehearse(harmless(self._moments.time(batch.records[0]), batch.moves))
+        self._store.rehearse(self._moments.time(batch.records[0]), batch.moves)
         log.error("record_not_writable", exc_info=fault)
         decisions = Decisions({}, {}, Overlay({}), self._moments)
         for record in batch.records:

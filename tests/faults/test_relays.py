@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
-from service.store.writing import Store
+from service.store.event_store import Store
 from tests.conftest import PARTITIONS
 from tests.faults import support
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers

@@ -18,7 +18,7 @@ from projections.rebuild import rebuilding
 from redletter.cli import main as program
 from service import clock as _clock
 from service import relay as _relay
-from service.store.writing import Store
+from service.store.event_store import Store
 from service.worker import role as _worker
 from tests.faults.points.catalogue import POINTS, Point
 from transport import consumer, membership

@@ -12,8 +12,9 @@ import pytest
 
 from service.log.entries import LogEntry
 from service.store import claim_rows, schema
-from service.store.reading import LogPosition, LogReader
-from service.store.writing import Conflict, Store
+from service.store.event_store import Store
+from service.store.log_reader import LogPosition, LogReader
+from service.store.write import Conflict
 from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
 from transport.addresses import Addresses

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.log.published_size import published_size
-from service.store.messages import outgoing_record
-from service.store.reading import LogRow
+from service.relay.messages import outgoing_record
+from service.store.log_tables import LogRow
 from tests.service.support.rows import AT
 
 LENGTHS = st.sampled_from([1, 1, 40])

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
-from service.store.writing import Store, Write
+from service.store.event_store import Store
+from service.store.write import Write
 
 AT = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 

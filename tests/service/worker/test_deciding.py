@@ -17,7 +17,7 @@ from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
 from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
-from service.store.writing import read_stream
+from service.store.event_store import read_stream
 from service.worker import deciding
 from service.worker.deciding import Decisions
 from service.worker.memory import fold

@@ -12,7 +12,8 @@ from aiokafka import TopicPartition
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.moment import Policy
 from service.log.entries import ReplyEntry
-from service.store.writing import Store, Write
+from service.store.event_store import Store
+from service.store.write import Write
 from service.worker.moments import Moments
 from service.worker.role import CommandWork
 from tests.service.support.records import REGISTER, headers, raw

@@ -1,24 +1,22 @@
-"""The relay: publishes the log in order, exactly once.
+"""One partition of the log, published in order, exactly once.
 
-Relays share the partitions of the log as members of a group. Each partition has a transactional id of its own, and its
-position travels in the same Kafka transaction as its messages, so a crash neither repeats nor loses one, and the
-owner before is fenced. A transaction ends only where a command ends: its events and its reply are never
-torn apart.
+A partition has a transactional id of its own, and its position travels in the same Kafka transaction as its messages,
+so a crash neither repeats nor loses one, and the owner before is fenced. A transaction ends only where a command ends:
+its events and its reply are never torn apart.
 """
 
 import asyncio
 from collections.abc import Sequence
 
-import psycopg
-import stamina
 import structlog
 from aiokafka import TopicPartition
 
 from events.names import RELAY_GROUP
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
-from service.store.messages import outgoing_record, stand_in
-from service.store.reading import GENESIS, LogDiffers, LogPosition, LogReader, LogRow, News
-from transport import membership
+from service.relay.messages import outgoing_record, stand_in
+from service.store.log_reader import GENESIS, LogDiffers, LogPosition, LogReader
+from service.store.log_tables import LogRow
+from service.store.news import News
 from transport.addresses import Addresses
 from transport.newest_record import ever_written, newest_value
 from transport.producer import Fenced, TooLarge, TransactionalProducer
@@ -29,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 KEY = b"relay"
 PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC)
-NOTE_EVERY = 1.0
-"""Seconds between two notes of how far the log is published."""
 FENCED_PAUSE = 3.0
 """Seconds until a partition that another process took is tried again; a member that was thrown out learns it before."""
 STOPPED_PAUSE = 10.0
@@ -44,7 +40,7 @@ class PositionMissing(Exception):
     """Nobody knows how far a partition is published, although something was. Nothing may be published then."""
 
 
-class _PartitionRelay:
+class PartitionRelay:
     """One partition of the log, while this process holds it."""
 
     def __init__(self, addresses: Addresses, partition: int, entries: LogReader, news: News) -> None:
@@ -162,55 +158,3 @@ class _PartitionRelay:
 
     def _here(self, position: LogPosition) -> OutgoingRecord:
         return OutgoingRecord(RELAY_TOPIC, KEY, position.write(), [], self._partition)
-
-
-class _Relay:
-    """The partitions that this process holds."""
-
-    def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
-        self.entries = LogReader(addresses.database)
-        self._news = News()
-        self._held: dict[int, tuple[_PartitionRelay, asyncio.Task[None]]] = {}
-
-    async def hold(self, partitions: frozenset[int]) -> None:
-        """Hold exactly these partitions; return when the others are let go."""
-        gone = [self._held.pop(partition)[1] for partition in self._held.keys() - partitions]
-        for task in gone:
-            task.cancel()
-        await asyncio.gather(*gone, return_exceptions=True)
-        for partition in partitions - self._held.keys():
-            held = _PartitionRelay(self._addresses, partition, self.entries, self._news)
-            self._held[partition] = (held, asyncio.create_task(held.publish_for_ever()))
-
-    async def listen(self) -> None:
-        """Listen for entries until cancelled."""
-        async for attempt in stamina.retry_context(on=psycopg.Error, attempts=None, timeout=None, wait_max=2.0):
-            with attempt:
-                await self._news.listen(self._addresses.database)
-
-    async def note_places(self) -> None:
-        """Note now and then how far the log is published, until cancelled."""
-        noted: dict[int, int] = {}
-        while True:
-            await asyncio.sleep(NOTE_EVERY)
-            places = {partition: held.position.place for partition, (held, _) in self._held.items()}
-            if news := {partition: place for partition, place in places.items() if noted.get(partition) != place}:
-                try:
-                    await self.entries.note_published(news)
-                except psycopg.Error as error:
-                    log.debug("published_places_not_noted", error=str(error))
-                else:
-                    noted = places
-
-
-async def run(addresses: Addresses) -> None:
-    """Relay until cancelled, sharing the partitions of the log with other relays."""
-    relay = _Relay(addresses)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(relay.listen())
-            tasks.create_task(relay.note_places())
-            tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))
-    finally:
-        await relay.entries.close()

@@ -5,7 +5,7 @@ from hashlib import sha256
 from events import cloudevents
 from events.names import WORKER_SOURCE, event_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
-from service.store.reading import LogRow
+from service.store.log_tables import LogRow
 from transport.records import Headers, OutgoingRecord
 
 _TOPIC_OF_KIND = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}

@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service import relay
-from service.store.messages import outgoing_record
-from service.store.reading import LogPosition, LogRow, whole_commands
-from service.store.writing import Store
+from service.relay.messages import outgoing_record
+from service.store.event_store import Store
+from service.store.log_reader import LogPosition, whole_commands
+from service.store.log_tables import LogRow
 from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
 from tests.service.support.rows import AT, dead_letter, event, reply, save

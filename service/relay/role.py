@@ -1,0 +1,72 @@
+"""The relay: this process's share of the partitions of the log."""
+
+import asyncio
+
+import psycopg
+import stamina
+import structlog
+
+from events.names import RELAY_GROUP
+from events.topics import RELAY_TOPIC
+from service.relay.partition import PartitionRelay
+from service.store.log_reader import LogReader
+from service.store.news import News
+from transport import membership
+from transport.addresses import Addresses
+
+log = structlog.get_logger(__name__)
+
+NOTE_EVERY = 1.0
+"""Seconds between two notes of how far the log is published."""
+
+
+class _Relay:
+    """The partitions that this process holds."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self.entries = LogReader(addresses.database)
+        self._news = News()
+        self._held: dict[int, tuple[PartitionRelay, asyncio.Task[None]]] = {}
+
+    async def hold(self, partitions: frozenset[int]) -> None:
+        """Hold exactly these partitions; return when the others are let go."""
+        gone = [self._held.pop(partition)[1] for partition in self._held.keys() - partitions]
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        for partition in partitions - self._held.keys():
+            held = PartitionRelay(self._addresses, partition, self.entries, self._news)
+            self._held[partition] = (held, asyncio.create_task(held.publish_for_ever()))
+
+    async def listen(self) -> None:
+        """Listen for entries until cancelled."""
+        async for attempt in stamina.retry_context(on=psycopg.Error, attempts=None, timeout=None, wait_max=2.0):
+            with attempt:
+                await self._news.listen(self._addresses.database)
+
+    async def note_places(self) -> None:
+        """Note now and then how far the log is published, until cancelled."""
+        noted: dict[int, int] = {}
+        while True:
+            await asyncio.sleep(NOTE_EVERY)
+            places = {partition: held.position.place for partition, (held, _) in self._held.items()}
+            if news := {partition: place for partition, place in places.items() if noted.get(partition) != place}:
+                try:
+                    await self.entries.note_published(news)
+                except psycopg.Error as error:
+                    log.debug("published_places_not_noted", error=str(error))
+                else:
+                    noted = places
+
+
+async def run(addresses: Addresses) -> None:
+    """Relay until cancelled, sharing the partitions of the log with other relays."""
+    relay = _Relay(addresses)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.listen())
+            tasks.create_task(relay.note_places())
+            tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))
+    finally:
+        await relay.entries.close()

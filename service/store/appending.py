@@ -1,0 +1,78 @@
+"""Appending to the log: every entry gets its place in a partition.
+
+An entry lies in the partition that its key goes to in Kafka, so all entries of a command lie side by side in one. The
+row of a partition hands out its places; its lock is held until the commit, so places become visible in their order.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.store import log_tables
+from service.store.log_tables import Placed
+from transport.partitioning import partition_of
+
+
+def append(cur: Cursor[TupleRow], entries: Sequence[LogEntry], partitions: int) -> None:
+    """Give each entry its place in the log, and write each kind with one statement.
+
+    partitions: of the log. Raises: LookupError when the log has not as many.
+    """
+    if not entries:
+        return
+    chosen = [_partition(entry, partitions) for entry in entries]
+    places = _draw(cur, Counter(chosen))
+    by_kind: dict[type, list[Placed[Any]]] = defaultdict(list)
+    for partition, entry in zip(chosen, entries, strict=True):
+        places[partition] += 1
+        by_kind[type(entry)].append(Placed(partition, places[partition], entry))
+    for kind, insert in _INSERTS.items():
+        if placed := by_kind.get(kind):
+            insert(cur, placed)
+    cur.execute(_NOTIFY, (",".join(map(str, places)),))
+
+
+_INSERTS: Mapping[type, Callable[[Cursor[TupleRow], Sequence[Placed[Any]]], None]] = {
+    EventEntry: log_tables.insert_events,
+    ReplyEntry: log_tables.insert_replies,
+    DeadLetterEntry: log_tables.insert_dead_letters,
+}
+
+
+def _partition(entry: LogEntry, partitions: int) -> int:
+    match entry:
+        case EventEntry(invoice_number=number):
+            # A command whose key is not the invoice number is not readable, so its events go where its record goes.
+            return partition_of(number.encode(), 0, partitions)
+        case ReplyEntry(record_key=key, came_by=came_by) | DeadLetterEntry(record_key=key, partition=came_by):
+            return partition_of(key, came_by, partitions)
+
+
+def _draw(cur: Cursor[TupleRow], wanted: Counter[int]) -> dict[int, int]:
+    """Draw so many places of each partition, and return the place before the first of them.
+
+    The rows are locked in ascending order, so that writers wait for each other in one direction only.
+    """
+    partitions = sorted(wanted)
+    cur.execute(_LOCK, (partitions,))
+    cur.execute(_DRAW, (partitions, [wanted[partition] for partition in partitions]))
+    last: dict[int, int] = dict(cur.fetchall())
+    if len(last) != len(partitions):
+        msg = f"the log has no partitions {sorted(wanted.keys() - last)}: was it migrated while this process ran?"
+        raise LookupError(msg)
+    return {partition: last[partition] - wanted[partition] for partition in partitions}
+
+
+_NOTIFY: LiteralString = "select pg_notify('redletter_log', %b)"
+_LOCK: LiteralString = """
+    select from redletter.log_partitions where partition = any(%b::int[]) order by partition for no key update
+"""
+_DRAW: LiteralString = """
+    update redletter.log_partitions as l set last_place = l.last_place + w.entries
+    from unnest(%b::int[], %b::bigint[]) as w (partition, entries) where l.partition = w.partition
+    returning l.partition, l.last_place
+"""

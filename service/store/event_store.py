@@ -1,0 +1,128 @@
+"""The event store: three queries load what a batch needs, one transaction writes all that comes of it.
+
+After a connection lost at the commit nobody knows whether it happened; the same batch is tried again, and if it had,
+the positions are not where the batch starts from: PositionLost, and the batch is dropped, as it should be.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cached_property
+from time import monotonic
+from uuid import UUID
+
+import psycopg
+from aiokafka import TopicPartition
+from psycopg.errors import (
+    DeadlockDetected,
+    InvalidSqlStatementName,
+    OutOfMemory,
+    ProgramLimitExceeded,
+    UniqueViolation,
+)
+
+from events.catalogue import read_event
+from events.invoice_events import AnyInvoiceEvent
+from events.names import WORKER_GROUP
+from service.invoice.claims import Claim, Holder
+from service.log.entries import EarlierReply
+from service.store import claim_rows, log_tables
+from service.store.claim_rows import ClaimLost
+from service.store.newer import read_known
+from service.store.recorder import TRANSACTION_WITHIN, Datastore, InvoiceRecorder, RehearsalEnded, stored_events
+from service.store.rehearsal import harmless
+from service.store.write import Conflict, TooMuchToWrite, Write
+from transport import positions
+from transport.clients import postgres
+from transport.positions import Move
+
+
+class Store:
+    """The write side's memory."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._datastore = Datastore(database_url)
+        self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._datastore.close()
+
+    def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where the worker stands on each partition."""
+        # Over a session of its own, since a batch may be under way.
+        with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
+            return positions.stored(cur, WORKER_GROUP, partitions)
+
+    def history(
+        self, keys: Sequence[UUID], numbers: Collection[str]
+    ) -> tuple[dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
+        """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
+        with self._datastore.get_connection() as connection, connection.pipeline():
+            answered, recorded = connection.cursor(), connection.cursor()
+            answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
+            recorded.execute(log_tables.STREAMS, (sorted(numbers),), binary=True)
+            earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
+            streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+            for number, name, state in recorded.fetchall():
+                streams[number].append((name, state))
+        return earlier, streams
+
+    def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
+        """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
+        with self._datastore.get_connection() as connection, connection.cursor() as cur:
+            return claim_rows.load_claims(cur, claims, holds)
+
+    def save(self, write: Write) -> None:
+        """Write everything of a batch, or nothing.
+
+        Raises: PositionLost when another worker owns a partition, Conflict when an invoice or a claim has changed,
+        TooMuchToWrite when it was not done in time; psycopg's errors.
+        """
+        self._write(write)
+
+    def rehearse(self, time: datetime, moves: Sequence[Move]) -> None:
+        """Write something harmless and roll it back. Raises: what `save` raises where no record is at fault."""
+        with suppress(RehearsalEnded):
+            self._write(harmless(time, moves), rehearsed=True)
+
+    def _write(self, write: Write, *, rehearsed: bool = False) -> None:
+        begun = monotonic()
+        try:
+            self._insert(write, rehearsed=rehearsed)
+        except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
+            raise Conflict(str(error)) from error
+        except (ProgramLimitExceeded, OutOfMemory) as error:
+            raise TooMuchToWrite from error
+        except psycopg.OperationalError as error:
+            # The server ends the session, and the pipeline tells that it is gone but not why.
+            if monotonic() - begun < TRANSACTION_WITHIN:
+                raise
+            raise TooMuchToWrite from error
+
+    def _insert(self, write: Write, *, rehearsed: bool) -> None:
+        stored = stored_events(write.entries)
+        also = {"write": write, "partitions": self._log_partitions, "rehearsed": rehearsed}
+        try:
+            self._recorder.insert_events(stored, **also)
+        except InvalidSqlStatementName:
+            # A rollback in a pipeline leaves the client with statements that the server has forgotten, and nothing was
+            # written. A new session has no such statements: if the error comes again, it has another cause.
+            self._recorder.insert_events(stored, **also)
+
+    @cached_property
+    def _log_partitions(self) -> int:
+        """How many partitions the log has."""
+        with self._datastore.get_connection() as connection:
+            (count,) = connection.execute("select count(*) from redletter.log_partitions").fetchone() or (0,)
+        if not count:
+            msg = "the log has no partitions; run redletter migrate"
+            raise LookupError(msg)
+        return count
+
+
+def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
+    """Read stored events through the catalogue. Raises: ProgramTooOld."""
+    return (read_known(read_event, name, state) for name, state in stream)

@@ -1,0 +1,123 @@
+"""Reading one partition of the log in order, whole command by whole command."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from service.store import log_tables
+from service.store.log_tables import LogRow
+from transport.clients.postgres import connect_async, spoils
+
+MAX_ROWS = 1000
+MAX_BYTES = 4 << 20
+"""Rows, and bytes of their keys, values and headers, in one reading. A command that has more is read alone."""
+
+
+class LogDiffers(Exception):
+    """The log does not hold what was published of it: this is another database, or one that lost something."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """The last entry that was published: its place and its identity. Place 0 is before the first."""
+
+    place: int
+    entry: str | None
+
+    @classmethod
+    def of(cls, row: LogRow) -> "LogPosition":
+        """Return the position at a row."""
+        return cls(row.place, row.identity)
+
+    @classmethod
+    def read(cls, value: bytes) -> "LogPosition":
+        """Read what `write` wrote. Raises: ValueError for anything else."""
+        match json.loads(value):
+            case {"position": int(place), "entry": str() | None as entry}:
+                return cls(place, entry)
+            case other:
+                msg = f"this is no position of a relay: {str(other)[:100]}"
+                raise ValueError(msg)
+
+    def write(self) -> bytes:
+        """Return the position as the topic of the relays holds it."""
+        return json.dumps({"position": self.place, "entry": self.entry}).encode()
+
+
+GENESIS = LogPosition(0, None)
+
+
+def whole_commands(rows: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Leave out what begins a command that does not end in these rows."""
+    end = next((index for index in range(len(rows), 0, -1) if rows[index - 1].ends), 0)
+    return rows[:end]
+
+
+class LogReader:
+    """Reads the log, any partition of it, over one session with the store."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._session: psycopg.AsyncConnection[TupleRow] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def after(self, partition: int, position: LogPosition) -> Sequence[LogRow]:
+        """Return the next whole commands after a position; none if there is no news.
+
+        Raises: LogDiffers when the entry at the position is not the one that was published.
+        """
+        wanted = {"partition": partition, "place": position.place}
+        rows = await self._rows(log_tables.AFTER, wanted | {"rows": MAX_ROWS + 1, "bytes": MAX_BYTES})
+        news = _behind(partition, position, rows)
+        if (whole := whole_commands(news)) or not news:
+            return whole
+        end = await self.execute(log_tables.END_OF_COMMAND, wanted)
+        if not end or end[0][0] is None:
+            return ()
+        rows = await self._rows(log_tables.COMMAND, wanted | {"end": end[0][0]})
+        return _behind(partition, position, rows)
+
+    async def note_published(self, places: dict[int, int]) -> None:
+        """Note how far partitions are published, for the operations board."""
+        await self.execute(log_tables.NOTE_PUBLISHED, {"partitions": list(places), "places": list(places.values())})
+
+    async def execute(self, query: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:
+        """Run a statement, and return its rows if it has any."""
+        async with self._one_at_a_time:
+            if self._session is None or self._session.closed:
+                self._session = await connect_async(self._database, "relay")
+            try:
+                async with self._session.cursor(binary=True) as cur:
+                    await cur.execute(query, parameters)
+                    return await cur.fetchall() if cur.description else []
+            except psycopg.Error as error:
+                if spoils(error):
+                    await self._session.close()
+                raise
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _rows(self, query: LiteralString, parameters: dict[str, Any]) -> list[LogRow]:
+        return [LogRow(*row) for row in await self.execute(query, parameters)]
+
+
+def _behind(partition: int, position: LogPosition, rows: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Return the rows behind the position, once it is sure that they are."""
+    if position.place:
+        if not rows or LogPosition.of(rows[0]) != position:
+            msg = f"partition {partition} of the log does not hold at {position.place} what was published from there"
+            raise LogDiffers(msg)
+        rows = rows[1:]
+    for place, row in enumerate(rows, start=position.place + 1):
+        if row.place != place:
+            msg = f"partition {partition} of the log has nothing at {place}, but something at {row.place}"
+            raise LogDiffers(msg)
+    return rows

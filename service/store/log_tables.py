@@ -1,0 +1,248 @@
+"""The tables of the log: events, replies and dead letters. No other module names their columns.
+
+Each kind is written with one statement. A relay reads all of them as one sequence of `LogRow`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar, cast
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+
+Entry = TypeVar("Entry", bound=LogEntry)
+Columns = dict[LiteralString, LiteralString]
+"""The type of each column."""
+
+_PLACE: Columns = {"partition": "int", "place": "bigint"}
+EVENT_COLUMNS: Columns = {
+    "originator_id": "text",
+    "originator_version": "bigint",
+    "topic": "text",
+    "state": "bytea",
+    "occurred_at": "timestamptz",
+    "causation_id": "text",
+    "correlation_id": "text",
+    "traceparent": "text",
+}
+"""In the order of the fields of `EventEntry`."""
+REPLY_COLUMNS: Columns = {
+    "command_key": "uuid",
+    "digest": "bytea",
+    "id": "text",
+    "name": "text",
+    "record_key": "bytea",
+    "subject": "text",
+    "value": "bytea",
+    "sent_at": "timestamptz",
+    "causation_id": "text",
+    "correlation_id": "text",
+    "traceparent": "text",
+}
+"""In the order of the fields of `ReplyEntry`; its last, the partition that the record came by, is not stored."""
+_DEAD_LETTER_COLUMNS: Columns = {
+    "answered": "bool",
+    "topic": "text",
+    "record_partition": "int",
+    "record_offset": "bigint",
+    "reason": "text",
+    "error": "text",
+    "buried_at": "timestamptz",
+    "record_key": "bytea",
+    "value": "bytea",
+    "header_names": "bytea[]",
+    "header_values": "bytea[]",
+}
+
+
+class Placed(NamedTuple, Generic[Entry]):
+    """An entry and its place in the log."""
+
+    partition: int
+    place: int
+    entry: Entry
+
+
+def insert_events(cur: Cursor[TupleRow], placed: Sequence[Placed[EventEntry]]) -> None:
+    """Write events at their places."""
+    cur.execute(_INSERT_EVENTS, _arrays(map(_event_row, placed)))
+
+
+def insert_replies(cur: Cursor[TupleRow], placed: Sequence[Placed[ReplyEntry]]) -> None:
+    """Write replies at their places."""
+    cur.execute(_INSERT_REPLIES, _arrays(map(_reply_row, placed)))
+
+
+def insert_dead_letters(cur: Cursor[TupleRow], placed: Sequence[Placed[DeadLetterEntry]]) -> None:
+    """Write dead letters at their places."""
+    cur.executemany(_INSERT_DEAD_LETTERS, list(map(_dead_letter_row, placed)))
+
+
+def _event_row(placed: Placed[EventEntry]) -> tuple[Any, ...]:
+    partition, place, entry = placed
+    return (
+        partition,
+        place,
+        entry.invoice_number,
+        entry.version,
+        entry.name,
+        entry.body,
+        entry.occurred_at,
+        entry.causation,
+        entry.correlation,
+        entry.traceparent,
+    )
+
+
+def _reply_row(placed: Placed[ReplyEntry]) -> tuple[Any, ...]:
+    partition, place, entry = placed
+    return (
+        partition,
+        place,
+        entry.command_key,
+        entry.digest,
+        entry.id,
+        entry.name,
+        entry.record_key,
+        entry.subject,
+        entry.value,
+        entry.sent_at,
+        entry.causation,
+        entry.correlation,
+        entry.traceparent,
+    )
+
+
+def _dead_letter_row(placed: Placed[DeadLetterEntry]) -> tuple[Any, ...]:
+    partition, place, entry = placed
+    return (
+        partition,
+        place,
+        entry.answered,
+        entry.topic,
+        entry.partition,
+        entry.offset,
+        entry.reason,
+        entry.error,
+        entry.buried_at,
+        entry.record_key,
+        entry.value,
+        [name for name, _ in entry.headers],
+        [value for _, value in entry.headers],
+    )
+
+
+def _arrays(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Return one array for each column."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _insert_arrays(table: LiteralString, columns: Columns) -> LiteralString:
+    arrays = ", ".join("%b::" + type_ + "[]" for type_ in (_PLACE | columns).values())
+    return f"insert into redletter.{table} ({_names(columns)}) select * from unnest({arrays})"  # noqa: S608 - literals alone
+
+
+def _insert_row(table: LiteralString, columns: Columns) -> LiteralString:
+    values = ", ".join("%b" for _ in _PLACE | columns)
+    return f"insert into redletter.{table} ({_names(columns)}) values ({values})"  # noqa: S608 - the same
+
+
+def _names(columns: Columns) -> LiteralString:
+    return ", ".join([*_PLACE, *columns])
+
+
+_INSERT_EVENTS = _insert_arrays("invoice_events", EVENT_COLUMNS)
+_INSERT_REPLIES = _insert_arrays("replies", REPLY_COLUMNS)
+_INSERT_DEAD_LETTERS = _insert_row("dead_letters", _DEAD_LETTER_COLUMNS)
+"""Row by row: the headers are arrays, and PostgreSQL takes an array of arrays apart down to their elements."""
+
+EARLIER_REPLIES: LiteralString = """
+    select command_key, digest, name, value from redletter.replies where command_key = any(%s)
+"""
+STREAMS: LiteralString = """
+    select originator_id, topic, state from redletter.invoice_events
+    where originator_id = any(%s) order by originator_id, originator_version
+"""
+
+
+class LogRow(NamedTuple):
+    """One entry of the log. ends: the last entry of its command."""
+
+    place: int
+    ends: bool
+    kind: str
+    key: bytes | None
+    value: bytes | None
+    name: str
+    id: str
+    subject: str | None
+    at: datetime
+    causation: str
+    correlation: str
+    traceparent: str | None
+    version: int | None
+    header_names: list[bytes] | None
+    header_values: list[bytes | None] | None
+
+    @property
+    def identity(self) -> str:
+        """What tells this entry from any other, and from what might come to stand in its place."""
+        facts = (self.place, self.kind, self.name, self.id, self.subject, self.version, self.at.astimezone(UTC))
+        digest = blake2b(repr(facts).encode(), digest_size=16)
+        for part in (self.key, self.value):
+            digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
+        return digest.hexdigest()
+
+
+_COLUMNS = cast("LiteralString", ", ".join(LogRow._fields))
+_ENTRIES: LiteralString = """
+    select place, false as ends, 'event' as kind, convert_to(originator_id, 'UTF8') as key, state as value,
+        topic as name, '' as id, originator_id as subject, occurred_at as at, causation_id as causation,
+        correlation_id as correlation, traceparent, originator_version as version,
+        null::bytea[] as header_names, null::bytea[] as header_values
+    from redletter.invoice_events where partition = %(partition)s and {places}
+    union all
+    select place, true, 'reply', record_key, value, name, id, subject, sent_at, causation_id, correlation_id,
+        traceparent, null, null, null
+    from redletter.replies where partition = %(partition)s and {places}
+    union all
+    select place, not answered, 'dead letter', record_key, value, '', '', null, buried_at, '', '', null, null,
+        header_names || array['dl_reason', 'dl_error', 'dl_topic', 'dl_partition', 'dl_offset']::bytea[],
+        header_values || array[convert_to(reason, 'UTF8'), convert_to(error, 'UTF8'), convert_to(topic, 'UTF8'),
+            convert_to(record_partition::text, 'UTF8'), convert_to(record_offset::text, 'UTF8')]
+    from redletter.dead_letters where partition = %(partition)s and {places}
+"""
+AFTER: LiteralString = """
+    select {columns} from (
+        select *, sum(size) filter (where place > %(place)s)
+            over (order by place rows between unbounded preceding and 1 preceding) as before
+        from (
+            select *, 1024 + coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + coalesce(
+                (select sum(octet_length(part)) from unnest(header_names || header_values) as part), 0) as size
+            from ({entries} order by place limit %(rows)s) as entries
+        ) as measured
+    ) as added
+    where before is null or before < %(bytes)s
+    order by place
+""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place >= %(place)s"))  # noqa: S608 - literals alone
+"""The entry at the position, and what comes behind it. 1024: the headers that every message has."""
+COMMAND: LiteralString = """
+    select {columns} from ({entries}) as entries order by place
+""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place between %(place)s and %(end)s"))  # noqa: S608 - the same
+END_OF_COMMAND: LiteralString = """
+    select min(place) from (
+        (select place from redletter.replies where partition = %(partition)s and place > %(place)s
+            order by place limit 1)
+        union all
+        (select place from redletter.dead_letters
+            where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
+    ) as ends
+"""
+NOTE_PUBLISHED: LiteralString = """
+    update redletter.published as p set place = t.place
+    from unnest(%(partitions)s::int[], %(places)s::bigint[]) as t (partition, place)
+    where p.partition = t.partition and p.place < t.place
+"""
