@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Answer(NamedTuple):
     """The JSON text to serve, the account it belongs to, and the version that the read model has reached.
 
-    body: None where there was nothing to tell yet at the moment that was asked about.
+    body: None if the invoice did not exist yet at the moment that was asked about.
     """
 
     account_id: str

@@ -1,4 +1,4 @@
-"""Every read model by name. Each reads for itself, so that one that stops stops alone."""
+"""Every read model by name. Each reads its topic by itself, so that one can stop alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from projections.history.table import History
 from projections.invoices import fold as invoices
 from projections.invoices.table import InvoicesTable
 from projections.publication import outbox
-from projections.replies.table import Answered
+from projections.replies.table import ReplyCounts
 from projections.returns import fold as returns
 from projections.returns.table import returns_table
 from projections.status import fold as status
@@ -83,7 +83,7 @@ _ALL = (
     CatalogueEntry("returns", lambda suffix: Folded(returns.fold, returns_table(f"returns{suffix}")), folder="returns"),
     CatalogueEntry("charges", lambda suffix: Folded(charges.fold, charges_table(f"charges{suffix}")), folder="charges"),
     CatalogueEntry("forms", lambda suffix: Folded(forms.fold, forms_table(f"forms{suffix}")), folder="forms"),
-    CatalogueEntry("answered", lambda suffix: Answered(f"answered{suffix}"), folder="replies", topic=REPLIES_TOPIC),
+    CatalogueEntry("answered", lambda suffix: ReplyCounts(f"answered{suffix}"), folder="replies", topic=REPLIES_TOPIC),
     CatalogueEntry(
         "dead_letters",
         lambda suffix: DeadLetters(f"dead_letters{suffix}"),
@@ -93,4 +93,4 @@ _ALL = (
 )
 MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ALL}
 REBUILT: Mapping[str, CatalogueEntry] = {name: entry for name, entry in MODELS.items() if entry.topic == EVENTS_TOPIC}
-"""Those that can be filled again from the beginning: events are kept for ever, the other topics are not."""
+"""Those that can be filled from the beginning again: events are kept for ever, the other topics are not."""

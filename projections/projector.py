@@ -1,4 +1,4 @@
-"""The projector: every read model in one process, each with a consumer group of its own, so that it stops alone."""
+"""The projector: every read model in one process, each with its own consumer group, so that one can stop alone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def run(addresses: Addresses) -> None:
 async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: FencedPublisher | None) -> None:
     """Project the topic until cancelled. The batch in progress is finished before the connection closes.
 
-    publisher: is told of every commit, and of the partitions that this process owns.
+    publisher: notified of every commit, and of the partitions that this process owns.
     """
     health = Health(addresses.database, entry.name, entry.fingerprint)
     projection = LiveProjection(

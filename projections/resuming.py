@@ -25,7 +25,7 @@ _STOPS: LiteralString = """
     where model = %s order by topic, partition
 """
 _SKIP = "insert into projections.skipped (model, topic, partition, record_offset, why) values (%s, %s, %s, %s, %s)"
-_GOES_ON = "delete from projections.stopped where model = %s and topic = %s and partition = %s"
+_DELETE_STOPPED = "delete from projections.stopped where model = %s and topic = %s and partition = %s"
 
 
 class StoppedPartition(NamedTuple):
@@ -64,7 +64,8 @@ def wait_for_retry(database: str, entry: CatalogueEntry, within: float = _RETRY_
     while since and any(one.tried_at <= since for one in left):
         if time.monotonic() > end:
             msg = (
-                f"no projector has tried {entry.name} again within {within:.0f} s; one that is started does so at once"
+                f"no projector has tried {entry.name} again within {within:.0f} s: "
+                "check that one is running; it tries again as soon as it starts"
             )
             raise NotTried(msg)
         time.sleep(_POLL_SECONDS)
@@ -73,7 +74,7 @@ def wait_for_retry(database: str, entry: CatalogueEntry, within: float = _RETRY_
 
 
 def skip_records(database: str, entry: CatalogueEntry) -> list[StoppedPartition]:
-    """Skip the record at which each partition has stopped, and note it in the database; return where that was.
+    """Skip the record at which each partition has stopped, and store that it was skipped; return where that was.
 
     Raises: PositionLost when a projector has moved on; psycopg.Error.
     """
@@ -90,4 +91,4 @@ def skip_records(database: str, entry: CatalogueEntry) -> list[StoppedPartition]
 def _skip(cur: Cur, entry: CatalogueEntry, at: StoppedPartition, offset: int) -> None:
     positions.advance(cur, entry.consumer, [Move(at.topic, at.partition, was=at.next, next=offset + 1)])
     cur.execute(_SKIP, (entry.name, at.topic, at.partition, offset, at.why))
-    cur.execute(_GOES_ON, (entry.name, at.topic, at.partition))
+    cur.execute(_DELETE_STOPPED, (entry.name, at.topic, at.partition))

@@ -1,4 +1,4 @@
-"""The read tables: all in the schema ``projections``, all derived, all of them may be dropped and filled again."""
+"""The read tables: all in the schema ``projections``, all derived: each may be dropped and filled again."""
 
 import stamina
 from psycopg.errors import LockNotAvailable
@@ -12,7 +12,7 @@ from transport.clients import postgres
 from transport.clients.postgres import DDL_LOCK_WITHIN, DDL_TRIES
 
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections'))"
-"""Two that create the same schema at once would make one of them fail."""
+"""Of two processes that create the same schema at once, one would fail."""
 
 _BUILT = "insert into projections.built (model, code) values (%s, %s) on conflict (model) do nothing"
 
@@ -20,7 +20,7 @@ _BUILT = "insert into projections.built (model, code) values (%s, %s) on conflic
 def ensure_read_tables(database_url: str) -> None:
     """Create the read tables that are missing.
 
-    A lock that it cannot have at once is given up, so that nobody queues up behind it, and asked for again.
+    It waits for a lock only briefly and then tries again, so that no query queues up behind it.
 
     Raises: psycopg.OperationalError when the database cannot be reached.
     """

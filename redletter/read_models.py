@@ -16,7 +16,7 @@ from rich.progress import (
 from local import terminal
 from projections import resuming
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
-from projections.publication.failing import PUBLICATION
+from projections.publication.failures import PUBLICATION
 from projections.rebuild import tables
 from projections.rebuild.rebuilding import Outcome, ProgressReport, rebuild, verify
 from transport.addresses import Addresses

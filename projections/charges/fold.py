@@ -23,7 +23,7 @@ from events.invoice_events import (
 from projections.engine.items import folding
 
 _State = Literal["invoiced", "released", "reissue_pending", "replaced"]
-"""replaced: the charge went on to another invoice, which tells of it from then on."""
+"""replaced: the charge has moved to another invoice, whose row shows its state from then on."""
 
 
 class ChargeItem(NamedTuple):

@@ -1,4 +1,4 @@
-"""Pages of charges. Of all invoices that a charge was ever on, one tells where it stands."""
+"""Pages of charges. Of the rows of all invoices that a charge was ever on, one shows its state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from events.values import ChargeId, InvoiceNumber, Message, Money, ReissueId
 ChargeState = Literal["invoiced", "released", "reissue_pending"]
 
 # The invoice it is on; else the one that holds it for a new one; else the one that released it last. Events of two
-# invoices come in any order, so that for a moment two may say that they have it.
+# invoices come in any order, so for a moment the rows of both may have it.
 _BETTER: LiteralString = """
     not exists (
         select from projections.charges as other
@@ -36,7 +36,7 @@ _FILTERS: dict[LiteralString, str] = {
 
 
 class ChargeLine(Message):
-    """Where a charge stands: on an invoice, free to be invoiced again, or requested."""
+    """A charge and its state: on an invoice, free to be invoiced again, or requested."""
 
     charge_id: ChargeId
     amount: Money

@@ -52,12 +52,12 @@ class DeadLetters:
         cur.execute(about(self.name, "create index on {table} (buried_at desc)"))
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
-        """Note the dead letters. What is none is left out: a foreign writer must not stop the list."""
+        """Write the dead letters. Records that are not any are left out: a foreign writer must not stop the list."""
         rows = [(record, _row(record)) for record in records]
         report_foreign([record for record, row in rows if row is None])
-        noted = [row for _, row in rows if row]
-        if noted:
-            cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*noted, strict=True)])
+        found = [row for _, row in rows if row]
+        if found:
+            cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*found, strict=True)])
 
 
 class _Row(NamedTuple):
@@ -70,7 +70,7 @@ class _Row(NamedTuple):
 
 
 def _row(record: KafkaRecord) -> _Row | None:
-    """Return what is noted. A record may bring headers of the same names: the relay's own stand last."""
+    """Return the row. A record may bring headers of the same names: the relay's own come last."""
     if isinstance(record, Undecodable):
         return None
     headers = {name: value or b"" for name, value in record.headers}

@@ -1,1 +1,1 @@
-"""Read model `details`: the invoice as issued, and everything that became of it, at one version."""
+"""Read model `details`: the invoice as issued, and everything that happened to it, at one version."""

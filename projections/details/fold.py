@@ -1,4 +1,4 @@
-"""Events -> details. The status in it comes from the status read model's own fold: there is one reading of it."""
+"""Events -> details. The status in it comes from the status read model's own fold, so that both show the same."""
 
 from typing import assert_never
 

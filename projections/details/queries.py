@@ -22,7 +22,7 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answ
 
 
 def joined(row: DetailsRow) -> str:
-    """Return the answer that a row makes."""
+    """Return the answer made of a row."""
     return _joined(row.invoice, json_of(row.sequel).decode())
 
 

@@ -1,7 +1,7 @@
 """What the details of an invoice consist of.
 
-The row holds a status document of its own instead of sharing the one of the status read model: the two models stand
-at different versions at any moment, and an answer must show one.
+The row holds its own status document instead of sharing that of the status read model: at any moment the two models
+may have reached different versions, and an answer must show one.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ from events.values import (
 
 
 class NamedForm(Message):
-    """A form of which only the number was told, by whoever asked for the return, and perhaps a state."""
+    """A form of which only its number is known, from the request for the return, and perhaps its state."""
 
     number: RedFontFormNumber
     state: str | None = None
 
 
 class ReturnDetails(ReturnProgress):
-    """The latest return: its progress, what was asked for, and its form as last told."""
+    """The latest return: its progress, what was asked for, and its form as last reported."""
 
     reason: ReturnReason | None = None
     remarks: str | None = None
@@ -57,7 +57,7 @@ class CreditNote(Message):
 
 
 class Reissue(Message):
-    """A request for a new invoice. reason: why it was refused. replacement_number: the invoice that answered it."""
+    """A request for a new invoice. reason: why it was refused. replacement_number: the new invoice."""
 
     reissue_id: ReissueId
     state: Literal["open", "refused", "replaced"]
@@ -81,7 +81,7 @@ class Replacement(Message):
 
 
 class Sequel(Message):
-    """Everything that became of an invoice, at one version: all of the answer but the invoice itself."""
+    """Everything that happened to an invoice, at one version: all of the answer except the invoice itself."""
 
     status: InvoiceStatus
     return_: Annotated[ReturnDetails | None, Field(alias="return")] = None
@@ -104,6 +104,6 @@ class DetailsRow:
 
 
 class InvoiceDetails(Sequel):
-    """The answer as a whole; only for describing it, since its two parts are joined as text."""
+    """The whole answer; used only to describe it in the API, since its two parts are joined as text."""
 
     invoice: InvoiceIssued

@@ -13,7 +13,7 @@ _CREATE = """
         version integer not null,
         account_id text not null,
         invoice json not null, -- the body of InvoiceIssued
-        sequel json not null -- all the rest of the answer
+        sequel json not null -- the rest of the answer
     ) with (fillfactor = 70) -- each row is written again a few times within days
 """
 _LOAD = "select invoice_number, invoice::text, sequel::text from {table} where invoice_number = any(%b)"
@@ -43,7 +43,7 @@ class DetailsTable:
         cur.execute(about(self.name, _CREATE))
 
     def index(self, cur: Cur) -> None:
-        """Create nothing: its queries go by the primary key."""
+        """Create nothing: its queries use the primary key."""
 
     def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, DetailsRow]:
         """Return the rows of these invoices by number."""

@@ -20,10 +20,10 @@ _ALWAYS = (
 
 
 def fingerprint(folder: str, root: Path = _ROOT) -> str:
-    """Return what changes with the code that makes the rows of the read model in a folder of `projections`.
+    """Return a hash of the code that makes the rows of the read model in a folder of `projections`.
 
-    That is its fold, row and table, and whatever they import of `projections` and `events`. The catalogue of messages
-    counts as it stands, but not what it imports: it names every command and reply, and no row is made of those.
+    The code is its fold, row and table, and what they import from `projections` and `events`. The catalogue of messages
+    counts, but not what it imports: it names every command and reply, and no row is made of those.
     """
     found: set[Path] = set()
     to_visit = [root / "projections" / folder / name for name in _OWN_FILES] + [root / name for name in _ALWAYS]
@@ -42,7 +42,7 @@ def _imported(source: bytes) -> tuple[str, ...]:
 
 
 def _modules(tree: ast.Module) -> Iterator[str]:
-    """Yield the modules of our own that a module imports. ``from a.b import c`` may mean ``a.b`` or ``a.b.c``."""
+    """Yield the modules of Redletter that a module imports. ``from a.b import c`` may mean ``a.b`` or ``a.b.c``."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in {"events", "projections"}:
             yield node.module or ""

@@ -1,4 +1,4 @@
-"""A batch of records of `invoice.events` folded in memory, so that each row is loaded and written once a batch."""
+"""A batch of records of `invoice.events` folded in memory, so that each row is loaded and written once per batch."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
@@ -14,9 +14,9 @@ Fold = Callable[[Row | None, AnyInvoiceEvent, int], Row]
 
 
 class NotAnEvent(Exception):
-    """A record of the event topic is no event that this release knows. Only the relay writes there: look at it."""
+    """A record of the event topic is not an event that this release knows. Only the relay should write there."""
 
-    def __init__(self, record: KafkaRecord, why: str = "is no known event") -> None:
+    def __init__(self, record: KafkaRecord, why: str = "is not a known event") -> None:
         if isinstance(record, Undecodable):
             why = f"cannot be decoded: {record.error}"
         super().__init__(f"{record.topic}[{record.partition}] offset {record.offset} {why}")

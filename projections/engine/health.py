@@ -29,7 +29,7 @@ CREATE_HEALTH: LiteralString = """
         tried_at timestamptz not null default now(),
         primary key (model, topic, partition)
     );
-    create table if not exists projections.skipped ( -- records that an operator has stepped over on purpose
+    create table if not exists projections.skipped ( -- records that an operator has skipped on purpose
         model text not null,
         topic text not null,
         partition integer not null,
@@ -45,22 +45,22 @@ CREATE_HEALTH: LiteralString = """
         primary key (model, code)
     )
 """
-_STOPPED = """
+_INSERT_STOPPED = """
     insert into projections.stopped as s (model, topic, partition, next, record_offset, why)
     select %s, * from unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])
     on conflict (model, topic, partition) do update set
         next = excluded.next, record_offset = excluded.record_offset, why = excluded.why, tried_at = now(),
         since = case when s.why = excluded.why then s.since else now() end
 """
-_FOUND = """
+_SELECT_STOPPED = """
     select topic, partition from projections.stopped
     join unnest(%s::text[], %s::int[]) as asked (topic, partition) using (topic, partition) where model = %s
 """
-_GOES_ON = """
-    delete from projections.stopped as s using unnest(%s::text[], %s::int[]) as on_again (topic, partition)
-    where s.model = %s and s.topic = on_again.topic and s.partition = on_again.partition
+_DELETE_STOPPED = """
+    delete from projections.stopped as s using unnest(%s::text[], %s::int[]) as resumed (topic, partition)
+    where s.model = %s and s.topic = resumed.topic and s.partition = resumed.partition
 """
-_WRITES = "insert into projections.writers (model, code) values (%s, %s) on conflict do nothing"
+_INSERT_WRITER = "insert into projections.writers (model, code) values (%s, %s) on conflict do nothing"
 _RETIRED = "select 1 from projections.writers where model = %s and code = %s and retired"
 _ALL = """
     select model, why, array_agg(partition order by partition) as partitions, min(since) as since
@@ -89,7 +89,9 @@ class Retired(Exception):
     """A release other than this program's has rebuilt the read model since this one wrote it."""
 
     def __init__(self) -> None:
-        super().__init__("another release has rebuilt it: run the projector of that release, or rebuild it with this")
+        super().__init__(
+            "another release has rebuilt it: run the projector of that release, or rebuild it with this one"
+        )
 
 
 class Health:
@@ -101,52 +103,52 @@ class Health:
         self._model = model
         self._code = code
         self._stopped: frozenset[TopicPartition] = frozenset()
-        self._told: dict[TopicPartition, str] = {}
+        self._logged: dict[TopicPartition, str] = {}
 
     def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
-        """Learn which of these partitions had stopped, whichever process said so, and that this code writes them."""
-        cur.execute(_WRITES, (self._model, self._code))
-        cur.execute(_FOUND, (*_columns(partitions), self._model))
+        """Load which of these partitions have stopped, in any process, and store that this code writes them."""
+        cur.execute(_INSERT_WRITER, (self._model, self._code))
+        cur.execute(_SELECT_STOPPED, (*_columns(partitions), self._model))
         self._stopped |= {TopicPartition(topic, partition) for topic, partition in cur.fetchall()}
 
-    def going_on(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
-        """Say that these partitions go on. Raises: Retired.
+    def before_write(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Delete the stops of these partitions, whose rows are about to be written. Raises: Retired.
 
-        Called with their positions locked, which a rebuild locks all before it switches: none can do so in between.
+        Called with their positions locked. A rebuild locks all positions before it switches, so it cannot switch now.
         """
         if cur.execute(_RETIRED, (self._model, self._code)).fetchone():
             raise Retired
         if self._stopped.intersection(partitions):
-            cur.execute(_GOES_ON, (*_columns(partitions), self._model))
+            cur.execute(_DELETE_STOPPED, (*_columns(partitions), self._model))
 
-    def went_on(self, partitions: Collection[TopicPartition]) -> None:
-        """Note that the partitions run again, once that is committed."""
+    def resumed(self, partitions: Collection[TopicPartition]) -> None:
+        """Log the partitions that run again, after their transaction has committed."""
         for partition in self._stopped.intersection(partitions):
             log.info("read_model_resumed", model=self._model, topic=partition.topic, partition=partition.partition)
         self._stopped -= frozenset(partitions)
         for partition in partitions:
-            self._told.pop(partition, None)
+            self._logged.pop(partition, None)
 
     def clear(self, partitions: Collection[TopicPartition]) -> None:
-        """Record that these partitions run again, in a transaction of its own, whichever process had recorded the stop.
+        """Delete the stops of these partitions in a transaction of its own, whichever process stored them.
 
         Raises: psycopg.Error.
         """
         with connect(self._database, "projector") as connection:
-            connection.execute(_GOES_ON, (*_columns(partitions), self._model))
-        self.went_on(partitions)
+            connection.execute(_DELETE_STOPPED, (*_columns(partitions), self._model))
+        self.resumed(partitions)
 
     def stopped(self, stops: Mapping[TopicPartition, Stop]) -> None:
-        """Record that these partitions have stopped. While the database is down, nothing is recorded."""
+        """Store that these partitions have stopped. While the database is down, nothing is stored."""
         ordered = sorted(stops)
         for partition in ordered:
-            if self._told.get(partition) != (why := stops[partition].why):
+            if self._logged.get(partition) != (why := stops[partition].why):
                 log.error("read_model_stopped", model=self._model, partition=partition.partition, why=why)
-                self._told[partition] = why
+                self._logged[partition] = why
         facts = [list(column) for column in zip(*(stops[partition] for partition in ordered), strict=True)]
         try:
             with connect(self._database, "projector") as connection:
-                connection.execute(_STOPPED, (self._model, *_columns(ordered), *facts))
+                connection.execute(_INSERT_STOPPED, (self._model, *_columns(ordered), *facts))
         except psycopg.Error as error:
             log.debug("read_model_stop_not_written", model=self._model, error=str(error))
         self._stopped |= frozenset(ordered)
@@ -157,7 +159,7 @@ def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[in
 
 
 def reason(error: Exception) -> str:
-    """Return an error as one bounded line, without what PostgreSQL adds of the rows themselves."""
+    """Return an error as one bounded line, without the contents of rows that PostgreSQL adds to some."""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     line = " ".join((said or str(error)).split())
     return f"{type(error).__name__}: {line}"[:MAX_REASON_CHARS]

@@ -1,4 +1,4 @@
-"""Read models with several rows an invoice, such as its charges: what they share."""
+"""What read models with several rows per invoice, such as its charges, share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Items(Generic[Item]):
 def folding(
     changes: ItemChanges[Item],
 ) -> Callable[[Items[Item] | None, AnyInvoiceEvent, int], Items[Item]]:
-    """Return the fold that carries an invoice's items on by what ``changes`` says of each event."""
+    """Return the fold that applies to an invoice's items what ``changes`` returns for each event."""
 
     def fold(row: Items[Item] | None, event: AnyInvoiceEvent, version: int) -> Items[Item]:
         if row is None:

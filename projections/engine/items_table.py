@@ -44,7 +44,7 @@ class ItemsTable(Generic[Item]):
         for number, account_id, version, key, *rest in cur:
             known = found.setdefault(number, Items(number, account_id, version, dict[str, Item]()))
             if key is not None:
-                known.items[key] = self._item(key, *rest)  # type: ignore[index] - still ours
+                known.items[key] = self._item(key, *rest)  # type: ignore[index] - still the dict made above
         return found
 
     def write(self, cur: Cur, rows: Sequence[Items[Item]]) -> None:

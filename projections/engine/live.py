@@ -1,4 +1,4 @@
-"""A live read model: what it cannot fold stops the partition that it lies on, and nothing else."""
+"""A live read model: a record that it cannot fold stops its partition, and nothing else."""
 
 from collections.abc import Collection
 
@@ -17,11 +17,11 @@ from transport.records import next_offset
 MAX_TRIES = 3
 """Times that the same batch may fail before the read model is said to have stopped."""
 _CERTAIN = (NotAnEvent, VersionGap, Retired)
-"""Errors that another try cannot mend."""
+"""Errors that another try cannot repair."""
 
 
 class LiveProjection:
-    """`transport.batch.Work` for one read model, which goes on with every partition that can."""
+    """`transport.batch.Work` for one read model; a partition that stops does not hold up the others."""
 
     def __init__(self, projection: Projection, health: Health) -> None:
         self._projection = projection
@@ -29,14 +29,14 @@ class LiveProjection:
         self._tries = 0
 
     def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
-        """Learn of partitions that are about to be read."""
+        """Load what is stored about partitions that are about to be read."""
         self._health.found(cur, partitions)
 
     def handle(self, batch: Batch) -> None:
         """Project the batch.
 
-        Raises: PositionLost; PartitionsStopped for those that stand before a record that cannot be folded; the error of
-        a try that is worth another.
+        Raises: PositionLost; PartitionsStopped, with the partitions whose next record cannot be folded; any other error
+        when the batch is worth another try.
         """
         try:
             self._project(batch)
@@ -55,12 +55,12 @@ class LiveProjection:
         self._tries = 0
 
     def close(self) -> None:
-        """Let go of the connection once no batch is in hand any more."""
+        """Close the connection, after the batch that is being handled."""
         self._projection.close()
 
     def _project(self, batch: Batch) -> None:
         self._projection.handle(batch)
-        self._health.went_on(batch.partitions())
+        self._health.resumed(batch.partitions())
 
     def _partition_by_partition(self, batch: Batch) -> None:
         stops = {one: stop for one in batch.partitions() if (stop := self._up_to_fault(batch.of([one])))}
@@ -69,12 +69,12 @@ class LiveProjection:
             raise PartitionsStopped(stops)
 
     def _up_to_fault(self, batch: Batch) -> Stop | None:
-        """Project the records of one partition up to the first that cannot be; return where and why, or None."""
+        """Project the records of one partition up to the first that cannot be folded; return where and why, or None."""
         try:
             self._project(batch)
         except PositionLost:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported and tried again
             if len(batch.records) > 1 and not isinstance(error, Retired):
                 first, second = batch.halves()
                 return self._up_to_fault(first) or self._up_to_fault(second)
@@ -95,6 +95,6 @@ def _stop(batch: Batch, error: Exception) -> Stop:
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether the database is to blame, and no record. One that is too large for an index is (class 54)."""
+    """Return whether the database is the cause and not a record. A value too large for an index (class 54) is one."""
     lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return lost and not (error.sqlstate or "").startswith("54")

@@ -17,10 +17,10 @@ FROZEN_AFTER = "10s"
 
 
 class Guard(Protocol):
-    """What is asked within the transactions of a projection."""
+    """What a projection calls within each of its transactions."""
 
-    def going_on(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
-        """Learn, before the rows are written, that these partitions go on. What it raises keeps them from it."""
+    def before_write(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Check that rows of these partitions may be written. What it raises rolls the transaction back."""
         ...
 
 
@@ -51,7 +51,7 @@ class Projection:
         )
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the stored positions; over a connection of its own, since a batch may be in hand."""
+        """Return the stored positions, over a connection of its own: the other one may be handling a batch."""
         with connect(self._database, ROLE) as connection, connection.transaction(), connection.cursor() as cur:
             return positions.stored(cur, self._consumer, partitions)
 
@@ -65,9 +65,9 @@ class Projection:
     def _apply(self, cur: Cur, batch: Batch) -> None:
         # With the positions locked no rebuild can switch the tables.
         if self._guard:
-            self._guard.going_on(cur, batch.partitions())
+            self._guard.before_write(cur, batch.partitions())
         self._model.project(cur, batch.records)
 
     def close(self) -> None:
-        """Let go of the connection once no batch is in hand any more."""
+        """Close the connection, after the batch that is being handled."""
         self._work.close()

@@ -1,4 +1,4 @@
-"""What a read model is: tables, and what a batch of records makes of them, in the caller's transaction."""
+"""What a read model is: tables, and how a batch of records changes them in the caller's transaction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class ReadModel(Protocol):
         ...
 
     def index(self, cur: Cur) -> None:
-        """Create the indexes that its queries go by."""
+        """Create the indexes that its queries use."""
         ...
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
@@ -40,7 +40,7 @@ class ReadModel(Protocol):
 
 
 class Table(Protocol[Row]):
-    """Where one row an invoice is kept. Loading and writing are few statements, whatever the number of rows."""
+    """Where one row per invoice is kept. Loading and writing take few statements, however many rows there are."""
 
     def names(self) -> Sequence[str]:
         """Return the names of its tables in the schema ``projections``."""
@@ -51,7 +51,7 @@ class Table(Protocol[Row]):
         ...
 
     def index(self, cur: Cur) -> None:
-        """Create the indexes that its queries go by."""
+        """Create the indexes that its queries use."""
         ...
 
     def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, Row]:
@@ -64,16 +64,16 @@ class Table(Protocol[Row]):
 
 
 Announce = Callable[[Cur, Sequence[Changed[Row]]], None]
-"""Told of the changed rows within the transaction."""
+"""Called with the changed rows, within the transaction."""
 
 
 def silent(_cur: Cur, _changed: Sequence[Changed[Row]]) -> None:
-    """Tell nobody."""
+    """Announce nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folded(Generic[Row]):
-    """A read model that is a pure fold of the events of each invoice: loaded, folded and written once a batch."""
+    """A read model that is a pure fold of the events of each invoice: loaded, folded and written once per batch."""
 
     fold: Fold[Row]
     table: Table[Row]
@@ -106,6 +106,6 @@ def about(table: str, statement: LiteralString) -> Composed:
 
 
 def is_there(cur: Cur, table: str) -> bool:
-    """Tell whether a table exists."""
+    """Return whether a table exists."""
     cur.execute("select to_regclass(%s) is not null", (f'{SCHEMA}."{table}"',))
     return bool((cur.fetchone() or (False,))[0])

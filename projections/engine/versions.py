@@ -2,7 +2,7 @@
 
 
 class VersionGap(Exception):
-    """An event between the version reached and the one that came is missing. Nothing may be folded over the hole."""
+    """An event between the version reached and the one that came is missing. Nothing may be folded across the gap."""
 
     def __init__(self, invoice_number: str, reached: int, came: int) -> None:
         super().__init__(f"invoice {invoice_number}: version {came} came after {reached}")
@@ -12,7 +12,7 @@ class VersionGap(Exception):
 
 
 def is_next(invoice_number: str, reached: int, came: int) -> bool:
-    """Say whether the version that came is the one to fold now; a repeat is not.
+    """Return whether the version that came is the one to fold now; a repeat is not.
 
     Raises: VersionGap.
     """

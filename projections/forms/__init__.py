@@ -1,1 +1,1 @@
-"""Red-font forms: what was last told of each, and the invoice that it serves."""
+"""Red-font forms: what the tax side last reported of each, and the invoice that it serves."""

@@ -11,12 +11,12 @@ from projections.engine.items import folding
 
 
 class FormItem(NamedTuple):
-    """A form of one invoice. told: its JSON as last reported by the tax side. claimed_at: when it was last claimed."""
+    """A form of one invoice. reported: JSON, as the tax side last reported it. claimed_at: when it was last claimed."""
 
     number: str
     state: str | None
     active: bool
-    told: str | None
+    reported: str | None
     claimed_at: datetime | None
 
 
@@ -27,7 +27,7 @@ def changes(forms: _Forms, event: AnyInvoiceEvent) -> _Forms:
     """Return the forms that an event changes. Only a refusal frees a form; one that reversed an invoice stays."""
     match event:
         case ReturnRequested(red_font_form_number=number) if number:
-            known = forms.get(number, FormItem(number, None, active=False, told=None, claimed_at=None))
+            known = forms.get(number, _only_named(number))
             return {number: known._replace(active=True, claimed_at=event.occurred_at)}
         case RedFontFormConfirmed(form=form):
             return {form.number: _confirmed(form, event.occurred_at)}
@@ -37,8 +37,12 @@ def changes(forms: _Forms, event: AnyInvoiceEvent) -> _Forms:
             return {}
 
 
+def _only_named(number: str) -> FormItem:
+    return FormItem(number, None, active=False, reported=None, claimed_at=None)
+
+
 def _confirmed(form: RedFontForm, claimed_at: datetime) -> FormItem:
-    return FormItem(form.number, form.state, active=True, told=json_of(form).decode(), claimed_at=claimed_at)
+    return FormItem(form.number, form.state, active=True, reported=json_of(form).decode(), claimed_at=claimed_at)
 
 
 def _refused(forms: _Forms, event: ReturnRefused) -> _Forms:
@@ -46,7 +50,7 @@ def _refused(forms: _Forms, event: ReturnRefused) -> _Forms:
     number = event.form_number
     if number is None:
         return freed
-    named = freed.get(number) or forms.get(number) or FormItem(number, None, active=False, told=None, claimed_at=None)
+    named = freed.get(number) or forms.get(number) or _only_named(number)
     return freed | {number: named._replace(state=event.form_state or named.state)}
 
 

@@ -16,7 +16,7 @@ _OF = """
 class FormAnswer(Message):
     """A form, the invoice that claims it or last did, and whether it does.
 
-    form: as the tax side last told it. state: the bureau's code; absent while only its number is known.
+    form: as the tax side last reported it. state: the bureau's code; absent while only its number is known.
     """
 
     number: RedFontFormNumber
@@ -38,8 +38,8 @@ async def of(connection: AsyncConnection[TupleRow], number: str) -> FoundForm | 
     row = await (await connection.execute(_OF, (number,))).fetchone()
     if row is None:
         return None
-    account_id, invoice_number, number, state, active, told = row
-    form = RedFontForm.model_validate_json(told) if told else None
+    account_id, invoice_number, number, state, active, reported = row
+    form = RedFontForm.model_validate_json(reported) if reported else None
     if form and state:
         form = form.model_copy(update={"state": state})
     answer = FormAnswer(number=number, state=state, invoice_number=invoice_number, active=active, form=form)

@@ -12,7 +12,7 @@ def forms_table(name: str = "forms") -> ItemsTable[FormItem]:
         "number": 'text collate "C"',
         "state": "text",
         "active": "boolean",
-        "told": "text",
+        "told": "text",  # the stored name of ``reported``
         "claimed_at": "timestamptz",
     }
     return ItemsTable(name, FormItem, columns, ("number",))

@@ -94,7 +94,7 @@ def _answer(rows: list[_Row], body: str | None) -> Answer | None:
 
 def _event(row: _Row) -> str:
     """Write an event around its body, which is not read."""
-    told = {
+    head = {
         "id": row.event_id,
         "type": row.type,
         "version": row.version,
@@ -102,4 +102,4 @@ def _event(row: _Row) -> str:
         "causation_id": row.causation_id,
         "correlation_id": row.correlation_id,
     }
-    return f'{json.dumps(told, ensure_ascii=False)[:-1]}, "data": {row.data}}}'
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "data": {row.data}}}'

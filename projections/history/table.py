@@ -36,7 +36,7 @@ _WRITE = """
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The read model: one table, one row an event."""
+    """The read model: one table, one row per event."""
 
     name: str = "history"
 
@@ -49,7 +49,7 @@ class History:
         cur.execute(about(self.name, _CREATE))
 
     def index(self, cur: Cur) -> None:
-        """Create nothing: its queries go by the primary key."""
+        """Create nothing: its queries use the primary key."""
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Append the events that are new. Raises: NotAnEvent, VersionGap."""

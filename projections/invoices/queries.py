@@ -1,4 +1,4 @@
-"""Pages of the list. Every way to ask goes by an index, and a page costs the same wherever it lies."""
+"""Pages of the list. Every query uses an index, and a page costs the same wherever it is in the list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which status documents are not yet on `invoice.status`: at most one row an invoice, for its newest document.
+"""Which status documents are not yet on `invoice.status`: at most one row per invoice, for its newest document.
 
 A row is written in the transaction that changes the document, and deleted once that version is published. The
 document itself is read from the status table when it is published.
@@ -46,7 +46,7 @@ _CHANGED = """
     from {table} as n join projections.status as s using (invoice_number)
     where n.document::text <> s.document::text
 """
-# The version joins too: should the status table ever stand elsewhere than this one, the document waits.
+# The version joins too: while the status table has another version than this one, the document waits.
 _PENDING = """
     select o.invoice_number, o.version, o.partition, o.as_of, o.causation, o.correlation, o.traceparent,
         s.document::text as document
@@ -86,13 +86,13 @@ class UnpublishedDocument:
 
 
 def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
-    """Note that these documents are to be published, in the transaction that changes them."""
+    """Queue these documents to be published, in the transaction that changes them."""
     rows = [(row.invoice_number, row.version, last.partition, row.as_of, *astuple(last.trace)) for row, last in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
 
 
 def put_again(cur: Cur, table: str, partitions: int) -> None:
-    """Note that documents are to be published which another table has otherwise, before it takes the place of this one.
+    """Queue the documents that differ in a table that is about to replace the live one.
 
     partitions: of `invoice.events`; an invoice's partition follows from its number, as for every Kafka client.
     """
@@ -113,16 +113,16 @@ def put_again(cur: Cur, table: str, partitions: int) -> None:
 
 
 async def pending(
-    connection: AsyncConnection[TupleRow], partitions: Collection[int], most: int
+    connection: AsyncConnection[TupleRow], partitions: Collection[int], limit: int
 ) -> list[UnpublishedDocument]:
-    """Return what is to be published for these partitions, at most ``most`` documents of each."""
+    """Return what is to be published for these partitions, at most ``limit`` documents of each."""
     async with connection.cursor(row_factory=class_row(UnpublishedDocument)) as cur:
-        await cur.execute(_PENDING, (sorted(partitions), most))
+        await cur.execute(_PENDING, (sorted(partitions), limit))
         return await cur.fetchall()
 
 
 async def drop(connection: AsyncConnection[TupleRow], published: Sequence[UnpublishedDocument]) -> None:
-    """Forget exactly what was published; a document that changed meanwhile stays."""
+    """Delete exactly the versions that were published; a document that has changed since stays."""
     numbers = [document.invoice_number for document in published]
     versions = [document.version for document in published]
     await connection.execute(_DROP, (numbers, versions))

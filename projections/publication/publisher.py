@@ -13,7 +13,7 @@ from events.cloudevents import headers
 from events.names import PROJECTOR_SOURCE, event_id, projector_group
 from events.topics import STATUS_TOPIC
 from projections.publication import outbox
-from projections.publication.failing import PUBLICATION, Failing
+from projections.publication.failures import PUBLICATION, PublicationFailures
 from projections.publication.outbox import UnpublishedDocument
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
@@ -28,7 +28,7 @@ NAME = projector_group("status")
 _MAX_DOCUMENTS = 500
 """Documents of a partition in one Kafka transaction."""
 _LOOK_SECONDS = 1.0
-"""Seconds after which to look for documents that nobody announced: another process's, or those of before a crash."""
+"""Seconds between looks for documents that nothing announced: another process's, or those left by a crash."""
 _GATHER_SECONDS = 0.01
 """Seconds to gather documents after the first: a transaction begun right after another waits 20 ms for its markers."""
 
@@ -49,7 +49,7 @@ class StatusDocuments:
 
     def __init__(self, database: str) -> None:
         self._database = database
-        self._failing = Failing(database)
+        self._failures = PublicationFailures(database)
 
     async def connect(self) -> AsyncConnection[TupleRow]:
         """Open a session."""
@@ -57,15 +57,15 @@ class StatusDocuments:
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Forget the failures of earlier partitions."""
-        self._failing.owned(partitions)
+        self._failures.owned(partitions)
 
     async def failed(self, partitions: Collection[int], error: Exception) -> None:
         """Show the partitions as stopped once they have failed for a while."""
-        await self._failing.failed(partitions, error)
+        await self._failures.failed(partitions, error)
 
     def close(self) -> None:
         """Let the thread that shows failures end."""
-        self._failing.close()
+        self._failures.close()
 
     async def publish_waiting(self, connection: AsyncConnection[TupleRow], publisher: FencedPublisher) -> bool:
         """Publish some documents of every partition; return whether there were any."""
@@ -79,7 +79,7 @@ class StatusDocuments:
         done = [document for documents in published for document in documents]
         if done:
             await outbox.drop(connection, done)
-        await self._failing.went_on(owned.difference(by_partition) | {document.partition for document in done})
+        await self._failures.succeeded(owned.difference(by_partition) | {document.partition for document in done})
         return bool(done)
 
     async def _publish(
@@ -93,7 +93,7 @@ class StatusDocuments:
         except KafkaError as error:
             log.warning("status_documents_wait", partition=partition, error=repr(error))
             publisher.leave(partition, PAUSE_SECONDS)
-            await self._failing.failed([partition], error)
+            await self._failures.failed([partition], error)
             return ()
         return documents
 

@@ -1,1 +1,1 @@
-"""Rebuilding a read model beside the live one, and switching over while queries go on."""
+"""Rebuilding a read model beside the live one, and switching over while queries continue."""

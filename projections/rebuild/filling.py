@@ -25,7 +25,7 @@ MAX_FILL_RECORDS = 5000
 """Records in one transaction."""
 
 _STALLED_SECONDS = 30.0
-"""Seconds without any record after which those that are missing are not waited for."""
+"""Seconds without any record after which the fill gives up waiting for those that are missing."""
 MAX_STALL_SECONDS_WHILE_PAUSED = 10.0
 """The same while the live read model is paused."""
 
@@ -54,18 +54,18 @@ class Filling:
         self.at: PartitionOffsets = {}
 
     async def begin(self, partitions: Sequence[TopicPartition]) -> None:
-        """Continue from where the new tables are."""
+        """Continue from the positions of the new tables."""
         self.at = await self.stored(partitions)
         self._consumer.assign(list(partitions))
         for partition, position in self.at.items():
             self._consumer.seek(partition, position)
 
     async def stored(self, partitions: Sequence[TopicPartition]) -> PartitionOffsets:
-        """Return where the new tables are, whoever filled them."""
+        """Return the positions of the new tables, whichever process filled them."""
         return await asyncio.to_thread(self._projection.positions, partitions)
 
     async def reach(self, targets: Mapping[TopicPartition, int], stalled_after: float | None = None) -> None:
-        """Fill until exactly these positions are reached; none may lie before where the tables are.
+        """Fill until exactly these positions are reached; none may lie before those of the tables.
 
         stalled_after: seconds, `_STALLED_SECONDS` by default. Raises: CannotFold, Stalled, KafkaError, psycopg.Error.
         """
@@ -81,14 +81,14 @@ class Filling:
                 elif time.monotonic() - came_at > (_STALLED_SECONDS if stalled_after is None else stalled_after):
                     raise _stalled(missing[0], fetched[missing[0]], targets[missing[0]])
                 if writing:
-                    await writing  # the next batch was fetched meanwhile
+                    await writing  # while it was written, the next batch was fetched
                 writing = asyncio.create_task(self._write(batch, total)) if batch else None
         finally:
             if writing:
                 await writing
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         await asyncio.to_thread(self._projection.close)
 
     async def _fetch(self, fetched: PartitionOffsets, targets: Mapping[TopicPartition, int]) -> Batch | None:
@@ -110,8 +110,8 @@ class Filling:
         except (psycopg.Error, PositionLost):
             raise
         except Exception as error:
-            told = isinstance(error, (NotAnEvent, VersionGap))
-            raise CannotFold(str(error) if told else reason(error)) from error
+            explained = isinstance(error, (NotAnEvent, VersionGap))
+            raise CannotFold(str(error) if explained else reason(error)) from error
         self.at |= batch.ends
         self._progress(sum(self.at.values()), total)
 
@@ -119,7 +119,8 @@ class Filling:
 def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:
     topic, number = partition
     return Stalled(
-        f"{topic}[{number}] has nothing more from offset {at} on, but the live read model stands at {target}"
+        f"Kafka delivers no records of {topic}[{number}] from offset {at} on, but the live read model has read up to "
+        f"{target}: records are missing from the topic, or the database belongs to other topics"
     )
 
 

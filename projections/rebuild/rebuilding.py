@@ -1,4 +1,4 @@
-"""Rebuild and verify: a fresh fold of all events beside the live tables, compared with them, and put in their place."""
+"""Rebuild and verify: a fresh fold of all events beside the live tables, compared with them, then replacing them."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from transport.topics import partition_counts
 _GRACE_SECONDS = 10.0
 """Seconds that the old tables stay after a switch."""
 _MAX_RECORDS_BEHIND_TO_PAUSE = 2000
-"""Messages behind the live one at which the rest is done with the live one paused."""
+"""Records behind the live read model at which it is paused while the rest is filled."""
 _ROLE = "rebuild"
 _FROZEN_AFTER = "20s"
 """A frozen rebuild that has paused the live read model would hold its positions locked for ever."""
@@ -43,8 +43,8 @@ class Busy(Exception):
 class Outcome:
     """The result of a rebuild or a verification.
 
-    same: whether live and fresh rows are alike; None when other code had made the live ones. stopped: why the live read
-    model has stopped.
+    same: whether live and fresh rows are equal; None if other code made the live ones. stopped: why the live read model
+    has stopped.
     """
 
     rows: int
@@ -62,35 +62,35 @@ class ProgressReport:
 
 
 async def rebuild(
-    addresses: Addresses, entry: CatalogueEntry, told: ProgressReport, grace: float = _GRACE_SECONDS
+    addresses: Addresses, entry: CatalogueEntry, report: ProgressReport, grace: float = _GRACE_SECONDS
 ) -> Outcome:
-    """Fill new tables and put them in the place of the live ones. Queries are answered throughout.
+    """Fill new tables and replace the live ones by them. Queries are answered throughout.
 
     Resumes an interrupted rebuild by the same code.
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
     code = entry.fingerprint
-    with _alone(addresses, entry), _without_ruins(addresses, entry):
-        async with filling(addresses, entry, told.progress) as fill:
-            await _catch_up(addresses, entry, fill, told, code)
+    with _alone(addresses, entry), _dropping_unfillable(addresses, entry):
+        async with filling(addresses, entry, report.progress) as fill:
+            await _catch_up(addresses, entry, fill, report, code)
             outcome = await _compared(addresses, entry, fill, code)
             await _switch(addresses, entry, fill, code)
-        told.say("switched; the old tables are dropped in a moment")
+        report.say("switched; the old tables are dropped in a moment")
         await asyncio.sleep(grace)
         with _transaction(addresses) as cur:
             tables.drop_tables(cur, entry, OLD)
-    return replace(outcome, stopped=await _stopped_still(addresses, entry))
+    return replace(outcome, stopped=await _still_stopped(addresses, entry))
 
 
-async def verify(addresses: Addresses, entry: CatalogueEntry, told: ProgressReport) -> Outcome:
+async def verify(addresses: Addresses, entry: CatalogueEntry, report: ProgressReport) -> Outcome:
     """Compare the live tables with a fresh fold, which is dropped again.
 
     Raises: Busy, CannotFold, Stalled, KafkaError, psycopg.Error.
     """
     code = entry.fingerprint
-    with _alone(addresses, entry), _without_ruins(addresses, entry):
-        async with filling(addresses, entry, told.progress) as fill:
-            await _catch_up(addresses, entry, fill, told, code)
+    with _alone(addresses, entry), _dropping_unfillable(addresses, entry):
+        async with filling(addresses, entry, report.progress) as fill:
+            await _catch_up(addresses, entry, fill, report, code)
             outcome = await _compared(addresses, entry, fill, code)
         with _transaction(addresses) as cur:
             tables.give_up(cur, entry)
@@ -99,8 +99,8 @@ async def verify(addresses: Addresses, entry: CatalogueEntry, told: ProgressRepo
 
 
 @contextmanager
-def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
-    """Drop new tables that this code cannot fill: another attempt would only fail at the same record."""
+def _dropping_unfillable(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
+    """Drop new tables that this code cannot fill: another attempt would fail at the same record."""
     try:
         yield
     except CannotFold:
@@ -109,7 +109,7 @@ def _without_ruins(addresses: Addresses, entry: CatalogueEntry) -> Generator[Non
         raise
 
 
-async def _stopped_still(addresses: Addresses, entry: CatalogueEntry) -> tuple[str, ...]:
+async def _still_stopped(addresses: Addresses, entry: CatalogueEntry) -> tuple[str, ...]:
     """Return why the live read model does not resume in its new tables, once a projector has tried."""
     try:
         stops = await asyncio.to_thread(resuming.wait_for_retry, addresses.database, entry)
@@ -119,17 +119,17 @@ async def _stopped_still(addresses: Addresses, entry: CatalogueEntry) -> tuple[s
 
 
 async def _catch_up(
-    addresses: Addresses, entry: CatalogueEntry, fill: Filling, told: ProgressReport, code: str
+    addresses: Addresses, entry: CatalogueEntry, fill: Filling, report: ProgressReport, code: str
 ) -> None:
-    """Fill the new tables until they are nearly where the live ones are, and then give them their indexes."""
+    """Fill the new tables until they have nearly caught up with the live ones, and then create their indexes."""
     with _transaction(addresses) as cur:
         resumed = tables.begin(cur, entry, code)
     if resumed:
-        told.say("resuming an interrupted rebuild")
+        report.say("resuming an interrupted rebuild")
     await fill.begin(await _partitions(addresses, entry))
     while (behind := _behind(fill, targets := _live(addresses, entry))) > _MAX_RECORDS_BEHIND_TO_PAUSE:
         if behind > shares.MIN_RECORDS_FOR_PROCESSES:
-            await shares.fill(addresses, entry, fill, targets, told.progress)
+            await shares.fill(addresses, entry, fill, targets, report.progress)
         else:
             await fill.reach(targets)
     await fill.reach(_live(addresses, entry))
@@ -139,7 +139,7 @@ async def _catch_up(
 
 
 def _indexed(addresses: Addresses, entry: CatalogueEntry) -> bool:
-    """Tell whether the new tables have their indexes already: those of the live ones, less the primary keys."""
+    """Return whether the new tables have as many indexes as the live ones."""
     with _transaction(addresses) as cur:
         counts: list[int] = []
         for suffix in ("", NEW):
@@ -176,7 +176,7 @@ async def _differences(addresses: Addresses, entry: CatalogueEntry, fill: Fillin
 
 
 async def _switch(addresses: Addresses, entry: CatalogueEntry, fill: Filling, code: str) -> None:
-    """Pause the live read model, do the rest, and rename; again when a long query is in the way."""
+    """Pause the live read model, fill the rest, and rename the tables; try again while a long query holds a lock."""
     partitions = len(fill.at)
     async for attempt in stamina.retry_context(on=LockNotAvailable, attempts=30, timeout=None, wait_max=5.0):
         with attempt, _transaction(addresses) as cur:
@@ -211,7 +211,7 @@ def _transaction(addresses: Addresses) -> Generator[Cur]:
 
 
 def _soon(condition: Callable[[], bool]) -> bool:
-    """Look until the condition holds, for as long as a killed process may still count; tell whether it did."""
+    """Poll until the condition holds, for as long as a killed process may hold its lock; return whether it does."""
     end = time.monotonic() + _RELEASE_SECONDS
     while not condition():
         if time.monotonic() > end:

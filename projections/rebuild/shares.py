@@ -1,4 +1,4 @@
-"""The bulk of a rebuild, partition by partition in processes of their own: folding keeps a whole core busy."""
+"""The bulk of a rebuild, each partition in a process of its own: folding keeps a whole core busy."""
 
 import asyncio
 import os
@@ -13,17 +13,17 @@ from transport.addresses import Addresses
 from transport.positions import PositionLost
 
 MIN_RECORDS_FOR_PROCESSES = 100_000
-"""Messages behind from which processes pay: each needs a second to begin."""
+"""Records behind from which processes are worth their start, which takes a second each."""
 _POLL_SECONDS = 0.25
-"""Seconds between two looks at how far the processes are."""
+"""Seconds between two reports of progress."""
 
 
 async def fill(
     addresses: Addresses, entry: CatalogueEntry, own: Filling, targets: PartitionOffsets, progress: Progress
 ) -> None:
-    """Fill the new tables up to these positions, as many partitions at a time as there are cores; ``own`` stands there.
+    """Fill the new tables up to these positions, as many partitions at a time as there are cores.
 
-    Cancelled, it ends the processes. Raises: KafkaError, psycopg.Error, as the processes did.
+    ``own`` continues from there. Cancelled, it ends the processes. Raises: KafkaError, psycopg.Error, as they did.
     """
     parent = os.getpid()
     tasks = [
@@ -32,17 +32,17 @@ async def fill(
         )
         for partition, target in targets.items()
     ]
-    tasks_and_eyes = [*tasks, asyncio.ensure_future(_tell(own, targets, progress))]
+    tasks_and_report = [*tasks, asyncio.ensure_future(_report(own, targets, progress))]
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks_and_eyes:
+        for task in tasks_and_report:
             task.cancel()
-        await asyncio.gather(*tasks_and_eyes, return_exceptions=True)
+        await asyncio.gather(*tasks_and_report, return_exceptions=True)
     await own.begin(list(targets))
 
 
-async def _tell(own: Filling, targets: Mapping[TopicPartition, int], progress: Progress) -> None:
+async def _report(own: Filling, targets: Mapping[TopicPartition, int], progress: Progress) -> None:
     """Report progress: each transaction of the processes stores the positions with the rows."""
     total = sum(targets.values())
     while True:
@@ -53,16 +53,16 @@ async def _tell(own: Filling, targets: Mapping[TopicPartition, int], progress: P
 def _fill(addresses: Addresses, model: str, partition: TopicPartition, target: int, parent: int) -> None:
     """Fill one partition in this process, unless the one that asked for it is gone."""
 
-    def go_on_with_parent(_done: int, _total: int) -> None:
+    def stop_without_parent(_done: int, _total: int) -> None:
         if os.getppid() != parent:
             raise SystemExit
 
     async def reach() -> None:
-        async with filling(addresses, MODELS[model], go_on_with_parent) as fill:
+        async with filling(addresses, MODELS[model], stop_without_parent) as fill:
             await fill.begin([partition])
             await fill.reach({partition: target})
 
     try:
         asyncio.run(reach())
     except PositionLost:
-        """A rebuild that was killed had written one more batch: whoever asked looks again where the tables are."""
+        """A killed rebuild had written one more batch: the parent reads the positions of the tables again."""

@@ -1,4 +1,4 @@
-"""The tables beside the live ones: made, compared, and put in their place."""
+"""The new tables beside the live ones: created, compared, and renamed to replace them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _RETIRE_OTHERS = """
     )
     update projections.writers set retired = true where model = %(model)s and code <> %(code)s
 """
-_SKIPPED_NO_MORE = "delete from projections.skipped where model = %s"
+_DELETE_SKIPPED = "delete from projections.skipped where model = %s"
 _HASH = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {table} as t"
 _ONLY = "(select t::text from {table} as t except select t::text from {other} as t) limit 3"
 
@@ -47,9 +47,9 @@ def rebuilding(entry: CatalogueEntry) -> str:
 
 
 def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
-    """Make the new tables, or keep those that an interrupted rebuild by the same code has left; tell which.
+    """Create the new tables, or keep those of an interrupted rebuild by the same code; return whether they are kept.
 
-    Tables of before an earlier switch, left by a rebuild that was killed before it dropped them, are dropped.
+    Old tables that a killed rebuild did not drop after its switch are dropped.
     """
     drop_tables(cur, entry, OLD)
     cur.execute("select being_built_by from projections.built where model = %s", (entry.name,))
@@ -64,25 +64,25 @@ def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
 
 
 def left_over(cur: Cur, entry: CatalogueEntry) -> list[str]:
-    """Return the names of tables of before a switch that are still there."""
+    """Return the names of the tables that a switch has replaced and that still exist."""
     return [name for name in entry.build(OLD).names() if is_there(cur, name)]
 
 
 def drop_tables(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
-    """Drop the tables with a suffix, if they are there."""
+    """Drop the tables with a suffix, if they exist."""
     for name in entry.build(suffix).names():
         cur.execute(about(name, "drop table if exists {table}"))
 
 
 def give_up(cur: Cur, entry: CatalogueEntry) -> None:
-    """Drop the new tables and forget how far they were."""
+    """Drop the new tables and their positions."""
     drop_tables(cur, entry, NEW)
     stored_positions.forget(cur, rebuilding(entry))
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
 
 def positions_of(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool = False) -> dict[TopicPartition, int]:
-    """Return where a consumer stands; with ``pause`` it cannot go on until this transaction ends."""
+    """Return a consumer's positions; with ``pause`` it cannot move them until this transaction ends."""
     return stored_positions.of_topic(cur, consumer, entry.topic, lock=pause)
 
 
@@ -99,17 +99,17 @@ def contents(cur: Cur, entry: CatalogueEntry, suffix: str = "") -> Contents:
 
 def differences(cur: Cur, entry: CatalogueEntry) -> list[str]:
     """Return a few rows that only the live tables have, and a few that only the new ones have."""
-    told: list[str] = []
+    lines: list[str] = []
     for live, new in zip(entry.build("").names(), entry.build(NEW).names(), strict=True):
         for mark, table, other in (("live only", live, new), ("new only", new, live)):
             names = {"table": Identifier(SCHEMA, table), "other": Identifier(SCHEMA, other)}
             cur.execute(SQL(_ONLY).format(**names))
-            told += [f"{mark}, {live}: {row}" for (row,) in cur.fetchall()]
-    return told
+            lines += [f"{mark}, {live}: {row}" for (row,) in cur.fetchall()]
+    return lines
 
 
 def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
-    """Put the new tables in the place of the live ones, which stay beside until they are dropped.
+    """Replace the live tables by the new ones; the replaced ones stay until they are dropped.
 
     Raises: psycopg.errors.LockNotAvailable when a query runs longer than `_LOCK_TIMEOUT`.
     """
@@ -125,7 +125,7 @@ def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
     done = "update projections.built set code = %s, being_built_by = null where model = %s"
     cur.execute(done, (code, entry.name))
     cur.execute(_RETIRE_OTHERS, {"model": entry.name, "code": code})
-    cur.execute(_SKIPPED_NO_MORE, (entry.name,))
+    cur.execute(_DELETE_SKIPPED, (entry.name,))
 
 
 def _rename(cur: Cur, names: Sequence[str], to: Sequence[str]) -> None:

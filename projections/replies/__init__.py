@@ -1,1 +1,1 @@
-"""How commands were answered: counts of acceptances and of refusals by code."""
+"""Counts of the replies to commands: acceptances, and refusals by code."""

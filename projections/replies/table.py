@@ -16,7 +16,7 @@ ACCEPTED = "ACCEPTED"
 _COMMAND_TYPES = frozenset(map(type_of, COMMAND_TYPES))
 _CREATE = """
     create table {table} (
-        command_type text not null, -- of a command that there is, else 'unknown': publishers can name endlessly many
+        command_type text not null, -- of a command, else 'unknown': publishers can invent any number of names
         answer text not null, -- a refusal's code, or ACCEPTED
         times bigint not null,
         last_at timestamptz not null,
@@ -33,8 +33,8 @@ _COUNT = """
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The read model: one table, one row for each command and answer. Replays of an earlier reply do not count."""
+class ReplyCounts:
+    """The read model: one table, one row for each command and outcome. Replays of an earlier reply do not count."""
 
     name: str = "answered"
 
@@ -50,7 +50,7 @@ class Answered:
         """Create nothing: it has few rows."""
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
-        """Count the replies. What is no reply is left out: a foreign writer must not stop the count."""
+        """Count the replies. Records that are not replies are left out: a foreign writer must not stop the count."""
         counts: Counter[tuple[str, str]] = Counter()
         last: dict[tuple[str, str], int] = {}
         foreign: list[KafkaRecord] = []
@@ -58,17 +58,17 @@ class Answered:
             if isinstance(record, Undecodable) or (reply := _read(record.value)) is None:
                 foreign.append(record)
             elif not reply.replayed:
-                answer = reply.answer()
-                counts[answer] += 1
-                last[answer] = max(last.get(answer, 0), min(record.timestamp, MAX_TIMESTAMP_MS))
+                outcome = reply.outcome()
+                counts[outcome] += 1
+                last[outcome] = max(last.get(outcome, 0), min(record.timestamp, MAX_TIMESTAMP_MS))
         report_foreign(foreign)
         if counts:
-            rows = [(*answer, times, last[answer]) for answer, times in sorted(counts.items())]
+            rows = [(*outcome, times, last[outcome]) for outcome, times in sorted(counts.items())]
             cur.execute(about(self.name, _COUNT), [list(column) for column in zip(*rows, strict=True)])
 
 
 class _Reply(BaseModel):
-    """What is counted of a reply; the relay alone should write there, but nothing is taken on trust."""
+    """What is counted of a reply; only the relay should write there, but that is not relied on."""
 
     model_config = ConfigDict(strict=True)
 
@@ -76,7 +76,7 @@ class _Reply(BaseModel):
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")] = ACCEPTED
     replayed: bool
 
-    def answer(self) -> tuple[str, str]:
+    def outcome(self) -> tuple[str, str]:
         return self.command_type if self.command_type in _COMMAND_TYPES else UNKNOWN, self.code
 
 

@@ -40,7 +40,7 @@ class StatusTable:
         cur.execute(about(self.name, _CREATE))
 
     def index(self, cur: Cur) -> None:
-        """Create nothing: its queries go by the primary key."""
+        """Create nothing: its queries use the primary key."""
 
     def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, InvoiceStatus]:
         """Return the rows of these invoices by number."""

@@ -75,7 +75,7 @@ def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Seque
 def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() -> None:
     events = [facts.issued(), facts.requested_simply(), facts.refused(form_number=facts.FORM, form_state="02")]
     assert folded(forms.fold, events).items[facts.FORM] == forms.FormItem(
-        facts.FORM, "02", active=False, told=None, claimed_at=None
+        facts.FORM, "02", active=False, reported=None, claimed_at=None
     )
     without = [*events[:2], facts.refused(code="TAX_PLATFORM_REFUSED")]
     assert folded(forms.fold, without).items == {}

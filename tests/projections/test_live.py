@@ -99,7 +99,7 @@ def poisoned(bad: OutgoingRecord, at: int = 7) -> Batch:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (NO_EVENT, "invoice.events[1] offset {at} is no known event"),
+        (NO_EVENT, "invoice.events[1] offset {at} is not a known event"),
         (message(invoice(99), 3), f"invoice.events[1] offset {{at}}: invoice 26{99:018}: version 3 came after 0"),
         (
             written_by_newer(b"InvoiceIssued.v1", b"InvoiceIssued.v99"),
@@ -111,13 +111,13 @@ def poisoned(bad: OutgoingRecord, at: int = 7) -> Batch:
         ),
         (
             written_by_newer(b"redletter.invoice.", b"foreign."),
-            "invoice.events[1] offset {at} is no known event",
+            "invoice.events[1] offset {at} is not a known event",
         ),
         (
             OutgoingRecord(
                 EVENTS_TOPIC, b"26" + b"0" * 18, message(invoice(1), 1).value, message(invoice(1), 1).headers
             ),
-            "invoice.events[1] offset {at} is no known event",
+            "invoice.events[1] offset {at} is not a known event",
         ),
     ],
     ids=[

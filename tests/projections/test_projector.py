@@ -22,7 +22,7 @@ from events.topics import EVENTS_TOPIC, STATUS_TOPIC
 from projections import catalogue, projector, resuming
 from projections.catalogue import MODELS, REBUILT
 from projections.engine import health
-from projections.publication import failing, outbox, publisher
+from projections.publication import failures, outbox, publisher
 from projections.publication.publisher import status_publisher
 from redletter import read_models as command
 from tests.projections.support import facts, naive
@@ -307,10 +307,10 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
 
         await until(the_others_go_on)
         assert await stands("details", 0)
-        assert await listed("details") == "stopped: invoice.events[0] offset 0 is no known event"
+        assert await listed("details") == "stopped: invoice.events[0] offset 0 is not a known event"
         sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=False)
         assert (sentences, goes_on) == (
-            ["details has stopped again: invoice.events[0] offset 0 is no known event"],
+            ["details has stopped again: invoice.events[0] offset 0 is not a known event"],
             False,
         )
         sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=True)
@@ -398,7 +398,7 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
 async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failing, "TOLD_AFTER", 0.0)
+    monkeypatch.setattr(failures, "STOPPED_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(publisher, "PAUSE_SECONDS", 0.1)
     publish_one = FencedProducers.publish
     away: list[bool] = [True]
