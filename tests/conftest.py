@@ -35,6 +35,11 @@ def pytest_report_header() -> str:
     return f"servers: {choice.name} ({choice.why})"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes share the tests of `-n auto`: more than one only if each starts its own servers."""
+    return 0 if real.choose().name == "environment" else 2
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Addresses]:
     """Kafka and PostgreSQL, started once for all tests that ask for them."""
