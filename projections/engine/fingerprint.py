@@ -1,6 +1,7 @@
 """Which code built the rows of a read model: rows can only be compared when it is the same."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -38,7 +39,22 @@ def fingerprint(folder: str, root: Path = _ROOT) -> str:
 
 @cache
 def _imported(source: bytes) -> tuple[str, ...]:
-    return tuple(_modules(ast.parse(source)))
+    return tuple(_modules(parse_module(source)))
+
+
+def parse_module(source: str | bytes) -> ast.Module:
+    """Parse a module, with no garbage collection in between.
+
+    CPython 3.11 raises SystemError ("AST constructor recursion depth mismatch") when something parses while it parses.
+    A collected task does whose exception nobody saw: it logs a traceback, and formatting one parses its lines.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _modules(tree: ast.Module) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from projections.engine.fingerprint import parse_module
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("events", "rules", "transport", "service", "projections", "web", "local", "tax_simulator", "redletter")
 MAKER = Path("transport/clients")
@@ -34,7 +36,7 @@ WITH_A_SESSION_OF_OURS = "creator"
 
 def made(source: str) -> Iterator[str]:
     """Yield the calls in a module that make clients."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse_module(source)):
         if isinstance(node, ast.Call) and not any(word.arg == WITH_A_SESSION_OF_OURS for word in node.keywords):
             called = ast.unparse(node.func.value if isinstance(node.func, ast.Subscript) else node.func)
             if called.replace("[TupleRow]", "").replace("[Any]", "").endswith(MAKERS):

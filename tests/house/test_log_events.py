@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from projections.engine.fingerprint import parse_module
 from tests.house.test_house import ROOT
 
 ROOMS = ("events", "rules", "service", "projections", "web", "transport", "local", "tax_simulator", "redletter")
@@ -42,7 +43,7 @@ def test_a_sentence_is_noticed(source: str, is_key: bool) -> None:
 
 def sentences(source: str, *, passed_on: bool) -> Iterator[int]:
     """Yield the lines of log calls whose event is not a key. passed_on: events may come from elsewhere."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse_module(source)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name("log"), attr=level), args=[event, *_]) if level in LEVELS:
                 is_key = isinstance(event, ast.Constant) and KEY.fullmatch(str(event.value)) is not None

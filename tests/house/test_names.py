@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from projections.engine.fingerprint import parse_module
 from tests.house.test_house import ROOT, tracked
 
 ROOMS = ("events", "rules", "transport", "service", "projections", "web", "local", "tax_simulator", "redletter")
@@ -40,7 +41,7 @@ def test_a_public_name_means_one_thing() -> None:
 
 def public_names(path: Path) -> Iterator[str]:
     """Yield the public names that a module defines at its top level."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parse_module(path.read_text()).body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 names = [name]

@@ -1,12 +1,14 @@
 """The fingerprint of a read model changes with the code that makes its rows, and with nothing else."""
 
+import ast
+import gc
 import shutil
 from pathlib import Path
 
 import pytest
 
 from projections.catalogue import MODELS, REBUILT
-from projections.engine.fingerprint import fingerprint
+from projections.engine.fingerprint import fingerprint, parse_module
 
 HOUSE = Path(__file__).parents[2]
 
@@ -66,3 +68,28 @@ def test_code_that_makes_rows_changes_those_that_it_makes(house: Path, file: str
 def test_every_read_model_has_a_folder_and_a_fingerprint_of_its_own() -> None:
     assert all((HOUSE / "projections" / entry.folder / "table.py").is_file() for entry in MODELS.values())
     assert len({entry.fingerprint for entry in MODELS.values()}) == len(MODELS)
+
+
+class Forgotten:
+    """Garbage that parses when it is collected, as a task does whose exception nobody saw: its traceback is logged."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        """Parse from a deeper stack."""
+        deeper(30)
+
+
+def deeper(frames: int) -> ast.Module:
+    return deeper(frames - 1) if frames else ast.parse("1 + 1")
+
+
+def test_a_module_is_parsed_whatever_waits_to_be_collected() -> None:
+    source = (HOUSE / "web" / "app.py").read_bytes()
+    gc.disable()
+    for _ in range(1000):
+        Forgotten()
+    gc.enable()  # from here on, the next allocations begin a collection
+    assert parse_module(source).body
+    assert gc.isenabled()
