@@ -102,15 +102,14 @@ class TransactionalProducer:
         """Put the messages into batches by hand: the client's own way costs four times as much a record."""
         batches: dict[tuple[str, int], list[_Batch]] = defaultdict(list)
         for index, message in enumerate(messages):
-            some = batches[message.topic, await self._partition(message)]
+            partition = await self._partition_of_key(message) if message.partition is None else message.partition
+            some = batches[message.topic, partition]
             if apart or not some or not _append(some[-1], index, message):
                 some.append(_Batch(self._producer.create_batch(), []))
                 _append(some[-1], index, message)
         return batches
 
-    async def _partition(self, message: OutgoingRecord) -> int:
-        if message.partition is not None:
-            return message.partition
+    async def _partition_of_key(self, message: OutgoingRecord) -> int:
         partitions = await self._producer.partitions_for(message.topic)
         return partition_of(message.key, secrets.randbelow(len(partitions)), len(partitions))
 

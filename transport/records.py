@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiokafka
 
@@ -33,8 +34,7 @@ def next_offset(record: KafkaRecord) -> int:
     return record.offset + (record.count if isinstance(record, Undecodable) else 1)
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(NamedTuple):
     """A record to publish. Without a partition the key decides, as it does for every Kafka client."""
 
     topic: str

@@ -106,7 +106,7 @@ class LogReader:
             await self._session.close()
 
     async def _rows(self, query: LiteralString, parameters: dict[str, Any]) -> list[LogRow]:
-        return [LogRow(*row) for row in await self.execute(query, parameters)]
+        return list(map(LogRow._make, await self.execute(query, parameters)))
 
 
 def _behind(partition: int, position: LogPosition, rows: Sequence[LogRow]) -> Sequence[LogRow]:
