@@ -72,7 +72,7 @@ class LogReader:
         Raises: LogDiffers when the entry at the position is not the one that was published.
         """
         wanted = {"partition": partition, "place": position.place}
-        rows = await self._rows(log_tables.AFTER, wanted | {"rows": MAX_ROWS + 1, "bytes": MAX_BYTES})
+        rows = await self._rows(log_tables.AFTER, wanted | {"rows": MAX_ROWS, "bytes": MAX_BYTES})
         news = _behind(partition, position, rows)
         if (whole := whole_commands(news)) or not news:
             return whole

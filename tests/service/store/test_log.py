@@ -13,7 +13,7 @@ import pytest
 from service.log.entries import LogEntry
 from service.store import claim_rows, schema
 from service.store.event_store import Store
-from service.store.log_reader import LogPosition, LogReader
+from service.store.log_reader import GENESIS, MAX_ROWS, LogPosition, LogReader
 from service.store.write import Conflict
 from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
@@ -42,6 +42,20 @@ async def test_a_commands_entries_lie_side_by_side_in_the_partition_of_its_key(a
     assert [(row.place, row.kind) for row in rows] == [(1, "event"), (2, "reply"), (3, "event"), (4, "reply")]
     # Without a key it is the partition that the record came by.
     assert [row.kind for row in await reader.after(3, LogPosition(0, None)) if row.key is None] == ["dead letter"]
+    await reader.close()
+
+
+async def test_a_backlog_is_read_in_order_and_in_bounded_parts(addresses: Addresses) -> None:
+    store, commands = Store(addresses.database), MAX_ROWS * 5 // 4
+    save(store, [entry for version in range(1, commands + 1) for entry in command(NUMBERS[0], version)])
+    store.close()
+    reader, home = LogReader(addresses.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
+    parts = [await reader.after(home, GENESIS)]
+    while parts[-1]:
+        parts.append(await reader.after(home, LogPosition.of(parts[-1][-1])))
+    assert [row.place for rows in parts for row in rows] == list(range(1, 2 * commands + 1))
+    assert all(len(rows) <= MAX_ROWS for rows in parts)
+    assert all(rows[-1].ends for rows in parts[:-1])
     await reader.close()
 
 
