@@ -24,6 +24,7 @@ from tax_simulator.tables import ScheduledRecord
 from transport.addresses import Addresses
 from transport.clients.kafka import KafkaConsumer, KafkaProducer, make_consumer, make_producer, running
 from transport.clients.postgres import connect_async
+from transport.tasks import finish
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,8 @@ _MAX_BATCH_RECORDS = 500
 """Requests processed, and records sent, in one transaction."""
 _POLL_MILLISECONDS = 200
 """How often records become due while no request arrives."""
+_LAST_TURN_SECONDS = 2.0
+"""Seconds that a turn may still take when the simulator is told to stop."""
 
 _Received = tuple[AnyTaxRequest, dict[str, str]]
 """A request, and the headers that it came with."""
@@ -48,13 +51,21 @@ async def run(addresses: Addresses, *, clock_shift: timedelta) -> None:
         with attempt:
             async with _connected(addresses.kafka) as (consumer, producer), _books(addresses.database) as connection:
                 while True:
-                    batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_MAX_BATCH_RECORDS)
-                    for records in batches.values():
-                        await _process(connection, records, now())
-                    while await _send_due(connection, producer, now) == _MAX_BATCH_RECORDS:
-                        pass
-                    if batches:
-                        await consumer.commit()
+                    # Half a turn would be done again after the next start, and its commands sent twice.
+                    await finish(_turn(consumer, producer, connection, now), within=_LAST_TURN_SECONDS)
+
+
+async def _turn(
+    consumer: KafkaConsumer, producer: KafkaProducer, connection: psycopg.AsyncConnection, now: Callable[[], datetime]
+) -> None:
+    """Process the requests that have come, and send the commands that are due."""
+    batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_MAX_BATCH_RECORDS)
+    for records in batches.values():
+        await _process(connection, records, now())
+    while await _send_due(connection, producer, now) == _MAX_BATCH_RECORDS:
+        pass
+    if batches:
+        await consumer.commit()
 
 
 @asynccontextmanager

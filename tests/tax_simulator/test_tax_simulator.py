@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events import cloudevents
 from events.catalogue import json_of, name_of
@@ -31,6 +31,7 @@ from tests.service.support.scenario import Scenario
 from transport.addresses import Addresses
 
 USUAL = "26000000000000000005"
+OTHER = "26000000000000000006"
 ROUNDS = 12
 """Times that open requests are sent; the longest path takes fewer."""
 
@@ -201,7 +202,7 @@ def test_the_platform_never_issues_a_second_credit_note_on_a_form() -> None:
 
 def test_a_form_that_was_made_for_one_invoice_is_no_other_ones() -> None:
     play = Play(USUAL, "form").ask()
-    other = Play("26000000000000000006", "form")
+    other = Play(OTHER, "form")
     other.books = play.books
     assert other.ask().refusals == ["RED_FONT_FORM_FOR_OTHER_INVOICE"]
 
@@ -218,10 +219,10 @@ def test_only_numbers_that_say_so_ask_for_anything() -> None:
 
 
 @asynccontextmanager
-async def simulating(addresses: Addresses) -> AsyncGenerator[None]:
+async def simulating(addresses: Addresses) -> AsyncGenerator[asyncio.Task[None]]:
     task = asyncio.create_task(role.run(addresses, clock_shift=timedelta(0)))
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -287,3 +288,28 @@ async def test_the_books_and_the_answers_on_their_way_outlive_the_simulator(addr
     again = [body for body in told if body["invoice_number"] == USUAL]
     assert again == [before, before]
     assert [body["form"]["state"] for body in told if body["invoice_number"] == number("41")] == ["04"]
+
+
+@pytest.mark.integration
+async def test_a_simulator_that_is_stopped_finishes_what_it_has_begun_and_answers_no_request_twice(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when SIGTERM comes between the answer and the commit of the request's offset."""
+    answered, going_on = asyncio.Event(), asyncio.Event()
+    commit = AIOKafkaConsumer.commit
+
+    async def committing(consumer: AIOKafkaConsumer) -> None:
+        answered.set()
+        await going_on.wait()
+        await commit(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", committing)
+    async with simulating(addresses) as simulator:
+        await ask(addresses, about_form(USUAL))
+        await answered.wait()
+        simulator.cancel()
+        going_on.set()
+    async with simulating(addresses):
+        await ask(addresses, about_form(OTHER, OTHER_FORM))
+        told = await heard(addresses, 2)
+    assert sorted(body["invoice_number"] for _, body in told) == [USUAL, OTHER]

@@ -1,8 +1,10 @@
-"""A task that tries again after failures ends when it is asked to, whatever fails at that moment."""
+"""A task ends when it is asked to: whatever fails at that moment, and after what it has begun."""
 
 import asyncio
 
-from transport.tasks import is_cancelled
+import pytest
+
+from transport.tasks import finish, is_cancelled
 
 
 async def test_a_cancellation_that_a_failure_hides_is_not_lost() -> None:
@@ -28,3 +30,46 @@ async def test_a_cancellation_that_a_failure_hides_is_not_lost() -> None:
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=5)
     assert done
+
+
+async def test_what_has_begun_is_finished_although_it_is_cancelled() -> None:
+    begun, going_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await going_on.wait()
+        done.set()
+
+    task = asyncio.create_task(finish(work(), within=60))
+    await begun.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_soon(going_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
+
+
+async def test_what_takes_too_long_to_finish_is_cancelled_too() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    task = asyncio.create_task(finish(work(), within=0.01))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    assert cancelled.is_set()
+
+
+async def test_a_failure_of_what_is_to_be_finished_is_raised() -> None:
+    async def work() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await finish(work(), within=60)
