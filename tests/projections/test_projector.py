@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from psycopg.sql import SQL, Identifier
+from structlog.testing import capture_logs
 
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS_TOPIC, STATUS_TOPIC
@@ -25,6 +26,7 @@ from projections.engine import health
 from projections.publication import failures, outbox, publisher
 from projections.publication.publisher import status_publisher
 from redletter import read_models as command
+from tests.conftest import PARTITIONS
 from tests.projections.support import facts, naive
 from tests.projections.support.published import TRACE, event_id, messages
 from transport import outbox as outbox_publishing
@@ -129,6 +131,11 @@ async def versions(addresses: Addresses, model: str) -> dict[str, int]:
     return {invoice: version for invoice, version in rows}  # noqa: C416 - as dict() of untyped rows is unknown
 
 
+async def stopped(addresses: Addresses) -> list[health.Stopped]:
+    async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
+        return await health.stopped(connection)
+
+
 async def reached(addresses: Addresses, model: str, version: int) -> bool:
     return await versions(addresses, model) == {facts.NUMBER: version}
 
@@ -201,17 +208,35 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
     async def reached(version: int) -> bool:
         return await versions(addresses, "status") == dict.fromkeys(numbers, version)
 
-    async with running(projector.run(addresses)), statuses(addresses) as read:
-        async with running(projector.run(addresses)):
-            await publish(addresses, [message for one in numbers for message in messages(story(one)[:2])])
-            await until(lambda: reached(2))
-        await publish(addresses, [message for one in numbers for message in messages(story(one)[2:], first=3)])
-        await until(lambda: reached(len(STORY)))
+    with capture_logs() as logs:
 
-        async def all_published() -> bool:
-            return {document["version"] for document in newest(await read()).values()} == {len(STORY)}
+        async def shared(*counts: int) -> None:
+            """Wait until the last assignments of the group are of so many partitions."""
 
-        await until(all_published)
+            async def assigned() -> bool:
+                own = [log for log in logs if log.get("group") == MODELS["status"].consumer]
+                assignments = [log["partitions"] for log in own if log["event"] == "partitions_assigned"]
+                return assignments[-len(counts) :] == list(counts)
+
+            await until(assigned)
+
+        async def published(version: int) -> None:
+            async def all_published() -> bool:
+                documents = newest(await read())
+                return documents.keys() == {*numbers} and {one["version"] for one in documents.values()} == {version}
+
+            await until(all_published)
+
+        async with running(projector.run(addresses)), statuses(addresses) as read:
+            async with running(projector.run(addresses)):
+                await shared(PARTITIONS // 2, PARTITIONS // 2)
+                await publish(addresses, [message for one in numbers for message in messages(story(one)[:2])])
+                await until(lambda: reached(2))
+                await published(2)
+            await shared(PARTITIONS)
+            await publish(addresses, [message for one in numbers for message in messages(story(one)[2:], first=3)])
+            await until(lambda: reached(len(STORY)))
+            await published(len(STORY))
 
 
 async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,13 +244,17 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
         raise ZeroDivisionError
 
     monkeypatch.setattr(catalogue.details, "fold", broken)
-    await publish(addresses, messages(STORY))
+    await publish(addresses, messages(STORY[:3]))
     async with running(projector.run(addresses)):
 
-        async def reached() -> bool:
-            return await versions(addresses, "status") == {facts.NUMBER: len(STORY)}
+        async def has_stopped() -> bool:
+            return [one.model for one in await stopped(addresses)] == ["details"]
 
-        await until(reached)
+        await until(has_stopped)
+        await publish(addresses, messages(STORY[3:], first=4))
+        for model in ("status", "invoices"):
+            await until(partial(reached, addresses, model, len(STORY)))
+        assert await has_stopped()
     assert await versions(addresses, "details") == {}
 
 
@@ -296,10 +325,11 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
     async def standing() -> bool:
         return len(await asyncio.to_thread(resuming.stopped_partitions, addresses.database, "details")) == 1
 
+    # Some come in one batch with the bad event, the rest when its partition has stopped.
+    await publish(addresses, [bad, *(one for each in numbers for one in messages(story(each)[:3]))])
     async with running(projector.run(addresses)):
-        await publish(addresses, [bad])
         await until(standing)
-        await publish(addresses, [one for each in numbers for one in messages(story(each))])
+        await publish(addresses, [one for each in numbers for one in messages(story(each)[3:], first=4)])
         elsewhere = [each for each in numbers if (murmur2(each.encode()) & 0x7FFFFFFF) % 8 != 0]
 
         async def the_others_go_on() -> bool:
@@ -409,8 +439,7 @@ async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
         await publish_one(producers, partition, documents)
 
     async def told_of() -> list[tuple[str, list[int], str]]:
-        async with await psycopg.AsyncConnection.connect(addresses.database) as connection:
-            return [(one.model, one.partitions, one.why) for one in await health.stopped(connection)]
+        return [(one.model, one.partitions, one.why) for one in await stopped(addresses)]
 
     monkeypatch.setattr(FencedProducers, "publish", publishing)
     works = status_publisher(addresses)

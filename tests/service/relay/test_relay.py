@@ -135,9 +135,15 @@ async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_
     with capture_logs() as logs:
 
         async def shared(*counts: int) -> None:
-            """Wait until the last assignments are of so many partitions."""
+            """Wait until the last assignments are of so many partitions, and each partition has been taken after it."""
             wanted = list(counts)
             await until(lambda: _is([log["partitions"] for log in logs if "partitions" in log][-len(wanted) :], wanted))
+            await until(lambda: _is(sorted(taken()), list(range(PARTITIONS))))
+            logs.clear()
+
+        def taken() -> list[int]:
+            """Return the partitions in which a relay has begun."""
+            return [log["partition"] for log in logs if log["event"] == "relay_resumed"]
 
         async with relaying(addresses) as first:
             await shared(PARTITIONS)
