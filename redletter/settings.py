@@ -171,11 +171,12 @@ def variable(name: str) -> str:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = [variable(field) for field in Settings.model_fields]
+    known = [field.upper() for field in Settings.model_fields]
     for name in names:
-        if name.upper().startswith(_PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            msg = f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else "")
+        own = name.upper().removeprefix(_PREFIX)  # with the prefix any two settings would be alike
+        if name.upper().startswith(_PREFIX) and own not in known:
+            near = difflib.get_close_matches(own, known, n=1)
+            msg = f"unknown setting {name}" + (f"; did you mean {variable(near[0])}?" if near else "")
             raise InvalidSettings(msg)
 
 

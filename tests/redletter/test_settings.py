@@ -29,6 +29,12 @@ def test_a_misspelt_variable_is_named_with_the_one_that_was_meant(monkeypatch: p
         read()
 
 
+def test_no_other_variable_is_suggested_where_only_the_prefix_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDLETTER_KAFAK", "localhost:9092")
+    with pytest.raises(InvalidSettings, match=r"^unknown setting REDLETTER_KAFAK$"):
+        read()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
