@@ -44,7 +44,7 @@ prove: setup ## Run the fault tests in their long form (SCALE=5)
 
 cover: setup ## Check that unit tests cover every branch of the decisions and folds
 	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
-		tests/service/invoice tests/rules tests/projections tests/web tests/events tests/whole
+		tests/service/invoice tests/rules tests/projections tests/web tests/events
 	@$(BIN)/coverage report
 
 check: setup ## Lint and type-check everything: Python, the page's script, import contracts, dependencies, images

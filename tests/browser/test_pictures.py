@@ -6,13 +6,10 @@ from itertools import cycle
 from pathlib import Path
 from time import monotonic
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.support.site import Site, dialog_of, row
 from tests.service.support.orders import ask_return, ask_simply
-
-pytestmark = pytest.mark.integration
 
 EXPIRED, FAILING = "26119000000099999907", "26119000000099999945"
 

@@ -10,8 +10,6 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.browser.support.site import Site, dialog_of, row
 from tests.service.support.orders import ask_simply
 
-pytestmark = pytest.mark.integration
-
 SHIFTS = """
     window.shifts = 0;
     new PerformanceObserver((list) => { for (const one of list.getEntries()) window.shifts += one.value; })

@@ -1,14 +1,11 @@
 """Requesting a new invoice on the page, for charges of a returned one."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from events.commands import LinkReplacement
 from events.invoice_events import ReissueRequested
 from tests.browser.support.site import Site, dialog_of, faulty, row
 from tests.service.support.orders import ask_simply, charge, register, replaces
-
-pytestmark = pytest.mark.integration
 
 
 async def returned(site: Site, page: Page) -> str:

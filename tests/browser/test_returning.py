@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 
-import pytest
 from playwright.async_api import Browser, Locator, Page, Request, Route, expect
 
 from events.topics import Channel
@@ -11,8 +10,6 @@ from tests.browser.support.site import Site, dialog_of, faulty, row
 from tests.faults.support.evidence import everything
 from tests.service.support.orders import ask_return
 from web.console import words
-
-pytestmark = pytest.mark.integration
 
 FORM = "Red-font Confirmation Form number"
 REASON, REMARKS = "Reason for return", "Remarks"

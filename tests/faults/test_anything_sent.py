@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from confluent_kafka import Producer
 
 from events.replies import reply_id
@@ -25,11 +24,9 @@ from tests.faults.support.evidence import (
 from tests.faults.support.load import SOURCE, scripts
 from tests.faults.support.publishing import Outside
 from tests.faults.support.running import Roles
-from tests.faults.test_anything import MOST_MEMORY, SCALE, SEED
+from tests.service.worker.test_anything import MOST_MEMORY, SCALE, SEED
 from tests.whole.support.running import system
 from transport.addresses import Addresses
-
-pytestmark = pytest.mark.integration
 
 SENT = 1000 * SCALE
 ABREAST = 50

@@ -33,8 +33,6 @@ from tests.faults.support.publishing import Outside
 from tests.faults.support.running import Roles
 from transport.addresses import Addresses
 
-pytestmark = pytest.mark.integration
-
 SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
 SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
 """How many times the short form of each proof is done; `make prove` asks for more."""

@@ -20,8 +20,6 @@ from tests.faults.support.running import Roles
 from tests.service.support.rows import event, reply, save
 from transport.addresses import Addresses
 
-pytestmark = pytest.mark.integration
-
 NUMBERS = [f"26{index:018d}" for index in range(24)]
 """Invoices in every partition."""
 TAKEN_OVER_WITHIN = 15.0

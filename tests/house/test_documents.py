@@ -74,3 +74,14 @@ def test_the_contract_names_every_refusal(code: str) -> None:
 def test_the_page_of_the_settings_is_current() -> None:
     """If it is not: `make settings`."""
     assert settings_page.PAGE.read_text() == settings_page.page()
+
+
+def test_every_path_that_a_document_names_is_there() -> None:
+    gone = [
+        f"{document.relative_to(ROOT)}: {name}"
+        for document in tracked()
+        if document.suffix == ".md"
+        for name in re.findall(r"`((?:tests|scripts)/[\w/.-]+)(?:::\w+)?`", document.read_text())
+        if not (ROOT / name).exists()
+    ]
+    assert gone == []

@@ -15,7 +15,7 @@ from local.log_files import LogFollower
 from local.programs import Program
 from local.supervision import ProcessTree, ProgramGroup, lock_tree
 from local.waiting import wait_until
-from tests.local.test_servers import alive
+from tests.local.support.processes import alive
 
 SLEEPS = "import signal\nprint('at work', flush=True)\nsignal.pause()"
 FAILS = "raise SystemExit('cannot go on')"

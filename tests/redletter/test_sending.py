@@ -3,27 +3,23 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
-import json
 import socket
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from events.topics import REPLIES_TOPIC, Channel
 from local import ports
 from redletter.cli.invoices import _lines
 from redletter.command_lines import CLI_SOURCE, UnreadableLine
 from redletter.command_lines import read_command_lines as read
-from redletter.command_sender import NO_REPLY, REFUSED, send
-from transport.addresses import Addresses
+from redletter.command_sender import NO_REPLY, send
 
 RETURN = (
     b'{"type": "RequestReturn", "id": "r-1", "data": {"invoice_number": "26312000000000000001", "account_id": "a"}}'
 )
+
+
 AMEND = RETURN.replace(b"RequestReturn", b"AmendInvoice").replace(b"r-1", b"a-1")
 
 
@@ -93,59 +89,6 @@ def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
     assert command.data == {"account_id": "a\u2028b"}
 
 
-@asynccontextmanager
-async def _replying(addresses: Addresses, code: str | None) -> AsyncGenerator[None]:
-    """Answer each command of the customer's topic: accepted, or refused with a code."""
-    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
-        consumer = AIOKafkaConsumer(
-            Channel.CUSTOMER.value, bootstrap_servers=addresses.kafka, auto_offset_reset="earliest"
-        )
-        async with consumer:
-            replying = asyncio.create_task(_reply(consumer, producer, code))
-            yield
-            replying.cancel()
-
-
-async def _reply(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, code: str | None) -> None:
-    async for record in consumer:
-        headers = dict(record.headers)
-        reply = {"command_id": headers["ce_id"].decode(), "command_source": headers["ce_source"].decode()}
-        told = reply | ({"code": code} if code else {"status": "issued"})
-        await producer.send_and_wait(REPLIES_TOPIC, json.dumps(told).encode(), key=record.key)
-
-
-async def _sent(addresses: Addresses, wait: float) -> int:
-    """Send both commands, as the program does: on a thread with a loop of its own."""
-    return await asyncio.to_thread(send, addresses.kafka, read([RETURN, AMEND]), wait)
-
-
-@pytest.mark.integration
-async def test_accepted_commands_end_with_0_and_their_replies(
-    addresses: Addresses, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One reply a line, in the order of the commands."""
-    async with _replying(addresses, None):
-        assert await _sent(addresses, wait=30) == 0
-    assert [json.loads(line)["command_id"] for line in capsys.readouterr().out.splitlines()] == ["r-1", "a-1"]
-
-
-@pytest.mark.integration
-async def test_a_refusal_ends_with_1_and_does_not_stop_the_rest(
-    addresses: Addresses, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The command after it is still sent and answered."""
-    async with _replying(addresses, "RETURN_ALREADY_IN_PROGRESS"):
-        assert await _sent(addresses, wait=30) == REFUSED
-    assert len(capsys.readouterr().out.splitlines()) == len([RETURN, AMEND])
-
-
-@pytest.mark.integration
-async def test_a_reply_that_does_not_come_ends_with_3(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
-    """What follows must not overtake it, and is not sent."""
-    assert await _sent(addresses, wait=3) == NO_REPLY
-    assert "no reply to RequestReturn r-1" in capsys.readouterr().err
-
-
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_wished(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -155,10 +98,3 @@ async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_wished(
         assert await asyncio.to_thread(send, f"{ports.HOST}:{silent.getsockname()[1]}", read([RETURN]), 1) == NO_REPLY
     assert time.monotonic() - began < 3
     assert "does not answer within 1 s; nothing was sent" in capsys.readouterr().err
-
-
-@pytest.mark.integration
-async def test_without_waiting_nothing_is_printed(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
-    """0 seconds means: do not wait."""
-    assert await _sent(addresses, wait=0) == 0
-    assert not capsys.readouterr().out

@@ -1,22 +1,18 @@
 """Every role ends when it is asked to, whatever it waits for, and says so when it ends unasked."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from local import ports
-from tests.redletter.test_command_line import PROGRAM
-
 WITHIN = 5.0
 """Seconds from the signal to the end."""
-ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+
+
 STARTING = """
 import asyncio, sys, time
 from pathlib import Path
@@ -29,6 +25,8 @@ logs.configure("info")
 roles.ROLE_STARTS["worker"] = lambda addresses, settings: {work}
 sys.exit(roles.run("worker", None, settings.read()))
 """
+
+
 STUCK_THREAD = "asyncio.to_thread(time.sleep, 60)"
 STUCK_LOOP = "stuck()"
 FAILING = "asyncio.wait_for(asyncio.sleep(60), 0.01)"
@@ -89,34 +87,3 @@ def test_a_fault_of_the_surroundings_is_told_without_a_stack() -> None:
     done = subprocess.run(program(FAILING), env=os.environ, capture_output=True, text=True, timeout=30, check=False)
     assert "Traceback" not in done.stderr
     assert "TimeoutError" in done.stderr
-
-
-@pytest.fixture
-def silent() -> Generator[int]:
-    """Give the port of a server that takes connections and never says a word, as a frozen one does."""
-    with socket.create_server((ports.HOST, 0), backlog=1000) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def absent() -> int:
-    """Give a port on which nobody listens."""
-    return ports.free(1)[0]
-
-
-@pytest.mark.parametrize("server", ["silent", "absent"])
-@pytest.mark.integration
-def test_without_servers_every_role_ends_when_it_is_asked_to(server: str, request: pytest.FixtureRequest) -> None:
-    port = request.getfixturevalue(server)
-    surroundings = {
-        "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": f"{ports.HOST}:{port}",
-        "REDLETTER_DATABASE_URL": f"postgresql://redletter:x@{ports.HOST}:{port}/redletter",
-        "REDLETTER_API_PORT": "0",
-    }
-    running = {role: started([PROGRAM, role], **surroundings) for role in ROLES}
-    for role in running.values():
-        until(role, "role_started")
-    time.sleep(1)  # nothing tells that they wait, and for what
-    for name, role in running.items():
-        code, errors = ended(role, SIGTERM)
-        assert (name, code, "Traceback" in errors) == (name, 0, False)

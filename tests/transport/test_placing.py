@@ -3,134 +3,19 @@
 # pyright: reportUnknownLambdaType=false
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from redletter import consumer_positions as commands
-from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, until
+from tests.transport.conftest import TOPIC
 from transport import group_reading
-from transport.addresses import Addresses
 from transport.group_reading import GroupReader
 from transport.partition_logs import PartitionLog
 from transport.positions import GroupPosition, Placement, unread_because
 from transport.records import Undecodable
 
-VALUES = [f"value-{index}" for index in range(400)]
 FIRST, SECOND = UUID(int=1), UUID(int=2)
-WITHIN = 30.0
-
-
-@pytest.fixture
-async def kafka(addresses: Addresses) -> Any:
-    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
-    await admin.start()
-    yield admin
-    await admin.close()
-
-
-async def make_anew(kafka: AIOKafkaAdminClient, partitions: int = 8) -> None:
-    await kafka.delete_topics([TOPIC])
-    async with asyncio.timeout(WITHIN):
-        while True:
-            answer: Any = await kafka.create_topics([NewTopic(TOPIC, partitions, 1)])
-            if not answer.topic_errors[0][1]:
-                return
-            await asyncio.sleep(0.1)
-
-
-def row(addresses: Addresses, partition: int) -> tuple[int, str | None, int]:
-    """Return next, unread and gone."""
-    with psycopg.connect(addresses.database) as connection:
-        query = "select next, unread, gone from redletter.positions where consumer = %s and partition = %s"
-        found = connection.execute(query, (GROUP, partition)).fetchone()
-    return found or (-1, None, 0)
-
-
-async def reset(addresses: Addresses, partition: int, next_: int) -> None:
-    """Place the consumer anew on purpose."""
-    planned = await asyncio.to_thread(commands.plan_reset, addresses, GROUP, TopicPartition(TOPIC, partition), next_)
-    await asyncio.to_thread(commands.carry_out, addresses, planned)
-
-
-@pytest.mark.integration
-async def test_a_topic_made_anew_is_not_read_before_it_is_placed_on_purpose(
-    addresses: Addresses, kafka: AIOKafkaAdminClient
-) -> None:
-    work = Writing(addresses.database)
-    await publish(addresses, VALUES[:100], 0)
-    async with consuming(addresses, work):
-        await until(lambda: len(work.seen()) == 100)
-    await make_anew(kafka)
-    await publish(addresses, VALUES[100:300], 0)
-    await publish(addresses, VALUES[300:], 1)
-    async with consuming(addresses, work):
-        await until(lambda: work.seen(1) == VALUES[300:])
-        await until(lambda: row(addresses, 0)[1] is not None)
-        assert row(addresses, 0)[:2] == (
-            100,
-            "the topic was deleted and made anew; position 100 counts in the one before",
-        )
-        assert work.seen(0) == VALUES[:100]
-        await reset(addresses, 0, 0)
-        await until(lambda: len(work.seen(0)) == 300)
-    assert work.seen(0) == VALUES[:300]
-    assert row(addresses, 0) == (200, None, 0)
-
-
-@pytest.mark.integration
-async def test_a_topic_made_anew_under_a_running_reader_is_noticed(
-    addresses: Addresses, kafka: AIOKafkaAdminClient
-) -> None:
-    work = Writing(addresses.database)
-    await publish(addresses, VALUES[:20], 0)
-    async with consuming(addresses, work):
-        await until(lambda: row(addresses, 0)[0] == 20)
-        await make_anew(kafka)
-        await until(lambda: row(addresses, 0)[1] is not None)
-
-
-@pytest.mark.integration
-async def test_what_was_deleted_before_it_was_read_is_counted(addresses: Addresses, kafka: AIOKafkaAdminClient) -> None:
-    work = Writing(addresses.database)
-    await publish(addresses, VALUES[:10], 0)
-    async with consuming(addresses, work):
-        await until(lambda: row(addresses, 0)[0] == 10)
-    await publish(addresses, VALUES[10:50], 0)
-    await kafka.delete_records({TopicPartition(TOPIC, 0): RecordsToDelete(before_offset=30)})
-    async with consuming(addresses, work):
-        await until(lambda: len(work.seen()) == 30)
-    assert work.seen() == [*VALUES[:10], *VALUES[30:50]]
-    assert row(addresses, 0) == (50, None, 20)
-
-
-@pytest.mark.integration
-async def test_what_is_deleted_under_a_running_reader_is_counted(
-    addresses: Addresses, kafka: AIOKafkaAdminClient
-) -> None:
-    work = Writing(addresses.database)
-    await publish(addresses, VALUES[:10], 0)
-    async with consuming(addresses, work):
-        await until(lambda: row(addresses, 0)[0] == 10)
-        await reset(addresses, 0, 0)
-        await kafka.delete_records({TopicPartition(TOPIC, 0): RecordsToDelete(before_offset=5)})
-        await until(lambda: row(addresses, 0)[0] == 10 and len(work.seen()) > 10)
-    assert work.seen()[10:] in (VALUES[:10], VALUES[5:10])
-
-
-@pytest.mark.integration
-async def test_a_partition_placed_anew_is_read_from_there_without_a_restart(addresses: Addresses) -> None:
-    work = Writing(addresses.database)
-    await publish(addresses, VALUES[:10], 0)
-    async with consuming(addresses, work):
-        await until(lambda: row(addresses, 0)[0] == 10)
-        await reset(addresses, 0, 7)
-        await until(lambda: len(work.seen()) == 13)
-    assert work.seen() == [*VALUES[:10], *VALUES[7:10]]
 
 
 def test_a_position_is_good_for_its_own_log_alone() -> None:

@@ -1,32 +1,16 @@
 """What readiness, metrics and the board tell of the system, whatever is down."""
 
-import asyncio
-import socket
-import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-import httpx
-import psycopg
 import pytest
 
 from rules.calendar import MAINLAND_CHINA
-from tests.web.test_api import served, serving, until
-from transport.addresses import Addresses
 from transport.groups import Group
-from web.live import hub as hubs
-from web.live.tail import Tail
 from web.operations.condition import GROUPS, Condition, missing, reasons
 
 WORKER = "redletter.worker"
-TOPIC = "invoice.commands.customer"
 FAR = Condition(0, 0.0, (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
-_POSITION = """
-    insert into redletter.positions (consumer, topic, partition, next, unread, unread_since, gone)
-    values (%s, %s, %s, 5, %s, now(), %s)
-"""
 
 
 def test_the_end_of_the_calendar_is_told_60_days_before() -> None:
@@ -50,137 +34,3 @@ def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
     assert list(missing({})) == []  # what could not be asked is not known
     (told,) = missing(present | {WORKER: Group("Empty", frozenset())})
     assert (told.code, "worker" in told.detail) == ("ROLE_MISSING", True)
-
-
-@pytest.fixture
-def troubled(tables: Addresses) -> Iterator[Addresses]:
-    """Return a database that knows of an unread partition, lost records, a stopped model and unpublished entries."""
-    with psycopg.connect(tables.database, autocommit=True) as connection:
-        connection.execute(_POSITION, (WORKER, TOPIC, 3, "it is another log", 0))
-        connection.execute(_POSITION, (WORKER, TOPIC, 4, None, 12))
-        connection.execute(
-            "insert into projections.stopped (model, topic, partition, next, why) values ('forms', 'invoice.events', 2,"
-            " 9, 'it cannot')"
-        )
-        connection.execute("update redletter.log_partitions set last_place = 40 where partition = 0")
-        connection.execute("update redletter.published set place = 7 where partition = 0")
-        try:
-            yield tables
-        finally:
-            connection.execute("truncate redletter.positions, projections.stopped")
-            connection.execute("update redletter.log_partitions set last_place = 0")
-            connection.execute("update redletter.published set place = 0")
-
-
-@pytest.fixture
-async def client(troubled: Addresses) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(troubled) as client:
-        yield client
-
-
-@pytest.mark.integration
-async def test_readiness_tells_what_does_not_go_on(client: httpx.AsyncClient) -> None:
-    told: dict[str, str] = {}
-    async with asyncio.timeout(30):
-        while "ROLE_MISSING" not in told:  # a broker that was never asked for groups takes a while to know of them
-            answer = await client.get("/readyz")
-            assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-            told = {reason["code"]: reason["detail"] for reason in answer.json()["reasons"]}
-    assert "partition 3: it is another log" in told["PARTITION_NOT_READ"]
-    assert "12 offsets" in told["RECORDS_GONE"]
-    assert "it cannot" in told["READ_MODEL_STOPPED"]
-    assert "ROLE_MISSING" in told
-
-
-@pytest.mark.integration
-async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> None:
-    metrics = (await client.get("/metrics")).text
-    for line in (
-        "redletter_unpublished_entries 33.0",
-        "redletter_unpublished_seconds ",
-        'redletter_unread_partitions{consumer="redletter.worker"} 1.0',
-        'redletter_offsets_gone_total{consumer="redletter.worker"} 12.0',
-        'redletter_stopped_partitions{model="forms"} 1.0',
-        'redletter_server_up{server="database"} 1.0',
-    ):
-        assert line in metrics
-    operations = (await client.get("/operations")).json()
-    assert operations["unpublished"]["entries"] == 33
-    assert {"PARTITION_NOT_READ", "READ_MODEL_STOPPED"} <= {reason["code"] for reason in operations["reasons"]}
-    assert "it is another log" in (await client.get("/board")).text
-
-
-@pytest.mark.integration
-async def test_the_board_shows_roles_that_are_missing_and_topics_that_this_api_does_not_read(
-    tables: Addresses, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def never(_: Tail) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(Tail, "run", never)
-    codes = {"ROLE_MISSING", "NOT_LISTENING"}
-    async with serving(tables) as http:
-
-        async def on_the_board() -> bool:
-            return codes <= {reason["code"] for reason in (await http.get("/operations")).json()["reasons"]}
-
-        async def on_its_page() -> bool:
-            page = (await http.get("/board")).text
-            return all(code in page for code in codes)
-
-        await until(on_the_board, within=30)  # a broker that was never asked for groups takes a while to know of them
-        await until(on_its_page, within=10)
-
-
-@pytest.mark.integration
-async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_known(troubled: Addresses) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"127.0.0.1:{silent.getsockname()[1]}"
-        frozen = {"kafka": address, "database": f"postgresql://nobody@{address}/none"}
-        kept = {"kafka": troubled.kafka, "database": troubled.database}
-
-        async def without(*gone: str) -> None:
-            mixed = {name: frozen[name] if name in gone else kept[name] for name in kept}
-            async with serving(Addresses(**mixed)) as http:
-                began = time.monotonic()
-                answer = await http.get("/metrics", timeout=20)
-                assert time.monotonic() - began < 5
-                assert answer.status_code == 200
-                up = 'redletter_server_up{server="database"} ' + ("0.0" if "database" in gone else "1.0")
-                assert up in answer.text
-                assert ("redletter_unpublished_entries" in answer.text) == ("database" not in gone)
-                began = time.monotonic()
-                assert (await http.get("/readyz", timeout=20)).status_code == 503
-                assert time.monotonic() - began < 5
-
-        # One after the other: what is measured is the api, and not how three of them share a machine.
-        await without("kafka")
-        await without("database")
-        await without("kafka", "database")
-
-
-@pytest.mark.integration
-async def test_an_api_that_does_not_hear_replies_says_so(tables: Addresses) -> None:
-    async with serving(tables) as http:
-
-        async def deaf() -> bool:
-            told = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
-            return any("is not receiving" in one for one in told)
-
-        await until(deaf, within=10)  # the topics are not laid
-
-
-@pytest.mark.integration
-async def test_a_part_of_the_api_that_ends_ends_the_api(tables: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
-    end = asyncio.Event()
-
-    async def run(_: Any) -> None:
-        await end.wait()
-        msg = "a fault of ours"
-        raise LookupError(msg)
-
-    monkeypatch.setattr(hubs.Hub, "run", run)
-    async with served(tables, stopped=RuntimeError) as (running, _):
-        end.set()
-        async with asyncio.timeout(10):
-            await asyncio.wait({running})

@@ -1,44 +1,21 @@
 """The api keeps to its own description whatever it is asked, and its examples are true."""
 
 import json
-import re
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from events.commands import RequestReissue, RequestReturn
 from events.replies import CommandAccepted
 from events.status import InvoiceStatus
-from local import ports
 from projections.details.row import InvoiceDetails
 from projections.forms.queries import FormAnswer
 from projections.history.queries import InvoiceHistory
-from tests.projections.support import facts
-from transport.addresses import Addresses
 from web.api.invoices import InvoicePage
 from web.api.lookups import ChargesPage
 from web.http import examples
-from web.http.problems import MEDIA_TYPE, ProblemDocument
-
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 40
-"""Requests to each operation."""
-ENDLESS = "/stream"
+from web.http.problems import ProblemDocument
 
 
 @pytest.mark.parametrize(
@@ -58,85 +35,3 @@ ENDLESS = "/stream"
 )
 def test_every_example_is_what_it_is_an_example_of(model: type[BaseModel], example: dict[str, Any]) -> None:
     assert model.model_validate_json(json.dumps(example))
-
-
-SERVING = """
-import asyncio, sys
-from datetime import timedelta
-from web import serving
-from web.gateway import publishing
-from transport.addresses import Addresses
-publishing.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
-kafka, database, port = sys.argv[1:4]
-settings = {"clock_shift": timedelta(), "general_recorded_route": "simple"}
-asyncio.run(serving.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
-"""
-
-
-@pytest.fixture
-def url(addresses: Addresses, tmp_path: Path) -> Iterator[str]:
-    """Serve an api on real servers, in a process of its own: it would disturb the drawing of examples."""
-    (port,) = ports.free(1)
-    with (tmp_path / "api.log").open("wb") as log:
-        serving = subprocess.Popen(
-            [sys.executable, "-c", SERVING, addresses.kafka, addresses.database, str(port)], stdout=log, stderr=log
-        )
-    yield f"http://127.0.0.1:{port}"
-    serving.terminate()
-    serving.wait(30)
-
-
-@pytest.mark.integration
-def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as http:
-        schema = schemathesis.openapi.from_dict(http.get(f"{url}/openapi.json").json())
-    asked: Counter[str] = Counter()
-    for result in schema.get_all_operations():
-        operation = cast("Any", result).ok()
-        if operation.path == ENDLESS:
-            continue
-
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=cast("Any", list(HealthCheck)),
-            database=None,
-        )
-        @given(case=operation.as_strategy())
-        def ask(case: Any) -> None:
-            asked[case.operation.label] += 1
-            case.validate_response(case.call(base_url=url), checks=CHECKS)
-
-        ask()
-    assert asked["GET /invoices"] >= EXAMPLES // 2
-    assert len(asked) >= 12
-
-
-@pytest.mark.integration
-def test_nul_empty_and_repeated_parameters_are_the_callers_fault_on_every_operation(url: str) -> None:
-    asked: Counter[str] = Counter()
-    with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8), timeout=30) as http:
-        for path, operations in http.get("/openapi.json").json()["paths"].items():
-            for method, operation in operations.items():
-                parameters = operation.get("parameters", [])
-                place = re.sub(r"{\w+}", facts.NUMBER, path)
-                for name in (one["name"] for one in parameters if one["in"] == "query"):
-                    asked["query"] += 1
-                    assert _fault(http.request(method, f"{place}?{name}=1&{name}=1")) == (422, "MALFORMED_QUERY")
-                    assert _fault(http.request(method, f"{place}?{name}=%00")) == (422, "MALFORMED_QUERY")
-                    assert _fault(http.request(method, f"{place}?{name}%00=1")) == (422, "MALFORMED_QUERY")
-                    if path != ENDLESS:
-                        assert http.request(method, f"{place}?{name}=").status_code in {200, 404}, f"{place}?{name}="
-                for name in (one["name"] for one in parameters if one["in"] == "path"):
-                    asked["path"] += 1
-                    status, _ = _fault(http.request(method, path.replace(f"{{{name}}}", "%00"), json={}))
-                    assert status in {404, 422}, (path, name)
-    assert asked["query"] >= 20
-    assert asked["path"] >= 6
-
-
-def _fault(answer: httpx.Response) -> tuple[int, str]:
-    """Return the status and the code of a problem document."""
-    assert answer.headers["content-type"] == MEDIA_TYPE, answer.request.url
-    return answer.status_code, ProblemDocument.model_validate_json(answer.content).code

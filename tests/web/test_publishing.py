@@ -3,73 +3,14 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
-import signal
-import tempfile
 import tracemalloc
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from events.topics import TOPICS, Channel
-from local.kafka_server import EmbeddedKafka, embedded_kafka
-from tests.conftest import PARTITIONS
-from tests.faults.support.evidence import everything, headers
-from tests.projections.support import facts
-from tests.web.test_api import serving, until
-from transport import topics
-from transport.addresses import Addresses
 from web.gateway import publishing
 from web.gateway.publishing import CommandPublisher
 
-RETURN = f"/invoices/{facts.NUMBER}/return"
 MIB = 1 << 20
-
-
-@pytest.fixture
-def kafka() -> Iterator[EmbeddedKafka]:
-    """Start a broker of this test's own, since it is frozen."""
-    with tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder, embedded_kafka(Path(folder)) as kafka:
-        yield kafka
-        kafka.signal(signal.SIGCONT)
-
-
-@pytest.mark.integration
-async def test_no_command_that_was_published_is_said_not_to_be(
-    kafka: EmbeddedKafka, tables: Addresses, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publishing, "REPLY_WITHIN", 2.0)  # no worker runs
-    await topics.ensure(kafka.bootstrap, TOPICS, PARTITIONS)
-    async with serving(Addresses(kafka.bootstrap, tables.database)) as client:
-        said: dict[str, tuple[int, str]] = {}
-
-        async def post(key: str) -> int:
-            answer = await client.post(
-                RETURN, json={"account_id": facts.ACCOUNT}, headers={"Idempotency-Key": key}, timeout=30
-            )
-            said[key] = (answer.status_code, answer.headers.get("location", ""))
-            return answer.status_code
-
-        async def taken() -> bool:
-            return await post(f"try-{len(said)}") == 202
-
-        await until(taken, within=30)
-        kafka.signal(signal.SIGSTOP)
-        assert await asyncio.gather(*(post(f"frozen-{one}") for one in range(16))) == [202] * 16
-
-        async def turned_away() -> bool:
-            return await post(f"late-{len(said)}") == 503
-
-        await until(turned_away, within=40)  # the producer was given up, and no other can be started
-        kafka.signal(signal.SIGCONT)
-        await until(taken, within=40)
-        published = {headers(record)["ce_id"] for record in await everything(kafka.bootstrap, Channel.CUSTOMER.value)}
-    assert {location for status, location in said.values() if status == 202} == {f"/invoices/{facts.NUMBER}/status"}
-    assert {status for status, _ in said.values()} == {202, 503}
-    assert published & {key for key, (status, _) in said.items() if status == 503} == set()
-    assert len(published) > 2
 
 
 def reply(number: int, command_id: str = "somebody's", size: int = MIB) -> Any:

@@ -14,7 +14,7 @@ from tests.faults.support.running import PROGRAM
 from tests.service.support.orders import ask_return, ask_simply, observe, register
 from tests.whole.conftest import Shared
 
-pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Asking:

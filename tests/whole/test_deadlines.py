@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 from events.commands import AnyCommand
 from events.invoice_events import InvoiceReturned, ReturnOverdue, ReturnRequested
 from tests.faults.support.running import Roles
 from tests.service.support.orders import NUMBER, OTHER_NUMBER, ask_simply, complete, confirm, credit, register
 from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses
-
-pytestmark = pytest.mark.integration
 
 LATE = "P20D"
 """Past the end of the third business day, whatever holidays come."""

@@ -25,8 +25,6 @@ from tests.whole.support.running import system
 from tests.whole.test_asking import Asking
 from transport.addresses import Addresses
 
-pytestmark = pytest.mark.integration
-
 
 def published(addresses: Addresses, codec: str, commands: Sequence[tuple[str, AnyCommand]]) -> list[str]:
     """Publish commands with librdkafka, which has partitions of its own for keys; return their ids."""

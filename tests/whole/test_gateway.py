@@ -15,7 +15,7 @@ from tests.whole.support.client import Client
 from tests.whole.support.running import system
 from transport.addresses import Addresses
 
-pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIMPLE = {"account_id": ACCOUNT}
 

@@ -14,7 +14,7 @@ from events.topics import Channel
 from tests.service.support.orders import ask_simply, credit, fail, register
 from tests.whole.conftest import Shared
 
-pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN = 30.0
 

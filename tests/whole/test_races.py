@@ -15,8 +15,6 @@ from tests.service.support.orders import ask_return, observe, register
 from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses
 
-pytestmark = pytest.mark.integration
-
 PAIRS = 60
 HALF = range(PARTITIONS // 2)
 """The partitions of each topic that the first worker has; the second has the others."""

@@ -21,7 +21,6 @@ from tests.whole.support.client import Client
 from transport.records import ConsumerRecord
 from web.live import hub as hubs
 
-pytestmark = pytest.mark.integration
 together = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN = 30.0

@@ -3,14 +3,10 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from projections.catalogue import REBUILT as MODELS
 from projections.rebuild.rebuilding import ProgressReport, verify
 from tests.faults.points.matrix import REBUILT, Matrix
 from tests.faults.test_faults import ROLES, System, system, under
-
-pytestmark = pytest.mark.integration
 
 LONG = "REDLETTER_TESTS_SCALE" in os.environ
 """Whether this is `make prove`; else each point is met once."""

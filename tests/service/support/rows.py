@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.store.event_store import Store
+from service.store.log_tables import LogRow
 from service.store.write import Write
 
 AT = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
@@ -33,3 +34,9 @@ def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | N
 def save(store: Store, entries: Sequence[LogEntry]) -> None:
     """Write entries as a batch would."""
     store.save(Write(entries, [], []))
+
+
+def log_row(place: int, *, ends: bool, kind: str = "event") -> LogRow:
+    """Make a row as the relay reads it; its facts are of no matter."""
+    headers = ("name", "id", "subject", AT, "causation", "correlation", None, 1)
+    return LogRow(place, ends, kind, b"key", b"value", *headers, None, None)

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent, ReturnRefused
@@ -38,6 +39,9 @@ from tests.service.support.orders import (
     revise,
 )
 from tests.whole.support.seed import Paper, Seed
+
+MAX_STEPS = 50
+"""Steps of one run."""
 
 INVOICES = 4
 STATES = ["02", "03", "02", "03", *(f"{state:02d}" for state in range(5, 14)), "99"]
@@ -289,3 +293,23 @@ def compared(document: dict[str, Any]) -> dict[str, Any]:
     }
     latest = document.get("return", {})
     return told | {key: latest[key] for key in ("return_id", "route", "overdue", "attempts", "phase") if latest}
+
+
+def play(world: World, examples: int) -> Counter[str]:
+    """Run the machine in a world; return what was reached, and how often."""
+
+    class InThisWorld(Machine):
+        pass
+
+    InThisWorld.world, InThisWorld.reached = world, Counter()
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        InThisWorld,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=MAX_STEPS,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=cast("Any", list(HealthCheck)),
+        ),
+    )
+    return InThisWorld.reached

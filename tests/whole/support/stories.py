@@ -7,6 +7,7 @@ from typing import Any
 
 from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.commands import AnyCommand
+from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
 from events.values import Buyer
 from tests.service.support.orders import (
     NUMBER,
@@ -171,3 +172,27 @@ ACCEPTED: dict[str, Story] = {
     "ReplacementIssued": Story((*HELD, register(OTHER_NUMBER, replaces=replaces(NUMBER, REISSUE))), link(REISSUE)),
 }
 """The last command is accepted and leads to the event."""
+
+
+STORIES = {
+    **{f"{code} refuses": (code, story) for code, story in REFUSALS.items()},
+    **{f"{code} ends": (code, story) for code, story in ENDS.items()},
+    **{f"{name} happens": (name, story) for name, story in ACCEPTED.items()},
+}
+
+
+def ids_of(events: tuple[AnyInvoiceEvent, ...]) -> dict[str, str]:
+    """Return what the ids of a story stand for after these events."""
+    found: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ReturnRequested):
+            found[RETURN] = event.return_id
+        if isinstance(event, ReissueRequested):
+            found[REISSUE] = event.reissue_id
+    return found
+
+
+def outcome(events: tuple[AnyInvoiceEvent, ...]) -> str:
+    """Return the code that a return ended with, or the name of the last event."""
+    event = events[-1]
+    return event.code if isinstance(event, ReturnRefused) else type(event).__name__

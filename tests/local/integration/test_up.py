@@ -1,0 +1,172 @@
+"""`redletter up`: one command, the whole system, and nothing left of it afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.waiting import wait_until
+from tests.local.support.processes import alive
+from tests.redletter.test_command_line import PROGRAM, redletter
+
+STOP_WITHIN = 10.0
+"""Seconds; the contract's."""
+ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+NUMBER = "26312000000000000002"
+RETURN = {"type": "RequestReturn", "data": {"invoice_number": NUMBER, "account_id": "a"}}
+UNKNOWN = {"type": "RequestReturn", "id": "once", "data": {"invoice_number": "26312000000000000001", "account_id": "a"}}
+REGISTER = {
+    "type": "RegisterInvoice",
+    "data": {
+        "invoice_number": NUMBER,
+        "account_id": "a",
+        "kind": "general",
+        "issued_on": "2026-02-13",
+        "seller": {"name": "Seller", "tax_id": "91330106MA2CFLDG4R"},
+        "buyer": {"name": "Buyer"},
+        "net_amount": "100.00",
+        "tax_amount": "6.00",
+        "total_amount": "106.00",
+        "charges": [{"charge_id": "c", "amount": "106.00"}],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Up:
+    """A running `up` and what it printed."""
+
+    process: subprocess.Popen[str]
+    lines: Sequence[str]
+    folder: Path
+
+    def send(self, command: Mapping[str, object] = UNKNOWN) -> dict[str, object]:
+        """Send a command, by default one that is refused, and return the reply."""
+        file = self.folder / "commands.jsonl"
+        file.write_text(json.dumps(command))
+        return json.loads(redletter("send", str(file), REDLETTER_DATA_DIR=str(self.folder)).stdout)
+
+    def status(self) -> str:
+        """Return what is told of the invoice that RETURN is about."""
+        return redletter("status", NUMBER, REDLETTER_DATA_DIR=str(self.folder)).stdout
+
+    def pids(self) -> list[int]:
+        """Return every process that belongs to it, itself left out."""
+        return [each.pid for each in self._processes()]
+
+    def role(self, name: str) -> psutil.Process | None:
+        """Return the process of a role, if it runs."""
+        return next((each for each in self._processes() if f"redletter {name}" in _command_line(each)), None)
+
+    def _processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return ""
+
+
+@contextmanager
+def up(folder: Path, *arguments: str) -> Generator[Up]:
+    """Run `up` on a folder until the end of a block."""
+    environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
+    command = [sys.executable, str(PROGRAM), "up", *arguments]
+    with (folder.parent / "up.log").open("a") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout
+    with process:
+        try:
+            yield Up(process, list(_until_ready(process.stdout)), folder)
+        finally:
+            process.terminate()
+
+
+def _until_ready(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line.strip()
+        if line == "ready\n":
+            return
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Name the data folder."""
+    return tmp_path / "system"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Run one that no test but the last stops."""
+    with up(tmp_path_factory.mktemp("shared") / "system") as running:
+        yield running
+
+
+def test_up_prints_its_addresses_and_processes_commands(running: Up) -> None:
+    """In this order, and `ready` when it is."""
+    names = [line.partition("=")[0] for line in running.lines]
+    assert names == ["kafka_bootstrap_servers", "database_url", "api_url", "ready"]
+    assert running.send()["code"] == "INVOICE_NOT_FOUND"
+
+
+def test_a_second_up_on_the_same_folder_is_refused(running: Up) -> None:
+    """Two would write to the same files."""
+    second = redletter("up", REDLETTER_DATA_DIR=str(running.folder))
+    assert (second.returncode, "another `redletter up` runs" in second.stderr) == (1, True)
+
+
+def test_every_role_that_is_killed_is_at_work_again(running: Up) -> None:
+    """As a process of its own with its name in its command line; afterwards a whole return goes through them all."""
+    killed = {name: running.role(name) for name in ROLES}
+    for name, role in killed.items():
+        assert role, name
+        role.kill()
+    for name, role in killed.items():
+        assert wait_until(lambda: running.role(name) not in (None, role), seconds=30), name  # noqa: B023 - called at once
+    assert running.send(REGISTER)["status"] == "issued"
+    assert running.send(RETURN)["status"] == "return_in_progress"
+    assert wait_until(lambda: "Returned" in running.status(), seconds=30)
+
+
+def test_up_stops_clean(running: Up) -> None:
+    pids = running.pids()
+    assert len(pids) > len(ROLES)
+    running.process.terminate()
+    assert running.process.wait(STOP_WITHIN) == 0
+    assert not alive(pids)
+
+
+def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
+    """And whoever asks it is told. Nobody else may read the files of the servers."""
+    with up(folder, "--without", "api", "--without", "tax-simulator") as running:
+        assert [line.partition("=")[0] for line in running.lines] == [
+            "kafka_bootstrap_servers",
+            "database_url",
+            "ready",
+        ]
+        asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
+        assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
+        assert running.send()["code"] == "INVOICE_NOT_FOUND"
+        open_to_others = [path for path in (folder / "kafka").rglob("*") if path.lstat().st_mode & 0o077]
+        assert open_to_others == []
+
+
+def test_killed_up_leaves_nothing_and_its_data_survive(folder: Path) -> None:
+    """The next one on the folder starts at once, on the same ports, with what was there."""
+    with up(folder) as first:
+        assert first.send()["replayed"] is False
+        pids = first.pids()
+        first.process.kill()
+        with up(folder) as second:
+            assert second.lines[:2] == first.lines[:2]
+            assert second.send()["replayed"] is True
+        assert wait_until(lambda: not alive(pids), seconds=STOP_WITHIN)

@@ -1,0 +1,263 @@
+"""The relay publishes the log in order, exactly once, and never half a command."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from structlog.testing import capture_logs
+
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
+from service import relay
+from service.store.event_store import Store
+from service.store.log_reader import LogPosition
+from tests.conftest import PARTITIONS
+from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
+from tests.service.support.rows import dead_letter, event, log_row, reply, save
+from transport.addresses import Addresses
+from transport.partitioning import partition_of
+from transport.producer import TransactionalProducer
+from transport.records import OutgoingRecord
+
+NUMBERS = [f"26{index:018d}" for index in range(1, 6)]
+
+
+def home(number: str) -> int:
+    """Return the partition of an invoice."""
+    return partition_of(number.encode(), 0, PARTITIONS)
+
+
+def published(addresses: Addresses, topic: str, count: int) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return len(await everything(addresses.kafka, topic)) >= count
+
+    return look
+
+
+@pytest.fixture
+def store(addresses: Addresses) -> Iterator[Store]:
+    store = Store(addresses.database)
+    yield store
+    store.close()
+
+
+@asynccontextmanager
+async def relaying(addresses: Addresses) -> AsyncGenerator[asyncio.Task[None]]:
+    task = asyncio.create_task(relay.run(addresses))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await look():
+            await asyncio.sleep(0.1)
+
+
+async def test_everything_is_published_once_and_in_order_over_restarts(addresses: Addresses, store: Store) -> None:
+    versions = itertools.count(1)
+    for rounds in range(1, 4):
+        for version in itertools.islice(versions, 20):
+            save(store, [row for n in NUMBERS for row in (event(n, version), reply(n, f"{n}-{version}"))])
+        async with relaying(addresses):
+            await until(published(addresses, REPLIES_TOPIC, rounds * 20 * len(NUMBERS)))
+    events = await everything(addresses.kafka, EVENTS_TOPIC)
+    assert_no_gap_and_no_duplicate(events)
+    assert len(events) == 60 * len(NUMBERS)
+    replies = [headers(record)["ce_id"] for record in await everything(addresses.kafka, REPLIES_TOPIC)]
+    assert len(replies) == len(set(replies)) == 60 * len(NUMBERS)
+
+
+async def test_an_event_is_not_published_before_its_reply_is_there(addresses: Addresses, store: Store) -> None:
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2)])
+    async with relaying(addresses):
+        await until(published(addresses, EVENTS_TOPIC, 1))
+        assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 1  # the second was read with the first, and left
+        save(store, [reply(NUMBERS[0], "2")])
+        await until(published(addresses, EVENTS_TOPIC, 2))
+    assert len(await everything(addresses.kafka, REPLIES_TOPIC)) == 2
+
+
+async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, store: Store) -> None:
+    answer = reply(NUMBERS[0], "1", key=b"key")
+    save(store, [dead_letter(answered=True), answer, dead_letter(answered=False, value=None, key=None)])
+    async with relaying(addresses):
+        await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
+    for record in await everything(addresses.kafka, DEAD_LETTERS_TOPIC):
+        assert (record.key, record.value) in {(b"key", b"\xff"), (None, None)}
+        assert record.headers[:2] == (("name", b"\xff"), ("null", None))
+        told = dict(record.headers[2:])
+        assert (told["dl_reason"], told["dl_partition"], told["dl_offset"]) == (b"MALFORMED_COMMAND", b"3", b"7")
+        assert (told["dl_topic"], told["dl_error"]) == (b"invoice.commands.tax", b"data: bad")
+
+
+async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_ends(
+    addresses: Addresses, store: Store
+) -> None:
+    with capture_logs() as logs:
+
+        async def shared(*counts: int) -> None:
+            """Wait until the last assignments are of so many partitions, and each partition has been taken after it."""
+            wanted = list(counts)
+            await until(lambda: _is([log["partitions"] for log in logs if "partitions" in log][-len(wanted) :], wanted))
+            await until(lambda: _is(sorted(taken()), list(range(PARTITIONS))))
+            logs.clear()
+
+        def taken() -> list[int]:
+            """Return the partitions in which a relay has begun."""
+            return [log["partition"] for log in logs if log["event"] == "relay_resumed"]
+
+        async with relaying(addresses) as first:
+            await shared(PARTITIONS)
+            save(store, [row for number in NUMBERS for row in (event(number, 1), reply(number, f"{number}-1"))])
+            async with relaying(addresses):
+                await shared(PARTITIONS // 2, PARTITIONS // 2)
+                save(store, [row for number in NUMBERS for row in (event(number, 2), reply(number, f"{number}-2"))])
+                await until(published(addresses, EVENTS_TOPIC, 2 * len(NUMBERS)))
+                first.cancel()
+                await shared(PARTITIONS)
+                save(store, [row for number in NUMBERS for row in (event(number, 3), reply(number, f"{number}-3"))])
+                await until(published(addresses, EVENTS_TOPIC, 3 * len(NUMBERS)))
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
+
+
+async def _is(found: list[int], wanted: list[int]) -> bool:
+    return found == wanted
+
+
+async def publish(addresses: Addresses, *messages: OutgoingRecord) -> None:
+    """Publish in one transaction, as a relay before did."""
+    producer = TransactionalProducer(addresses.kafka, "tests.relay")
+    await producer.start()
+    await producer.publish(messages)
+    await producer.stop()
+
+
+async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
+    """The partition of the first invoice is not published, loudly; another one is."""
+    healthy = next(number for number in NUMBERS if home(number) != home(NUMBERS[0]))
+    before = len(await everything(addresses.kafka, EVENTS_TOPIC))
+    save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2"), event(healthy, 1), reply(healthy, "1")])
+    with capture_logs() as logs:
+        async with relaying(addresses):
+            await until(published(addresses, EVENTS_TOPIC, before + 1))
+            await until(
+                lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
+            )
+    keys = [record.key for record in (await everything(addresses.kafka, EVENTS_TOPIC))]
+    assert keys.count(healthy.encode()) == 1
+    assert NUMBERS[0].encode() not in keys
+
+
+async def test_a_partition_whose_position_is_gone_is_not_published_and_the_others_are(
+    addresses: Addresses, store: Store
+) -> None:
+    await publish(
+        addresses, OutgoingRecord(EVENTS_TOPIC, b"key", b"before", [("ce_invoiceversion", b"1")], home(NUMBERS[0]))
+    )
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+    await assert_stops(addresses, store, "holds no position although messages were published")
+
+
+@pytest.mark.parametrize("place", [2, 99])
+async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
+    addresses: Addresses, store: Store, place: int
+) -> None:
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+    position = LogPosition(place, log_row(place, ends=True).identity)
+    await publish(addresses, OutgoingRecord(RELAY_TOPIC, b"relay", position.write(), [], home(NUMBERS[0])))
+    await assert_stops(addresses, store, f"does not hold at {place} what was published from there")
+
+
+async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed(
+    addresses: Addresses, store: Store
+) -> None:
+    async with relaying(addresses):
+        save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
+        await until(published(addresses, EVENTS_TOPIC, 2))
+        with capture_logs() as logs:
+            with psycopg.connect(addresses.database, autocommit=True) as connection:
+                connection.execute("delete from redletter.replies where place = 4")
+            save(store, [event(NUMBERS[0], 3), reply(NUMBERS[0], "3")])
+            await until(
+                lambda: _is(
+                    [log["partition"] for log in logs if log["event"] == "publication_stopped"][:1], [home(NUMBERS[0])]
+                )
+            )
+    assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 2
+
+
+async def test_the_relay_goes_on_when_its_session_with_the_store_was_cut(addresses: Addresses, store: Store) -> None:
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'redletter relay'"
+    async with relaying(addresses):
+        save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+        await until(published(addresses, EVENTS_TOPIC, 1))
+        with psycopg.connect(addresses.database, autocommit=True) as connection:
+            connection.execute(cut)
+        save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
+        await until(published(addresses, EVENTS_TOPIC, 2))
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
+
+
+async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addresses, store: Store) -> None:
+    def waiting() -> list[tuple[int, int, bool]]:
+        told = "select partition, entries, oldest <= now() from redletter.unpublished where entries > 0 order by 1"
+        with psycopg.connect(addresses.database) as connection:
+            return connection.execute(told).fetchall()
+
+    async def nothing() -> bool:
+        return not waiting()
+
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), dead_letter(answered=False, key=None)])
+    assert waiting() == sorted([(home(NUMBERS[0]), 2, True), (3, 1, True)])
+    async with relaying(addresses):
+        await until(nothing)
+
+
+async def limit(addresses: Addresses, topic: str, size: int) -> None:
+    """Let a topic take no larger batch."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})])
+    await admin.close()
+
+
+async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_else_as_it_is(
+    addresses: Addresses, store: Store
+) -> None:
+    await limit(addresses, REPLIES_TOPIC, 100_000)
+    sizes = [0, 200_000, 0, 0, 99_000, 0, 200_000, 0]
+    for version, size in enumerate(sizes, start=1):
+        save(store, [event(NUMBERS[0], version), reply(NUMBERS[0], str(version), padding=size)])
+    with capture_logs() as logs:
+        async with relaying(addresses):
+            await until(published(addresses, REPLIES_TOPIC, len(sizes)))
+    replies = await everything(addresses.kafka, REPLIES_TOPIC)
+    assert [headers(record)["ce_id"] for record in replies] == [str(version) for version in range(1, len(sizes) + 1)]
+    assert [record.value is None for record in replies] == [size > 100_000 for size in sizes]
+    stand_in = headers(replies[1])
+    assert (stand_in["dl_reason"], int(stand_in["dl_size"]) > 200_000) == ("TOO_LARGE", True)
+    assert (stand_in["ce_causationid"], len(stand_in["dl_sha256"])) == ("command", 64)
+    assert [log["place"] for log in logs if log["log_level"] == "error"] == [4, 14]
+    assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
+
+
+async def test_a_command_larger_than_one_reading_is_fetched_alone_and_not_taken_for_no_news(
+    addresses: Addresses, store: Store
+) -> None:
+    large = dead_letter(answered=True, value=b"x" * (5 << 20))
+    save(store, [large, reply(NUMBERS[0], "1", key=b"key"), dead_letter(answered=False)])
+    async with relaying(addresses):
+        await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
+    first, second = await everything(addresses.kafka, DEAD_LETTERS_TOPIC)
+    assert (first.value, headers(first)["dl_reason"], headers(first)["dl_size"]) == (None, "TOO_LARGE", str(5 << 20))
+    assert second.value == b"\xff"
+    assert len(await everything(addresses.kafka, REPLIES_TOPIC)) == 1

@@ -1,0 +1,123 @@
+"""A batch is decided and written whole; rivals get an answer; one fault costs one record."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+from aiokafka import TopicPartition
+
+from rules.calendar import MAINLAND_CHINA
+from service.invoice.moment import Policy
+from service.log.entries import ReplyEntry
+from service.store.event_store import Store
+from service.store.write import Write
+from service.worker.moments import Moments
+from service.worker.role import CommandWork
+from tests.service.support.records import REGISTER, headers, raw
+from transport.addresses import Addresses
+from transport.batch import Batch
+from transport.positions import PositionLost
+from transport.records import ConsumerRecord
+
+TOPIC = "invoice.commands.billing"
+POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
+MOMENTS = Moments(timedelta(), MAINLAND_CHINA, POLICY)
+
+
+def register(index: int, charge: str | None = None, offset: int = 0) -> ConsumerRecord:
+    number = f"26{index:018d}"
+    charges = [{"charge_id": charge or f"charge-{index}", "amount": "106.00"}]
+    body = REGISTER | {"invoice_number": number, "charges": charges}
+    told = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
+    return raw(json.dumps(body).encode(), told, key=number.encode(), topic=TOPIC, offset=offset)
+
+
+def batch(*records: ConsumerRecord, was: int = 0) -> Batch:
+    numbered = [replace(record, offset=offset) for offset, record in enumerate(records, was)]
+    return Batch(numbered, {TopicPartition(TOPIC, 0): was})
+
+
+@pytest.fixture
+def database(addresses: Addresses) -> str:
+    return addresses.database
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    store = Store(database)
+    store.positions([TopicPartition(TOPIC, 0)])
+    yield store
+    store.close()
+
+
+def codes(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
+    return [json.loads(value).get("code", "accepted") for (value,) in rows]
+
+
+def buried(database: str) -> list[tuple[str, int]]:
+    with psycopg.connect(database) as connection:
+        return connection.execute("select reason, record_offset from redletter.dead_letters").fetchall()
+
+
+def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, database: str) -> None:
+    CommandWork(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
+    assert codes(database) == ["accepted"] * 3
+    assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 3}
+
+
+def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: str) -> None:
+    deciding = CommandWork(store, MOMENTS)
+    deciding.handle(batch(register(1)))
+    with pytest.raises(PositionLost):
+        deciding.handle(batch(register(1)))
+    assert codes(database) == ["accepted"]
+
+
+def test_the_same_command_in_a_later_batch_gets_the_first_reply_again(store: Store, database: str) -> None:
+    deciding = CommandWork(store, MOMENTS)
+    deciding.handle(batch(register(1)))
+    deciding.handle(batch(register(1), was=1))
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
+    first, again = (json.loads(value) for (value,) in rows)
+    assert again == first | {"replayed": True}
+
+
+def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(store: Store, database: str) -> None:
+    """The rival writes after ours was decided and before it is written."""
+    rival = Store(database)
+    rival.positions([TopicPartition(TOPIC, 1)])
+    save = store.save
+
+    def save_after_the_rival(write: Write) -> None:
+        store.save = save  # type: ignore[method-assign]
+        CommandWork(rival, MOMENTS).handle(
+            Batch([replace(register(2, "shared"), partition=1)], {TopicPartition(TOPIC, 1): 0})
+        )
+        save(write)
+
+    store.save = save_after_the_rival  # type: ignore[method-assign]
+    CommandWork(store, MOMENTS).handle(batch(register(1, "shared")))
+    rival.close()
+    assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
+
+
+def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: Store, database: str) -> None:
+    save = store.save
+
+    def refuse_the_fourth(write: Write) -> None:
+        accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyEntry)]
+        if any(reply.get("command_id") == "id-4" and "code" not in reply for reply in accepted):
+            raise psycopg.DataError("what the store will never take")
+        save(write)
+
+    store.save = refuse_the_fourth  # type: ignore[method-assign]
+    CommandWork(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
+    assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
+    assert buried(database) == [("FAULT", 3)]
+    assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}
