@@ -22,7 +22,7 @@ from transport import topics
 from transport.addresses import Addresses
 
 PARTITIONS = 8
-pytest_plugins = ["tests.support.read_tables"]
+pytest_plugins = ["tests.support.alone", "tests.support.read_tables"]
 
 # How fast examples are made says how busy the machine is, and nothing of the program.
 hypothesis.settings.register_profile("redletter", suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -21,6 +21,8 @@ from tests.faults.support.running import Roles
 from tests.whole.support.running import system
 from transport.addresses import Addresses
 
+pytestmark = pytest.mark.alone
+
 COPIES = 1000
 """Of a hundred invoices each."""
 VISIBLE_WITHIN = 1.0

@@ -93,6 +93,7 @@ async def roles(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Roles]:
     roles.end()
 
 
+@pytest.mark.alone
 async def test_what_a_frozen_relay_held_is_published_by_another_within_15_seconds(
     roles: Roles, writing: Writing
 ) -> None:

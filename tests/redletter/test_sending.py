@@ -89,6 +89,7 @@ def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
     assert command.data == {"account_id": "a\u2028b"}
 
 
+@pytest.mark.alone
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_wished(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -20,6 +20,7 @@ async def test_work_that_ends_in_time_gives_its_result_or_its_error() -> None:
         await within(1, failed())
 
 
+@pytest.mark.alone
 async def test_work_that_does_not_even_let_go_is_left_behind() -> None:
     release = asyncio.Event()
 

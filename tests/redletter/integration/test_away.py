@@ -17,6 +17,8 @@ from local.postgres_server import embedded_postgres
 from tests.redletter.test_command_line import redletter
 from transport.addresses import Addresses
 
+pytestmark = pytest.mark.alone
+
 WITHIN = 15.0
 """Seconds; 10 of them are the commands' own bound, the rest is for starting on a busy machine."""
 NUMBER = "26312000000000000001"

@@ -189,6 +189,7 @@ async def test_a_query_waits_for_the_version_and_then_answers(client: httpx.Asyn
     assert answer.json()["version"] == 2
 
 
+@pytest.mark.alone
 async def test_waiting_ends_when_the_time_is_over(client: httpx.AsyncClient) -> None:
     began = time.monotonic()
     await client.get(f"/invoices/{facts.NUMBER}", params={"min_version": 99, "wait": 0.5})
@@ -221,6 +222,7 @@ NO_KAFKA = {"kafka": NOWHERE}
 NO_DATABASE = {"database": f"postgresql://nobody@{NOWHERE}/none"}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("gone", "down"),
     [(NO_KAFKA, ["kafka"]), (NO_DATABASE, ["database"]), (NO_KAFKA | NO_DATABASE, ["database", "kafka"])],
@@ -237,6 +239,7 @@ async def test_readiness_names_what_is_down_within_its_bound(
         assert (await client.get("/livez")).status_code == 200
 
 
+@pytest.mark.alone
 async def test_servers_that_accept_and_never_answer_do_not_hold_readiness_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -327,6 +330,7 @@ async def served(
             await running
 
 
+@pytest.mark.alone
 async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
     async with served(tables) as (running, client):
         waiting = asyncio.create_task(

@@ -100,6 +100,7 @@ async def test_the_board_shows_roles_that_are_missing_and_topics_that_this_api_d
         await until(on_its_page, within=10)
 
 
+@pytest.mark.alone
 async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_known(troubled: Addresses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"

@@ -115,6 +115,7 @@ def test_whatever_is_written_at_once_readers_see_every_place_in_its_order(addres
     assert written > 100
 
 
+@pytest.mark.alone
 def test_a_writer_waits_for_no_vacuum_and_no_index_build(addresses: Addresses) -> None:
     store = Store(addresses.database)
     with psycopg.connect(addresses.database) as tending:
