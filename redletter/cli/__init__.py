@@ -1,5 +1,6 @@
 """The command line. Each module holds a family of commands; each command imports what it needs when it runs."""
 
+import logging
 import os
 
 from local import terminal
@@ -9,6 +10,8 @@ def main() -> None:
     """Run the command that was given. Any exception becomes one sentence; at log level debug a bug shows its stack."""
     from redletter.cli.program import app
 
+    # What libraries log is shown by the commands that configure logs; the others say it in one sentence.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app(prog_name="redletter")
     except Exception as error:

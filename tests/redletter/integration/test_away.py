@@ -118,6 +118,7 @@ def test_send_without_a_server_says_so(postgres: ChildServer) -> None:
     (nobody,) = ports.free(1)
     code, errors, _ = ended(SEND, Addresses(f"{ports.HOST}:{nobody}", postgres.address), LINE)
     assert (code, has_one_sentence(errors)) == (3, True), errors
+    assert len(errors.splitlines()) == 1, errors  # what the Kafka client logs says the same once more
 
 
 def test_status_and_history_say_that_the_api_does_not_answer(tmp_path: Path) -> None:
