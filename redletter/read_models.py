@@ -70,15 +70,20 @@ def state_rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         yield PUBLICATION, "-", "-", f"stopped: {waiting[0].why}"
 
 
-def resume_read_model(addresses: Addresses, name: str, *, skip: bool) -> tuple[list[str], bool]:
-    """Resume a stopped read model; return sentences about it, and whether it runs now.
-
-    Raises: UnknownReadModel, NotTried, PositionLost, psycopg.Error.
-    """
+def named(name: str) -> CatalogueEntry:
+    """Return the read model of a name. Raises: UnknownReadModel."""
     if name not in MODELS:
         msg = f'unknown read model "{name}"; choose from {", ".join(MODELS)}'
         raise UnknownReadModel(msg)
-    entry = MODELS[name]
+    return MODELS[name]
+
+
+def resume_read_model(addresses: Addresses, entry: CatalogueEntry, *, skip: bool) -> tuple[list[str], bool]:
+    """Resume a stopped read model; return sentences about it, and whether it runs now.
+
+    Raises: NotTried, PositionLost, psycopg.Error.
+    """
+    name = entry.name
     if not resuming.stopped_partitions(addresses.database, name):
         return [f"{name} is not stopped"], True
     skipped = resuming.skip_records(addresses.database, entry) if skip else []

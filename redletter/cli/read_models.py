@@ -83,9 +83,11 @@ def resume(
 
     settings = read_settings()
     try:
-        sentences, running = read_models.resume_read_model(server_addresses(settings), name, skip=skip)
+        entry = read_models.named(name)
     except read_models.UnknownReadModel as error:
         exit_with(str(error), USAGE_ERROR)
+    try:
+        sentences, running = read_models.resume_read_model(server_addresses(settings), entry, skip=skip)
     except PositionLost:
         exit_with(f"{name} resumed on its own in the meantime; nothing was skipped", FAILED)
     except (NotTried, psycopg.Error) as error:

@@ -53,6 +53,12 @@ def test_a_file_with_a_line_that_cannot_be_read_is_a_usage_error(tmp_path: Path)
     assert redletter("send", str(file), REDLETTER_DATA_DIR=str(tmp_path)).returncode == 2
 
 
+@pytest.mark.parametrize("work", ["resume", "rebuild", "verify"])
+def test_the_name_of_a_read_model_is_checked_before_servers_are_looked_for(work: str, tmp_path: Path) -> None:
+    ended = redletter("projections", work, "invoice", REDLETTER_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, 'unknown read model "invoice"' in ended.stderr) == (2, True)
+
+
 def test_a_role_that_is_left_out_must_be_one() -> None:
     """Otherwise the one that was meant would run after all."""
     ended = redletter("up", "--without", "bookkeeper")

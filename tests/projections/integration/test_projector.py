@@ -336,12 +336,16 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         await until(the_others_go_on)
         assert await stands("details", 0)
         assert await listed("details") == "stopped: invoice.events[0] offset 0 is not a known event"
-        sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=False)
+        sentences, goes_on = await asyncio.to_thread(
+            command.resume_read_model, addresses, command.named("details"), skip=False
+        )
         assert (sentences, goes_on) == (
             ["details has stopped again: invoice.events[0] offset 0 is not a known event"],
             False,
         )
-        sentences, goes_on = await asyncio.to_thread(command.resume_read_model, addresses, "details", skip=True)
+        sentences, goes_on = await asyncio.to_thread(
+            command.resume_read_model, addresses, command.named("details"), skip=True
+        )
         assert goes_on
         assert sentences[0].startswith("details: skipped invoice.events[0] offset 0, which it now lacks")
 
