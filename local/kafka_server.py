@@ -51,7 +51,7 @@ class KafkaServer(FolderServer):
         return Program(self.name, self._java("kafka.Kafka", str(self._properties)))
 
     def answers(self) -> bool:
-        """Tell whether the broker answers an ApiVersions request."""
+        """Return whether the broker answers an ApiVersions request."""
         try:
             with socket.create_connection((HOST, self._port), timeout=1) as connection:
                 connection.sendall(_API_VERSIONS)

@@ -51,7 +51,7 @@ class LogFile:
         return self._file.read()
 
     def _close_if_rotated(self) -> bool:
-        """Close a file that is no longer the log; tell whether it was rotated."""
+        """Close a file that is no longer the log; return whether it was rotated."""
         if self._file is None or not self._path.exists():
             return False
         if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:

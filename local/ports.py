@@ -38,7 +38,7 @@ def free(count: int) -> Sequence[int]:
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Tell whether a server could listen on the port now. Raises: as `listen` does."""
+    """Return whether a server could listen on the port now. Raises: as `listen` does."""
     try:
         listen(host, port)
     except OSError as error:

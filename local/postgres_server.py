@@ -80,7 +80,7 @@ class PostgresServer(FolderServer):
         return Program(self.name, command, stop=SIGINT, user=_system_user())
 
     def answers(self) -> bool:
-        """Tell whether a session can be opened."""
+        """Return whether a session can be opened."""
         try:
             with postgres.connect(self.address, "up"):
                 return True

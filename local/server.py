@@ -30,7 +30,7 @@ class Server(Protocol):
         ...
 
     def answers(self) -> bool:
-        """Tell whether it answers a client now."""
+        """Return whether it answers a client now."""
         ...
 
 

@@ -7,7 +7,7 @@ _CHECK_INTERVAL_SECONDS = 0.05
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, interval: float = _CHECK_INTERVAL_SECONDS) -> bool:
-    """Wait until the condition holds; tell whether it did.
+    """Wait until the condition holds; return whether it did.
 
     seconds: until it gives up. interval: seconds between two checks.
     """

@@ -12,14 +12,14 @@ _CLASS_OF_REPR = re.compile(r"(\w+)\(")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether an exception, or its cause, is a failure outside the program; of a group, whether all are."""
+    """Return whether an exception, or its cause, is a failure outside the program; of a group, whether all are."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_outage(each) for each in error.exceptions)
     return isinstance(error, _KINDS) or (error.__cause__ is not None and is_outage(error.__cause__))
 
 
 def is_repr_of_outage(text: str) -> bool:
-    """Tell whether a text starts like the ``repr`` of such an exception, as in `error=repr(error)`."""
+    """Return whether a text starts like the ``repr`` of such an exception, as in `error=repr(error)`."""
     found = _CLASS_OF_REPR.match(text)
     return found is not None and _is_class_name(found[1])
 

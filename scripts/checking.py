@@ -112,13 +112,13 @@ def _assigned(role: str) -> dict[str, list[int]]:
 
 def _logged(role: str) -> list[dict[str, list[int]]]:
     client = docker.from_env()
-    told: list[dict[str, list[int]]] = []
+    found: list[dict[str, list[int]]] = []
     for container in client.containers.list(filters={"label": f"com.docker.compose.service={role}"}):
         counts: dict[str, list[int]] = defaultdict(list)
         for group, count in ASSIGNED.findall(container.logs().decode(errors="replace")):
             counts[group].append(int(count))
-        told.append(counts)
-    return told
+        found.append(counts)
+    return found
 
 
 if __name__ == "__main__":

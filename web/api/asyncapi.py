@@ -52,7 +52,7 @@ _ABOUT = {
     ),
     EVENTS_TOPIC: "What happened, in order for each invoice, exactly once for those who read committed records only.",
     REPLIES_TOPIC: "One reply to every readable command record; ce_causationid is the command's id.",
-    DEAD_LETTERS_TOPIC: "Records that are not readable commands, byte for byte; dl_ headers tell why and from where.",
+    DEAD_LETTERS_TOPIC: "Records that are not readable commands, byte for byte; dl_ headers say why and from where.",
     STATUS_TOPIC: "The newest status document of each invoice (compacted). It may repeat, and never goes back.",
     TAX_REQUESTS_TOPIC: "What the tax connector is asked. Repeated under the same id until it is answered.",
 }
@@ -177,13 +177,13 @@ def _message(name: str, kind: type[BaseModel]) -> dict[str, Any]:
     headers = {
         header: schema for header, schema in _HEADERS.items() if header != "ce_invoiceversion" or name in EVENT_TYPES
     }
-    told = {"ce_type": {"const": type_of(name)}, "ce_dataschema": {"const": schema_of(name)}}
+    fixed = {"ce_type": {"const": type_of(name)}, "ce_dataschema": {"const": schema_of(name)}}
     return {
         "name": type_of(name),
         "title": name.partition(".")[0],
         "summary": (kind.__doc__ or "").partition("\n")[0],
         "contentType": "application/json",
-        "headers": {"type": "object", "properties": {**headers, **told}, "required": list(wanted)},
+        "headers": {"type": "object", "properties": {**headers, **fixed}, "required": list(wanted)},
         "payload": {"$ref": f"#/components/schemas/{_title(name)}"},
         "correlationId": {"location": "$message.header#/ce_correlationid"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "the invoice number, in UTF-8"}}},

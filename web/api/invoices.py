@@ -1,4 +1,4 @@
-"""Queries on invoices: the list, and all there is to tell of one."""
+"""Queries on invoices: the list, and everything about one."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date

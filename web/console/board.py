@@ -20,14 +20,14 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
     @routes.get("/board")
     async def board(request: Request) -> Response:
         now = pages.now()
-        told = await reader.read(lambda connection: queries.board(connection, now))
+        found = await reader.read(lambda connection: queries.board(connection, now))
         ages = await reader.read(lambda connection: queries.ages(connection, now))
         known = await reader.read(condition)
         rates = list(sampler.throughput())
         return pages.show(
             request,
             "board.html",
-            board=told,
+            board=found,
             reasons=await watch.look(known, now),
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,

@@ -62,12 +62,12 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     publisher: CommandPublisher,
     kind: type[CustomerCommand],
     line: Line,
-    told: Mapping[str, Any],
+    fields: Mapping[str, Any],
     form: SentForm,
 ) -> Response:
     """Publish the command, and lead the reader to what became of it. Raises: Problem."""
     number = line.status.invoice_number
-    body = _JSON.dump_json({"account_id": line.status.account_id, **told})
+    body = _JSON.dump_json({"account_id": line.status.account_id, **fields})
     reply = await publish_command(
         publisher, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
     )
@@ -93,10 +93,10 @@ def refilled(form: SentForm, problem: Problem) -> Filled:
         name = str(fault["field"])
         faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
     key = values.get(_KEY) if problem.code in _UNDECIDED else None
-    told = faults or {_BESIDE.get(problem.code, ""): problem.code}
-    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), told)
+    shown = faults or {_BESIDE.get(problem.code, ""): problem.code}
+    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), shown)
 
 
 def _faults(problem: Problem) -> Sequence[Mapping[str, Any]]:
-    told: Any = problem.facts.get("details") or {}
-    return told.get("faults") or ()
+    details: Any = problem.facts.get("details") or {}
+    return details.get("faults") or ()

@@ -31,9 +31,9 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
 
     async def show(request: Request, line: Line, filled: Filled) -> Response:
         number = line.status.invoice_number
-        told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), 0)
+        answer = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), 0)
         held = await reader.read(lambda connection: charges.of(connection, number))
-        invoice = InvoiceDetails.model_validate_json(told.body or "").invoice
+        invoice = InvoiceDetails.model_validate_json(answer.body or "").invoice
         free = {one.charge_id for one in held if one.state == "released"}
         offered = [one for one in invoice.charges if one.charge_id in free]
         return pages.show(request, "reissue.html", line=line, invoice=invoice, offered=offered, filled=filled)
@@ -70,6 +70,6 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
 
 def _told(form: SentForm) -> Mapping[str, Any]:
     """Return the command's body; what was left empty stays as on the original."""
-    told: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
+    fields: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
     buyer = {name: form[f"buyer.{name}"][0] for name in ("name", "tax_id") if f"buyer.{name}" in form}
-    return told | {"charge_ids": form.get("charge_ids", [])} | ({"buyer": buyer} if buyer else {})
+    return fields | {"charge_ids": form.get("charge_ids", [])} | ({"buyer": buyer} if buyer else {})

@@ -34,9 +34,9 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
     async def send(request: Request, number: str) -> Response:
         form = await forms.read(request)
         line = await line_at_version(reader, number)
-        told = {name: form[name][0] for name in _FIELDS if name in form}
+        fields = {name: form[name][0] for name in _FIELDS if name in form}
         try:
-            return await forms.give_command(request, publisher, RequestReturn, line, told, form)
+            return await forms.give_command(request, publisher, RequestReturn, line, fields, form)
         except Problem as problem:
             line = await line_at_version(reader, number, forms.version_of(problem))
             return show(request, line, forms.refilled(form, problem))

@@ -64,8 +64,8 @@ class Sampler:
 
     def throughput(self) -> Iterator[tuple[datetime, float, float]]:
         """Yield times with commands decided and events projected a second, between each look and the one before."""
-        told = [sample for sample in self.samples if sample.done]
-        for before, now in pairwise(told):
+        done = [sample for sample in self.samples if sample.done]
+        for before, now in pairwise(done):
             seconds = (now.at - before.at) / timedelta(seconds=1)
             rates = [max(0, now.done.get(one, 0) - before.done.get(one, 0)) / seconds for one in ("commands", "events")]
             yield now.at, rates[0], rates[1]

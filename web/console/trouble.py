@@ -48,7 +48,7 @@ def told_as_pages(pages: Pages) -> type[QueryRoute]:
 
 
 def tell_browsers_what_is_missing(app: FastAPI, pages: Pages) -> None:
-    """Let an address that nothing answers be told as a page to who takes pages, and as a problem to others."""
+    """Answer an unknown address with a page to clients that accept pages, and with a problem to others."""
 
     @app.exception_handler(HTTPStatus.NOT_FOUND)
     async def missing(request: Request, error: HTTPException) -> Response:

@@ -110,5 +110,5 @@ async def _stopped(producer: KafkaProducer) -> None:
 
 
 def was_refused(error: BaseException) -> bool:
-    """Tell whether Kafka said that it will not have the record: it is not published then, and will not be."""
+    """Return whether Kafka refused the record: it is not published then, and will not be."""
     return isinstance(error, BrokerResponseError) and not (error.retriable or isinstance(error, UnknownError))

@@ -55,7 +55,7 @@ class PatientProtocol(H11Protocol):
         self._fetching = self._fetching or self.loop.call_later(FETCHED_WITHIN, self._give_up_answer)
 
     def resume_writing(self) -> None:
-        """Go on sending."""
+        """Resume sending."""
         self.flow.resume_writing()
         if self._fetching is not None:
             self._fetching.cancel()

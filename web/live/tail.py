@@ -1,4 +1,4 @@
-"""A topic read on from its end, for as long as the api runs, whatever happens to Kafka meanwhile."""
+"""A topic read from its end, for as long as the api runs, even while Kafka is away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
