@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 from aiokafka import ConsumerRecord
 
+from events.trace import Trace
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import EventEntry, ReplyEntry
 from service.store.log_tables import EVENT_COLUMNS, REPLY_COLUMNS
@@ -36,12 +37,14 @@ def record(database_url: str, published: Iterable[Published]) -> Recording:
     first: dict[str, bytes] = {}
     with psycopg.connect(database_url) as connection:
         for columns in connection.execute(_EVENTS):
-            event = EventEntry(*columns)
-            outcomes[event.causation.encode()].entries.append(event)
-            first.setdefault(event.invoice_number, event.causation.encode())
+            *own, causation, correlation, traceparent = columns
+            event = EventEntry(*own, trace=Trace(causation, correlation, traceparent))
+            outcomes[causation.encode()].entries.append(event)
+            first.setdefault(event.invoice_number, causation.encode())
         for columns in connection.execute(_REPLIES):
-            reply = ReplyEntry(*columns)
-            outcomes[reply.causation.encode()].entries.append(reply)
+            *own, causation, correlation, traceparent, partition = columns
+            reply = ReplyEntry(*own, trace=Trace(causation, correlation, traceparent), came_by=partition)
+            outcomes[causation.encode()].entries.append(reply)
         for kind, key, number, account, reissue in connection.execute(_CLAIMS):
             outcomes[first[number]].claims.append(ClaimChange(Claim(kind, key), None, Holder(number, account, reissue)))
     for message in sorted(published, key=lambda one: one.topic):

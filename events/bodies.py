@@ -13,15 +13,17 @@ from events.faults import MAX_FAULTS, MAX_FIELD_CHARACTERS, Fault, Faults, cut
 AnyKind = TypeVar("AnyKind", bound=Command)
 
 
-def read(kind: type[AnyKind], value: JsonValue, text: bytes) -> AnyKind | Faults:
+def read_body(kind: type[AnyKind], value: JsonValue, text: bytes) -> AnyKind | Faults:
     """Read a body as a command, or say what is wrong with it. text: the same value as JSON.
 
     Time and memory are linear in the text, and what is said is bounded, whatever is wrong.
     """
+    nuls = _with_nul(value) if rb"\u0000" in text else None
+    long = _long_lists(value)
     faults = Faults()
-    if rb"\u0000" in text:
-        faults.add_all(Fault(path or "data", "must not hold U+0000") for path in _with_nul(value))
-    if long := _long_lists(value):
+    if nuls:
+        faults.add_all(Fault(path or "data", "must not hold U+0000") for path in nuls)
+    if long:
         faults.add_all(Fault(name, f"must have at most {MOST_CHARGES} items") for name in long)
         text = to_json({**cast("dict[str, JsonValue]", value), **long})
     try:

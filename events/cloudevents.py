@@ -112,26 +112,23 @@ def read(raw_headers: RawHeaders, value: bytes | None) -> Envelope:
     A record that says nothing in its headers, and whose value looks like a CloudEvent, is read in structured mode.
     """
     by_name = {name: header for name, header in raw_headers if header is not None}
-    if "content-type" not in by_name and not any(name.startswith("ce_") for name in by_name):
-        return _bare(by_name, value)
     media_type = _media_type(by_name.get("content-type", b"").decode("utf-8", "replace"))
-    if media_type == STRUCTURED:
-        return _structured(by_name, value)
-    return _binary(by_name, value, media_type)
+    is_bare = "content-type" not in by_name and not any(name.startswith("ce_") for name in by_name)
+    if media_type != STRUCTURED and not (is_bare and _looks_structured(value)):
+        return _binary(by_name, value, media_type)
+    return _structured(by_name, value)
 
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _bare(by_name: Mapping[str, bytes], value: bytes | None) -> Envelope:
+def _looks_structured(value: bytes | None) -> bool:
     try:
         event = from_json(value or b"")
     except ValueError:
-        event = None
-    if isinstance(event, dict) and "specversion" in event:
-        return _structured(by_name, value)
-    return _binary(by_name, value, "")
+        return False
+    return isinstance(event, dict) and "specversion" in event
 
 
 def _binary(by_name: Mapping[str, bytes], value: bytes | None, media_type: str) -> Envelope:
@@ -167,16 +164,18 @@ def _structured(by_name: Mapping[str, bytes], value: bytes | None) -> Envelope:
         envelope.faults.add("data", "must be a CloudEvents object")
         return envelope
     event = {name: attribute for name, attribute in read_as.items() if attribute is not None}
-    try:
-        parse(value, MAX_DEPTH + 1)  # the data are one level down
-        envelope.data = _data(event)
-    except ValueError as error:
-        envelope.faults.add("data", str(error))
     if _media_type(str(event.get("datacontenttype", "application/json"))) != "application/json":
         envelope.faults.add("datacontenttype", "must be application/json")
     if "traceparent" in by_name:
         event.setdefault("traceparent", by_name["traceparent"].decode("utf-8", "replace"))
-    return _filled(envelope, event)
+    envelope = _filled(envelope, event)
+    try:
+        envelope.data = _data(event)
+        parse(value, MAX_DEPTH + 1)  # the data are one level down
+    except ValueError as error:
+        envelope.data = None
+        envelope.faults.add("data", str(error))
+    return envelope
 
 
 def _data(event: Mapping[str, JsonValue]) -> bytes:

@@ -46,7 +46,8 @@ class Faults:
         """Begin with some faults, or with none."""
         self.first: list[Fault] = []
         self.more = 0
-        self.add_all(faults)
+        if faults:
+            self.add_all(faults)
 
     @classmethod
     def counted(cls, number: int, first: Iterable[Fault]) -> "Faults":

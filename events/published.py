@@ -1,23 +1,11 @@
-"""An event as it is read from its record on `invoice.events`, and what the messages that it causes carry on."""
+"""An event as it is read from its record on `invoice.events`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from events.catalogue import read_published_event
 from events.invoice_events import AnyInvoiceEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What a message carries of those before it.
-
-    causation: the id of the message that caused it. correlation: the id of the journey. traceparent: a W3C trace
-    context.
-    """
-
-    causation: str
-    correlation: str
-    traceparent: str | None
+from events.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

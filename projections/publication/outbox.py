@@ -5,7 +5,7 @@ document itself is read from the status table when it is published.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import AsyncConnection, Cursor
@@ -87,7 +87,7 @@ class UnpublishedDocument:
 
 def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
     """Queue these documents to be published, in the transaction that changes them."""
-    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *astuple(last.trace)) for row, last in changed]
+    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *last.trace) for row, last in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
 
 

@@ -46,15 +46,15 @@ def needed_by(command: AnyCommand) -> Needed:  # noqa: PLR0911 - one case per co
             )
         case RefuseReissue():
             return Needed(holds=frozenset({(command.invoice_number, command.reissue_id)}))
-        case RequestReturn():
-            number = fold_number(command.red_font_form_number)
-            return Needed(frozenset({form_claim(number)})) if is_number(number) else Needed()
         case RequestReissue():
             return Needed(charge_claims(command.charge_ids))
         case ConfirmRedFontForm():
             return Needed(frozenset({form_claim(command.form.number)}))
         case RecordCreditNote():
             return Needed(frozenset({document_claim(command.credit_note_number)}))
+        case RequestReturn():
+            number = fold_number(command.red_font_form_number)
+            return Needed(frozenset({form_claim(number)})) if is_number(number) else Needed()
         case (
             CancelReturn()
             | AmendInvoice()

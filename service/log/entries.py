@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
+from events.trace import Trace
 
-@dataclass(frozen=True, slots=True)
-class EventEntry:
+
+class EventEntry(NamedTuple):
     """One event. version: the invoice's with this event; name and body: as they are stored and published."""
 
     invoice_number: str
@@ -15,13 +17,10 @@ class EventEntry:
     name: str
     body: bytes
     occurred_at: datetime
-    causation: str
-    correlation: str
-    traceparent: str | None
+    trace: Trace
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyEntry:
+class ReplyEntry(NamedTuple):
     """One reply. command_key and digest are set where it is the final reply to its command's id.
 
     came_by: the partition of the record that it replies to.
@@ -35,9 +34,7 @@ class ReplyEntry:
     subject: str | None
     value: bytes
     sent_at: datetime
-    causation: str
-    correlation: str
-    traceparent: str | None
+    trace: Trace
     came_by: int
 
 
@@ -60,8 +57,7 @@ class DeadLetterEntry:
 LogEntry = EventEntry | ReplyEntry | DeadLetterEntry
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierReply:
+class EarlierReply(NamedTuple):
     """The first reply to a command id: its stored name and bytes, and the digest of the command it replied to."""
 
     digest: bytes

@@ -24,10 +24,9 @@ def published_size(entry: LogEntry) -> int:
     own = FRAME_BYTES + NAMED_BYTES
     match entry:
         case EventEntry():
-            texts = (entry.invoice_number * 3, entry.name, entry.causation, entry.correlation, entry.traceparent)
-            return own + len(entry.body) + _characters(texts)
+            return own + len(entry.body) + _characters((entry.invoice_number * 3, entry.name, *entry.trace))
         case ReplyEntry():
-            texts = (entry.id, entry.name, entry.subject, entry.causation, entry.correlation, entry.traceparent)
+            texts = (entry.id, entry.name, entry.subject, *entry.trace)
             return own + len(entry.record_key or b"") + len(entry.value) + _characters(texts)
         case DeadLetterEntry():
             headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in entry.headers)

@@ -27,10 +27,10 @@ from events.invoice_events import AnyInvoiceEvent
 from events.names import WORKER_GROUP
 from service.invoice.claims import Claim, Holder
 from service.log.entries import EarlierReply
-from service.store import claim_rows, log_tables
+from service.store import claim_rows, log_tables, recorder
 from service.store.claim_rows import ClaimLost
 from service.store.newer import read_known
-from service.store.recorder import TRANSACTION_WITHIN, Datastore, InvoiceRecorder, RehearsalEnded, stored_events
+from service.store.recorder import Datastore, InvoiceRecorder, RehearsalEnded, stored_events
 from service.store.rehearsal import harmless
 from service.store.write import Conflict, TooMuchToWrite, Write
 from transport import positions
@@ -98,7 +98,7 @@ class Store:
             raise TooMuchToWrite from error
         except psycopg.OperationalError as error:
             # The server ends the session, and the pipeline tells that it is gone but not why.
-            if monotonic() - begun < TRANSACTION_WITHIN:
+            if monotonic() - begun < recorder.TRANSACTION_WITHIN:
                 raise
             raise TooMuchToWrite from error
 

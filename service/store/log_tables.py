@@ -28,7 +28,7 @@ EVENT_COLUMNS: Columns = {
     "correlation_id": "text",
     "traceparent": "text",
 }
-"""In the order of the fields of `EventEntry`."""
+"""In the order of the fields of `EventEntry`, and of its trace."""
 REPLY_COLUMNS: Columns = {
     "command_key": "uuid",
     "digest": "bytea",
@@ -42,7 +42,7 @@ REPLY_COLUMNS: Columns = {
     "correlation_id": "text",
     "traceparent": "text",
 }
-"""In the order of the fields of `ReplyEntry`; its last, the partition that the record came by, is not stored."""
+"""In the order of the fields of `ReplyEntry`, and of its trace; the partition that the record came by is not stored."""
 _DEAD_LETTER_COLUMNS: Columns = {
     "answered": "bool",
     "topic": "text",
@@ -91,9 +91,7 @@ def _event_row(placed: Placed[EventEntry]) -> tuple[Any, ...]:
         entry.name,
         entry.body,
         entry.occurred_at,
-        entry.causation,
-        entry.correlation,
-        entry.traceparent,
+        *entry.trace,
     )
 
 
@@ -110,9 +108,7 @@ def _reply_row(placed: Placed[ReplyEntry]) -> tuple[Any, ...]:
         entry.subject,
         entry.value,
         entry.sent_at,
-        entry.causation,
-        entry.correlation,
-        entry.traceparent,
+        *entry.trace,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from events.trace import Trace
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
 from service.store.write import Write
@@ -17,10 +18,10 @@ _ID = "rehearsal"
 def harmless(time: datetime, moves: Sequence[Move]) -> Write:
     """Return a write of one entry of each kind and a claim that stays where it is; to be rolled back."""
     move = moves[0]
-    holder = Holder(_NUMBER, _ID)
+    holder, trace = Holder(_NUMBER, _ID), Trace(_ID, _ID, None)
     return Write(
         entries=[
-            EventEntry(_NUMBER, 1, "InvoiceIssued.v1", b"{}", time, _ID, _ID, None),
+            EventEntry(_NUMBER, 1, "InvoiceIssued.v1", b"{}", time, trace),
             DeadLetterEntry(
                 answered=True,
                 topic=move.topic,
@@ -42,9 +43,7 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
                 subject=_NUMBER,
                 value=b"{}",
                 sent_at=time,
-                causation=_ID,
-                correlation=_ID,
-                traceparent=None,
+                trace=trace,
                 came_by=0,
             ),
         ],

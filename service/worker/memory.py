@@ -1,52 +1,48 @@
-"""What a batch is decided on, loaded from the store: earlier replies, invoices, and the claims they bear on."""
+"""What a batch is decided on: earlier replies, invoices, and the claims that its commands bear on."""
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
-from events.invoice_events import AnyInvoiceEvent
-from service.invoice.claim_changes import claims_held
-from service.invoice.claim_rules import needed_by
-from service.invoice.evolve import evolve
+from service.invoice.claims import ClaimChange
 from service.invoice.overlay import Overlay
-from service.store.event_store import Store, read_stream
-from service.store.newer import ProgramTooOld
-from service.store.write import TooMuchToWrite
-from service.worker.deciding import Decisions, Stream
-from service.worker.moments import Moments
-from service.worker.reading import Received
-
-MAX_BATCH_CLAIMS = 5_000
-"""Claims that the decisions of one transaction bear on, unless a single record bears on more."""
+from service.invoice.state import Invoice
+from service.log.entries import EarlierReply, ReplyEntry
 
 
-def load(store: Store, received: Sequence[Received], moments: Moments) -> Decisions:
-    """Load what these commands are decided on.
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An invoice as its events say, and how many they are. broken: its events could not be read."""
 
-    Raises: ProgramTooOld, TooMuchToWrite, psycopg's errors.
-    """
-    numbers = {record.command.invoice_number for record in received}
-    earlier, stored = store.history([record.key for record in received], numbers)
-    streams = {number: fold(read_stream(events)) for number, events in stored.items()}
-    needed = [needed_by(record.command) for record in received]
-    own = [claims_held(stream.state) for stream in streams.values() if stream.state is not None]
-    claims = set(chain.from_iterable(chain((name.claims for name in needed), own)))
-    if len(claims) > MAX_BATCH_CLAIMS and len(received) > 1:
-        raise TooMuchToWrite
-    holds = set(chain.from_iterable(name.holds for name in needed))
-    return Decisions(streams, earlier, Overlay(store.claims(claims, holds)), moments)
+    state: Invoice | None
+    version: int
+    broken: Exception | None = None
 
 
-def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:
-    """Replay a stream. A stream that cannot be read faults its own commands, and no others.
+NEVER_SEEN = Stream(None, 0)
 
-    Raises: ProgramTooOld.
-    """
-    state, version = None, 0
-    try:
-        for event in events:
-            state, version = evolve(state, event), version + 1
-    except ProgramTooOld:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, only this invoice's commands may suffer from it
-        return Stream(state, version, error)
-    return Stream(state, version)
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """As loaded, and then as the answer to each record leaves it."""
+
+    streams: dict[str, Stream]
+    earlier: dict[UUID, EarlierReply]
+    claims: Overlay
+
+    def stream(self, number: str) -> Stream:
+        """Return an invoice; one that has no events yet was never seen."""
+        return self.streams.get(number, NEVER_SEEN)
+
+    def keep_decision(self, number: str, state: Invoice, version: int, claims: Sequence[ClaimChange]) -> None:
+        """Let the next commands see what one led to.
+
+        Raises: WrongHolder when what was loaded does not fit together, since a rival wrote in between.
+        """
+        self.claims.apply(claims)
+        self.streams[number] = Stream(state, version)
+
+    def keep_reply(self, entry: ReplyEntry) -> None:
+        """Let a repeat of a command see the final reply to it."""
+        if entry.command_key and entry.digest:
+            self.earlier[entry.command_key] = EarlierReply(entry.digest, entry.name, entry.value)

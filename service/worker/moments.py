@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rules.calendar import MainlandChina
-from service.invoice.moment import Moment, Policy
-from service.worker.reading import Received
+from service.invoice.moment import Policy
 from transport.records import KafkaRecord, Undecodable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,15 +18,11 @@ _LATEST_MILLISECONDS = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Makes the moment of each decision. shift: what REDLETTER_CLOCK_SHIFT moves every clock by."""
+    """What the moments of decisions have in common. shift: what REDLETTER_CLOCK_SHIFT moves every clock by."""
 
     shift: timedelta
     calendar: MainlandChina
     policy: Policy
-
-    def of(self, received: Received) -> Moment:
-        """Return the moment of a command; its id follows from the idempotency key."""
-        return Moment(self.time(received.record), self.calendar, str(received.key), self.policy)
 
     def time(self, record: KafkaRecord) -> datetime:
         """Return when the broker took a record. Of one that the client cannot decode that is not known: it is now."""

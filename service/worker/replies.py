@@ -1,124 +1,177 @@
-"""What a decision leads to, as messages and entries of the log: events, the one reply, dead letters. Pure."""
+"""What a record leads to, as entries of the log: events, the one reply, dead letters. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from uuid import UUID
+from typing import Any, NamedTuple, assert_never
 
 from events.catalogue import json_of, name_of, type_of
 from events.faults import Faults, cut_bytes
-from events.invoice_events import AnyInvoiceEvent
 from events.names import event_id
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
-from events.values import StatusCode
-from service.invoice.refusals import Refusal
+from service.invoice.refusal_kinds import KINDS
+from service.invoice.refusals import refuse
+from service.invoice.state import status_of
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.log.published_size import LARGEST_PUBLISHED, published_size
-from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable, is_too_large
+from service.worker.deciding import Accepted, Decided, Refused, Repeated
+from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable
 from transport.records import KafkaRecord, Undecodable
 
 MAX_ERROR_BYTES = 4 * 1024
 """Bytes of a dead letter's ``dl_error``."""
 
 
-def fits(entry: LogEntry) -> bool:
-    """Tell whether Kafka takes an entry for its size."""
-    return published_size(entry) <= LARGEST_PUBLISHED
+class Unpublishable(Exception):
+    """What a command led to is larger than any message that Kafka takes: a fault of ours, not committed."""
 
 
-def event_entry(received: Received, event: AnyInvoiceEvent, version: int) -> EventEntry:
-    """Return the entry of an event. version: the invoice's with it."""
-    name, body = name_of(type(event)), json_of(event)
-    origin = (received.id, received.correlation, received.traceparent)
-    return EventEntry(event.invoice_number, version, name, body, event.occurred_at, *origin)
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A fault of ours that was met on the way, for the program's log: its key and its facts."""
+
+    key: str
+    facts: Mapping[str, Any]
+    fault: Exception | None = None
 
 
-def accepted(received: Received, events: Sequence[EventEntry], version: int, status: StatusCode) -> CommandAccepted:
-    """Reply that the command was accepted. version and status: the invoice's after its events."""
-    return CommandAccepted(
+class RecordAnswer(NamedTuple):
+    """What a record leads to. The entries are in the order of the log, the reply last; reply: what that says.
+
+    effect: what it changes, where it was accepted.
+    """
+
+    entries: Sequence[LogEntry]
+    reply: AnyReply | None = None
+    effect: Accepted | None = None
+    incident: Incident | None = None
+
+
+def answer_command(received: Received, decided: Decided) -> RecordAnswer:
+    """Answer a command as it was decided. Raises: Unpublishable."""
+    match decided:
+        case Accepted():
+            return _accepted(received, decided)
+        case Refused(refusal):
+            return _replied(received, _refused(received, decided), final=KINDS[refusal.code].final)
+        case Repeated(reply):
+            return _replied(received, reply, final=False)
+        case _:
+            assert_never(decided)
+
+
+def _accepted(received: Received, accepted: Accepted) -> RecordAnswer:
+    before = accepted.version - len(accepted.events)
+    events = [
+        EventEntry(
+            event.invoice_number, version, name_of(type(event)), json_of(event), event.occurred_at, received.trace
+        )
+        for version, event in enumerate(accepted.events, before + 1)
+    ]
+    reply = CommandAccepted(
         command_id=received.id,
         command_source=received.source,
         command_type=received.type,
         invoice_number=received.command.invoice_number,
-        invoice_version=version,
+        invoice_version=accepted.version,
         events=tuple(
             EventReference(id=event_id(event.invoice_number, event.version), type=type_of(event.name))
             for event in events
         ),
-        status=status,
+        status=status_of(accepted.state),
     )
+    entries = (*events, _reply_entry(received, reply, final=True))
+    if not all(map(_fits, entries)):
+        msg = "an event or the reply is too large to be published"
+        raise Unpublishable(msg)
+    return RecordAnswer(entries, reply, accepted)
 
 
-def refused(received: Received, refusal: Refusal, version: int | None) -> CommandRefused:
-    """Reply that the command was refused. version: the invoice's, where the refusal tells it."""
+def _refused(received: Received, refused: Refused) -> CommandRefused:
     return CommandRefused(
         command_id=received.id,
         command_source=received.source,
         command_type=received.type,
         invoice_number=received.command.invoice_number,
-        invoice_version=version,
-        code=refusal.code,
-        message=refusal.message,
-        details=dict(refusal.details),
+        invoice_version=refused.version,
+        code=refused.refusal.code,
+        message=refused.refusal.message,
+        details=dict(refused.refusal.details),
     )
 
 
-def malformed(unreadable: Unreadable) -> CommandRefused | None:
-    """Reply with every fault of a record; there is no reply where nobody is known to have sent it."""
-    envelope = unreadable.envelope
-    if envelope.id is None or envelope.source is None:
-        return None
-    return CommandRefused(
-        command_id=envelope.id,
-        command_source=envelope.source,
-        command_type=envelope.type or "",
-        invoice_number=unreadable.invoice_number,
-        code="MALFORMED_COMMAND",
-        message=f"The command is malformed: {unreadable.faults.sum_up()}. Correct it and send it again.",
-        details={"faults": [{"field": fault.field, "message": fault.message} for fault in unreadable.faults]},
-    )
-
-
-def too_large(reply: AnyReply) -> AnyReply:
-    """Return what is replied in the place of a refusal that is too large to be published."""
-    return reply.model_copy(
+def _replied(received: Received, reply: AnyReply, *, final: bool) -> RecordAnswer:
+    """Answer with a reply; in the place of one that is too large, with another that says so and leaves the id free."""
+    entry = _reply_entry(received, reply, final=final)
+    if _fits(entry):
+        return RecordAnswer((entry,), reply)
+    incident = Incident("reply_too_large", {"command_id": received.id, "command": received.type})
+    substitute = reply.model_copy(
         update={
             "code": "INTERNAL_FAULT",
             "message": "What there is to say of this command is too large to be published; nothing changed.",
             "details": {},
         }
     )
+    return RecordAnswer((_reply_entry(received, substitute, final=False),), substitute, incident=incident)
 
 
-def reply_entry(received: Received | Unreadable, reply: AnyReply, sent_at: datetime, *, final: bool) -> ReplyEntry:
-    """Return the entry of a reply. final: it uses the id of its command up."""
-    record = received.record
-    key: UUID | None = None
-    digest: bytes | None = None
-    if isinstance(received, Received):
-        correlation, traceparent = received.correlation, received.traceparent
-        if final:
-            key, digest = received.key, received.digest
-    else:
-        correlation, traceparent = received.envelope.correlation or reply.command_id, received.envelope.traceparent
-    return ReplyEntry(
-        command_key=key,
-        digest=digest,
-        id=reply_id(record.topic, record.partition, record.offset),  # the same when the batch is decided again
-        name=name_of(type(reply)),
-        record_key=_key(record),
-        subject=reply.invoice_number,
-        value=json_of(reply),
-        sent_at=sent_at,
-        causation=reply.command_id,
-        correlation=correlation,
-        traceparent=traceparent,
-        came_by=record.partition,
+def bury(record: Received | Unreadable, fault: Exception, incident: Incident | None = None) -> RecordAnswer:
+    """Make a dead letter of a record that the program failed on; its id stays free."""
+    if isinstance(record, Unreadable):
+        return unreadable(record)
+    reply = _refused(record, Refused(refuse("INTERNAL_FAULT")))
+    replied = _reply_entry(record, reply, final=False)
+    dead = _dead_letter(record.record, "FAULT", repr(fault), record.time, answered=True)
+    return RecordAnswer((dead, replied), reply, incident=incident)
+
+
+def unreadable(record: Unreadable) -> RecordAnswer:
+    """Make a dead letter of a record that is not a command, and reply to whoever is known to have sent it."""
+    place = {"topic": record.record.topic, "partition": record.record.partition, "offset": record.record.offset}
+    incident = Incident("record_not_read", place, record.fault) if record.fault else None
+    reply = _malformed(record)
+    replied = () if reply is None else (_reply_entry(record, reply, final=False),)
+    dead = _dead_letter(record.record, record.reason, _sum_up(record.faults), record.time, answered=reply is not None)
+    return RecordAnswer((dead, *replied), reply, incident=incident)
+
+
+def _malformed(record: Unreadable) -> CommandRefused | None:
+    """Reply with every fault of a record; there is no reply where nobody is known to have sent it."""
+    envelope = record.envelope
+    if envelope.id is None or envelope.source is None:
+        return None
+    return CommandRefused(
+        command_id=envelope.id,
+        command_source=envelope.source,
+        command_type=envelope.type or "",
+        invoice_number=record.invoice_number,
+        code="MALFORMED_COMMAND",
+        message=f"The command is malformed: {record.faults.sum_up()}. Correct it and send it again.",
+        details={"faults": [{"field": fault.field, "message": fault.message} for fault in record.faults]},
     )
 
 
-def dead_letter(
+def _reply_entry(record: Received | Unreadable, reply: AnyReply, *, final: bool) -> ReplyEntry:
+    """Return the entry of a reply. final: it uses the id of its command up."""
+    origin = record.record
+    key, digest = (record.key, record.digest) if final and isinstance(record, Received) else (None, None)
+    return ReplyEntry(
+        command_key=key,
+        digest=digest,
+        id=reply_id(origin.topic, origin.partition, origin.offset),  # the same when the batch is decided again
+        name=name_of(type(reply)),
+        record_key=_key(origin),
+        subject=reply.invoice_number,
+        value=json_of(reply),
+        sent_at=record.time,
+        trace=record.trace,
+        came_by=origin.partition,
+    )
+
+
+def _dead_letter(
     record: KafkaRecord, reason: str, error: str, buried_at: datetime, *, answered: bool
 ) -> DeadLetterEntry:
     """Return a dead letter; of a record that is too large it has only size and digest. answered: a reply follows."""
@@ -137,9 +190,14 @@ def dead_letter(
     if isinstance(record, Undecodable):
         return row
     whole = replace(row, value=record.value, headers=[(name.encode(), value) for name, value in record.headers])
-    if is_too_large(record) or published_size(whole) > LARGEST_PUBLISHED:
+    if reason == "TOO_LARGE" or not _fits(whole):
         return replace(row, reason="TOO_LARGE", headers=_stand_in(record.value or b""))
     return whole
+
+
+def _fits(entry: LogEntry) -> bool:
+    """Tell whether Kafka takes an entry for its size."""
+    return published_size(entry) <= LARGEST_PUBLISHED
 
 
 def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
@@ -153,6 +211,6 @@ def _key(record: KafkaRecord) -> bytes | None:
     return None if key is not None and len(key) > MAX_RECORD_BYTES else key
 
 
-def sum_up(faults: Faults) -> str:
+def _sum_up(faults: Faults) -> str:
     """Return the faults in one line, for the dead letter's header."""
     return "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)

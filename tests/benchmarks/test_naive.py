@@ -8,14 +8,14 @@ import pytest
 from benchmarks.naive import Invoice, Invoices
 from benchmarks.workload import waves
 from events.commands import RecordPostingStatus, RegisterInvoice, RequestReturn
-from service.worker.reading import Received, read
-from tests.service.support.records import raw
+from service.worker.reading import Received
+from tests.service.support.records import as_read, raw
 
 
 def test_the_documented_service_accepts_every_command_of_the_workload() -> None:
     invoices = Invoices()
     for sent in chain.from_iterable(waves(range(1))):
-        received = read(raw(sent.value or b"", tuple(sent.headers), key=sent.key, topic=sent.topic))
+        received = as_read(raw(sent.value or b"", tuple(sent.headers), key=sent.key, topic=sent.topic))
         assert isinstance(received, Received)
         match received.command:
             case RegisterInvoice() as command:

@@ -5,8 +5,8 @@ import pytest
 from benchmarks.summary import milliseconds, percentile, ratios, spread, verdict
 from benchmarks.workload import STEPS, waves
 from events.catalogue import COMMAND_TYPES
-from service.worker.reading import Received, read
-from tests.service.support.records import raw
+from service.worker.reading import Received
+from tests.service.support.records import as_read, raw
 
 RUNS = {"naive": [100.0, 90.0, 120.0], "redletter": [1500.0, 1300.0, 1400.0], "raw": [2000.0, 3000.0, 2800.0]}
 
@@ -32,7 +32,7 @@ def test_seconds_are_shown_as_milliseconds_with_the_lowest_and_the_highest() -> 
 
 def test_every_command_of_the_load_is_readable_and_has_an_id_of_its_own() -> None:
     sent = [message for wave in waves(range(3)) for message in wave]
-    read_ = [read(raw(m.value, tuple(m.headers), key=m.key, topic=m.topic)) for m in sent]
+    read_ = [as_read(raw(m.value, tuple(m.headers), key=m.key, topic=m.topic)) for m in sent]
     assert all(isinstance(one, Received) for one in read_)
     assert len({one.id for one in read_ if isinstance(one, Received)}) == 3 * len(STEPS)
     assert set(STEPS) <= set(COMMAND_TYPES)

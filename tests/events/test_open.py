@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from events import bodies
+from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, EVENT_TYPES, json_of, read_event, read_message
 from events.faults import Faults
 from events.schemas import schema
@@ -74,7 +74,7 @@ def test_the_schemas_of_what_redletter_writes_are_open_and_know_no_null(name: st
 def test_an_unknown_field_at_any_level_of_a_command_is_a_fault(name: str) -> None:
     for message in MESSAGES[name].values():
         body = grown(json.loads(json_of(message)))
-        faults = bodies.read(COMMAND_TYPES[name], body, json.dumps(body).encode())
+        faults = read_body(COMMAND_TYPES[name], body, json.dumps(body).encode())
         assert isinstance(faults, Faults)
         wanted = sum("unknown" in node for node in objects(body))
         assert len([fault for fault in faults if fault.field.endswith("unknown")]) == wanted

@@ -14,7 +14,8 @@ from pydantic import BaseModel, JsonValue
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from events import bodies, cloudevents, schemas
+from events import cloudevents, schemas
+from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.cloudevents import LONGEST_ID, is_source, traceparent_of
 from events.commands import RequestReissue, RequestReturn
@@ -137,7 +138,7 @@ def _read(kind: type[CustomerCommand], number: str, body: bytes, key: str | None
     if "invoice_number" in given:
         faults.add("invoice_number", "must be given in the path only")
     whole: dict[str, JsonValue] = {**given, "invoice_number": number}
-    command = bodies.read(kind, whole, to_json(whole))
+    command = read_body(kind, whole, to_json(whole))
     if isinstance(command, Faults):
         faults.join(command)
         raise _malformed(faults)

@@ -22,8 +22,8 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "worker": (
         *_CONSUMER,
         "transport.positions:place",
-        "service.worker.role:CommandWork.handle",
-        "service.worker.role:CommandWork._decide",
+        "service.worker.work:CommandWork.handle",
+        "service.worker.work:CommandWork._answer",
         "service.store.event_store:Store.save",
         "transport.positions:advance",
         "service.store.claim_rows:apply",

@@ -6,6 +6,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.trace import Trace
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.log.published_size import published_size
 from service.relay.messages import outgoing_record
@@ -15,11 +16,11 @@ from tests.service.support.rows import AT
 LENGTHS = st.sampled_from([1, 1, 40])
 """How often a part is repeated: one that was left out must not hide in what is allowed for names."""
 TEXT = st.builds(str.__mul__, st.text(st.characters(exclude_categories=["Cs"]), max_size=256), LENGTHS)
-TRACE = st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+TRACE = st.builds(Trace, TEXT, TEXT, st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
 NAMES = st.sampled_from(["CommandRefused.v1", "PostingStatusChanged.v1"])
 BYTES = st.builds(bytes.__mul__, st.binary(max_size=100), st.sampled_from([1, 1, 2000]))
 NUMBER = st.text("0123456789", min_size=20, max_size=20)
-EVENTS = st.builds(EventEntry, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES, st.just(AT), TEXT, TEXT, TRACE)
+EVENTS = st.builds(EventEntry, NUMBER, st.integers(1, 1 << 40), NAMES, BYTES, st.just(AT), TRACE)
 REPLIES = st.builds(
     ReplyEntry,
     st.none(),
@@ -30,8 +31,6 @@ REPLIES = st.builds(
     st.none() | NUMBER,
     BYTES,
     st.just(AT),
-    TEXT,
-    TEXT,
     TRACE,
     st.just(0),
 )
@@ -54,12 +53,12 @@ def row(entry: LogEntry) -> LogRow:
     """Return what a relay reads of an entry."""
     ends = True
     match entry:
-        case EventEntry():
+        case EventEntry(trace=trace):
             number, version = entry.invoice_number, entry.version
-            told = (number, entry.occurred_at, entry.causation, entry.correlation, entry.traceparent, version)
+            told = (number, entry.occurred_at, trace.causation, trace.correlation, trace.traceparent, version)
             return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *told, None, None)
-        case ReplyEntry():
-            told = (entry.subject, entry.sent_at, entry.causation, entry.correlation, entry.traceparent, None)
+        case ReplyEntry(trace=trace):
+            told = (entry.subject, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
             return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *told, None, None)
         case DeadLetterEntry():
             own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]

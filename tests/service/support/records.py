@@ -1,15 +1,21 @@
 """Raw Kafka records, as a publisher may send them."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from events.catalogue import COMMAND_TYPES
-from transport.records import ConsumerRecord
+from rules.calendar import MAINLAND_CHINA
+from service.invoice.moment import Policy
+from service.worker.moments import Moments
+from service.worker.reading import Received, Unreadable, read
+from transport.records import ConsumerRecord, KafkaRecord
 
 NUMBER = "26000000000000000001"
 TAKEN = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 """When the broker takes a record, unless a test says otherwise."""
+POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
+MOMENTS = Moments(timedelta(), MAINLAND_CHINA, POLICY)
 Headers = tuple[tuple[str, bytes | None], ...]
 REGISTER: dict[str, Any] = {
     "invoice_number": NUMBER,
@@ -81,3 +87,8 @@ def structured(name: str, body: object, **attributes: object) -> ConsumerRecord:
     value = json.dumps(event).encode()
     content_type = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
     return raw(value, content_type, topic=COMMAND_TYPES[f"{name}.v1"].CHANNEL.value)
+
+
+def as_read(record: KafkaRecord) -> Received | Unreadable:
+    """Read a record as the worker does."""
+    return read(record, MOMENTS)

@@ -3,25 +3,27 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from events.trace import Trace
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
 from service.store.event_store import Store
 from service.store.log_tables import LogRow
 from service.store.write import Write
 
+TRACE = Trace("command", "story", None)
 AT = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 
 
 def event(number: str, version: int) -> EventEntry:
     """Make an event; its body is of no matter to the log."""
     body = f'{{"version":{version}}}'.encode()
-    return EventEntry(number, version, "InvoiceIssued.v1", body, AT, "command", "story", None)
+    return EventEntry(number, version, "InvoiceIssued.v1", body, AT, TRACE)
 
 
 def reply(number: str, id_: str, *, key: bytes | None = None, padding: int = 0) -> ReplyEntry:
     """Make a reply that is not kept for its command's id, longer by so many bytes. key: other than the number."""
     body = f'{{"id":"{id_}"}}'.encode() + b" " * padding
     name = "CommandAccepted.v1"
-    return ReplyEntry(None, None, id_, name, key or number.encode(), number, body, AT, "command", "story", None, 0)
+    return ReplyEntry(None, None, id_, name, key or number.encode(), number, body, AT, TRACE, 0)
 
 
 def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | None = b"key") -> DeadLetterEntry:

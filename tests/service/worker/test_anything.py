@@ -3,8 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -15,16 +14,15 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from events.catalogue import read_event
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
-from rules.calendar import MAINLAND_CHINA
-from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
-from service.worker.deciding import Decisions
-from service.worker.moments import Moments
-from service.worker.reading import Received, read
+from service.worker.answering import answer_batch
+from service.worker.memory import Memory
+from service.worker.reading import Received
 from tests.faults.support.anything import CODECS, Anything, Hurt
 from tests.faults.support.evidence import answer_of
 from tests.faults.support.load import Answer, Sent, scripts
+from tests.service.support.records import as_read
 
 SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
 SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
@@ -38,7 +36,6 @@ MOST_REPLIES = 2000
 LARGEST = {topic.name: topic.largest for topic in TOPICS}
 NOW = int(datetime(2026, 2, 14, 1, 30, tzinfo=UTC).timestamp() * 1000)
 """Milliseconds since 1970: when the broker took every record."""
-POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 
 
 def decoded(record: Hurt, offset: int) -> ConsumerRecord[bytes | None, bytes | None]:
@@ -56,15 +53,14 @@ class Deciding:
     """The worker's decisions, without its servers."""
 
     def __init__(self) -> None:
-        self._batch = Decisions({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
+        self._memory = Memory({}, {}, Overlay({}))
 
     def take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> list[LogEntry]:
         """Decide one record, check what is written, and return it."""
         self._forget()
-        received = read(record)
-        self._batch.take(received)
-        entries, self._batch.entries = self._batch.entries, []
-        self._batch.replies.clear()
+        received = as_read(record)
+        (answer,) = answer_batch([received], self._memory)
+        entries = list(answer.entries)
         replies = [entry for entry in entries if isinstance(entry, ReplyEntry)]
         dead = [entry for entry in entries if isinstance(entry, DeadLetterEntry)]
         if isinstance(received, Received):
@@ -80,9 +76,8 @@ class Deciding:
 
     def _forget(self) -> None:
         """Forget the oldest replies, which would grow without end."""
-        if len(self._batch.earlier) > 2 * MOST_REPLIES:
-            newest = islice(reversed(self._batch.earlier.items()), MOST_REPLIES)
-            self._batch.earlier = dict(reversed([*newest]))
+        for key in [*self._memory.earlier][:-MOST_REPLIES]:
+            del self._memory.earlier[key]
 
 
 def assert_publishable(entry: LogEntry) -> None:
@@ -90,11 +85,11 @@ def assert_publishable(entry: LogEntry) -> None:
     match entry:
         case EventEntry():
             topic, parts = EVENTS_TOPIC, [entry.body]
-            texts = [entry.causation, entry.correlation, entry.traceparent]
+            texts = [*entry.trace]
             assert read_event(entry.name, entry.body).invoice_number == entry.invoice_number
         case ReplyEntry():
             topic, parts = REPLIES_TOPIC, [entry.record_key, entry.value]
-            texts = [entry.subject, entry.causation, entry.correlation, entry.traceparent]
+            texts = [entry.subject, *entry.trace]
         case DeadLetterEntry():
             topic, parts = (
                 DEAD_LETTERS_TOPIC,

@@ -11,45 +11,35 @@ from typing import Any
 
 import pytest
 
-from rules.calendar import MAINLAND_CHINA
 from service.invoice.claims import Claim, ClaimChange, Holder
-from service.invoice.moment import Policy
 from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
 from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
 from service.store.event_store import read_stream
 from service.worker import deciding
-from service.worker.deciding import Decisions
-from service.worker.memory import fold
-from service.worker.moments import Moments
-from service.worker.reading import MAX_RECORD_BYTES, read
-from tests.service.support.records import CANCEL, NUMBER, REGISTER, TAKEN, binary, headers, raw
+from service.worker.loading import fold
+from service.worker.reading import MAX_RECORD_BYTES
+from service.worker.replies import bury
+from tests.service.support.answered import Answered
+from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, TAKEN, as_read, binary, headers, raw
 from transport.records import KafkaRecord, Undecodable
 
-POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
 RETURN = {"invoice_number": NUMBER, "account_id": "account"}
 
 
-def batch() -> Decisions:
-    return Decisions({}, {}, Overlay({}), Moments(timedelta(), MAINLAND_CHINA, POLICY))
+def decided(*records: KafkaRecord, on: Answered | None = None) -> Answered:
+    return (on or Answered()).take(*records)
 
 
-def decided(*records: KafkaRecord, on: Decisions | None = None) -> Decisions:
-    on = on or batch()
-    for record in records:
-        on.take(read(record))
-    return on
-
-
-def replies(on: Decisions) -> Sequence[dict[str, Any]]:
+def replies(on: Answered) -> Sequence[dict[str, Any]]:
     return [json.loads(entry.value) for entry in on.entries if isinstance(entry, ReplyEntry)]
 
 
-def codes(on: Decisions) -> list[str]:
+def codes(on: Answered) -> list[str]:
     return [reply.get("code", "accepted") for reply in replies(on)]
 
 
-def kinds(on: Decisions) -> list[type]:
+def kinds(on: Answered) -> list[type]:
     return [type(entry) for entry in on.entries]
 
 
@@ -107,7 +97,7 @@ def test_the_same_command_again_is_answered_as_before_and_appends_nothing() -> N
 def test_a_reply_that_cannot_be_read_again_costs_no_other_command_its_answer() -> None:
     register = command("RegisterInvoice", REGISTER, "1")
     on = decided(register)
-    on.earlier = {key: replace(earlier, value=b"{}") for key, earlier in on.earlier.items()}
+    on.memory.earlier.update({key: earlier._replace(value=b"{}") for key, earlier in on.memory.earlier.items()})
     decided(register, command("RequestReturn", RETURN, "2"), on=on)
     assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
     assert kinds(on).count(DeadLetterEntry) == 1
@@ -131,7 +121,7 @@ def test_an_id_used_for_another_body_is_refused_and_stays_with_the_first() -> No
 def test_a_command_on_another_topic_than_its_own_is_refused_and_uses_no_id_up() -> None:
     on = decided(command("RegisterInvoice", REGISTER, "1", topic="invoice.commands.tax"))
     assert codes(on) == ["WRONG_CHANNEL"]
-    assert on.earlier == {}
+    assert on.memory.earlier == {}
     assert replies(on)[0]["details"] == {"expected": "invoice.commands.billing", "topic": "invoice.commands.tax"}
 
 
@@ -217,9 +207,7 @@ def test_an_error_has_at_most_four_kibibytes() -> None:
 
 
 def test_a_fault_of_ours_is_told_in_bounds_too() -> None:
-    on = batch()
-    on.bury(read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000))
-    buried = on.entries[0]
+    buried, _ = bury(as_read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000)).entries
     assert isinstance(buried, DeadLetterEntry)
     assert len(buried.error) <= 4096
 
@@ -247,8 +235,8 @@ def test_a_fault_of_ours_is_buried_and_answered_and_the_others_go_on(monkeypatch
 
 
 def test_an_invoice_whose_events_cannot_be_read_faults_only_its_own_commands() -> None:
-    on = batch()
-    on.streams[NUMBER] = fold(iter_broken())
+    on = Answered()
+    on.memory.streams[NUMBER] = fold(iter_broken())
     other = "26000000000000000002"
     registered = REGISTER | {"invoice_number": other, "charges": [{"charge_id": "c2", "amount": "106.00"}]}
     decided(
@@ -301,7 +289,7 @@ def test_claims_that_do_not_fit_the_invoice_are_a_conflict_and_no_fault(monkeypa
         decided(command("RegisterInvoice", REGISTER, "1"))
 
 
-def facts(on: Decisions) -> list[tuple[Any, ...]]:
+def facts(on: Answered) -> list[tuple[Any, ...]]:
     return [
         (entry.invoice_number, entry.version, entry.name, entry.body)
         for entry in on.entries
@@ -352,11 +340,11 @@ def test_within_an_invoice_time_never_goes_back() -> None:
         command("RequestReturn", RETURN, "3", at=before + timedelta(seconds=1)),
     )
     assert [json.loads(state)["occurred_at"] for *_, state in facts(on)] == ["2026-02-13T01:30:00Z"] * 3
-    assert fold(read_stream((name, state) for _, _, name, state in facts(on))) == on.streams[NUMBER]
+    assert fold(read_stream((name, state) for _, _, name, state in facts(on))) == on.memory.streams[NUMBER]
 
 
 def test_the_shift_moves_the_clock_of_every_decision() -> None:
-    on = Decisions({}, {}, Overlay({}), Moments(timedelta(days=-1), MAINLAND_CHINA, POLICY))
+    on = Answered(replace(MOMENTS, shift=timedelta(days=-1)))
     on = decided(command("RegisterInvoice", REGISTER, "1"), on=on)
     assert json.loads(facts(on)[0][-1])["occurred_at"] == "2026-02-12T01:30:00Z"
 

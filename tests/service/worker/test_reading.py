@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from events.command_records import MAX_COMMAND_BYTES
 from events.commands import CancelReturn, RegisterInvoice
-from service.worker.reading import Received, Unreadable, read
-from tests.service.support.records import CANCEL, NUMBER, REGISTER, binary, headers, raw, structured
+from service.worker.reading import Received, Unreadable
+from tests.service.support.records import CANCEL, NUMBER, REGISTER, as_read, binary, headers, raw, structured
 from transport.records import KafkaRecord, Undecodable
 
 
 def received(record: KafkaRecord) -> Received:
-    read_as = read(record)
+    read_as = as_read(record)
     assert isinstance(read_as, Received), read_as
     return read_as
 
 
 def faults(record: KafkaRecord) -> dict[str, str]:
-    read_as = read(record)
+    read_as = as_read(record)
     assert isinstance(read_as, Unreadable), read_as
     return {fault.field: fault.message for fault in read_as.faults}
 
@@ -38,18 +38,18 @@ def test_a_command_is_read_in_binary_mode() -> None:
         )
     )
     assert isinstance(command.command, RegisterInvoice)
-    assert (command.id, command.source, command.correlation) == ("id-1", "urn:test", "story")
-    assert command.traceparent is not None
+    assert (command.id, command.source, command.trace.correlation) == ("id-1", "urn:test", "story")
+    assert command.trace.traceparent is not None
 
 
 def test_a_command_is_read_in_structured_mode() -> None:
     command = received(structured("CancelReturn", CANCEL, correlationid="story"))
     assert isinstance(command.command, CancelReturn)
-    assert command.correlation == "story"
+    assert command.trace.correlation == "story"
 
 
 def test_without_a_correlation_the_commands_own_id_is_taken() -> None:
-    assert received(binary("CancelReturn", CANCEL)).correlation == "id-1"
+    assert received(binary("CancelReturn", CANCEL)).trace.correlation == "id-1"
 
 
 def digest(record: KafkaRecord) -> bytes:
@@ -218,7 +218,7 @@ def test_the_members_of_a_structured_event_are_unique_too() -> None:
     event = structured("CancelReturn", CANCEL)
     twice = replace(event, value=(event.value or b"")[:-1] + b', "specversion": "1.0"}')
     assert "data" in faults(twice)
-    read_as = read(twice)
+    read_as = as_read(twice)
     assert isinstance(read_as, Unreadable)
     assert (read_as.envelope.id, read_as.envelope.source) == ("id-1", "urn:test")
 
@@ -236,9 +236,9 @@ def test_a_body_may_be_as_deep_in_structured_mode_as_in_binary_mode() -> None:
 
 def test_a_null_attribute_counts_as_absent() -> None:
     nothing = dict.fromkeys(("datacontenttype", "subject", "time", "correlationid", "traceparent", "data_base64"))
-    assert received(structured("CancelReturn", CANCEL, **nothing)).correlation == "id-1"
+    assert received(structured("CancelReturn", CANCEL, **nothing)).trace.correlation == "id-1"
     absent = dict.fromkeys(("ce_subject", "ce_time", "ce_correlationid", "traceparent", "content-type"))
-    assert received(binary("CancelReturn", CANCEL, **absent)).correlation == "id-1"
+    assert received(binary("CancelReturn", CANCEL, **absent)).trace.correlation == "id-1"
     assert faults(structured("CancelReturn", CANCEL, source=None)) == {"source": "is missing"}
     assert faults(binary("CancelReturn", CANCEL, ce_source=None)) == {"source": "is missing"}
 
@@ -275,13 +275,13 @@ TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     ],
 )
 def test_a_trace_context_that_is_none_is_left_out(bad: str) -> None:
-    assert received(binary("CancelReturn", CANCEL, traceparent=TRACE.encode())).traceparent == TRACE
-    assert received(binary("CancelReturn", CANCEL, traceparent=bad.encode())).traceparent is None
-    assert received(structured("CancelReturn", CANCEL, traceparent=bad)).traceparent is None
+    assert received(binary("CancelReturn", CANCEL, traceparent=TRACE.encode())).trace.traceparent == TRACE
+    assert received(binary("CancelReturn", CANCEL, traceparent=bad.encode())).trace.traceparent is None
+    assert received(structured("CancelReturn", CANCEL, traceparent=bad)).trace.traceparent is None
 
 
 def test_the_beginning_of_a_type_that_is_too_long_is_known() -> None:
-    read_as = read(binary("CancelReturn", CANCEL, ce_type=b'"' * 900_000))
+    read_as = as_read(binary("CancelReturn", CANCEL, ce_type=b'"' * 900_000))
     assert isinstance(read_as, Unreadable)
     assert read_as.envelope.type == '"' * 256
 
@@ -289,17 +289,17 @@ def test_the_beginning_of_a_type_that_is_too_long_is_known() -> None:
 def test_headers_that_mean_nothing_to_us_may_hold_anything() -> None:
     more = (("x", None), ("y", b"\xff\xfe"), ("traceparent", b"nonsense"), ("ce_correlationid", b"\xff"))
     command = received(raw(json.dumps(CANCEL).encode(), headers("CancelReturn") + more))
-    assert (command.traceparent, command.correlation) == (None, "id-1")
+    assert (command.trace.traceparent, command.trace.correlation) == (None, "id-1")
 
 
 def test_an_undecodable_record_says_so() -> None:
-    read_as = read(Undecodable("invoice.commands.tax", 0, 7, "invalid start byte"))
+    read_as = as_read(Undecodable("invoice.commands.tax", 0, 7, "invalid start byte"))
     assert isinstance(read_as, Unreadable)
     assert (read_as.reason, read_as.faults.sum_up()) == ("UNDECODABLE_RECORD", "headers: invalid start byte")
 
 
 def test_the_number_is_known_even_when_the_rest_is_wrong() -> None:
-    read_as = read(binary("CancelReturn", {"invoice_number": NUMBER}))
+    read_as = as_read(binary("CancelReturn", {"invoice_number": NUMBER}))
     assert isinstance(read_as, Unreadable)
     assert read_as.invoice_number == NUMBER
 
@@ -320,9 +320,9 @@ ANY_HEADERS = st.lists(
 
 @given(value=st.none() | st.binary(max_size=60) | ANY_JSON.map(lambda v: json.dumps(v).encode()), told=ANY_HEADERS)
 def test_nothing_that_can_be_sent_raises(value: bytes | None, told: list[tuple[str, bytes | None]]) -> None:
-    assert isinstance(read(raw(value, tuple(told))), Unreadable)
+    assert isinstance(as_read(raw(value, tuple(told))), Unreadable)
 
 
 @given(data=ANY_JSON, attribute=st.sampled_from(["id", "source", "type", "subject", "data", "time"]))
 def test_no_structured_event_raises(data: Any, attribute: str) -> None:
-    read(structured("CancelReturn", CANCEL, **{attribute: data}))
+    as_read(structured("CancelReturn", CANCEL, **{attribute: data}))

@@ -3,28 +3,22 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import psycopg
 import pytest
 from aiokafka import TopicPartition
 
-from rules.calendar import MAINLAND_CHINA
-from service.invoice.moment import Policy
 from service.log.entries import ReplyEntry
 from service.store.event_store import Store
 from service.store.write import Write
-from service.worker.moments import Moments
-from service.worker.role import CommandWork
-from tests.service.support.records import REGISTER, headers, raw
+from service.worker.work import CommandWork
+from tests.service.support.records import MOMENTS, REGISTER, headers, raw
 from transport.addresses import Addresses
 from transport.batch import Batch
 from transport.positions import PositionLost
 from transport.records import ConsumerRecord
 
 TOPIC = "invoice.commands.billing"
-POLICY = Policy(general_recorded_route="simple", repeat=timedelta(minutes=5), repeat_max=timedelta(hours=2))
-MOMENTS = Moments(timedelta(), MAINLAND_CHINA, POLICY)
 
 
 def register(index: int, charge: str | None = None, offset: int = 0) -> ConsumerRecord:

@@ -17,16 +17,16 @@ from psycopg.errors import InvalidSqlStatementName
 from events.names import WORKER_GROUP
 from rules.calendar import MAINLAND_CHINA
 from service.log.entries import EventEntry
-from service.store import event_store as stores
+from service.store import recorder
 from service.store.event_store import Store
 from service.store.newer import ProgramTooOld
 from service.store.write import Conflict, Write
-from service.worker import memory
+from service.worker import loading
 from service.worker import role as worker
-from service.worker.role import CommandWork
+from service.worker.work import CommandWork
 from tests.service.support.groups import members
-from tests.service.support.records import REGISTER, headers, raw
-from tests.service.worker.integration.test_role import MOMENTS, POLICY, TOPIC, batch, buried, codes, register
+from tests.service.support.records import MOMENTS, POLICY, REGISTER, headers, raw
+from tests.service.worker.integration.test_role import TOPIC, batch, buried, codes, register
 from transport.addresses import Addresses
 from transport.batch import Batch
 from transport.positions import Move
@@ -159,14 +159,16 @@ SLOW = """
 
 
 def test_a_batch_that_cannot_be_written_in_its_time_is_halved(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "TRANSACTION_WITHIN", 1)
+    monkeypatch.setattr(recorder, "TRANSACTION_WITHIN", 1)
     run(database, SLOW)
     store = Store(database)
     store.positions([TopicPartition(TOPIC, 0)])
+    written = writes(store, monkeypatch)
     CommandWork(store, MOMENTS).handle(many())
     store.close()
     assert codes(database) == ["accepted"] * MANY
     assert buried(database) == []
+    assert len(written) > 1
 
 
 def writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Write]:
@@ -193,7 +195,7 @@ def test_a_transaction_is_bounded_in_claims(store: Store, database: str, monkeyp
     written = writes(store, monkeypatch)
     CommandWork(store, MOMENTS).handle(batch(*(with_charges(index, 1_000) for index in range(12))))
     assert codes(database) == ["accepted"] * 12
-    assert max(len(write.claims) for write in written) <= memory.MAX_BATCH_CLAIMS
+    assert max(len(write.claims) for write in written) <= loading.MAX_BATCH_CLAIMS
     assert len(written) == 4
 
 

@@ -1,0 +1,51 @@
+"""Loading from the store what a batch is decided on."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from events.invoice_events import AnyInvoiceEvent
+from service.invoice.claim_changes import claims_held
+from service.invoice.claim_rules import needed_by
+from service.invoice.evolve import evolve
+from service.invoice.overlay import Overlay
+from service.store.event_store import Store, read_stream
+from service.store.newer import ProgramTooOld
+from service.store.write import TooMuchToWrite
+from service.worker.memory import Memory, Stream
+from service.worker.reading import Received
+
+MAX_BATCH_CLAIMS = 5_000
+"""Claims that the decisions of one transaction bear on, unless a single record bears on more."""
+
+
+def load(store: Store, received: Sequence[Received]) -> Memory:
+    """Load what these commands are decided on.
+
+    Raises: ProgramTooOld, TooMuchToWrite, psycopg's errors.
+    """
+    numbers = {record.command.invoice_number for record in received}
+    earlier, stored = store.history([record.key for record in received], numbers)
+    streams = {number: fold(read_stream(events)) for number, events in stored.items()}
+    needed = [needed_by(record.command) for record in received]
+    own = [claims_held(stream.state) for stream in streams.values() if stream.state is not None]
+    claims = set(chain.from_iterable(chain((name.claims for name in needed), own)))
+    if len(claims) > MAX_BATCH_CLAIMS and len(received) > 1:
+        raise TooMuchToWrite
+    holds = set(chain.from_iterable(name.holds for name in needed))
+    return Memory(streams, earlier, Overlay(store.claims(claims, holds)))
+
+
+def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:
+    """Replay a stream. A stream that cannot be read faults its own commands, and no others.
+
+    Raises: ProgramTooOld.
+    """
+    state, version = None, 0
+    try:
+        for event in events:
+            state, version = evolve(state, event), version + 1
+    except ProgramTooOld:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, only this invoice's commands may suffer from it
+        return Stream(state, version, error)
+    return Stream(state, version)
