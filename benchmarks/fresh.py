@@ -42,7 +42,7 @@ def servers() -> Generator[Addresses]:
 
 @asynccontextmanager
 async def system(servers: Addresses) -> AsyncGenerator[Addresses]:
-    """Lay empty topics and the tables in a database that nobody else writes to; drop it afterwards.
+    """Create empty topics and the tables in a database that nobody else writes to; drop it afterwards.
 
     Events and replies carry the time at which the broker took them, which is what the clock reads.
     """
@@ -66,13 +66,13 @@ async def _lay_topics(bootstrap: str) -> None:
         await _delete_topics(admin)
         await topics.ensure(bootstrap, TOPICS, PARTITIONS)
         stamped = [topic for topic in TOPICS if topic.name in (EVENTS_TOPIC, REPLIES_TOPIC)]
-        told = [
+        resources = [
             ConfigResource(
                 ConfigResourceType.TOPIC, topic.name, topic.config() | {"message.timestamp.type": "LogAppendTime"}
             )
             for topic in stamped
         ]
-        await admin.alter_configs(told)
+        await admin.alter_configs(resources)
     finally:
         await admin.close()
 

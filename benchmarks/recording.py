@@ -65,5 +65,5 @@ def keep(recording: Recording, file: Path) -> None:
 
 
 def kept(file: Path) -> Recording:
-    """Take up a recording that this program put down."""
+    """Read a recording that this program wrote."""
     return pickle.loads(file.read_bytes())  # noqa: S301 - our own file

@@ -32,7 +32,7 @@ def ratios(runs: Runs) -> tuple[float, float]:
 
 
 def table(runs: Runs) -> Table:
-    """Lay the runs out for people."""
+    """Format the runs for people."""
     drawn = Table(title="commands per second, command topic to event and reply topic")
     drawn.add_column("program")
     for number, _ in enumerate(runs["redletter"], start=1):

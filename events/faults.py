@@ -32,7 +32,7 @@ class Fault:
     message: str
 
     def __post_init__(self) -> None:
-        """Cut what is too long to be told."""
+        """Cut what is too long to be repeated."""
         object.__setattr__(self, "field", cut(self.field, MAX_FIELD_CHARACTERS))
         object.__setattr__(self, "message", cut(self.message, MAX_MESSAGE_CHARACTERS))
 
@@ -82,7 +82,7 @@ class Faults:
             yield Fault("", f"and {self.more} more")
 
     def concerns(self, field: str) -> bool:
-        """Say whether one of the faults told is about this field."""
+        """Say whether one of the first faults is about this field."""
         return any(fault.field == field for fault in self.first)
 
     def sum_up(self) -> str:

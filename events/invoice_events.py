@@ -136,7 +136,7 @@ class ReturnRefused(InvoiceEvent):
 
 
 class ReturnDeadlineRevised(InvoiceEvent):
-    """The return is due at other times than it was told before, since its days are decreed by now."""
+    """The return is due at other times than was announced, since its days are decreed by now."""
 
     return_id: ReturnId
     due_earliest: Time
@@ -145,7 +145,7 @@ class ReturnDeadlineRevised(InvoiceEvent):
 
 
 class ReturnOverdue(InvoiceEvent):
-    """The return is not complete at its last due time. Work goes on."""
+    """The return is not complete at its last due time. It stays in progress."""
 
     return_id: ReturnId
     due_latest: Time

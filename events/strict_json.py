@@ -45,7 +45,7 @@ def _finite(number: str) -> None:
 
 
 _EVERY_MEMBER_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite)
-"""Checks what pydantic's parser takes in silence: of a repeated member it keeps the last. It reads the text anew, at
+"""Checks what pydantic's parser silently accepts: of a repeated member it keeps the last. It parses the text again, at
 about the price of writing it once; what it returns is of no use."""
 
 

@@ -17,7 +17,7 @@ SESSION_TIMEOUT_MS = 10_000
 """Milliseconds without a heartbeat after which Kafka gives the partitions to another member."""
 HEARTBEAT_MS = 1_000
 Holding = Callable[[frozenset[int]], Awaitable[None]]
-"""Told the numbers of the partitions that are held from now on; returns when the others are let go."""
+"""Called with the numbers of the partitions that are held from now on; returns when the others are let go."""
 
 
 async def share(bootstrap: str, *, group: str, topic: str, hold: Holding) -> None:

@@ -6,7 +6,7 @@ from service.invoice.claims import Claim, ClaimChange, Claims, Holder
 
 
 class WrongHolder(Exception):
-    """A change starts from another holder than the one on record: a rival wrote meanwhile, or a rule is wrong."""
+    """A change starts from another holder than the one on record: a rival wrote in between, or a rule is wrong."""
 
     def __init__(self, change: ClaimChange, holder: Holder | None) -> None:
         super().__init__(f"{change.claim} is held by {holder}, not by {change.was}")

@@ -43,7 +43,7 @@ _CLAIMS: LiteralString = """
 def apply(cur: Cursor[TupleRow], changes: Sequence[ClaimChange]) -> None:
     """Take, free and pass on claims, each from the holder that was seen.
 
-    Raises: ClaimLost when any was taken or freed meanwhile.
+    Raises: ClaimLost when another transaction has taken or freed one.
     """
     taken = [change for change in changes if change.was is None]
     freed = [change for change in changes if change.now is None]

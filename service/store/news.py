@@ -14,7 +14,7 @@ class News:
     """Wakes whoever waits for a partition to grow."""
 
     LOOK_AGAIN = 1.0
-    """Seconds after which the log is read without having been told of news, which can be lost."""
+    """Seconds after which the log is read without a notification, which can be lost."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, asyncio.Event] = {}

@@ -13,7 +13,7 @@ from transport.clients.postgres import DDL_LOCK_WITHIN, DDL_TRIES, connect
 
 
 class LogMismatch(Exception):
-    """The log that exists has another partition count than the system was told to have."""
+    """The log that exists has another partition count than the settings say."""
 
 
 def migrate(database_url: str, partitions: int) -> None:

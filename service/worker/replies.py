@@ -24,12 +24,12 @@ MAX_ERROR_BYTES = 4 * 1024
 
 
 class Unpublishable(Exception):
-    """What a command led to is larger than any message that Kafka takes: a fault of ours, not committed."""
+    """What a command led to is larger than any message that Kafka takes: a fault of the program, not committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A fault of ours that was met on the way, for the program's log: its key and its facts."""
+    """A fault of the program, for the program's log: its key and its facts."""
 
     key: str
     facts: Mapping[str, Any]
