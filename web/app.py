@@ -14,7 +14,7 @@ from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web import console
-from web.api import asyncapi, description, invoices, lookups
+from web.api import asyncapi, description, invoices, lookups, returns
 from web.console.sampling import Sampler
 from web.gateway import commands
 from web.gateway.publishing import CommandPublisher
@@ -68,6 +68,7 @@ def build(
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(lookups.router(reader))
+    app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
     watch = Watch(addresses.kafka, calendar, listens)

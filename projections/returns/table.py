@@ -24,4 +24,8 @@ def returns_table(name: str = "returns") -> ItemsTable[ReturnItem]:
         "refusal": "text",
         "business_days_used": "integer",
     }
-    return ItemsTable(name, ReturnItem, columns, ("due_latest) where (complete_at is null and ended_at is null",))
+    indexes: tuple[LiteralString, ...] = (
+        "due_latest, invoice_number) where (complete_at is null and ended_at is null",
+        "account_id, due_latest, invoice_number) where (complete_at is null and ended_at is null",
+    )
+    return ItemsTable(name, ReturnItem, columns, indexes)

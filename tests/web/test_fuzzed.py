@@ -14,6 +14,7 @@ from projections.forms.queries import FormAnswer
 from projections.history.queries import InvoiceHistory
 from web.api.invoices import InvoicePage
 from web.api.lookups import ChargesPage
+from web.api.returns import ReturnsPage
 from web.http import examples
 from web.http.problems import ProblemDocument
 
@@ -27,6 +28,7 @@ from web.http.problems import ProblemDocument
         (InvoiceHistory, examples.HISTORY_EXAMPLE),
         (ChargesPage, examples.CHARGES_EXAMPLE),
         (FormAnswer, examples.FORM_EXAMPLE),
+        (ReturnsPage, examples.RETURNS_EXAMPLE),
         (CommandAccepted, examples.ACCEPTED_EXAMPLE),
         (ProblemDocument, examples.PROBLEM_EXAMPLE),
         (RequestReturn, examples.RETURN_EXAMPLE | {"invoice_number": "26312000000000000001"}),

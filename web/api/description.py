@@ -15,6 +15,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "InvoiceHistory": examples.HISTORY_EXAMPLE,
     "ChargesPage": examples.CHARGES_EXAMPLE,
     "FormAnswer": examples.FORM_EXAMPLE,
+    "ReturnsPage": examples.RETURNS_EXAMPLE,
     "CommandAccepted": examples.ACCEPTED_EXAMPLE,
     "ProblemDocument": examples.PROBLEM_EXAMPLE,
 }

@@ -115,6 +115,25 @@ FORM_EXAMPLE: dict[str, Any] = {
     "active": True,
     "form": _FORM_TOLD,
 }
+RETURNS_EXAMPLE: dict[str, Any] = {
+    "items": [
+        {
+            "invoice_number": _NUMBER,
+            "account_id": "acme",
+            "return_id": _RETURN["return_id"],
+            "route": "form",
+            "phase": "issuing_credit_note",
+            "requested_at": "2026-02-13T09:30:00Z",
+            "due_earliest": "2026-02-13T16:00:00Z",
+            "due_latest": "2026-02-25T15:59:59Z",
+            "overdue": False,
+            "attempts": 1,
+            "failure": "PLATFORM_BUSY",
+            "retry_at": "2026-02-14T03:12:45Z",
+        }
+    ],
+    "next_cursor": "WyIyMDI2LTAyLTI1VDE1OjU5OjU5WiIsIjI2MzEyMDAwMDAwMDAwMDAwMDAxIl0",
+}
 ACCEPTED_EXAMPLE: dict[str, Any] = {
     "command_id": "click-1",
     "command_source": "urn:redletter:api:acme",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -73,6 +73,7 @@ def numbers(page: dict[str, Any]) -> list[str]:
     return [item["invoice_number"] for item in page["items"]]
 
 
+DUE = datetime.fromisoformat("2026-02-25T23:59:59+08:00")
 LIST = [f"26{place:02d}{index:016d}" for place, index in ((31, 1), (31, 2), (32, 3), (31, 4), (32, 10001))]
 
 
@@ -173,6 +174,11 @@ def _add(tables: Addresses, stream: Sequence[AnyInvoiceEvent], offset: int) -> N
         ("/invoices", {"state": "issued"}),
         ("/charges", {"state": "replaced"}),
         ("/charges", {"cursor": "!"}),
+        ("/returns", {"phase": "complete"}),
+        ("/returns", {"overdue": "perhaps"}),
+        ("/returns", {"limit": "0"}),
+        ("/returns", {"cursor": "!"}),
+        ("/returns", {"due": "today"}),
         (f"/invoices/{facts.NUMBER}/status", {"as_of": "yesterday"}),
         (f"/invoices/{facts.NUMBER}/status", {"as_of": "2026-02-13T00:00:00"}),
         (f"/invoices/{facts.NUMBER}/history", {"wait": "31"}),
@@ -220,7 +226,7 @@ async def test_an_invoice_that_was_not_issued_yet_is_not_found(tables: Addresses
 
 async def test_who_has_an_answer_already_is_not_sent_it_again(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY[:3])
-    for path in (f"/invoices/{facts.NUMBER}/status", f"/invoices/{facts.NUMBER}", "/invoices", "/charges"):
+    for path in (f"/invoices/{facts.NUMBER}/status", f"/invoices/{facts.NUMBER}", "/invoices", "/charges", "/returns"):
         first = await client.get(path)
         again = await client.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
         assert (again.status_code, again.content) == (304, b""), path
@@ -277,6 +283,66 @@ async def test_pages_of_charges_cover_them_once(tables: Addresses, client: httpx
     ids = [charge["charge_id"] for page in (first, second, third) for charge in page["items"]]
     assert ids == sorted(f"of {number}" for number in many)
     assert "next_cursor" not in third
+
+
+def on_its_way(number: str, *, due: datetime = DUE, account: str = facts.ACCOUNT) -> list[AnyInvoiceEvent]:
+    """An invoice and its return, which is due then."""
+    asked = facts.requested_simply(return_id=f"return of {number}", due_latest=due.isoformat())
+    return [invoice(number, account=account), *of(number, asked, account=account)]
+
+
+async def test_a_return_is_open_until_it_is_refused_or_has_its_credit_note(
+    tables: Addresses, client: httpx.AsyncClient
+) -> None:
+    project(
+        tables,
+        STORY[:3],
+        [*on_its_way(LIST[0]), *of(LIST[0], facts.confirmed(return_id=f"return of {LIST[0]}"))],
+        [*on_its_way(LIST[1]), *of(LIST[1], facts.refused(return_id=f"return of {LIST[1]}"))],
+        [*of(LIST[2], *STORY[:5])],
+        [*of(LIST[3], *STORY)],
+    )
+    phases = {item["invoice_number"]: item["phase"] for item in (await get(client, "/returns"))["items"]}
+    assert phases == {facts.NUMBER: "verifying_form", LIST[0]: "issuing_credit_note"}
+
+
+async def test_pages_of_returns_go_from_the_most_urgent_to_the_least_and_cover_them_once(
+    tables: Addresses, client: httpx.AsyncClient
+) -> None:
+    due = {f"26{index:018d}": DUE + timedelta(days=index * 5 % 4) for index in range(1, 12)}
+    project(tables, *(on_its_way(number, due=at) for number, at in due.items()))
+    first = await get(client, "/returns", limit=5)
+    second = await get(client, "/returns", limit=5, cursor=first["next_cursor"])
+    third = await get(client, "/returns", limit=5, cursor=second["next_cursor"])
+    assert [*numbers(first), *numbers(second), *numbers(third)] == sorted(due, key=lambda number: (due[number], number))
+    assert "next_cursor" not in third
+
+
+async def test_returns_are_asked_for_by_phase_by_account_and_by_what_is_overdue(
+    tables: Addresses, client: httpx.AsyncClient
+) -> None:
+    late, confirmed, strangers = LIST[:3]
+    project(
+        tables,
+        [*on_its_way(late), *of(late, facts.overdue(return_id=f"return of {late}"))],
+        [*on_its_way(confirmed), *of(confirmed, facts.confirmed(return_id=f"return of {confirmed}"))],
+        on_its_way(strangers, account="other"),
+    )
+    assert numbers(await get(client, "/returns", overdue="true")) == [late]
+    assert numbers(await get(client, "/returns", overdue="false", account_id=facts.ACCOUNT)) == [confirmed]
+    assert numbers(await get(client, "/returns", phase="issuing_credit_note")) == [confirmed]
+    assert numbers(await get(client, "/returns", phase="opening_form", account_id="other")) == [strangers]
+    assert numbers(await get(client, "/returns", phase="opening_form", overdue="true", account_id="other")) == []
+
+
+async def test_a_return_says_what_failed_last_and_when_it_is_tried_again(
+    tables: Addresses, client: httpx.AsyncClient
+) -> None:
+    project(tables, [*STORY[:3], facts.attempt_failed(occurred_at=facts.START + timedelta(hours=3))])
+    (item,) = (await get(client, "/returns"))["items"]
+    assert (item["return_id"], item["route"], item["attempts"], item["failure"]) == ("r1", "form", 1, "TIMEOUT")
+    assert datetime.fromisoformat(item["retry_at"]) == facts.START
+    assert datetime.fromisoformat(item["due_latest"]) == DUE
 
 
 async def test_a_form_tells_the_invoice_that_it_serves(tables: Addresses, client: httpx.AsyncClient) -> None:

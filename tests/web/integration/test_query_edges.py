@@ -40,6 +40,7 @@ def cursor(json: str) -> str:
     [
         "/invoices?account_id=&status=&q=&cursor=&limit=",
         "/charges?account_id=&state=&cursor=&limit=",
+        "/returns?phase=&overdue=&account_id=&cursor=&limit=",
         f"/invoices/{facts.NUMBER}?account_id=&min_version=&wait=&as_of=",
         f"/invoices/{facts.NUMBER}/status?account_id=&min_version=&wait=&as_of=",
         "/?account_id=&status=&q=&cursor=&limit=&lang=",

@@ -1,0 +1,85 @@
+"""Pages of open returns: those that are neither refused nor complete, the most urgent first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow, class_row
+from psycopg.sql import SQL
+
+from events.values import AccountId, InvoiceNumber, Message, ReturnId, Route, Time
+
+OpenPhase = Literal["verifying_form", "opening_form", "issuing_credit_note"]
+
+_PAGE = SQL("""
+    select invoice_number, account_id, return_id, route, phase, requested_at, due_earliest, due_latest, overdue,
+        attempts, failure, retry_at
+    from projections.returns where {} order by due_latest, invoice_number limit %(limit)s
+""")
+_OPEN = SQL("complete_at is null and ended_at is null")
+_FILTERS: dict[LiteralString, str] = {
+    "account_id = %(account)s": "account",
+    "phase = %(phase)s": "phase",
+    "overdue = %(overdue)s": "overdue",
+    "(due_latest, invoice_number) > (%(due)s, %(number)s)": "number",
+}
+
+
+class ReturnLine(Message):
+    """An open return.
+
+    failure, retry_at: of the last failed attempt, while nothing has come after it.
+    """
+
+    invoice_number: InvoiceNumber
+    account_id: AccountId
+    return_id: ReturnId
+    route: Route
+    phase: OpenPhase
+    requested_at: Time
+    due_earliest: Time
+    due_latest: Time
+    overdue: bool
+    attempts: int
+    failure: str | None = None
+    retry_at: Time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnFilter:
+    """Which open returns: those after a place in the order, with these filters."""
+
+    account_id: str | None
+    phase: OpenPhase | None
+    overdue: bool | None
+    after: tuple[datetime, str] | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPage:
+    """Open returns, and the place of the last one when there are more."""
+
+    returns: Sequence[ReturnLine]
+    next: tuple[datetime, str] | None
+
+
+async def page(connection: AsyncConnection[TupleRow], wanted: ReturnFilter) -> ReturnPage:
+    """Return a page by the end of the time that is left, and the number of the invoice, which has one open return."""
+    due, number = wanted.after or (None, None)
+    facts: dict[str, Any] = {
+        "account": wanted.account_id,
+        "phase": wanted.phase,
+        "overdue": wanted.overdue,
+        "due": due,
+        "number": number,
+        "limit": wanted.limit + 1,
+    }
+    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
+    async with connection.cursor(row_factory=class_row(ReturnLine)) as cur:
+        rows = await (await cur.execute(_PAGE.format(SQL(" and ").join([_OPEN, *filters])), facts)).fetchall()
+    shown = rows[: wanted.limit]
+    last = (shown[-1].due_latest, shown[-1].invoice_number) if len(rows) > wanted.limit else None
+    return ReturnPage(shown, last)
