@@ -4,6 +4,8 @@ WORKER_GROUP = "redletter.worker"
 RELAY_GROUP = "redletter.relay"
 CLOCK_GROUP = "redletter.clock"
 TAX_SIMULATOR_GROUP = "redletter.tax-simulator"
+PROJECTOR_GROUP = "redletter.projector"
+"""Reads `invoice.events` for all read models that keep up; one that does not reads in its own group."""
 PROJECTOR_GROUPS = "redletter.projector."
 """How the group of every read model begins."""
 

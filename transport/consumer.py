@@ -36,6 +36,7 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     work: Work,
     max_records: int = 500,
     found: Found | None = None,
+    leader: str | None = None,
     assigned: OnOwnership | None = None,
     revoked: OnOwnership | None = None,
 ) -> None:
@@ -46,8 +47,10 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are called with
     the numbers of the partitions that come and go; ``assigned`` returns before any record of them is handed out.
     ``found`` is called with partitions that are about to be read, in the transaction that looked up their positions.
+    ``leader`` is a group whose work moves the positions of this one too; this one reads where it is behind the leader.
     """
-    reader = GroupReader(group, work, Places(group, addresses.database, found), assigned, revoked)
+    places = Places(group, addresses.database, found, leader)
+    reader = GroupReader(group, work, places, assigned, revoked, led=leader is not None)
     broker = broker_of(addresses, group, topics, reader, max_records)
     try:
         async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):

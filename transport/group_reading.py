@@ -33,6 +33,8 @@ RETRY_SECONDS = 5.0
 """Seconds after which a partition that stopped is read again."""
 _WATCH_SECONDS = 3.0
 """Seconds between two checks whether a position was reset, or a topic recreated."""
+_LED_WATCH_SECONDS = 1.0
+"""The same for a group with a leader: seconds after which it reads where it has been left behind."""
 
 OnOwnership = Callable[[frozenset[int]], Awaitable[None]]
 """Called with the numbers of the partitions that come or go."""
@@ -41,14 +43,17 @@ OnOwnership = Callable[[frozenset[int]], Awaitable[None]]
 class GroupReader(ConsumerRebalanceListener):
     """Reads the assigned partitions and hands batches to the work. Kafka's client calls it at every rebalance."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a member of a group has this many sides
         self,
         group: str,
         work: Work,
         places: Places,
         assigned: OnOwnership | None = None,
         revoked: OnOwnership | None = None,
+        *,
+        led: bool = False,
     ) -> None:
+        """``led``: whether another group takes this one along, so that it often reads nothing."""
         self._group = group
         self._work = work
         self._handling = OwnThread(group)
@@ -60,7 +65,9 @@ class GroupReader(ConsumerRebalanceListener):
         self._taken_over = 0
         self._committed_at = 0.0
         self._retries: set[asyncio.Task[None]] = set()
+        self._led = led
         self._stopped: frozenset[TopicPartition] = frozenset()
+        self._unread: frozenset[TopicPartition] = frozenset()
         self._unfit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
@@ -92,7 +99,7 @@ class GroupReader(ConsumerRebalanceListener):
             log.warning("batch_outlives_rebalance", group=self._group)
         self._assignment += 1
         await self._advise()
-        self.positions, self._stopped = {}, frozenset()
+        self.positions, self._stopped, self._unread = {}, frozenset(), frozenset()
         if self._revoked:
             await self._revoked(frozenset(partition.partition for partition in revoked))
 
@@ -109,7 +116,7 @@ class GroupReader(ConsumerRebalanceListener):
 
     def _batch(self, records: Sequence[KafkaRecord]) -> Batch | None:
         partitions = {TopicPartition(record.topic, record.partition) for record in records}
-        self._report_unknown(partitions - self.positions.keys())
+        self._report_unknown(partitions - self.positions.keys() - self._unread)
         starts = self._starts(partitions)
         kept = [
             record
@@ -169,6 +176,8 @@ class GroupReader(ConsumerRebalanceListener):
             self.positions = {**self.positions, **batch.ends}
         if time.monotonic() - self._committed_at > _COMMIT_SECONDS:
             await self._advise()
+        if self._led:
+            await self._look_if_possible()  # once it has caught up, the leader takes it along
 
     def _stop(self, partitions: Collection[TopicPartition], assignment: int) -> None:
         """Read nothing more of these partitions for a while, then try again."""
@@ -191,14 +200,17 @@ class GroupReader(ConsumerRebalanceListener):
         Raises: Unfit, once the work has.
         """
         while True:
-            await asyncio.wait({self._unfit}, timeout=_WATCH_SECONDS)
+            await asyncio.wait({self._unfit}, timeout=_LED_WATCH_SECONDS if self._led else _WATCH_SECONDS)
             if self._unfit.done():
                 return self._unfit.result()
-            try:
-                async with self._one_batch:
-                    await self._look()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is checked again
-                log.debug("stored_positions_not_checked", group=self._group, error=repr(error))
+            async with self._one_batch:
+                await self._look_if_possible()
+
+    async def _look_if_possible(self) -> None:
+        try:
+            await self._look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is checked again
+            log.debug("stored_positions_not_checked", group=self._group, error=repr(error))
 
     async def _look(self) -> None:
         consumer, assignment = self._consumer(), self._assignment
@@ -222,6 +234,7 @@ class GroupReader(ConsumerRebalanceListener):
                 placed = await self._places.ask(self._consumer(), partitions)
                 if assignment == self._assignment:
                     self._stopped -= frozenset(partitions)
+                    self._unread = self._unread.union(partitions) - placed.offsets.keys()
                     self._resume(placed.offsets)
 
     def _pause(self, partitions: Collection[TopicPartition]) -> None:

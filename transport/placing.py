@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from aiokafka import TopicPartition
 from psycopg import Cursor
@@ -28,9 +29,11 @@ Found = Callable[[Cursor[TupleRow], Collection[TopicPartition]], None]
 class Places:
     """The stored positions of one consumer group, asked for over a session and in a thread of its own."""
 
-    def __init__(self, group: str, database: str, found: Found | None = None) -> None:
+    def __init__(self, group: str, database: str, found: Found | None = None, leader: str | None = None) -> None:
+        """``leader``: a group that takes this one along, which so reads only where it is behind the leader."""
         self._group = group
         self._found = found
+        self._leader = leader
         self._session = KeptSession(database, f"{group} positions", **_SETTINGS)
         self._thread = OwnThread(f"{group} positions")
 
@@ -51,12 +54,12 @@ class Places:
         offsets: the last known position of each partition; None where it is not read.
         """
         ids = await topic_ids(consumer.client, {partition.topic for partition in offsets})
-        now = await self._thread.run(self._standing, list(offsets))
+        now, read = await self._thread.run(self._standing, list(offsets))
         return [
             partition
             for partition, offset in offsets.items()
             if (position := now.get(partition)) is None
-            or offset != (None if position.unread else position.next)
+            or offset != read.get(partition)
             or (offset is not None and position.topic_id not in {None, ids.get(partition.topic, position.topic_id)})
         ]
 
@@ -72,8 +75,24 @@ class Places:
             placed = positions.place(cur, self._group, logs)
             if self._found:
                 self._found(cur, placed.offsets.keys())
-            return placed
+            return replace(placed, offsets=self._read_here(cur, placed.offsets))
 
-    def _standing(self, partitions: list[TopicPartition]) -> dict[TopicPartition, GroupPosition]:
+    def _standing(
+        self, partitions: list[TopicPartition]
+    ) -> tuple[Mapping[TopicPartition, GroupPosition], Mapping[TopicPartition, int]]:
+        """Return the positions, and the offsets that are to be read from."""
         with self._session.use() as connection, connection.cursor() as cur:
-            return positions.standing(cur, self._group, partitions)
+            now = positions.standing(cur, self._group, partitions)
+            readable = {partition: position.next for partition, position in now.items() if not position.unread}
+            return now, self._read_here(cur, readable)
+
+    def _read_here(self, cur: Cursor[TupleRow], offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Leave out where the leader takes this group along, or will once it has come that far."""
+        if self._leader is None:
+            return offsets
+        lead = positions.standing(cur, self._leader, offsets)
+        return {
+            partition: offset
+            for partition, offset in offsets.items()
+            if (at := lead.get(partition)) and (at.unread or offset < at.next)
+        }

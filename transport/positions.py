@@ -9,7 +9,7 @@ ends before the position, the partition is not read until an operator resets the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -77,7 +77,12 @@ _ALL = """
     where right(consumer, length(%(rebuild)s)) <> %(rebuild)s order by consumer, topic, partition
 """
 _OF_TOPIC = "select partition, next from redletter.positions where consumer = %s and topic = %s"
-_OF_TOPIC_LOCKED = f"{_OF_TOPIC} for update"
+_OF_TOPIC_LOCKED = f"{_OF_TOPIC} order by partition for update"
+_BEGIN_AT_FARTHEST = """
+    insert into redletter.positions (consumer, topic, partition, next)
+    select %s, topic, partition, max(next) from redletter.positions where consumer = any(%s) and topic = %s
+    group by topic, partition on conflict (consumer, topic, partition) do nothing
+"""
 _FORGET = "delete from redletter.positions where consumer = %s"
 _STORED: LiteralString = """
     select topic, partition, next, topic_id, unread
@@ -105,11 +110,27 @@ _RESET: LiteralString = """
 """
 _ADVANCE = """
     update redletter.positions as p set next = m.next
-    from unnest(%(topics)s::text[], %(partitions)s::int[], %(was)s::bigint[], %(next)s::bigint[])
-        as m (topic, partition, was, next)
-    where p.consumer = %(consumer)s and p.topic = m.topic and p.partition = m.partition and p.next = m.was
+    from unnest(%(consumers)s::text[], %(topics)s::text[], %(partitions)s::int[], %(was)s::bigint[], %(next)s::bigint[])
+        as m (consumer, topic, partition, was, next)
+    where p.consumer = m.consumer and p.topic = m.topic and p.partition = m.partition and p.next = m.was
         and p.unread is null
     returning 1
+"""
+# A follower's row that is locked is left out: whoever holds it moves that follower, or keeps it where it is. So nobody
+# waits here but for the leader's rows, and whatever is waited for holds no row of a follower that is locked here.
+_TOGETHER: LiteralString = """
+    with asked as (select * from unnest(%(topics)s::text[], %(partitions)s::int[]) as a (topic, partition)),
+    leader as materialized (
+        select p.consumer, p.topic, p.partition, p.next, p.topic_id, p.unread
+        from redletter.positions as p join asked using (topic, partition)
+        where p.consumer = %(leader)s order by p.topic, p.partition for update of p
+    ),
+    followers as materialized (
+        select p.consumer, p.topic, p.partition, p.next, p.topic_id, p.unread
+        from redletter.positions as p join asked using (topic, partition)
+        where p.consumer = any(%(followers)s) order by p.consumer, p.topic, p.partition for update of p skip locked
+    )
+    select * from leader union all select * from followers
 """
 
 
@@ -189,25 +210,51 @@ def reset(cur: Cursor[TupleRow], consumer: str, at: GroupPosition, now: Partitio
     return cur.fetchone() is not None
 
 
+def ask_together(
+    cur: Cursor[TupleRow], leader: str, followers: Sequence[str], partitions: Collection[TopicPartition]
+) -> None:
+    """Lock the positions of several consumers until the transaction ends; `together` returns them.
+
+    The leader's are waited for. Those of followers that others have locked are left out.
+    """
+    asked = sorted(partitions)
+    cur.execute(
+        _TOGETHER,
+        {
+            "leader": leader,
+            "followers": list(followers),
+            "topics": [partition.topic for partition in asked],
+            "partitions": [partition.partition for partition in asked],
+        },
+    )
+
+
+def together(cur: Cursor[TupleRow]) -> Mapping[str, Mapping[TopicPartition, GroupPosition]]:
+    """Return what `ask_together` has locked, by consumer. Raises: psycopg.errors.LockNotAvailable."""
+    found: dict[str, dict[TopicPartition, GroupPosition]] = {}
+    for consumer, topic, partition, next_, topic_id, unread in cur.fetchall():
+        of_one = found.setdefault(consumer, {})
+        of_one[TopicPartition(topic, partition)] = GroupPosition(next_, topic_id, unread)
+    return found
+
+
 def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None:
     """Move the positions in the caller's transaction.
 
     Raises: PositionLost when a position is not where its move starts, or its partition is not read; the caller rolls
     back.
     """
-    ordered = sorted(moves, key=lambda move: (move.topic, move.partition))
-    cur.execute(
-        _ADVANCE,
-        {
-            "consumer": consumer,
-            "topics": [move.topic for move in ordered],
-            "partitions": [move.partition for move in ordered],
-            "was": [move.was for move in ordered],
-            "next": [move.next for move in ordered],
-        },
-    )
-    if len(cur.fetchall()) != len(moves):
-        raise PositionLost(consumer)
+    advance_together(cur, {consumer: moves})
+
+
+def advance_together(cur: Cursor[TupleRow], moves: Mapping[str, Sequence[Move]]) -> None:
+    """Move the positions of several consumers. Raises: as `advance`."""
+    ordered = sorted((consumer, *astuple(move)) for consumer, of_one in moves.items() for move in of_one)
+    names = ("consumers", "topics", "partitions", "was", "next")
+    columns = zip(*ordered, strict=True) if ordered else ((),) * len(names)
+    cur.execute(_ADVANCE, {name: list(column) for name, column in zip(names, columns, strict=True)})
+    if len(cur.fetchall()) != len(ordered):
+        raise PositionLost(", ".join(moves))
 
 
 def rebuild_of(consumer: str) -> str:
@@ -231,6 +278,11 @@ def of_topic(cur: Cursor[TupleRow], consumer: str, topic: str, *, lock: bool = F
     """Return a consumer's positions in a topic. With ``lock`` nobody can move them until this transaction ends."""
     cur.execute(_OF_TOPIC_LOCKED if lock else _OF_TOPIC, (consumer, topic))
     return {TopicPartition(topic, partition): next_ for partition, next_ in cur.fetchall()}
+
+
+def begin_at_farthest(cur: Cursor[TupleRow], leader: str, followers: Sequence[str], topic: str) -> None:
+    """Let a consumer that has no position yet begin at the farthest position of others, partition by partition."""
+    cur.execute(_BEGIN_AT_FARTHEST, (leader, list(followers), topic))
 
 
 def forget(cur: Cursor[TupleRow], consumer: str) -> None:
