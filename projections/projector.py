@@ -1,15 +1,24 @@
-"""The projector: every read model in one process, each with its own consumer group, so that one can stop alone."""
+"""The projector: every read model in one process.
+
+Those of `invoice.events` travel together as long as they keep up. Each has a consumer group of its own as well, in
+which it reads alone where it has been left behind, so that one that stops stops alone.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import cast
 
 import structlog
 
-from projections.catalogue import MODELS, CatalogueEntry
+from events.names import PROJECTOR_GROUP
+from events.topics import EVENTS_TOPIC
+from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.engine.health import Health
+from projections.engine.joint import JointProjection, Traveller
 from projections.engine.live import LiveProjection
 from projections.engine.projection import Projection
+from projections.engine.read_model import EventModel
 from projections.publication.publisher import status_publisher
 from transport.addresses import Addresses
 from transport.consumer import consume
@@ -28,26 +37,47 @@ async def run(addresses: Addresses) -> None:
     """Keep the read models up to date with their topics until cancelled."""
     publisher = status_publisher(addresses)
     async with asyncio.TaskGroup() as group:
+        group.create_task(_restarting("read models together", partial(_project_together, addresses, publisher)))
         for name, entry in MODELS.items():
-            task = partial(_project, addresses, entry, publisher if entry.publication else None)
+            task = partial(_project, addresses, entry, publisher.wake if entry.publication else _nothing)
             group.create_task(_restarting(name, task))
         group.create_task(_restarting("status publication", publisher.run))
 
 
-async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: FencedPublisher | None) -> None:
-    """Project the topic until cancelled. The batch in progress is finished before the connection closes.
+async def _project_together(addresses: Addresses, publisher: FencedPublisher) -> None:
+    """Project `invoice.events` for all read models that keep up, until cancelled.
 
     publisher: notified of every commit, and of the partitions that this process owns.
     """
+    travellers = [
+        # What is made of events takes them in steps.
+        Traveller(entry.name, entry.consumer, cast("EventModel", entry.make()), entry.fingerprint)
+        for entry in REBUILT.values()
+    ]
+    work = JointProjection(addresses.database, leader=PROJECTOR_GROUP, travellers=travellers, committed=publisher.wake)
+    try:
+        await consume(
+            addresses,
+            group=PROJECTOR_GROUP,
+            topics=[EVENTS_TOPIC],
+            work=work,
+            max_records=_MAX_BATCH_RECORDS,
+            found=work.found,
+            assigned=publisher.assigned,
+            revoked=publisher.revoked,
+        )
+    finally:
+        await asyncio.to_thread(work.close)
+
+
+async def _project(addresses: Addresses, entry: CatalogueEntry, committed: Callable[[], None]) -> None:
+    """Project the topic for one read model until cancelled, where it does not travel with others.
+
+    The batch in progress is finished before the connection closes.
+    """
     health = Health(addresses.database, entry.name, entry.fingerprint)
     projection = LiveProjection(
-        Projection(
-            addresses.database,
-            consumer=entry.consumer,
-            model=entry.make(),
-            committed=publisher.wake if publisher else _nothing,
-            guard=health,
-        ),
+        Projection(addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, guard=health),
         health,
     )
     try:
@@ -58,8 +88,7 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, publisher: Fence
             work=projection,
             max_records=_MAX_BATCH_RECORDS,
             found=projection.found,
-            assigned=publisher and publisher.assigned,
-            revoked=publisher and publisher.revoked,
+            leader=PROJECTOR_GROUP if entry.name in REBUILT else None,
         )
     finally:
         await asyncio.to_thread(projection.close)

@@ -3,11 +3,14 @@
 import stamina
 from psycopg.errors import LockNotAvailable
 
-from projections.catalogue import MODELS
+from events.names import PROJECTOR_GROUP
+from events.topics import EVENTS_TOPIC
+from projections.catalogue import MODELS, REBUILT
 from projections.engine import health
 from projections.engine.read_model import is_there
 from projections.publication import outbox
 from projections.rebuild import tables
+from transport import positions
 from transport.clients import postgres
 from transport.clients.postgres import DDL_LOCK_WITHIN, DDL_TRIES
 
@@ -42,5 +45,8 @@ def _ensure(database_url: str) -> None:
                 entry.make().index(cur)
                 cur.execute(_BUILT, (entry.name, entry.fingerprint))
             cur.execute(_BUILT, (entry.name, "unknown"))
+        # An earlier release had no leader; what has been projected is not to be read again.
+        followers = [entry.consumer for entry in REBUILT.values()]
+        positions.begin_at_farthest(cur, PROJECTOR_GROUP, followers, EVENTS_TOPIC)
         cur.execute(outbox.CREATE)
         cur.execute(outbox.CREATE_INDEX)

@@ -45,10 +45,13 @@ class DetailsTable:
     def index(self, cur: Cur) -> None:
         """Create nothing: its queries use the primary key."""
 
-    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, DetailsRow]:
-        """Return the rows of these invoices by number."""
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the rows of these invoices."""
         cur.execute(about(self.name, _LOAD), (numbers,))
-        return {number: DetailsRow(invoice, Sequel.model_validate_json(sequel)) for number, invoice, sequel in cur}
+
+    def rows(self, answer: Cur) -> dict[str, DetailsRow]:
+        """Return the rows that were asked for, by number."""
+        return {number: DetailsRow(invoice, Sequel.model_validate_json(sequel)) for number, invoice, sequel in answer}
 
     def write(self, cur: Cur, rows: Sequence[DetailsRow]) -> None:
         """Insert or replace the rows that are newer than what is there."""

@@ -29,38 +29,25 @@ class Changed(NamedTuple, Generic[Row]):
     last: Published
 
 
-def numbers(records: Iterable[KafkaRecord]) -> list[str]:
-    """Return the invoice numbers that the records are about, sorted, so that rows are always locked in one order.
-
-    Raises: NotAnEvent.
-    """
-    return sorted({_number(record) for record in records})
+def numbers(events: Iterable[Published]) -> list[str]:
+    """Return the numbers of the events' invoices, sorted, so that rows are always locked in one order."""
+    return sorted({published.event.invoice_number for published in events})
 
 
-def fold_batch(fold: Fold[Row], rows: dict[str, Row], records: Iterable[KafkaRecord]) -> list[Changed[Row]]:
-    """Fold the records in order into ``rows`` and return those that changed, sorted by invoice number.
+def fold_batch(fold: Fold[Row], rows: dict[str, Row], events: Iterable[Published]) -> list[Changed[Row]]:
+    """Fold the events in order into ``rows`` and return those that changed, sorted by invoice number.
 
-    Raises: NotAnEvent, VersionGap.
+    Raises: VersionGap.
     """
     last: dict[str, Published] = {}
-    for record in records:
-        number = _number(record)
-        published = read(record)
+    for published in events:
+        number = published.event.invoice_number
         before = rows.get(number)
         after = fold(before, published.event, published.version)
         if after is not before:
             rows[number] = after
             last[number] = published
     return [Changed(rows[number], last[number]) for number in sorted(last)]
-
-
-def _number(record: KafkaRecord) -> str:
-    if isinstance(record, Undecodable) or record.key is None:
-        raise NotAnEvent(record)
-    try:
-        return record.key.decode()
-    except UnicodeDecodeError as error:
-        raise NotAnEvent(record) from error
 
 
 def read(record: KafkaRecord) -> Published:

@@ -62,6 +62,17 @@ _DELETE_STOPPED = """
 """
 _INSERT_WRITER = "insert into projections.writers (model, code) values (%s, %s) on conflict do nothing"
 _RETIRED = "select 1 from projections.writers where model = %s and code = %s and retired"
+_STOPPED_OR_RETIRED = """
+    select model, topic, partition from projections.stopped where model = any(%(models)s)
+    union all
+    select w.model, null, null from projections.writers as w
+    join unnest(%(models)s::text[], %(codes)s::text[]) as own (model, code) using (model, code) where w.retired
+"""
+_DELETE_STOPS = """
+    delete from projections.stopped as s
+    using unnest(%s::text[], %s::text[], %s::int[]) as resumed (model, topic, partition)
+    where s.model = resumed.model and s.topic = resumed.topic and s.partition = resumed.partition
+"""
 _ALL = """
     select model, why, array_agg(partition order by partition) as partitions, min(since) as since
     from projections.stopped group by model, why order by model, min(partition) limit 100
@@ -152,6 +163,38 @@ class Health:
         except psycopg.Error as error:
             log.debug("read_model_stop_not_written", model=self._model, error=str(error))
         self._stopped |= frozenset(ordered)
+
+
+class StoredHealth(NamedTuple):
+    """What is stored about several read models. retired: those that another release has rebuilt."""
+
+    stopped: frozenset[tuple[str, TopicPartition]]
+    retired: frozenset[str]
+
+
+def register(cur: Cur, codes: Mapping[str, str]) -> None:
+    """Store what writes read models. codes: the fingerprint of what writes each."""
+    cur.executemany(_INSERT_WRITER, sorted(codes.items()))
+
+
+def ask(cur: Cur, codes: Mapping[str, str]) -> None:
+    """Ask where read models have stopped; `stored_health` returns it. codes: the fingerprint of what writes each."""
+    cur.execute(_STOPPED_OR_RETIRED, {"models": list(codes), "codes": list(codes.values())})
+
+
+def stored_health(cur: Cur) -> StoredHealth:
+    """Return what `ask` has asked for."""
+    rows = cur.fetchall()
+    return StoredHealth(
+        frozenset((model, TopicPartition(topic, partition)) for model, topic, partition in rows if topic is not None),
+        frozenset(model for model, topic, _ in rows if topic is None),
+    )
+
+
+def delete_stops(cur: Cur, resumed: Collection[tuple[str, TopicPartition]]) -> None:
+    """Delete the stops of read models on partitions where they run again, in the caller's transaction."""
+    ordered = sorted(resumed)
+    cur.execute(_DELETE_STOPS, ([model for model, _ in ordered], *_columns([partition for _, partition in ordered])))
 
 
 def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[int]]:

@@ -37,11 +37,14 @@ class ItemsTable(Generic[Item]):
         for columns in self._indexes:
             cur.execute(SQL("create index on {} ({})").format(Identifier(SCHEMA, self._name), SQL(columns)))
 
-    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, Items[Item]]:
-        """Return the items of these invoices by number."""
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the items of these invoices."""
         cur.execute(self._sql(_LOAD), (numbers,))
+
+    def rows(self, answer: Cur) -> dict[str, Items[Item]]:
+        """Return the items that were asked for, by number of the invoice."""
         found: dict[str, Items[Item]] = {}
-        for number, account_id, version, key, *rest in cur:
+        for number, account_id, version, key, *rest in answer:
             known = found.setdefault(number, Items(number, account_id, version, dict[str, Item]()))
             if key is not None:
                 known.items[key] = self._item(key, *rest)  # type: ignore[index] - still the dict made above

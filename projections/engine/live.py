@@ -44,7 +44,7 @@ class LiveProjection:
             raise
         except Exception as error:
             self._tries += 1
-            if isinstance(error, _CERTAIN) or (self._tries >= MAX_TRIES and not _is_away(error)):
+            if isinstance(error, _CERTAIN) or (self._tries >= MAX_TRIES and not is_away(error)):
                 self._tries = 0
                 self._partition_by_partition(batch)
                 return
@@ -94,7 +94,7 @@ def _stop(batch: Batch, error: Exception) -> Stop:
     return Stop(start, last, f"{place}: {said}")
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Return whether the database is the cause and not a record. A value too large for an index (class 54) is one."""
     lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return lost and not (error.sqlstate or "").startswith("54")

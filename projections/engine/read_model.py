@@ -8,7 +8,8 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
-from projections.engine.folding import Changed, Fold, Row, fold_batch, numbers
+from events.published import Published
+from projections.engine.folding import Changed, Fold, Row, fold_batch, numbers, read
 from transport.records import KafkaRecord
 
 SCHEMA = "projections"
@@ -39,6 +40,29 @@ class ReadModel(Protocol):
         ...
 
 
+WriteRows = Callable[[Cur], None]
+"""Writes the rows that a batch has changed."""
+
+
+class EventModel(ReadModel, Protocol):
+    """A read model of `invoice.events`, in three steps: several share the reading of events, and round trips."""
+
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for what is stored of these invoices; the cursor then holds the answer."""
+        ...
+
+    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
+        """Fold the events, and return what writes the rows that they change. Raises: VersionGap."""
+        ...
+
+
+def project(model: EventModel, cur: Cur, records: Sequence[KafkaRecord]) -> None:
+    """Take the three steps one after the other. Raises: NotAnEvent, VersionGap."""
+    events = [read(record) for record in records]
+    model.ask(cur, numbers(events))
+    model.fold(cur, events)(cur)
+
+
 class Table(Protocol[Row]):
     """Where one row per invoice is kept. Loading and writing take few statements, however many rows there are."""
 
@@ -54,8 +78,12 @@ class Table(Protocol[Row]):
         """Create the indexes that its queries use."""
         ...
 
-    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, Row]:
-        """Return the rows of these invoices by number; there is none for an invoice not seen before."""
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the rows of these invoices."""
+        ...
+
+    def rows(self, answer: Cur) -> dict[str, Row]:
+        """Return what was asked for, by number; there is no row for an invoice not seen before."""
         ...
 
     def write(self, cur: Cur, rows: Sequence[Row]) -> None:
@@ -75,7 +103,7 @@ def silent(_cur: Cur, _changed: Sequence[Changed[Row]]) -> None:
 class Folded(Generic[Row]):
     """A read model that is a pure fold of the events of each invoice: loaded, folded and written once per batch."""
 
-    fold: Fold[Row]
+    by: Fold[Row]
     table: Table[Row]
     announce: Announce[Row] = silent
 
@@ -93,11 +121,22 @@ class Folded(Generic[Row]):
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Fold the records into the rows. Raises: NotAnEvent, VersionGap."""
-        rows = self.table.load(cur, numbers(records))
-        changed = fold_batch(self.fold, rows, records)
-        if changed:
-            self.table.write(cur, [row for row, _ in changed])
-            self.announce(cur, changed)
+        project(self, cur, records)
+
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the rows of these invoices."""
+        self.table.ask(cur, numbers)
+
+    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
+        """Fold the events into the rows. Raises: VersionGap."""
+        changed = fold_batch(self.by, self.table.rows(answer), events)
+
+        def write(cur: Cur) -> None:
+            if changed:
+                self.table.write(cur, [row for row, _ in changed])
+                self.announce(cur, changed)
+
+        return write
 
 
 def about(table: str, statement: LiteralString) -> Composed:

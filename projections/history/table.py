@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from projections.engine.folding import numbers, read
-from projections.engine.read_model import Cur, about
+from events.published import Published
+from projections.engine.read_model import Cur, WriteRows, about, project
 from projections.engine.versions import is_next
 from transport.records import KafkaRecord
 
@@ -53,15 +53,25 @@ class History:
 
     def project(self, cur: Cur, records: Sequence[KafkaRecord]) -> None:
         """Append the events that are new. Raises: NotAnEvent, VersionGap."""
-        cur.execute(about(self.name, _REACHED), (numbers(records),))
-        reached: dict[str, int] = dict(cur.fetchall())
-        rows = [row for record in records if (row := _row(record, reached))]
-        if rows:
-            cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
+        project(self, cur, records)
+
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the versions that these invoices have reached."""
+        cur.execute(about(self.name, _REACHED), (numbers,))
+
+    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
+        """Pick the events that are new. Raises: VersionGap."""
+        reached: dict[str, int] = dict(answer.fetchall())
+        rows = [row for published in events if (row := _row(published, reached))]
+
+        def write(cur: Cur) -> None:
+            if rows:
+                cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
+
+        return write
 
 
-def _row(record: KafkaRecord, reached: dict[str, int]) -> tuple[object, ...] | None:
-    published = read(record)
+def _row(published: Published, reached: dict[str, int]) -> tuple[object, ...] | None:
     event, trace = published.event, published.own_trace
     number = event.invoice_number
     if not is_next(number, reached.get(number, 0), published.version):

@@ -60,12 +60,15 @@ class InvoicesTable:
         for columns in _INDEXES:
             cur.execute(SQL("create index on {} ({})").format(Identifier(SCHEMA, self.name), SQL(columns)))
 
-    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, Line]:
-        """Return the lines of these invoices by number."""
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the lines of these invoices."""
         cur.execute(about(self.name, _LOAD), (numbers,))
+
+    def rows(self, answer: Cur) -> dict[str, Line]:
+        """Return the lines that were asked for, by number."""
         return {
             number: Line(IssuedPart.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
-            for number, issued, document in cur
+            for number, issued, document in answer
         }
 
     def write(self, cur: Cur, rows: Sequence[Line]) -> None:

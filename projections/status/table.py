@@ -42,10 +42,13 @@ class StatusTable:
     def index(self, cur: Cur) -> None:
         """Create nothing: its queries use the primary key."""
 
-    def load(self, cur: Cur, numbers: Sequence[str]) -> dict[str, InvoiceStatus]:
-        """Return the rows of these invoices by number."""
+    def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
+        """Ask for the rows of these invoices."""
         cur.execute(about(self.name, _LOAD), (numbers,))
-        return {number: InvoiceStatus.model_validate_json(document) for number, document in cur}
+
+    def rows(self, answer: Cur) -> dict[str, InvoiceStatus]:
+        """Return the rows that were asked for, by number."""
+        return {number: InvoiceStatus.model_validate_json(document) for number, document in answer}
 
     def write(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
         """Insert or replace the rows that are newer than what is there."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.names import CLOCK_GROUP, RELAY_GROUP, WORKER_GROUP
+from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, WORKER_GROUP
 from events.values import Message
 from projections.catalogue import MODELS
 from projections.engine import health
@@ -22,7 +22,7 @@ CALENDAR_ENDS_WITHIN = timedelta(days=60)
 GROUPS: Mapping[str, Collection[str]] = {
     "worker": (WORKER_GROUP,),
     "relay": (RELAY_GROUP,),
-    "projector": tuple(entry.consumer for entry in MODELS.values()),
+    "projector": (PROJECTOR_GROUP, *(entry.consumer for entry in MODELS.values())),
     "clock": (CLOCK_GROUP,),
 }
 """The consumer groups in which each role must have a living member; the broker forgets one that is frozen."""

@@ -39,6 +39,8 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "projector": (
         *_CONSUMER,
         *_PRODUCER,
+        "projections.engine.joint:JointProjection.handle",
+        "projections.engine.joint:JointProjection._transact",
         "projections.engine.projection:Projection.handle",
         "projections.engine.live:LiveProjection._project",
         "projections.publication.outbox:put",

@@ -1,0 +1,225 @@
+"""Read models that keep up travel together: each event is read once for all of them, in one transaction a batch.
+
+A consumer group of its own, the leader, reads the topic. A read model that is as far as the leader is taken along, in
+the transaction that moves the leader. One that is not, or that fails, is left behind: it reads in its own group until
+it has caught up, and is taken along again. So a failure costs the other read models one batch more slowly projected.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+from aiokafka import TopicPartition
+from psycopg import Connection
+from psycopg.errors import LockNotAvailable
+from psycopg.rows import TupleRow
+
+from events.published import Published
+from projections.engine import health
+from projections.engine.folding import NotAnEvent, numbers, read
+from projections.engine.health import reason
+from projections.engine.live import MAX_TRIES, is_away
+from projections.engine.projection import FROZEN_AFTER, ROLE
+from projections.engine.read_model import Cur, EventModel
+from transport import positions
+from transport.batch import Batch
+from transport.clients.postgres import KeptSession
+from transport.positions import GroupPosition, Move, PositionLost
+from transport.records import next_offset
+
+log = structlog.get_logger(__name__)
+
+_LOCK_WITHIN = "2s"
+"""How long a locked table may hold up all read models; then the one that it belongs to is left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traveller:
+    """A read model that may be taken along. consumer: the name of its positions. code: the fingerprint of its code."""
+
+    name: str
+    consumer: str
+    model: EventModel
+    code: str
+
+
+class _Readable(NamedTuple):
+    """The events of a batch. ends: the offset in each partition up to which every record is an event."""
+
+    events: Sequence[tuple[TopicPartition, int, Published]]
+    ends: Mapping[TopicPartition, int]
+
+
+class _Journey(NamedTuple):
+    """What a read model does in one transaction."""
+
+    traveller: Traveller
+    moves: Sequence[Move]
+    events: Sequence[Published]
+
+
+class JointProjection:
+    """`transport.batch.Work` of the leader."""
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        leader: str,
+        travellers: Sequence[Traveller],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``leader`` names its positions; ``committed`` is called, in the working thread, after each transaction."""
+        self._leader = leader
+        self._travellers = travellers
+        self._committed = committed
+        self._tries = 0
+        self._session = KeptSession(
+            database, ROLE, idle_in_transaction_session_timeout=FROZEN_AFTER, lock_timeout=_LOCK_WITHIN
+        )
+
+    def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
+        """Record, before anything is written, that this code writes the read models.
+
+        Where nothing has been read yet, all begin together; else those that read alone first would be left behind.
+        """
+        untouched = [one for one, at in positions.standing(cur, self._leader, partitions).items() if not at.next]
+        for traveller in self._travellers:
+            positions.stored(cur, traveller.consumer, untouched)
+        # Positions first, as in each read model's own group: else the two could wait for each other.
+        health.register(cur, _codes(self._travellers))
+
+    def handle(self, batch: Batch) -> None:
+        """Project the batch for every read model that has come as far, and move the leader.
+
+        A read model that fails is left behind. Raises: PositionLost, psycopg.Error; nothing more is stored then.
+        """
+        events = _readable(batch)
+        try:
+            self._transact(batch, events, self._travellers, lead=True)
+        except PositionLost:
+            raise
+        except Exception as error:
+            self._tries += 1
+            # A locked table is one read model's; whatever else the database refuses, it may take in a moment.
+            if self._tries < MAX_TRIES and is_away(error) and not isinstance(error, LockNotAvailable):
+                raise
+            log.warning("read_models_separated", records=len(batch.records), why=reason(error))
+            self._one_by_one(batch, events)
+        self._tries = 0
+
+    def close(self) -> None:
+        """Close the connection once no batch is being projected."""
+        self._session.close()
+
+    def _one_by_one(self, batch: Batch, events: _Readable) -> None:
+        """Give each read model a transaction of its own, and leave those behind that fail."""
+        for traveller in self._travellers:
+            try:
+                self._transact(batch, events, [traveller], lead=False)
+            except PositionLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the read model meets it again on its own
+                log.warning("read_model_left_behind", model=traveller.name, why=reason(error))
+        self._transact(batch, events, [], lead=True)
+
+    def _transact(self, batch: Batch, events: _Readable, travellers: Sequence[Traveller], *, lead: bool) -> None:
+        """Take read models along in one transaction. lead: whether the leader moves too."""
+        with self._session.use() as connection:
+            try:
+                with connection.pipeline(), connection.transaction():
+                    journeys, resumed = self._set_out(connection, batch, events, travellers)
+                    _project(connection, journeys)
+                    if resumed:
+                        health.delete_stops(connection.cursor(), resumed)
+                    moves = {journey.traveller.consumer: journey.moves for journey in journeys}
+                    leader = {self._leader: batch.moves} if lead else {}
+                    positions.advance_together(connection.cursor(), moves | leader)
+            except BaseException:
+                # After a rollback in a pipeline the client counts on statements that the server has not prepared.
+                connection.close()
+                raise
+        self._committed()
+
+    def _set_out(
+        self, connection: Connection[TupleRow], batch: Batch, events: _Readable, travellers: Sequence[Traveller]
+    ) -> tuple[Sequence[_Journey], Collection[tuple[str, TopicPartition]]]:
+        """Lock the positions, and return who goes on, and where one had stopped. Raises: PositionLost."""
+        locked, known = connection.cursor(), connection.cursor()
+        consumers = [traveller.consumer for traveller in travellers]
+        positions.ask_together(locked, self._leader, consumers, batch.partitions())
+        # With the positions locked no rebuild can switch the tables, nor retire this code.
+        health.ask(known, _codes(travellers))
+        try:
+            at = positions.together(locked)
+        except LockNotAvailable as error:
+            raise PositionLost(self._leader) from error
+        lead = at.get(self._leader, {})
+        here = {one for one, position in lead.items() if not position.unread and position.next == batch.starts[one]}
+        if not here.issuperset(batch.partitions()):
+            raise PositionLost(self._leader)
+        stored = health.stored_health(known)
+        journeys = [
+            _journey(traveller, batch, events, at.get(traveller.consumer, {}))
+            for traveller in travellers
+            if traveller.name not in stored.retired
+        ]
+        moved = {
+            (journey.traveller.name, TopicPartition(move.topic, move.partition))
+            for journey in journeys
+            for move in journey.moves
+        }
+        return [journey for journey in journeys if journey.moves], stored.stopped & moved
+
+
+def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> None:
+    answers = [connection.cursor() for _ in journeys]
+    for answer, journey in zip(answers, journeys, strict=True):
+        journey.traveller.model.ask(answer, numbers(journey.events))
+    writes = [
+        journey.traveller.model.fold(answer, journey.events) for answer, journey in zip(answers, journeys, strict=True)
+    ]
+    cur = connection.cursor()
+    for write in writes:
+        write(cur)
+
+
+def _journey(
+    traveller: Traveller, batch: Batch, readable: _Readable, at: Mapping[TopicPartition, GroupPosition]
+) -> _Journey:
+    """Return how a read model goes on from its positions: one that is ahead skips what it has."""
+    starts = {
+        partition: one.next
+        for partition, one in at.items()
+        if not one.unread and batch.starts[partition] <= one.next < readable.ends[partition]
+    }
+    moves = [Move(*partition, was=start, next=readable.ends[partition]) for partition, start in starts.items()]
+    if all(starts.get(partition) == batch.starts[partition] for partition in readable.ends):
+        return _Journey(traveller, moves, [event for _, _, event in readable.events])
+    events = [event for partition, offset, event in readable.events if offset >= starts.get(partition, offset + 1)]
+    return _Journey(traveller, moves, events)
+
+
+def _readable(batch: Batch) -> _Readable:
+    """Read the records up to the first of each partition that is no event: there every read model stops."""
+    events: list[tuple[TopicPartition, int, Published]] = []
+    ends: dict[TopicPartition, int] = {}
+    closed: set[TopicPartition] = set()
+    for record in batch.records:
+        partition = TopicPartition(record.topic, record.partition)
+        if partition in closed:
+            continue
+        try:
+            events.append((partition, record.offset, read(record)))
+        except NotAnEvent as error:
+            log.warning("read_models_left_behind", why=str(error))
+            closed.add(partition)
+            ends.setdefault(partition, batch.starts[partition])
+        else:
+            ends[partition] = next_offset(record)
+    return _Readable(events, ends)
+
+
+def _codes(travellers: Sequence[Traveller]) -> Mapping[str, str]:
+    return {traveller.name: traveller.code for traveller in travellers}
