@@ -17,6 +17,7 @@ from web import console
 from web.api import asyncapi, description, invoices, lookups, returns
 from web.console.sampling import Sampler
 from web.gateway import commands
+from web.gateway import returns as gateway_returns
 from web.gateway.publishing import CommandPublisher
 from web.http import problems
 from web.http.head import HeadAsGet
@@ -67,6 +68,7 @@ def build(
     app.add_middleware(HeadAsGet, endless=stream.PATH)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
+    app.include_router(gateway_returns.router(publisher))
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))

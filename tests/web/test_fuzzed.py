@@ -15,6 +15,7 @@ from projections.history.queries import InvoiceHistory
 from web.api.invoices import InvoicePage
 from web.api.lookups import ChargesPage
 from web.api.returns import ReturnsPage
+from web.gateway.returns import ReturnOutcomes
 from web.http import examples
 from web.http.problems import ProblemDocument
 
@@ -29,6 +30,7 @@ from web.http.problems import ProblemDocument
         (ChargesPage, examples.CHARGES_EXAMPLE),
         (FormAnswer, examples.FORM_EXAMPLE),
         (ReturnsPage, examples.RETURNS_EXAMPLE),
+        (ReturnOutcomes, examples.RETURN_OUTCOMES_EXAMPLE),
         (CommandAccepted, examples.ACCEPTED_EXAMPLE),
         (ProblemDocument, examples.PROBLEM_EXAMPLE),
         (RequestReturn, examples.RETURN_EXAMPLE | {"invoice_number": "26312000000000000001"}),

@@ -117,6 +117,69 @@ async def test_nothing_is_published_without_a_good_key_and_body(
     assert await of_customers(shared, number) == []
 
 
+def item(number: str, key: str, **more: Any) -> dict[str, Any]:
+    return {"invoice_number": number, "command_id": key, **SIMPLE, **more}
+
+
+async def test_returns_in_one_request_are_each_answered_in_order_and_a_bad_one_harms_no_other(
+    http: httpx.AsyncClient, billing: Client, shared: Shared, number: str
+) -> None:
+    await billing.tell(register(number, kind="general", charges=[number]))
+    unknown = f"{number[:2]}88{number[4:]}"
+    items = [
+        item(number, "malformed", reason="boredom"),
+        item(unknown, "unknown"),
+        item(number, "many-1"),
+        "a return",
+        {"invoice_number": number, **SIMPLE},
+        item("1", "short"),
+    ]
+    answer = await http.post("/returns", json={"items": items})
+    assert answer.status_code == 200, answer.text
+    outcomes = answer.json()["items"]
+    assert [outcome["status"] for outcome in outcomes] == [422, 404, 200, 422, 422, 422]
+    assert outcomes[2]["reply"]["status"] == "return_in_progress"
+    assert [(outcomes[2][name]) for name in ("invoice_number", "command_id")] == [number, "many-1"]
+    assert outcomes[1]["problem"]["code"] == "INVOICE_NOT_FOUND"
+    faults = [[fault["field"] for fault in outcomes[place]["problem"]["faults"]] for place in (0, 3, 4, 5)]
+    assert faults == [["reason"], ["data"], ["command_id"], ["invoice_number"]]
+    assert [record["ce_id"] for record in await of_customers(shared, number)] == ["many-1"]
+
+    again = (await http.post("/returns", json={"items": items})).json()["items"]
+    assert again[2]["reply"] == outcomes[2]["reply"] | {"replayed": True}
+    alone = await post(http, of(number), "many-1", SIMPLE)
+    assert alone.json() == again[2]["reply"]
+
+
+async def test_a_hundred_returns_are_waited_for_together(http: httpx.AsyncClient, billing: Client, number: str) -> None:
+    numbers = [f"{number[:2]}{place:03d}{number[5:]}" for place in range(100)]
+    for one in numbers:
+        await billing.tell(register(one, kind="general", charges=[one]))
+    items = [item(one, f"hundred-{one}") for one in numbers]
+    outcomes = (await http.post("/returns", json={"items": items}, timeout=30)).json()["items"]
+    assert [outcome["reply"]["invoice_number"] for outcome in outcomes] == numbers
+
+
+async def test_nothing_is_published_of_what_is_no_list_of_returns(
+    http: httpx.AsyncClient, shared: Shared, number: str
+) -> None:
+    good = item(number, "unlisted")
+    bad: list[tuple[Any, list[str]]] = [
+        ([good], ["data"]),
+        ({}, ["items"]),
+        ({"items": []}, ["items"]),
+        ({"items": [good] * 101}, ["items"]),
+        ({"items": good}, ["items"]),
+        ({"items": [good], "wait": 5}, ["wait"]),
+        ({"items": [good | {"remarks": "x" * 300_000}]}, ["data"]),
+    ]
+    for body, fields in bad:
+        answer = await http.post("/returns", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED_COMMAND"), fields
+        assert [fault["field"] for fault in answer.json()["faults"]] == fields
+    assert await of_customers(shared, number) == []
+
+
 async def test_a_reply_that_takes_long_is_looked_for_later(
     http: httpx.AsyncClient, shared: Shared, number: str
 ) -> None:
@@ -124,6 +187,9 @@ async def test_a_reply_that_takes_long_is_looked_for_later(
     shared.roles.stop("worker")
     answer = await post(http, of(number), "later", SIMPLE)
     assert (answer.status_code, answer.headers["location"]) == (202, of(number, "status"))
+    (outcome,) = (await http.post("/returns", json={"items": [item(number, "later")]})).json()["items"]
+    assert (outcome["status"], outcome["location"]) == (202, of(number, "status"))
+    assert outcome["underway"] == {"status": "published", "command_id": "later"}
     shared.roles.start("worker")
     async with asyncio.timeout(60):
         while (later := await post(http, of(number), "later", SIMPLE)).status_code == 202:

@@ -16,6 +16,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "ChargesPage": examples.CHARGES_EXAMPLE,
     "FormAnswer": examples.FORM_EXAMPLE,
     "ReturnsPage": examples.RETURNS_EXAMPLE,
+    "ReturnOutcomes": examples.RETURN_OUTCOMES_EXAMPLE,
     "CommandAccepted": examples.ACCEPTED_EXAMPLE,
     "ProblemDocument": examples.PROBLEM_EXAMPLE,
 }

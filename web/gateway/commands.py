@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
@@ -32,6 +32,7 @@ LONGEST_BODY = 256 * 1024
 _KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
 
 CustomerCommand = RequestReturn | RequestReissue
+AnyCustomerCommand = TypeVar("AnyCustomerCommand", bound=CustomerCommand)
 
 
 class Underway(BaseModel):
@@ -43,6 +44,11 @@ class Underway(BaseModel):
 
     status: Literal["published", "unconfirmed"]
     command_id: str
+
+    @classmethod
+    def of(cls, pending: Pending, command_id: str) -> "Underway":
+        """Say how far a command has come whose reply has not."""
+        return cls(status="published" if pending.published else "unconfirmed", command_id=command_id)
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -76,12 +82,12 @@ def router(publisher: CommandPublisher) -> APIRouter:
         ) -> Response:
             """Publish the command, wait for its reply, and return it."""
             outcome = await publish_command(
-                publisher, kind, number, await body_of(request), idempotency_key, _trace(request)
+                publisher, kind, number, await body_of(request), idempotency_key, trace_of(request)
             )
             if isinstance(outcome, Pending):
-                status = "published" if outcome.published else "unconfirmed"
-                location = {"Location": f"/invoices/{number}/status"}
-                return JSONResponse({"status": status, "command_id": idempotency_key}, HTTPStatus.ACCEPTED, location)
+                underway = Underway.of(outcome, idempotency_key or "")
+                location = {"Location": status_address(number)}
+                return JSONResponse(underway.model_dump(), HTTPStatus.ACCEPTED, location)
             return JSONResponse(outcome)
 
     route("/return", RequestReturn, examples.RETURN_EXAMPLE, "Request the return of an invoice")
@@ -89,11 +95,22 @@ def router(publisher: CommandPublisher) -> APIRouter:
     return routes
 
 
+def status_address(number: str) -> str:
+    """Return where the status of an invoice is."""
+    return f"/invoices/{number}/status"
+
+
 def _schema(kind: type[CustomerCommand]) -> dict[str, Any]:
     """Return the JSON schema of the body: the command without the number, which is in the path."""
-    schema = schemas.of(kind)
+    schema = inlined_schema(kind)
     schema["properties"].pop("invoice_number")
     schema["required"] = [name for name in schema["required"] if name != "invoice_number"]
+    return schema
+
+
+def inlined_schema(kind: type[CustomerCommand]) -> dict[str, Any]:
+    """Return the JSON schema of a command, without references."""
+    schema = schemas.of(kind)
     defs: Mapping[str, Any] = schema.pop("$defs", {})
     return cast("dict[str, Any]", _inline(schema, defs))
 
@@ -115,39 +132,45 @@ async def body_of(request: Request) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > LONGEST_BODY:
-                raise _malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
+                raise malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
     except ClientDisconnect:
         raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request body is incomplete.") from None
     return bytes(body)
 
 
-def _read(kind: type[CustomerCommand], number: str, body: bytes, key: str | None) -> CustomerCommand:
-    """Read the command. Raises: Problem MALFORMED_COMMAND with every fault."""
-    faults = Faults()
-    if key is None or not _KEY.fullmatch(key):
-        wanted = f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"
-        faults.add("Idempotency-Key", wanted)
+def object_of(body: bytes, faults: Faults) -> dict[str, JsonValue]:
+    """Read a body that must be a JSON object. Raises: Problem MALFORMED_COMMAND with these faults and those of it."""
     try:
         given = parse(body)
     except ValueError as error:
         faults.add("data", str(error))
-        raise _malformed(faults) from None
+        raise malformed(faults) from None
     if not isinstance(given, dict):
         faults.add("data", "must be a JSON object")
-        raise _malformed(faults)
-    if "invoice_number" in given:
-        faults.add("invoice_number", "must be given in the path only")
-    whole: dict[str, JsonValue] = {**given, "invoice_number": number}
+        raise malformed(faults)
+    return given
+
+
+def key_faults(field: str, key: JsonValue) -> Faults:
+    """Return what is wrong with the id of a command, which a field holds."""
+    if isinstance(key, str) and _KEY.fullmatch(key):
+        return Faults()
+    return Faults(Fault(field, f"must be 1 to {LONGEST_ID} printable ASCII characters, new for each command"))
+
+
+def command_of(kind: type[AnyCustomerCommand], whole: dict[str, JsonValue], faults: Faults) -> AnyCustomerCommand:
+    """Read a command. Raises: Problem MALFORMED_COMMAND with these faults and those of its body."""
     command = read_body(kind, whole, to_json(whole))
     if isinstance(command, Faults):
         faults.join(command)
-        raise _malformed(faults)
+        raise malformed(faults)
     if faults:
-        raise _malformed(faults)
+        raise malformed(faults)
     return command
 
 
-def _malformed(faults: Faults) -> Problem:
+def malformed(faults: Faults) -> Problem:
+    """Return the answer to what cannot be read as a command."""
     listed: list[JsonValue] = [{"field": fault.field, "message": fault.message} for fault in faults]
     detail = "The command is malformed; nothing was published. Correct it and send it again."
     return Problem(
@@ -155,7 +178,8 @@ def _malformed(faults: Faults) -> Problem:
     )
 
 
-def _trace(request: Request) -> str | None:
+def trace_of(request: Request) -> str | None:
+    """Return the trace context of a request, if it has a good one."""
     return traceparent_of(request.headers.get("traceparent"))
 
 
@@ -172,11 +196,12 @@ async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with
     body: JSON, without the number. Raises: Problem with the code of the refusal, or MALFORMED_COMMAND.
     """
     check_number(number)
-    command = _read(kind, number, body, key)
-    reply = await _publish(publisher, command, key or "", traceparent)
-    if not isinstance(reply, Pending) and "code" in reply:
-        raise _refused(reply)
-    return reply
+    faults = key_faults("Idempotency-Key", key)
+    given = object_of(body, faults)
+    if "invoice_number" in given:
+        faults.add("invoice_number", "must be given in the path only")
+    command = command_of(kind, {**given, "invoice_number": number}, faults)
+    return await publish(publisher, command, key or "", traceparent)
 
 
 def source_of(account_id: str) -> str:
@@ -186,9 +211,13 @@ def source_of(account_id: str) -> str:
     return f"urn:redletter:api:{sha256(account_id.encode()).hexdigest()}"
 
 
-async def _publish(
+async def publish(
     publisher: CommandPublisher, command: CustomerCommand, key: str, traceparent: str | None
 ) -> Reply | Pending:
+    """Publish a command, and return the reply that accepts it, or `Pending` when none came in time.
+
+    Raises: Problem with the code of the refusal, or COMMANDS_UNAVAILABLE.
+    """
     number, name = command.invoice_number, name_of(type(command))
     headers = cloudevents.headers(
         id=key,
@@ -201,12 +230,15 @@ async def _publish(
         traceparent=traceparent,
     )
     try:
-        return await publisher.publish(
+        reply = await publisher.publish(
             COMMAND_TYPES[name].CHANNEL.value, key, number.encode(), json_of(command), headers
         )
     except Unavailable:
         detail = "Commands cannot be accepted right now. Send it again with the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
+    if not isinstance(reply, Pending) and "code" in reply:
+        raise _refused(reply)
+    return reply
 
 
 def _refused(reply: Reply) -> Problem:

@@ -151,6 +151,12 @@ RETURN_EXAMPLE: dict[str, Any] = {
     "reason": "wrong_amount",
     "remarks": f"original invoice {_NUMBER}",
 }
+RETURNS_REQUEST_EXAMPLE: dict[str, Any] = {
+    "items": [{"invoice_number": _NUMBER, "command_id": "click-1", **RETURN_EXAMPLE}]
+}
+RETURN_OUTCOMES_EXAMPLE: dict[str, Any] = {
+    "items": [{"invoice_number": _NUMBER, "command_id": "click-1", "status": 200, "reply": ACCEPTED_EXAMPLE}]
+}
 REISSUE_EXAMPLE: dict[str, Any] = {
     "account_id": "acme",
     "charge_ids": ["ecs-2026-01"],

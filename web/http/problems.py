@@ -40,15 +40,19 @@ class Problem(Exception):
         self.facts = facts
 
     def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """Return the answer that is the problem document."""
+        return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+
+    def document(self) -> dict[str, JsonValue]:
         """Return the problem document."""
-        document = {
+        return {
             "type": f"urn:redletter:problem:{self.code}",
             "title": self.status.phrase,
             "status": self.status.value,
             "detail": self.detail,
             "code": self.code,
+            **self.facts,
         }
-        return JSONResponse(document | self.facts, self.status, headers, MEDIA_TYPE)
 
 
 def malformed_query(faults: list[JsonValue]) -> Problem:
