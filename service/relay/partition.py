@@ -118,6 +118,8 @@ class PartitionRelay:
             else:
                 await self._news.wait(grown)
                 rows = await self._entries.after(self._partition, self.position)
+                if not rows:
+                    await self._entries.check_end(self._partition, self.position)
 
     def _bounded(self, rows: Sequence[LogRow]) -> Sequence[LogRow]:
         """Return one command alone while one is among them that was refused for its size."""

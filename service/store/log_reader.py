@@ -82,6 +82,16 @@ class LogReader:
         rows = await self._rows(log_tables.COMMAND, wanted | {"end": end[0][0]})
         return _behind(partition, position, rows)
 
+    async def check_end(self, partition: int, position: LogPosition) -> None:
+        """Check that the log ends at a position behind which nothing was found.
+
+        A hole that is wider than one reading looks like the end otherwise. Raises: LogDiffers.
+        """
+        ((last,),) = await self.execute(log_tables.LAST_PLACE, {"partition": partition})
+        if last > position.place and not await self.after(partition, position):
+            msg = f"partition {partition} of the log has nothing behind {position.place}, but was written up to {last}"
+            raise LogDiffers(msg)
+
     async def note_published(self, places: dict[int, int]) -> None:
         """Note how far partitions are published, for the operations board."""
         await self.execute(log_tables.NOTE_PUBLISHED, {"partitions": list(places), "places": list(places.values())})

@@ -240,6 +240,7 @@ END_OF_COMMAND: LiteralString = """
             where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
     ) as ends
 """
+LAST_PLACE: LiteralString = "select last_place from redletter.log_partitions where partition = %(partition)s"
 NOTE_PUBLISHED: LiteralString = """
     update redletter.published as p set place = t.place
     from unnest(%(partitions)s::int[], %(places)s::bigint[]) as t (partition, place)

@@ -195,6 +195,22 @@ async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed
     assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 2
 
 
+async def test_a_log_without_the_entries_that_it_counts_is_not_taken_for_one_that_is_published(
+    addresses: Addresses, store: Store
+) -> None:
+    why = "nothing behind 2, but was written up to 5000"
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+    with psycopg.connect(addresses.database, autocommit=True) as connection:
+        connection.execute(
+            "update redletter.log_partitions set last_place = 5000 where partition = %s", [home(NUMBERS[0])]
+        )
+    with capture_logs() as logs:
+        async with relaying(addresses):
+            await until(
+                lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
+            )
+
+
 async def test_the_relay_goes_on_when_its_session_with_the_store_was_cut(addresses: Addresses, store: Store) -> None:
     cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'redletter relay'"
     async with relaying(addresses):

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from service.log.entries import LogEntry
 from service.store import claim_rows, schema
 from service.store.event_store import Store
-from service.store.log_reader import GENESIS, MAX_ROWS, LogPosition, LogReader
+from service.store.log_reader import GENESIS, MAX_ROWS, LogDiffers, LogPosition, LogReader
 from service.store.write import Conflict
 from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
@@ -54,6 +55,25 @@ async def test_a_backlog_is_read_in_order_and_in_bounded_parts(addresses: Addres
     assert [row.place for rows in parts for row in rows] == list(range(1, 2 * commands + 1))
     assert all(len(rows) <= MAX_ROWS for rows in parts)
     assert all(rows[-1].ends for rows in parts[:-1])
+    await reader.close()
+
+
+async def test_a_hole_wider_than_one_reading_is_not_taken_for_the_end(addresses: Addresses) -> None:
+    store = Store(addresses.database)
+    save(store, [entry for version in range(1, MAX_ROWS) for entry in command(NUMBERS[0], version)])
+    store.close()
+    reader, home = LogReader(addresses.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
+    end = LogPosition.of((await reader.after(home, GENESIS))[1])
+    await reader.check_end(home, end)
+    with psycopg.connect(addresses.database, autocommit=True) as connection:
+        for table in ("invoice_events", "replies"):
+            connection.execute(
+                sql.SQL("delete from redletter.{} where place between %s and %s").format(sql.Identifier(table)),
+                (end.place + 1, end.place + MAX_ROWS),
+            )
+    assert not await reader.after(home, end)
+    with pytest.raises(LogDiffers, match=f"nothing behind {end.place}, but was written up to {2 * (MAX_ROWS - 1)}"):
+        await reader.check_end(home, end)
     await reader.close()
 
 
