@@ -117,7 +117,7 @@ async def test_without_kafka_the_page_says_so_and_still_shows_what_it_knows(
         await expect(dialog.get_by_label("Remarks")).to_have_value("kept")
 
 
-async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_goes_on_by_itself(
+async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_recovers_by_itself(
     filled: Addresses, browser: Browser, tmp_path: Path
 ) -> None:
     async with looked_at(filled, browser, tmp_path) as (page, roles):

@@ -124,7 +124,7 @@ async def test_the_open_dialog_follows_a_posting_status_that_changes(site: Site,
     await expect(dialog.get_by_label(REMARKS)).to_be_focused()
 
 
-async def test_the_dialog_of_an_unknown_posting_status_goes_on_when_it_is_known(site: Site, page: Page) -> None:
+async def test_the_dialog_of_an_unknown_posting_status_continues_once_it_is_known(site: Site, page: Page) -> None:
     number = await site.invoice(kind="special")
     dialog = await dialog_of(page, number, "Return")
     await expect(dialog).to_contain_text("Ask your finance department")
@@ -158,7 +158,7 @@ async def test_a_refusal_by_the_tax_side_shows_its_reason(site: Site, page: Page
     await expect(page.locator(".timeline")).to_contain_text("Return refused")
 
 
-async def test_a_return_goes_on_while_the_page_is_loaded_again(site: Site, page: Page) -> None:
+async def test_a_return_advances_while_the_page_is_loaded_again(site: Site, page: Page) -> None:
     number = await site.invoice(number="26110000000099999941")  # its answers take 5 seconds each
     dialog = await dialog_of(page, number, "Return")
     await submit(dialog)

@@ -10,7 +10,7 @@ def test_a_fault_is_cut_where_it_is_made() -> None:
     assert Fault("f" * 200, "m" * 500) == Fault("f" * 200, "m" * 500)
 
 
-def test_a_hundred_faults_are_told_and_the_rest_is_counted() -> None:
+def test_a_hundred_faults_are_listed_and_the_rest_are_counted() -> None:
     faults = Faults()
     for number in range(250):
         faults.add(str(number), "is wrong")

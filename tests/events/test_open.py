@@ -51,13 +51,13 @@ def issued(**but: Any) -> bytes:
     return json.dumps(body | but).encode()
 
 
-def test_a_text_that_is_none_of_a_closed_set_is_told_as_a_value_that_only_a_newer_release_knows() -> None:
+def test_a_text_outside_a_closed_set_is_reported_as_a_value_that_only_a_newer_release_knows() -> None:
     with pytest.raises(WrittenByNewerRelease, match=r"InvoiceIssued\.v1 with an unknown value of kind"):
         read_event("InvoiceIssued.v1", issued(kind="newer"))
 
 
 @pytest.mark.parametrize("but", [{"kind": 1}, {"kind": None}, {"kind": "newer", "net_amount": "much"}])
-def test_whatever_else_is_wrong_with_an_event_is_not_told_as_a_newer_releases(but: dict[str, Any]) -> None:
+def test_anything_else_that_is_wrong_with_an_event_is_not_blamed_on_a_newer_release(but: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         read_event("InvoiceIssued.v1", issued(**but))
 

@@ -55,7 +55,7 @@ READINGS = StoredEvents(
 )
 
 
-def test_an_event_of_a_newer_release_is_told_as_one() -> None:
+def test_an_event_of_a_newer_release_is_reported_as_one() -> None:
     with pytest.raises(WrittenByNewerRelease, match=r"MeterRead\.v4"):
         READINGS.read("MeterRead.v4", V3)
 
@@ -98,6 +98,6 @@ def test_old_bytes_that_are_not_what_their_name_says_are_not_read() -> None:
         {"MeterRead.v1": "MeterRead.v2", "MeterRead.v2": "MeterRead.v1"},
     ],
 )
-def test_an_upcaster_that_leads_nowhere_or_in_a_circle_is_told_at_once(upcasters: dict[str, str]) -> None:
+def test_an_upcaster_that_leads_nowhere_or_in_a_circle_is_rejected_at_once(upcasters: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="lead on"):
         StoredEvents({"MeterRead.v3": MeterRead}, {name: Upcaster(to, dict) for name, to in upcasters.items()})

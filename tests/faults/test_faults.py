@@ -165,7 +165,7 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
     await under(join_leave_freeze, system, invoices=100 * SCALE, noise=2, abreast=10)
 
 
-async def test_no_read_model_goes_back_when_a_frozen_projector_wakes_up_after_another_went_on(system: System) -> None:
+async def test_no_read_model_goes_back_when_a_frozen_projector_wakes_up_after_another_took_over(system: System) -> None:
     async def freeze_and_wake() -> None:
         await system.outside.progress(since=0, by=100)
         await asyncio.to_thread(system.freeze_in_a_transaction, "projector", "projections.status")

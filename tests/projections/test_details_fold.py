@@ -37,7 +37,7 @@ def test_the_invoice_is_kept_as_it_was_issued() -> None:
     assert read_event("InvoiceIssued.v1", row.invoice.encode()) == issued
 
 
-def test_a_return_tells_what_was_asked_for_and_its_form_by_number_until_it_is_confirmed() -> None:
+def test_a_return_shows_what_was_asked_for_and_only_the_number_of_its_form_until_it_is_confirmed() -> None:
     asked = sequel(facts.issued(), facts.requested())["return"]
     assert asked == {
         "return_id": "r1",
@@ -60,7 +60,7 @@ def test_a_simple_return_has_no_reason_remarks_or_form_of_its_own() -> None:
     assert {"reason", "remarks", "form"}.isdisjoint(sequel(facts.issued(), facts.requested_simply())["return"])
 
 
-def test_who_asked_is_toldof_a_return_until_its_end_and_of_a_reissue() -> None:
+def test_who_asked_is_shown_for_a_return_until_its_end_and_for_a_reissue() -> None:
     told = sequel(
         facts.issued(),
         facts.requested(requested_by="clerk-7"),
@@ -74,7 +74,7 @@ def test_who_asked_is_toldof_a_return_until_its_end_and_of_a_reissue() -> None:
     assert [reissue["requested_by"] for reissue in told["reissues"]] == ["clerk-8"]
 
 
-def test_the_documents_of_invoice_and_credit_note_are_toldas_they_came() -> None:
+def test_the_documents_of_invoice_and_credit_note_are_shown_as_they_came() -> None:
     ours = [{"format": "pdf", "url": "https://files.example/1.pdf", "sha256": "0" * 64}]
     theirs = [{"format": "ofd", "url": "https://files.example/2.ofd"}]
     row = folded(facts.issued(documents=ours), facts.requested(), facts.confirmed(), facts.credited(documents=theirs))
@@ -106,13 +106,13 @@ def test_the_documents_of_invoice_and_credit_note_are_toldas_they_came() -> None
         ),
     ],
 )
-def test_a_refusal_tells_the_form_as_the_tax_side_last_did(
+def test_a_refusal_shows_the_form_as_the_tax_side_last_reported_it(
     before: Sequence[AnyInvoiceEvent], refusal: dict[str, str], expected: dict[str, Any] | None
 ) -> None:
     assert sequel(facts.issued(), *before, facts.refused(**refusal))["return"].get("form") == expected
 
 
-def test_the_credit_note_is_toldin_full() -> None:
+def test_the_credit_note_is_shown_in_full() -> None:
     assert sequel(facts.issued(), facts.requested(), facts.confirmed(), facts.credited())["credit_note"] == {
         "credit_note_number": facts.CREDIT_NOTE,
         "issued_on": "2026-02-14",

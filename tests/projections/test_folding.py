@@ -99,7 +99,7 @@ GOOD = message(facts.issued(), 1)
         record(_with(GOOD, ce_invoiceversion=b"one"), 7),
     ],
 )
-def test_a_record_that_is_no_known_event_stops_the_fold_and_says_where_it_is(strange: ConsumerRecord) -> None:
+def test_a_record_that_is_not_a_known_event_stops_the_fold_and_says_where_it_is(strange: ConsumerRecord) -> None:
     with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
         fold_batch(status.fold, {}, map(read, [strange]))
 
@@ -118,6 +118,6 @@ def test_an_event_of_a_newer_release_stops_the_fold_and_says_so() -> None:
         Undecodable("invoice.events", 0, 7, "a header name is not UTF-8"),
     ],
 )
-def test_a_record_without_a_readable_key_is_no_event(strange: ConsumerRecord | Undecodable) -> None:
+def test_a_record_without_a_readable_key_is_not_an_event(strange: ConsumerRecord | Undecodable) -> None:
     with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
         read(strange)

@@ -72,7 +72,7 @@ def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Seque
     assert {number for number, form in found.items() if form.active} == active
 
 
-def test_a_refused_form_is_told_with_its_state_also_when_it_was_never_claimed() -> None:
+def test_a_refused_form_is_shown_with_its_state_even_if_it_was_never_claimed() -> None:
     events = [facts.issued(), facts.requested_simply(), facts.refused(form_number=facts.FORM, form_state="02")]
     assert folded(forms.fold, events).items[facts.FORM] == forms.FormItem(
         facts.FORM, "02", active=False, reported=None, claimed_at=None
@@ -88,7 +88,7 @@ def test_a_line_of_the_list_carries_the_documents_of_its_invoice() -> None:
 
 
 @given(facts.histories())
-def test_each_return_is_told_from_its_request_to_its_end(events: Sequence[AnyInvoiceEvent]) -> None:
+def test_each_return_is_followed_from_its_request_to_its_end(events: Sequence[AnyInvoiceEvent]) -> None:
     found = folded(returns.fold, events).items
     requests = [event for event in events if isinstance(event, ReturnRequested)]
     assert [one.requested_at for one in found.values()] == [event.occurred_at for event in requests]

@@ -48,7 +48,7 @@ def test_status_decides_label_effect_and_actions(
     assert row.return_complete == row.original_void
 
 
-def test_an_issued_invoice_has_nothing_but_itself_to_tell() -> None:
+def test_the_status_of_an_issued_invoice_holds_nothing_but_the_invoice() -> None:
     assert json.loads(json_of(folded(facts.issued()))) == {
         "invoice_number": facts.NUMBER,
         "account_id": facts.ACCOUNT,
@@ -80,7 +80,7 @@ def test_each_step_of_a_return_has_its_phase(event: AnyInvoiceEvent, phase: str)
     assert row.return_.phase == phase
 
 
-def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
+def test_due_times_are_shown_in_the_time_zone_they_were_computed_in() -> None:
     document = json.loads(json_of(folded(facts.issued(), facts.requested())))
     assert document["return"] == {
         "return_id": "r1",
@@ -93,7 +93,7 @@ def test_due_times_are_told_in_the_time_zone_they_were_computed_in() -> None:
     }
 
 
-def test_failed_attempts_are_counted_and_an_overdue_return_goes_on() -> None:
+def test_failed_attempts_are_counted_and_an_overdue_return_continues() -> None:
     row = folded(facts.issued(), facts.requested(), facts.attempt_failed(1), facts.overdue(), facts.attempt_failed(2))
     assert row.return_ is not None
     assert (row.return_.attempts, row.return_.overdue, row.return_.phase) == (2, True, "verifying_form")
@@ -119,7 +119,7 @@ def test_a_refusal_stays_visible_until_the_next_request_which_begins_afresh() ->
     assert (again.return_.return_id, again.return_.attempts, again.return_.overdue) == ("r2", 0, False)
 
 
-def test_replacements_are_told_in_order() -> None:
+def test_replacements_are_listed_in_order() -> None:
     returned = (facts.issued(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
     reissues = (facts.reissue_requested(), facts.replaced(), facts.reissue_requested(), facts.reissue_refused())
     later = facts.replaced(replacement_number=facts.REPLACEMENT[::-1])

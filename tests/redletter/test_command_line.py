@@ -65,14 +65,14 @@ def test_a_role_that_is_left_out_must_be_one() -> None:
     assert (ended.returncode, 'unknown role "bookkeeper"; choose from worker' in ended.stderr) == (2, True)
 
 
-def test_a_data_folder_that_cannot_be_is_told_in_one_sentence() -> None:
+def test_an_impossible_data_folder_is_reported_in_one_sentence() -> None:
     """Whatever needs it."""
     for command in (["up"], ["worker"], ["status", "26312000000000000001"]):
         ended = redletter(*command, REDLETTER_DATA_DIR="/proc/x")
         assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
 
 
-def test_an_address_that_is_not_of_this_machine_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_an_address_that_is_not_of_this_machine_is_reported_before_anything_starts(tmp_path: Path) -> None:
     """Nothing is made, nothing runs."""
     ended = redletter("up", REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="203.0.113.7")
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
@@ -80,7 +80,7 @@ def test_an_address_that_is_not_of_this_machine_is_told_before_anything_starts(t
     assert not (tmp_path / "new").exists()
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported_before_anything_starts(tmp_path: Path) -> None:
     """With what to do."""
     with socket.create_server((ports.HOST, 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -89,7 +89,7 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> 
     assert f"port {port} is taken" in ended.stderr
 
 
-def test_another_program_where_the_api_should_be_is_no_stack(tmp_path: Path) -> None:
+def test_another_program_where_the_api_should_be_is_reported_without_a_stack(tmp_path: Path) -> None:
     """It answers, but not as the api does."""
     with socket.create_server((ports.HOST, 0)) as other:
         asking = partial(redletter, "status", "26312000000000000001", REDLETTER_DATA_DIR=str(tmp_path))

@@ -45,7 +45,7 @@ def all_started(port: int, query: str = "") -> Generator[dict[str, subprocess.Po
         yield processes
 
 
-def test_every_role_tells_a_server_without_tls_nothing_and_waits_when_tls_is_wanted() -> None:
+def test_with_tls_required_every_role_sends_a_server_without_tls_nothing_and_waits() -> None:
     heard: list[bytes] = []
     with server_without_tls(heard) as port, all_started(port, "?sslmode=require") as processes:
         for role, process in processes.items():

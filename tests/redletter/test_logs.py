@@ -44,7 +44,7 @@ def test_libraries_are_treated_alike() -> None:
 
 
 @pytest.mark.parametrize("logger", ["log", "logging.getLogger('asyncio')"])
-def test_an_outage_is_told_without_stacks(logger: str) -> None:
+def test_an_outage_is_logged_without_stacks(logger: str) -> None:
     written = logged(f"""
 try:
     psycopg.connect("postgresql://127.0.0.1:1/x", connect_timeout=2)
@@ -98,7 +98,7 @@ def written(throttle: LogThrottle, **record: object) -> EventDict | None:
         return None
 
 
-def test_an_outage_takes_less_than_a_line_a_second_and_each_kind_is_told() -> None:
+def test_an_outage_logs_less_than_a_line_a_second_and_each_kind_at_least_once() -> None:
     clock = Clock()
     throttle = LogThrottle(clock)
     lines: list[tuple[float, EventDict]] = []
@@ -113,13 +113,13 @@ def test_an_outage_takes_less_than_a_line_a_second_and_each_kind_is_told() -> No
     assert 1200 > sum(told.get("repeated", 0) for _, told in lines) + len(lines) > 500
 
 
-def test_another_error_is_told_in_the_midst_of_an_outage() -> None:
+def test_another_error_is_logged_during_an_outage() -> None:
     throttle = LogThrottle(Clock())
     assert written(throttle, event="batch failed", error="OperationalError('no')")
     assert written(throttle, event="a query failed", error="KeyError('x')")
 
 
-def test_records_about_different_things_are_all_told() -> None:
+def test_records_about_different_things_are_all_logged() -> None:
     throttle = LogThrottle(Clock())
     assert written(throttle, event="somebody must look", invoice="1", offset=1)
     assert written(throttle, event="somebody must look", invoice="2", offset=1)
@@ -137,7 +137,7 @@ def test_what_is_only_information_is_never_kept_back() -> None:
     assert all(written(throttle, level="info", event="accepted") for _ in range(3))
 
 
-def test_after_a_minute_of_silence_a_kind_is_told_at_once() -> None:
+def test_after_a_minute_of_silence_a_kind_is_logged_at_once() -> None:
     clock = Clock()
     throttle = LogThrottle(clock)
     for second in range(30):

@@ -62,7 +62,7 @@ def test_empty_lines_are_left_out() -> None:
         "[" * 100_000,
     ],
 )
-def test_a_line_that_is_no_command_is_named_by_its_number(line: str) -> None:
+def test_a_line_that_is_not_a_command_is_named_by_its_number(line: str) -> None:
     """So that it can be found in a long file."""
     with pytest.raises(UnreadableLine, match=r"^line 2 cannot be sent: "):
         list(read([RETURN, line.encode()]))

@@ -138,7 +138,7 @@ def test_a_calendar_file_adds_its_year(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"version": "1", "off": ["soon"], "working": []}'])
-def test_a_file_that_is_no_calendar_stops_the_start_with_one_sentence(
+def test_a_file_that_is_not_a_calendar_stops_the_start_with_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
 ) -> None:
     """Wrong due dates would be noticed by customers only."""

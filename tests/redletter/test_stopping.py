@@ -83,7 +83,7 @@ def test_a_role_that_ends_unasked_says_so_in_one_line_and_exits_with_1(work: str
     assert done.stderr.splitlines()[-1] == line
 
 
-def test_a_fault_of_the_surroundings_is_told_without_a_stack() -> None:
+def test_a_fault_of_the_environment_is_reported_without_a_stack() -> None:
     done = subprocess.run(program(FAILING), env=os.environ, capture_output=True, text=True, timeout=30, check=False)
     assert "Traceback" not in done.stderr
     assert "TimeoutError" in done.stderr

@@ -106,7 +106,7 @@ def test_a_decree_for_a_year_that_is_known_already_replaces_it() -> None:
         (b'{"version": "1", "off": [], "working": []}', "it names no day of a year"),
     ],
 )
-def test_what_is_no_decree_is_refused_with_what_is_wrong(text: bytes, said: str) -> None:
+def test_an_invalid_decree_is_refused_with_what_is_wrong(text: bytes, said: str) -> None:
     with pytest.raises(BadDecree, match=said):
         read_decree(text)
 

@@ -151,12 +151,12 @@ def test_what_comes_wrong_early_or_late_is_refused_and_changes_nothing(pattern: 
     assert set(Play(number(pattern), "form").ask().refused) == codes
 
 
-def test_failures_that_pass_are_counted_and_the_return_goes_on() -> None:
+def test_transient_failures_are_counted_and_the_return_continues() -> None:
     play = Play(number("45"), "form").ask()
     assert (play.status, play.names["ReversalAttemptFailed"]) == ("returned", 4)
 
 
-def test_a_lost_answer_is_fetched_by_the_repeat_and_tells_the_same_credit_note() -> None:
+def test_a_repeated_request_gets_the_lost_answer_with_the_same_credit_note() -> None:
     play = Play(number("42"), "form").ask()
     assert isinstance(play.scenario.state(play.number), Returned)
     assert max(play.books.asked.values()) == 2
@@ -187,14 +187,14 @@ def test_the_platform_never_issues_a_second_credit_note_on_a_form() -> None:
     assert told.command.credit_note_number == note.credit_note_number
 
 
-def test_a_form_that_was_made_for_one_invoice_is_no_other_ones() -> None:
+def test_a_form_that_was_made_for_one_invoice_cannot_serve_another() -> None:
     play = Play(USUAL, "form").ask()
     other = Play(OTHER, "form")
     other.books = play.books
     assert other.ask().refusals == ["RED_FONT_FORM_FOR_OTHER_INVOICE"]
 
 
-def test_the_help_tells_every_pattern() -> None:
+def test_the_help_lists_every_pattern() -> None:
     assert all(f"9999{code}  {sentence}" in help_text() for code, sentence in PATTERNS.items())
 
 

@@ -42,7 +42,7 @@ def test_every_message_stands_on_one_topic() -> None:
     assert on == Counter(type_of(name) for name in ALL)
 
 
-def test_every_topic_but_the_relays_own_is_told_with_who_writes_it() -> None:
+def test_every_topic_but_the_relays_own_is_described_with_who_writes_it() -> None:
     assert set(DOCUMENT["channels"]) == {topic.name for topic in TOPICS} - {"redletter.relay", "invoice.parked"}
     assert all("Written by:" in channel["description"] for channel in DOCUMENT["channels"].values())
 
@@ -54,7 +54,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_message_tells_its_headers_key_and_body(name: str) -> None:
+def test_a_message_describes_its_headers_key_and_body(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name.replace(".", "_")]
     required = set(message["headers"]["required"])
     assert {"ce_specversion", "ce_id", "ce_source", "ce_type"} <= required

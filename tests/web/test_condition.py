@@ -13,7 +13,7 @@ FAR = Condition(0, 0.0, (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_the_end_of_the_calendar_is_told_60_days_before() -> None:
+def test_the_end_of_the_calendar_is_reported_60_days_before() -> None:
     assert [one.code for one in reasons(FAR, KNOWN, MAINLAND_CHINA)] == []
     end = datetime.combine(MAINLAND_CHINA.known_until, datetime.min.time(), UTC)
     assert [one.code for one in reasons(FAR, end - timedelta(days=61), MAINLAND_CHINA)] == []
@@ -24,7 +24,7 @@ def test_the_end_of_the_calendar_is_told_60_days_before() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
-def test_entries_that_are_unpublished_for_long_are_told(seconds: float, codes: list[str]) -> None:
+def test_entries_that_stay_unpublished_for_long_are_reported(seconds: float, codes: list[str]) -> None:
     assert [one.code for one in reasons(Condition(7, seconds, (), ()), KNOWN, MAINLAND_CHINA)] == codes
 
 

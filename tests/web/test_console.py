@@ -50,7 +50,7 @@ def request(query: str = "", **headers: str) -> Request:
         ((2050, 3, 4, 9), (2050, 3, 8, 23), 2),  # no calendar is announced: Monday to Friday
     ],
 )
-def test_the_time_left_is_told_in_business_days(now: tuple[int, ...], due: tuple[int, ...], days: int) -> None:
+def test_the_time_left_is_shown_in_business_days(now: tuple[int, ...], due: tuple[int, ...], days: int) -> None:
     today, last = (datetime(*one, tzinfo=SHANGHAI) for one in (now, due))
     days_left: Any = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA).environments["en"].globals["days_left"]
     assert days_left(today, last) == days

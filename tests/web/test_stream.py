@@ -112,7 +112,7 @@ async def test_a_client_that_is_gone_before_the_first_event_leaves_its_place(hub
 
 
 @pytest.mark.parametrize("foreign", [b"{}x", b"\xff", b"[]", b"{}", b"1", b"[" * 100_000])
-async def test_a_record_that_is_no_status_document_is_passed_over(hub: Hub, foreign: bytes) -> None:
+async def test_a_record_that_is_not_a_status_document_is_skipped(hub: Hub, foreign: bytes) -> None:
     listener = listen(hub)
     record: Any = SimpleNamespace(partition=0, offset=0, value=foreign)
     hub._take(record)

@@ -56,7 +56,7 @@ async def returning(shared: Shared, number: str) -> str:
     return number
 
 
-async def test_status_and_history_are_told_to_people_and_to_programs(
+async def test_status_and_history_are_shown_to_people_and_to_programs(
     user: Asking, shared: Shared, returning: str
 ) -> None:
     code, told, _ = await user.run("status", returning)
@@ -82,7 +82,7 @@ async def test_status_and_history_are_told_to_people_and_to_programs(
     assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
 
 
-async def test_why_tells_what_led_to_what(user: Asking, returning: str) -> None:
+async def test_why_shows_what_led_to_what(user: Asking, returning: str) -> None:
     async with asyncio.timeout(30):
         while "OpenRedFontForm" not in (told := (await user.run("why", returning))[1]):
             pass

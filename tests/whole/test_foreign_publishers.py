@@ -139,7 +139,7 @@ async def test_why_finds_commands_in_any_partition_and_survives_what_lies_there(
     assert sorted(json.loads(line)["source"] for line in out.splitlines()) == ["", "urn:tests:librdkafka"]
 
 
-async def test_positions_are_shown_and_placed_anew(addresses: Addresses, user: Asking, tmp_path: Path) -> None:
+async def test_positions_are_shown_and_set(addresses: Addresses, user: Asking, tmp_path: Path) -> None:
     place = ("redletter.worker", Channel.BILLING.value, "3")
     async with system(addresses, tmp_path, "worker", "relay", "api"), connected(addresses.kafka) as client:
         await client.tell(register())

@@ -160,7 +160,7 @@ async def test_a_hundred_returns_are_waited_for_together(http: httpx.AsyncClient
     assert [outcome["reply"]["invoice_number"] for outcome in outcomes] == numbers
 
 
-async def test_nothing_is_published_of_what_is_no_list_of_returns(
+async def test_nothing_is_published_from_a_body_that_is_not_a_list_of_returns(
     http: httpx.AsyncClient, shared: Shared, number: str
 ) -> None:
     good = item(number, "unlisted")

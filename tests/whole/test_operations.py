@@ -69,7 +69,7 @@ async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(shared: Shar
     assert 'redletter_lag_messages{consumer="redletter.worker"} 0.0' in metrics
 
 
-async def test_who_is_behind_is_told_in_messages_and_seconds(shared: Shared, numbers: Iterator[str]) -> None:
+async def test_lag_is_reported_in_messages_and_seconds(shared: Shared, numbers: Iterator[str]) -> None:
     billing, http, roles = shared.billing, shared.http, shared.roles
     first, second = islice(numbers, 2)
     await billing.tell(register(first, charges=[first]))

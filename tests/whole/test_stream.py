@@ -120,7 +120,7 @@ async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(
 
 
 @together
-async def test_who_comes_back_with_an_id_that_says_nothing_is_told_to_look_anew(
+async def test_a_client_that_resumes_with_an_unusable_id_is_told_to_read_everything_again(
     http: httpx.AsyncClient, billing: Client, number: str
 ) -> None:
     async with listening(http) as before:

@@ -205,7 +205,7 @@ def test_a_read_model_that_cannot_fold_is_left_behind_and_costs_the_others_nothi
     assert counts(placed) == {"status": 3, "details": 0, "invoices": 3, "history": 3}
 
 
-def test_a_record_that_is_no_event_leaves_all_behind_before_it_in_its_partition_alone(
+def test_a_record_that_is_not_an_event_stops_all_models_before_it_in_its_partition_alone(
     tables: Addresses, together: JointProjection
 ) -> None:
     bad = on(BAD, message(invoice(1), 1), NO_EVENT, message(invoice(2), 1))
@@ -277,9 +277,7 @@ def test_a_table_that_is_switched_beneath_is_written_from_the_next_batch_on(
     assert counts(tables) == {"status": 9, "details": 1, "invoices": 9, "history": 9}
 
 
-def test_a_stop_that_was_recorded_is_cleared_once_the_read_model_goes_on(
-    tables: Addresses, together: JointProjection
-) -> None:
+def test_a_recorded_stop_is_cleared_once_the_read_model_resumes(tables: Addresses, together: JointProjection) -> None:
     with psycopg.connect(tables.database) as connection:
         connection.execute(
             "insert into projections.stopped (model, topic, partition, next, why) values"

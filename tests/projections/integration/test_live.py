@@ -138,7 +138,7 @@ async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
     assert await stopped(tables) == [([1], why.format(at=at))]
 
 
-async def test_an_error_of_ours_on_one_record_stops_its_partition_after_a_few_tries(
+async def test_an_internal_error_on_one_record_stops_its_partition_after_a_few_tries(
     tables: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = catalogue.details.fold
@@ -165,7 +165,7 @@ async def test_an_error_of_ours_on_one_record_stops_its_partition_after_a_few_tr
     assert len(why) < 600
 
 
-async def test_the_stop_is_told_anew_by_whoever_owns_the_partition_next_and_cleared_when_it_goes_on(
+async def test_the_next_owner_of_a_partition_reports_its_stop_again_and_clears_it_when_work_resumes(
     tables: Addresses, details: LiveProjection
 ) -> None:
     with pytest.raises(PartitionsStopped):
@@ -176,7 +176,7 @@ async def test_the_stop_is_told_anew_by_whoever_owns_the_partition_next_and_clea
     assert await stopped(tables) == []
 
 
-async def test_one_owner_that_goes_on_does_not_clear_what_another_says(
+async def test_an_owner_that_resumes_does_not_clear_what_another_reported(
     tables: Addresses, details: LiveProjection
 ) -> None:
     with pytest.raises(PartitionsStopped):
@@ -187,7 +187,7 @@ async def test_one_owner_that_goes_on_does_not_clear_what_another_says(
     assert len(await stopped(tables)) == 1
 
 
-async def test_a_model_that_fails_for_whatever_reason_is_told_as_stopped_and_goes_on_by_itself(
+async def test_a_model_that_fails_for_any_reason_is_reported_as_stopped_and_resumes_by_itself(
     tables: Addresses, details: LiveProjection
 ) -> None:
     good = poisoned(message(invoice(27), 1))
@@ -206,7 +206,7 @@ async def test_a_model_that_fails_for_whatever_reason_is_told_as_stopped_and_goe
     assert len(projected(tables)) == 40
 
 
-async def test_a_database_that_takes_no_writes_stops_no_partition_and_is_told_once_it_does(
+async def test_a_read_only_database_stops_no_partition_and_health_is_written_once_it_takes_writes(
     tables: Addresses, details: LiveProjection
 ) -> None:
     good = poisoned(message(invoice(27), 1))

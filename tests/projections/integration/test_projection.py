@@ -106,7 +106,7 @@ def test_events_read_again_from_the_beginning_change_no_row_and_publish_nothing(
     assert rows(tables, "select * from projections.status_outbox") == []
 
 
-def test_a_gap_stores_nothing_and_the_work_goes_on_once_it_is_filled(tables: Addresses, statuses: Projection) -> None:
+def test_a_gap_stores_nothing_and_work_resumes_once_it_is_filled(tables: Addresses, statuses: Projection) -> None:
     topic = records(messages(STORY))
     with pytest.raises(VersionGap):
         statuses.handle(batch([topic[0], topic[2]]))
@@ -204,7 +204,7 @@ def test_a_lost_connection_fails_the_batch_and_the_next_try_has_a_new_one(
     assert statuses.positions([PARTITION]) == {PARTITION: len(STORY)}
 
 
-def test_what_waits_for_changes_is_told_after_the_commit_and_only_then(tables: Addresses) -> None:
+def test_waiters_for_changes_are_notified_after_the_commit_and_only_then(tables: Addresses) -> None:
     seen: list[int] = []
     projection = status_projection(
         tables, committed=lambda: seen.append(len(rows(tables, "select * from projections.status_outbox")))

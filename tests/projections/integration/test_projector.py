@@ -175,7 +175,7 @@ async def test_events_become_a_row_a_published_document_and_an_answer(projecting
     assert last.number == facts.NUMBER
 
 
-async def test_a_projector_goes_on_where_the_one_before_stopped(addresses: Addresses) -> None:
+async def test_a_projector_resumes_where_the_one_before_stopped(addresses: Addresses) -> None:
     numbers = [number(count) for count in range(50)]
     first = [message for one in numbers for message in messages(story(one)[:3])]
     rest = [message for one in numbers for message in messages(story(one)[3:], first=4)]
@@ -427,7 +427,7 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
         await until(lambda: published(2))
 
 
-async def test_documents_that_cannot_be_published_are_told_until_they_can_be(
+async def test_documents_that_cannot_be_published_are_reported_until_they_can_be(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failures, "STOPPED_AFTER_SECONDS", 0.0)

@@ -185,13 +185,13 @@ def _add(tables: Addresses, stream: Sequence[AnyInvoiceEvent], offset: int) -> N
         (f"/red-font-forms/{facts.FORM}", {"account": "x"}),
     ],
 )
-async def test_a_bad_parameter_is_told_by_name(client: httpx.AsyncClient, path: str, asked: dict[str, str]) -> None:
+async def test_a_bad_parameter_is_reported_by_name(client: httpx.AsyncClient, path: str, asked: dict[str, str]) -> None:
     answer = await client.get(path, params=asked)
     assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED_QUERY")
     assert [fault["field"] for fault in answer.json()["faults"]] == list(asked)
 
 
-async def test_history_tells_every_event_as_it_was_published(tables: Addresses, client: httpx.AsyncClient) -> None:
+async def test_history_shows_every_event_as_it_was_published(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY)
     events = (await get(client, f"/invoices/{facts.NUMBER}/history"))["events"]
     assert [event["version"] for event in events] == [1, 2, 3, 4, 5, 6]
@@ -345,13 +345,13 @@ async def test_a_return_says_what_failed_last_and_when_it_is_tried_again(
     assert datetime.fromisoformat(item["due_latest"]) == DUE
 
 
-async def test_a_form_tells_the_invoice_that_it_serves(tables: Addresses, client: httpx.AsyncClient) -> None:
+async def test_a_form_names_the_invoice_that_it_serves(tables: Addresses, client: httpx.AsyncClient) -> None:
     project(tables, STORY[:3])
     path = f"/red-font-forms/{facts.FORM}"
     assert await get(client, path) == {"number": facts.FORM, "invoice_number": facts.NUMBER, "active": True}
 
 
-async def test_a_confirmed_form_is_told_as_the_tax_side_did_and_stays_active(
+async def test_a_confirmed_form_is_shown_as_the_tax_side_reported_it_and_stays_active(
     tables: Addresses, client: httpx.AsyncClient
 ) -> None:
     project(tables, STORY)
@@ -369,7 +369,7 @@ async def test_a_form_of_a_refused_return_is_not_active_until_another_invoice_cl
     assert (form["state"], form["active"], form["invoice_number"]) == ("07", False, facts.NUMBER)
 
 
-async def test_of_two_invoices_that_named_a_form_the_one_that_has_it_is_told(
+async def test_of_two_invoices_that_named_a_form_the_one_that_has_it_is_shown(
     tables: Addresses, client: httpx.AsyncClient
 ) -> None:
     other = LIST[0]

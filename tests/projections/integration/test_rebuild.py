@@ -116,7 +116,7 @@ async def test_a_rebuilt_model_is_the_same_row_for_row_and_leaves_nothing(addres
             assert (await verify(addresses, MODELS[model], quietly())).same is True, model
 
 
-async def test_rows_that_are_wrong_are_told_and_put_right(addresses: Addresses) -> None:
+async def test_wrong_rows_are_reported_and_corrected(addresses: Addresses) -> None:
     async with projected(addresses, 5):
         right = contents(addresses, "invoices")
         change(addresses, "update projections.invoices set status = 'issued' where invoice_number = %s", number(3))
@@ -161,7 +161,7 @@ async def test_queries_are_answered_and_events_projected_all_the_way_through(add
     assert len(answered) > 50
 
 
-async def test_an_interrupted_rebuild_goes_on_where_it_was(
+async def test_an_interrupted_rebuild_resumes_where_it_was(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filling, "MAX_FILL_RECORDS", 20)
@@ -198,7 +198,7 @@ main()
 """The command, with another number of messages from which it takes several processes."""
 
 
-async def test_a_rebuild_whose_process_was_killed_goes_on_where_it_was(addresses: Addresses) -> None:
+async def test_a_rebuild_whose_process_was_killed_resumes_where_it_was(addresses: Addresses) -> None:
     """Whether it took several processes for it or one."""
 
     def command(worth_it: int) -> "subprocess.Popen[bytes]":
@@ -236,7 +236,7 @@ async def test_a_rebuild_whose_process_was_killed_goes_on_where_it_was(addresses
             assert tables_left(addresses) == []
 
 
-async def test_a_rebuild_in_several_processes_tells_how_far_it_is(
+async def test_a_rebuild_in_several_processes_reports_its_progress(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shares, "MIN_RECORDS_FOR_PROCESSES", 0)
@@ -347,7 +347,7 @@ async def test_tables_that_a_killed_rebuild_has_left_are_named_and_dropped_by_th
     assert tables_left(addresses) == []
 
 
-async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_go_on(
+async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_resume(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuilding, "_FROZEN_AFTER", "500ms")
@@ -364,7 +364,7 @@ async def _stopped(addresses: Addresses) -> bool:
     return bool(rows(addresses, "select 1 from projections.stopped where model = 'forms'"))
 
 
-async def test_documents_that_a_rebuild_changes_are_published_anew(addresses: Addresses) -> None:
+async def test_documents_that_a_rebuild_changes_are_published_again(addresses: Addresses) -> None:
     def outbox() -> Sequence[Any]:
         return rows(addresses, "select invoice_number, version from projections.status_outbox")
 

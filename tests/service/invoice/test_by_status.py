@@ -195,7 +195,7 @@ def test_an_unknown_invoice_is_not_found(scenario: Scenario, command: AnyCommand
 @pytest.mark.parametrize(
     "ask", [ask_return(account_id="x"), reissue(account_id="x"), cancel(account="x"), amend(account="x")]
 )
-def test_another_accounts_invoice_is_not_told_apart_from_an_unknown_one(
+def test_another_accounts_invoice_is_indistinguishable_from_an_unknown_one(
     scenario: Scenario, column: str, ask: AnyCommand
 ) -> None:
     given, _ = COLUMNS[column]
@@ -227,7 +227,7 @@ def test_the_return_before_the_latest_is_not_in_progress(scenario: Scenario, tel
     scenario.given(*REFUSED, ask_return()).when(tell(RETURN)).then_refused(NONE)
 
 
-def test_a_posting_that_changes_meanwhile_does_not_change_the_return(scenario: Scenario) -> None:
+def test_a_posting_that_changes_during_a_return_does_not_change_the_return(scenario: Scenario) -> None:
     scenario.given(*CONFIRMED, observe("not_recorded"))
     state: Invoice | None = scenario.state()
     assert isinstance(state, FormConfirmed)

@@ -140,7 +140,7 @@ def test_in_one_batch_a_hold_is_made_and_taken_over(scenario: Scenario) -> None:
     assert net == [ClaimChange(C1, FREED, OTHER), ClaimChange(Claim("document", OTHER_NUMBER), None, OTHER)]
 
 
-def test_what_comes_back_in_one_batch_is_no_change(scenario: Scenario) -> None:
+def test_a_value_that_returns_within_one_batch_is_not_a_change(scenario: Scenario) -> None:
     scenario.given(*REVERSED)
     codes, net = batch(scenario, reissue("c1"), refuse_reissue("batch-0"))
     assert (codes, net) == ([None, None], [])

@@ -170,7 +170,7 @@ def accepted(scenario: Scenario) -> tuple[AnyInvoiceEvent, ...]:
     return scenario.decision
 
 
-def test_the_first_thing_that_does_not_fit_is_told(scenario: Scenario) -> None:
+def test_the_first_thing_that_does_not_fit_is_reported(scenario: Scenario) -> None:
     wrong: dict[str, Any] = {
         "about": OTHER_NUMBER,
         "kind": "general",
@@ -232,7 +232,7 @@ def test_on_the_simple_route_a_confirmed_form_is_claimed_until_the_return_is_ref
 
 
 @ROUTES
-def test_the_confirmed_form_told_again_appends_nothing_whatever_it_says(scenario: Scenario, given: Any) -> None:
+def test_the_confirmed_form_reported_again_appends_nothing_whatever_it_says(scenario: Scenario, given: Any) -> None:
     scenario.given(*given, confirm())
     scenario.when(confirm(state="09", about=OTHER_NUMBER)).then_nothing()
     scenario.given(credit()).when(confirm(state="09")).then_nothing()

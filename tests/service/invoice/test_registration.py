@@ -46,7 +46,7 @@ def test_a_registered_number_is_refused_to_another_account_in_the_same_words(sce
     scenario.then_refused("INVOICE_ALREADY_REGISTERED", invoice_number=NUMBER)
 
 
-def test_a_credit_notes_number_is_no_invoices(scenario: Scenario) -> None:
+def test_the_number_of_a_credit_note_is_not_an_invoice_number(scenario: Scenario) -> None:
     scenario.given(*REVERSED).when(register(CREDIT_NOTE, charges=("c2",)))
     scenario.then_refused("INVOICE_ALREADY_REGISTERED", invoice_number=CREDIT_NOTE)
 
@@ -140,7 +140,7 @@ def test_a_released_charge_goes_back_to_the_account_it_was_released_from(scenari
     scenario.when(register(OTHER_NUMBER)).then(InvoiceIssued)
 
 
-def test_a_charge_that_is_taken_is_told_before_one_of_another_account(scenario: Scenario) -> None:
+def test_a_charge_that_is_taken_is_reported_before_one_of_another_account(scenario: Scenario) -> None:
     scenario.given(*REVERSED, register(OTHER_NUMBER, charges=("c2",)))
     scenario.when(register("26000000000000000003", charges=("c1", "c2"), account_id="another"))
     scenario.then_refused("CHARGE_ALREADY_INVOICED", charge_id="c2", invoice_number=OTHER_NUMBER)
@@ -175,7 +175,7 @@ def test_a_replacement_has_exactly_the_held_charges(scenario: Scenario, charges:
     scenario.then_refused("REISSUE_CHARGES_MISMATCH", reissue_id=REISSUE, held_charge_ids=["c1"])
 
 
-def test_what_is_wrong_with_a_new_invoice_is_told_in_order(scenario: Scenario) -> None:
+def test_faults_of_a_new_invoice_are_reported_in_order(scenario: Scenario) -> None:
     scenario.given(register())
     wrong = register(
         OTHER_NUMBER,

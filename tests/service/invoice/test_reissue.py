@@ -73,7 +73,7 @@ def test_a_reissue_may_name_another_kind_and_buyer(scenario: Scenario) -> None:
     )
 
 
-def test_what_is_wrong_with_a_selection_is_told_in_order(scenario: Scenario) -> None:
+def test_faults_of_a_selection_are_reported_in_order(scenario: Scenario) -> None:
     scenario.given(*HELD).when(reissue()).then_refused("NO_CHARGES_SELECTED")
     scenario.when(reissue("c2", "c9")).then_refused("CHARGE_NOT_ON_ORIGINAL", charge_ids=["c9"])
     scenario.when(reissue("c1", "c2")).then_refused("CHARGE_ALREADY_REINVOICED", charge_ids=["c2"])
@@ -100,7 +100,7 @@ def test_a_reissue_asked_for_twice_is_refused_the_second_time(scenario: Scenario
     scenario.when(reissue("c1")).then(ReissueRequested)
 
 
-def test_a_released_charge_that_billing_invoiced_anew_is_reinvoiced(scenario: Scenario) -> None:
+def test_a_released_charge_that_billing_invoiced_again_is_reinvoiced(scenario: Scenario) -> None:
     plain = REPLACEMENT.model_copy(update={"replaces": None})
     scenario.given(*REVERSED, plain).when(reissue("c2"))
     scenario.then_refused("CHARGE_ALREADY_REINVOICED", charge_ids=["c2"])
@@ -151,7 +151,7 @@ def test_also_when_the_original_has_not_heard_of_the_replacement_yet(scenario: S
     scenario.when(link(REISSUE)).then(ReplacementIssued)
 
 
-def test_the_chain_of_replacements_goes_on(scenario: Scenario) -> None:
+def test_a_replacement_can_be_replaced_in_turn(scenario: Scenario) -> None:
     returned_replacement(scenario, linked=True)
     again = scenario.given(reissue("c2", number=OTHER_NUMBER)).decision
     assert isinstance(again, tuple)

@@ -113,7 +113,7 @@ def test_the_caller_saw_the_posting_on_record(scenario: Scenario, kind: str, see
     scenario.then_refused("POSTING_STATUS_MISMATCH", expected="recorded", posting_status=seen)
 
 
-def test_the_posting_that_the_caller_saw_is_no_fault_when_it_is_right(scenario: Scenario) -> None:
+def test_the_posting_that_the_caller_saw_is_accepted_when_it_is_right(scenario: Scenario) -> None:
     scenario.given(*RECORDED).when(ask_return(posting_status="recorded")).then(ReturnRequested)
 
 
@@ -123,7 +123,7 @@ def test_what_the_caller_saw_is_not_checked_on_an_unobserved_general_invoice(sce
 
 
 @pytest.mark.parametrize("absent", [None, ""])
-def test_all_field_faults_are_told_together_in_order_and_empty_is_absent(
+def test_all_field_faults_are_reported_together_in_order_and_empty_is_absent(
     scenario: Scenario, absent: str | None
 ) -> None:
     scenario.given(*RECORDED).when(ask_return(red_font_form_number=absent, reason=None, remarks=absent))

@@ -104,7 +104,7 @@ def test_the_first_and_the_last_plausible_day_of_a_credit_note_pass(scenario: Sc
     scenario.given(*CONFIRMED).when(credit(issued_on=issued_on, **IN_FULL)).then(CreditNoteIssued)
 
 
-def test_what_is_wrong_with_a_credit_note_is_told_in_order(scenario: Scenario) -> None:
+def test_faults_of_a_credit_note_are_reported_in_order(scenario: Scenario) -> None:
     scenario.given(*OPEN).when(credit()).then_refused("CREDIT_NOTE_BEFORE_CONFIRMATION")
     scenario.given(confirm(**IN_FULL)).when(credit(form_number=OTHER_FORM, credit_note_number=NUMBER))
     scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
@@ -221,7 +221,7 @@ def test_due_dates_are_revised_when_the_days_are_decreed_otherwise(scenario: Sce
     scenario.when(overdue(RETURN)).then(ReturnOverdue, due_latest=REVISED)
 
 
-def test_the_dates_on_record_are_no_revision(scenario: Scenario) -> None:
+def test_the_dates_on_record_are_not_a_revision(scenario: Scenario) -> None:
     scenario.given(*OPEN)
     scenario.when(revise(RETURN, due_earliest="2026-02-14T00:00:00+08:00", due_latest=DUE)).then_nothing()
     scenario.when(revise(RETURN, due_latest=DUE)).then(ReturnDeadlineRevised, due_latest=DUE)

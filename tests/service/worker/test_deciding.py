@@ -76,7 +76,7 @@ def test_a_refusal_appends_no_event() -> None:
     assert "invoice_version" not in replies(on)[0]
 
 
-def test_the_version_is_told_only_to_the_account_the_invoice_belongs_to() -> None:
+def test_the_version_is_given_only_to_the_account_the_invoice_belongs_to() -> None:
     on = decided(
         command("RegisterInvoice", REGISTER, "1"),
         command("RegisterInvoice", REGISTER, "2"),
@@ -190,7 +190,7 @@ def test_a_record_of_exactly_the_size_that_is_kept_is_kept() -> None:
     assert (buried.reason, len(buried.value or b"")) == ("MALFORMED_COMMAND", room)
 
 
-def test_the_reply_names_three_faults_and_tells_a_hundred() -> None:
+def test_the_reply_names_three_faults_and_lists_a_hundred() -> None:
     on = decided(binary("CancelReturn", CANCEL | {f"field-{number}": 1 for number in range(150)}))
     (reply,) = replies(on)
     assert reply["message"].count("field-") == 3
@@ -206,7 +206,7 @@ def test_an_error_has_at_most_four_kibibytes() -> None:
     assert 4000 < len(buried.error.encode()) <= 4096
 
 
-def test_a_fault_of_ours_is_told_in_bounds_too() -> None:
+def test_an_internal_error_is_reported_in_bounded_size_too() -> None:
     buried, _ = bury(as_read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000)).entries
     assert isinstance(buried, DeadLetterEntry)
     assert len(buried.error) <= 4096
@@ -218,7 +218,9 @@ def test_an_unreadable_record_without_an_id_gets_no_reply() -> None:
     assert codes(on) == []
 
 
-def test_a_fault_of_ours_is_buried_and_answered_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_fails_internally_is_buried_and_answered_and_the_others_continue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     decide = deciding.decide
 
     def failing(state: Any, claims: Any, command: Any, moment: Any) -> Any:

@@ -50,7 +50,7 @@ async def reset(addresses: Addresses, partition: int, next_: int) -> None:
     await asyncio.to_thread(commands.carry_out, addresses, planned)
 
 
-async def test_a_topic_made_anew_is_not_read_before_it_is_placed_on_purpose(
+async def test_a_recreated_topic_is_not_read_before_its_position_is_set_on_purpose(
     addresses: Addresses, kafka: AIOKafkaAdminClient
 ) -> None:
     work = Writing(addresses.database)
@@ -74,7 +74,7 @@ async def test_a_topic_made_anew_is_not_read_before_it_is_placed_on_purpose(
     assert row(addresses, 0) == (200, None, 0)
 
 
-async def test_a_topic_made_anew_under_a_running_reader_is_noticed(
+async def test_a_topic_recreated_under_a_running_reader_is_noticed(
     addresses: Addresses, kafka: AIOKafkaAdminClient
 ) -> None:
     work = Writing(addresses.database)
@@ -111,7 +111,7 @@ async def test_what_is_deleted_under_a_running_reader_is_counted(
     assert work.seen()[10:] in (VALUES[:10], VALUES[5:10])
 
 
-async def test_a_partition_placed_anew_is_read_from_there_without_a_restart(addresses: Addresses) -> None:
+async def test_a_partition_whose_position_was_set_is_read_from_there_without_a_restart(addresses: Addresses) -> None:
     work = Writing(addresses.database)
     await publish(addresses, VALUES[:10], 0)
     async with consuming(addresses, work):

@@ -31,7 +31,7 @@ from transport.topics import TopicMismatch
 NAMES = [topic.name for topic in TOPICS]
 
 
-async def test_every_topic_has_the_partition_count_it_was_told(addresses: Addresses) -> None:
+async def test_every_topic_gets_the_configured_number_of_partitions(addresses: Addresses) -> None:
     assert set((await topics.partition_counts(addresses.kafka, NAMES)).values()) == {8}
 
 

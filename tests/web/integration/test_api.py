@@ -146,7 +146,7 @@ async def test_an_account_sees_its_own_invoice_and_no_other(client: httpx.AsyncC
         ("min_verison", "3"),
     ],
 )
-async def test_a_bad_query_parameter_is_told_by_name(
+async def test_a_bad_query_parameter_is_reported_by_name(
     client: httpx.AsyncClient, path: str, field: str, value: str
 ) -> None:
     answer = await client.get(path.format(facts.NUMBER), params={field: value})
@@ -161,7 +161,7 @@ async def test_a_version_that_is_reached_answers_at_once(client: httpx.AsyncClie
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_version_not_yet_reached_is_a_conflict_that_tells_the_one_reached(
+async def test_a_version_not_yet_reached_is_a_conflict_that_names_the_one_reached(
     client: httpx.AsyncClient, path: str
 ) -> None:
     answer = await client.get(path.format(facts.NUMBER), params={"min_version": len(STORY) + 1})

@@ -49,7 +49,7 @@ async def client(troubled: Addresses) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_readiness_tells_what_does_not_go_on(client: httpx.AsyncClient) -> None:
+async def test_readiness_names_what_has_stopped(client: httpx.AsyncClient) -> None:
     told: dict[str, str] = {}
     async with asyncio.timeout(30):
         while "ROLE_MISSING" not in told:  # a broker that was never asked for groups takes a while to know of them
@@ -62,7 +62,7 @@ async def test_readiness_tells_what_does_not_go_on(client: httpx.AsyncClient) ->
     assert "ROLE_MISSING" in told
 
 
-async def test_metrics_and_the_board_tell_it_too(client: httpx.AsyncClient) -> None:
+async def test_metrics_and_the_board_show_it_too(client: httpx.AsyncClient) -> None:
     metrics = (await client.get("/metrics")).text
     for line in (
         "redletter_unpublished_entries 33.0",

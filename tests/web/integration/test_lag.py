@@ -35,14 +35,14 @@ def standing(
     return stand
 
 
-async def test_what_is_done_during_the_look_is_no_lag(addresses: Addresses) -> None:
+async def test_records_processed_while_lag_is_measured_are_not_lag(addresses: Addresses) -> None:
     await publish(addresses, 3)
     assert [one.messages for one in await lag.lags(addresses.kafka, standing(0, 2))] == [1]
     (level,) = await lag.lags(addresses.kafka, standing(0, 3))
     assert (level.messages, level.seconds) == (0, 0)
 
 
-async def test_what_comes_during_the_look_is_no_lag(addresses: Addresses) -> None:
+async def test_records_that_arrive_while_lag_is_measured_are_not_lag(addresses: Addresses) -> None:
     await publish(addresses, 1)
     (level,) = await lag.lags(addresses.kafka, standing(0, 1, meanwhile=lambda: publish(addresses, 5)))
     assert (level.messages, level.seconds) == (0, 0)

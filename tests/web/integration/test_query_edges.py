@@ -67,7 +67,7 @@ async def test_an_empty_parameter_counts_as_absent(client: httpx.AsyncClient, pa
         ("/stream?account_id=a&account_id=b", "account_id"),
     ],
 )
-async def test_a_repeated_parameter_is_told_by_name(client: httpx.AsyncClient, path: str, field: str) -> None:
+async def test_a_repeated_parameter_is_reported_by_name(client: httpx.AsyncClient, path: str, field: str) -> None:
     answer = await client.get(path)
     assert problem(answer) == (422, "MALFORMED_QUERY")
     assert [fault["field"] for fault in answer.json()["faults"]] == [field]
@@ -122,7 +122,7 @@ async def test_a_nul_in_a_query_is_the_callers_fault(client: httpx.AsyncClient, 
         (f"/details/{facts.NUMBER}?min_version={NUL}", 422),
     ],
 )
-async def test_a_nul_in_the_address_of_a_page_is_no_fault_of_ours(
+async def test_a_nul_in_the_address_of_a_page_is_not_a_server_error(
     client: httpx.AsyncClient, path: str, status: int
 ) -> None:
     answer = await client.get(path, headers=PAGE)
@@ -169,7 +169,7 @@ async def test_the_cursor_of_a_page_leads_on(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "query", [{}, {"min_version": "1"}, {"min_version": "1", "wait": "0.1"}, {"min_version": "99"}]
 )
-async def test_another_accounts_invoice_is_told_exactly_as_an_unknown_one(
+async def test_another_accounts_invoice_gets_exactly_the_answer_of_an_unknown_one(
     client: httpx.AsyncClient, path: str, query: dict[str, str]
 ) -> None:
     asked = query | {"account_id": OTHER}

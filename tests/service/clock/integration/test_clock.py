@@ -183,7 +183,7 @@ async def test_a_replacement_is_linked_to_its_original(addresses: Addresses) -> 
     assert (link.name, link.id, link.key) == ("LinkReplacement", "reissue-1", "26000000000000000009")
 
 
-async def test_a_clock_that_was_stopped_goes_on_where_it_was(addresses: Addresses) -> None:
+async def test_a_clock_that_was_stopped_resumes_where_it_was(addresses: Addresses) -> None:
     await happened(addresses, issued(), requested())
     async with ticking(addresses):
         await until(addresses, lambda found: len(found) == 1)

@@ -211,7 +211,7 @@ async def test_a_log_without_the_entries_that_it_counts_is_not_taken_for_one_tha
             )
 
 
-async def test_the_relay_goes_on_when_its_session_with_the_store_was_cut(addresses: Addresses, store: Store) -> None:
+async def test_the_relay_resumes_after_its_session_with_the_store_was_cut(addresses: Addresses, store: Store) -> None:
     cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'redletter relay'"
     async with relaying(addresses):
         save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])

@@ -308,7 +308,7 @@ def test_statements_that_the_server_has_forgotten_are_prepared_again(store: Stor
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 11}
 
 
-def test_a_server_that_forgets_statements_again_and_again_is_no_conflict(
+def test_a_server_that_forgets_statements_again_and_again_is_not_a_conflict(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries: list[object] = []
