@@ -45,7 +45,7 @@ async def _returns() -> None:
         registered = [register(number, kind="general", charges=[f"charge-{number}"]) for number in numbers]
         for commands, event in ((registered, "InvoiceIssued"), (map(ask_simply, numbers), "ReturnRequested")):
             ids = [await client.publish(command) for command in commands]
-            answers = [(await client.told(one)).answer for one in ids]
+            answers = [(await client.answered(one)).answer for one in ids]
             assert answers == [event] * INVOICES, answers
         done = {*numbers}
         await client.until(

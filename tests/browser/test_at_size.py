@@ -28,7 +28,7 @@ COPIES = 1000
 VISIBLE_WITHIN = 1.0
 """Seconds from the navigation until the list can be seen."""
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-"""Milliseconds; told some time after it, so waited for."""
+"""Milliseconds; reported some time after the paint, so the test waits for it."""
 
 
 @together

@@ -42,8 +42,8 @@ async def test_the_pictures_show_the_list_the_dialog_the_details_and_a_phone(
         await site.invoice(posting, number=number)
     for number in (EXPIRED, FAILING):
         await site.invoice("recorded", number=number)
-        await site.tell(ask_return(number, red_font_form_number=next(site.forms)))
-    await site.tell(ask_simply(unrecorded))
+        await site.submit(ask_return(number, red_font_form_number=next(site.forms)))
+    await site.submit(ask_simply(unrecorded))
     await page.set_viewport_size({"width": 1200, "height": 700})
     await page.goto("/?q=2611900000")
     await expect(row(page, EXPIRED)).to_contain_text("Return refused")

@@ -16,10 +16,10 @@ SHIFTS = """
         .observe({ type: "layout-shift" });
 """
 SHIFTED = """
-    () => new Promise((told) =>
-        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => told(window.shifts)))))
+    () => new Promise((resolve) =>
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve(window.shifts)))))
 """
-"""Asked after the next frames: what has shifted is told once it has been drawn."""
+"""Asked after the next frames: shifts are reported once they have been drawn."""
 
 
 async def test_the_list_is_searched_while_one_types_and_the_address_says_so(site: Site, page: Page) -> None:
@@ -157,7 +157,7 @@ async def test_nothing_moves_when_a_status_changes(site: Site, page: Page) -> No
     await page.goto("/")
     await page.wait_for_load_state("networkidle")
     await page.evaluate(SHIFTS)
-    await site.tell(ask_simply(number))
+    await site.submit(ask_simply(number))
     await expect(row(page, number)).to_contain_text("Returned")
     assert await page.evaluate(SHIFTED) == 0
 
@@ -165,7 +165,7 @@ async def test_nothing_moves_when_a_status_changes(site: Site, page: Page) -> No
     await page.evaluate(SHIFTS)
     charges = await page.get_by_role("heading", name="Charges").bounding_box()
     timeline = await page.get_by_role("heading", name="History").bounding_box()
-    await site.tell(ask_simply(above))
+    await site.submit(ask_simply(above))
     await expect(page.locator(".heading")).to_contain_text("Returned")
     assert await page.evaluate(SHIFTED) < 0.001, "only the links beside the badge make room for it"
     assert await page.get_by_role("heading", name="Charges").bounding_box() == charges
@@ -177,7 +177,7 @@ async def test_axe_finds_nothing_on_any_page(site: Site, context: BrowserContext
     page = await context.new_page()
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     returned, recorded = await site.invoice(), await site.invoice("recorded")
-    await site.tell(ask_simply(returned))
+    await site.submit(ask_simply(returned))
     await page.goto(f"/details/{returned}")
     await expect(page.locator(".heading")).to_contain_text("Returned")
     for path in ("/", "/?q=99999999", f"/details/{returned}", "/issue", "/board", f"/reissue/{returned}"):
@@ -228,7 +228,7 @@ async def test_the_details_print_without_what_only_screens_need(site: Site, page
 
 async def test_the_operations_view_shows_pictures_and_their_figures(site: Site, page: Page) -> None:
     number = await site.invoice(number="26110000000199999945")  # every request fails twice before it is answered
-    await site.tell(ask_simply(number))
+    await site.submit(ask_simply(number))
     await page.goto("/board")
     await expect(page.get_by_role("row", name=number)).to_contain_text("TAX_PLATFORM_BUSY", timeout=30_000)
     pictures = page.get_by_role("img")

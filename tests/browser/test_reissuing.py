@@ -12,7 +12,7 @@ async def returned(site: Site, page: Page) -> str:
     """Have an invoice returned, and see it so."""
     number = await site.invoice()
     await page.goto(f"/?q={number}")
-    await site.tell(ask_simply(number))
+    await site.submit(ask_simply(number))
     await expect(row(page, number)).to_contain_text("Returned")
     return number
 
@@ -38,7 +38,7 @@ async def test_a_new_invoice_is_requested_and_its_number_appears_by_itself(site:
         register(new, kind="general", charges=[charge(f"{number}-ecs")], replaces=replaces(number, reissue_id)),
         LinkReplacement(invoice_number=number, reissue_id=reissue_id, replacement_number=new),
     ):
-        await site.tell(command)
+        await site.submit(command)
     await expect(page.get_by_role("listitem").filter(has_text="Another Company")).to_contain_text(new)
     await page.locator(".timeline").get_by_role("link", name=new).click()
     await expect(page.locator("main")).to_contain_text("Replaces")

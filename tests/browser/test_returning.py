@@ -55,7 +55,7 @@ async def test_every_field_says_what_is_wrong_with_it_and_keeps_what_was_entered
     number = await site.invoice("recorded")
     used = next(site.forms)
     other = await site.invoice("recorded")
-    await site.tell(ask_return(other, red_font_form_number=used))
+    await site.submit(ask_return(other, red_font_form_number=used))
     dialog = await dialog_of(page, number, "Return")
 
     await submit(dialog)

@@ -14,9 +14,9 @@ def test_a_hundred_faults_are_listed_and_the_rest_are_counted() -> None:
     faults = Faults()
     for number in range(250):
         faults.add(str(number), "is wrong")
-    told = list(faults)
-    assert [fault.field for fault in told[:100]] == [str(number) for number in range(100)]
-    assert told[100:] == [Fault("", "and 150 more")]
+    listed = list(faults)
+    assert [fault.field for fault in listed[:100]] == [str(number) for number in range(100)]
+    assert listed[100:] == [Fault("", "and 150 more")]
 
 
 def test_faults_of_two_parts_are_counted_together() -> None:

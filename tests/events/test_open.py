@@ -117,6 +117,6 @@ def test_no_null_is_published(name: str, which: str) -> None:
 
 def test_no_null_is_published_in_details_either() -> None:
     refused = MESSAGES["ReturnRefused.v1"]["least"]
-    told = {"details": {"a": None, "b": [{"c": None, "d": 1}, None], "e": {"f": None}}}
-    again = type(refused).model_validate(dict(refused) | told)
+    unknown = {"details": {"a": None, "b": [{"c": None, "d": 1}, None], "e": {"f": None}}}
+    again = type(refused).model_validate(dict(refused) | unknown)
     assert json.loads(json_of(again))["details"] == {"b": [{"d": 1}], "e": {}}

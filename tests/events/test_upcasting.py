@@ -1,6 +1,6 @@
 """A worked example of a new version: meter readings, which exist in this file only.
 
-Version 1 told kilowatt hours and no unit, version 2 a unit, and version 3 splits the reader's name.
+Version 1 gave kilowatt hours and no unit, version 2 a unit, and version 3 splits the reader's name.
 """
 
 import json
@@ -69,8 +69,8 @@ def test_an_event_of_a_newer_release_is_reported_as_one() -> None:
     ],
 )
 def test_bytes_of_every_version_read_as_todays_event(name: str, stored: bytes, amount: str, unit: str) -> None:
-    told = json.loads(READINGS.read(name, stored).model_dump_json())
-    assert told | {"read_at": ""} == {
+    upcast = json.loads(READINGS.read(name, stored).model_dump_json())
+    assert upcast | {"read_at": ""} == {
         "meter": "m-1",
         "read_at": "",
         "amount": amount,

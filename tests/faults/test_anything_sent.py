@@ -73,7 +73,7 @@ def publish(bootstrap: str, records: Iterable[Hurt]) -> list[Place]:
 
 @asynccontextmanager
 async def measured(roles: Roles) -> AsyncGenerator[dict[str, int]]:
-    """Watch the resident memory of every role, and tell the most that each had, in bytes."""
+    """Watch the resident memory of every role, and report each one's maximum in bytes."""
     most: Counter[str] = Counter()
 
     async def watch() -> None:
@@ -96,9 +96,9 @@ async def ends(bootstrap: str) -> tuple[Counter[str], Counter[str]]:
     return replies, dead
 
 
-def _buried(told: Mapping[str, bytes | None]) -> str:
-    assert told["dl_reason"] in {b"MALFORMED_COMMAND", b"TOO_LARGE"}
-    topic, partition, offset = ((told[name] or b"").decode() for name in ("dl_topic", "dl_partition", "dl_offset"))
+def _buried(headers: Mapping[str, bytes | None]) -> str:
+    assert headers["dl_reason"] in {b"MALFORMED_COMMAND", b"TOO_LARGE"}
+    topic, partition, offset = ((headers[name] or b"").decode() for name in ("dl_topic", "dl_partition", "dl_offset"))
     return reply_id(topic, int(partition), int(offset))
 
 

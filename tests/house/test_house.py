@@ -85,7 +85,7 @@ def test_the_compose_file_is_read_by_the_program_it_is_for(tmp_path: Path) -> No
     (tmp_path / "env").touch()
     environment = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
     for given, code, said in (({"POSTGRES_PASSWORD": "x"}, 0, ""), ({}, 1, "copy .env.example to .env")):
-        told = subprocess.run(
+        finished = subprocess.run(
             [found, "--env-file", str(tmp_path / "env"), "config", "--quiet"],
             cwd=ROOT,
             env=environment | given,
@@ -93,7 +93,7 @@ def test_the_compose_file_is_read_by_the_program_it_is_for(tmp_path: Path) -> No
             text=True,
             check=False,
         )
-        assert (told.returncode, said in told.stderr) == (code, True), told.stderr
+        assert (finished.returncode, said in finished.stderr) == (code, True), finished.stderr
 
 
 def test_the_compose_file_the_tests_and_the_documentation_name_the_same_images() -> None:

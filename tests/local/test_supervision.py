@@ -104,7 +104,7 @@ def test_a_log_cannot_steer_the_terminal_it_is_shown_on(tmp_path: Path, capsys: 
 
 
 def test_a_folder_serves_one_at_a_time(tmp_path: Path) -> None:
-    """The second is told so; when the first has ended it may have it."""
+    """The second is refused; when the first has ended it may have it."""
     with (
         data_folder.lock_folder(tmp_path),
         pytest.raises(data_folder.AlreadyRunning, match="another `redletter up` runs"),
@@ -141,7 +141,7 @@ with lock_tree(folder) as held, ProcessTree(folder, groups, os.environ, held).ru
 def test_nothing_outlives_the_process_that_holds_the_tree(tmp_path: Path) -> None:
     """Killed with SIGKILL, it takes supervisord and all programs with it; the next one starts at once."""
     with _holder(tmp_path) as holder:
-        pids = _told(holder)
+        pids = _pids(holder)
         assert alive(pids) == list(pids)
         holder.kill()
         assert wait_until(lambda: not alive(pids), seconds=10)
@@ -153,9 +153,9 @@ def test_nothing_outlives_the_process_that_holds_the_tree(tmp_path: Path) -> Non
 def test_no_program_outlives_supervisord(tmp_path: Path) -> None:
     """Each is tied to it by the kernel."""
     if sys.platform != "linux":
-        pytest.skip("only Linux tells a process of its parent's death")
+        pytest.skip("only Linux signals a process when its parent dies")
     with _holder(tmp_path) as holder:
-        worker, clock, supervisord = _told(holder)
+        worker, clock, supervisord = _pids(holder)
         os.kill(supervisord, signal.SIGKILL)
         assert wait_until(lambda: not alive([worker, clock]), seconds=10)
         holder.kill()
@@ -167,6 +167,6 @@ def _holder(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def _told(holder: subprocess.Popen[str]) -> Sequence[int]:
+def _pids(holder: subprocess.Popen[str]) -> Sequence[int]:
     assert holder.stdout
     return [int(word) for word in holder.stdout.readline().split()]

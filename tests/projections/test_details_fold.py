@@ -61,7 +61,7 @@ def test_a_simple_return_has_no_reason_remarks_or_form_of_its_own() -> None:
 
 
 def test_who_asked_is_shown_for_a_return_until_its_end_and_for_a_reissue() -> None:
-    told = sequel(
+    document = sequel(
         facts.issued(),
         facts.requested(requested_by="clerk-7"),
         facts.confirmed(),
@@ -70,8 +70,8 @@ def test_who_asked_is_shown_for_a_return_until_its_end_and_for_a_reissue() -> No
         facts.reissue_requested(requested_by="clerk-8"),
         facts.reissue_refused(),
     )
-    assert told["return"]["requested_by"] == "clerk-7"
-    assert [reissue["requested_by"] for reissue in told["reissues"]] == ["clerk-8"]
+    assert document["return"]["requested_by"] == "clerk-7"
+    assert [reissue["requested_by"] for reissue in document["reissues"]] == ["clerk-8"]
 
 
 def test_the_documents_of_invoice_and_credit_note_are_shown_as_they_came() -> None:

@@ -101,8 +101,8 @@ def test_each_return_is_followed_from_its_request_to_its_end(events: Sequence[An
         assert (one.ended_at is not None) == bool({ReturnRefused, InvoiceReturned} & set(kinds))
         assert (one.refusal is not None) == (ReturnRefused in kinds)
         assert (one.business_days_used is not None) == (InvoiceReturned in kinds)
-        telling = [kind for kind in kinds if kind is not ReturnOverdue]
-        assert (one.failure is not None) == (telling[-1] is ReversalAttemptFailed)
+        decisive = [kind for kind in kinds if kind is not ReturnOverdue]
+        assert (one.failure is not None) == (decisive[-1] is ReversalAttemptFailed)
 
 
 def test_a_return_is_due_when_its_revision_says() -> None:

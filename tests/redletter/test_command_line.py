@@ -24,10 +24,10 @@ def redletter(*arguments: str, said: str = "", **environment: str) -> subprocess
 
 def test_help_names_every_command_that_is_there() -> None:
     """And none that is not."""
-    told = redletter("--help").stdout
+    listing = redletter("--help").stdout
     for command in ("up", "demo", "send", "status", "migrate", "worker", "relay", "clock", "api", "tax-simulator"):
-        assert f"  {command} " in told
-    assert "dead-letters" not in told
+        assert f"  {command} " in listing
+    assert "dead-letters" not in listing
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "up"])

@@ -59,10 +59,10 @@ def test_with_tls_required_every_role_sends_a_server_without_tls_nothing_and_wai
 def test_every_role_ends_with_one_sentence_when_the_database_is_too_old() -> None:
     with old_server("16.2") as port, all_started(port) as processes:
         for role, process in processes.items():
-            _, told = process.communicate(timeout=START_WITHIN)
+            _, output = process.communicate(timeout=START_WITHIN)
             assert process.returncode == 1, role
-            assert "PostgreSQL 16 is too old: Redletter needs version 17 or newer" in told, role
-            assert "Traceback" not in told, role
+            assert "PostgreSQL 16 is too old: Redletter needs version 17 or newer" in output, role
+            assert "Traceback" not in output, role
 
 
 @pytest.mark.parametrize("query", ["?sslmode=require", ""])
@@ -70,7 +70,7 @@ def test_migrate_refuses_as_the_roles_do_before_it_touches_anything(query: str) 
     sentence = "server does not support SSL" if query else "PostgreSQL 16 is too old"
     server = server_without_tls([]) if query else old_server("16.2")
     with server as port, started("migrate", port, query) as process:
-        _, told = process.communicate(timeout=START_WITHIN)
+        _, output = process.communicate(timeout=START_WITHIN)
     assert process.returncode == 1
-    assert sentence in told
-    assert "Traceback" not in told
+    assert sentence in output
+    assert "Traceback" not in output

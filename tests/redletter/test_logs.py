@@ -82,7 +82,7 @@ for attempt in stamina.retry_context(on=KafkaConnectionError, attempts=40, timeo
 
 
 class Clock:
-    """Time that goes on when it is told to."""
+    """Time that advances only when a test sets it."""
 
     now = 0.0
 
@@ -105,12 +105,12 @@ def test_an_outage_logs_less_than_a_line_a_second_and_each_kind_at_least_once() 
     for tenth in range(400):
         clock.now = tenth / 10
         for event in ("batch failed", "retry_scheduled", "not ready"):
-            told = written(throttle, event=event, error="OperationalError('no')", waited=tenth, group=f"g{tenth % 7}")
-            lines += [(clock.now, told)] if told else []
+            line = written(throttle, event=event, error="OperationalError('no')", waited=tenth, group=f"g{tenth % 7}")
+            lines += [(clock.now, line)] if line else []
     times = [at for at, _ in lines]
     assert all(later - earlier >= 1 for earlier, later in pairwise(times))
-    assert {told["event"] for _, told in lines} == {"batch failed", "retry_scheduled", "not ready"}
-    assert 1200 > sum(told.get("repeated", 0) for _, told in lines) + len(lines) > 500
+    assert {line["event"] for _, line in lines} == {"batch failed", "retry_scheduled", "not ready"}
+    assert 1200 > sum(line.get("repeated", 0) for _, line in lines) + len(lines) > 500
 
 
 def test_another_error_is_logged_during_an_outage() -> None:

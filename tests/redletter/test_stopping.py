@@ -55,7 +55,7 @@ def ended(role: subprocess.Popen[str], number: Signals) -> tuple[int, str]:
 
 
 def until(role: subprocess.Popen[str], event: str) -> None:
-    """Read what a role writes until it tells of an event."""
+    """Read what a role writes until an event appears."""
     assert role.stderr
     assert any(event in line for line in role.stderr), f"it ended without {event}"
 

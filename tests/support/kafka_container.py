@@ -27,7 +27,7 @@ class ApacheKafkaContainer(KafkaContainer):
             self.with_env(f"KAFKA_{name}", value)
 
     def tc_start(self) -> None:
-        """Start the broker once its published port is known, which it tells to clients."""
+        """Start the broker once its published port is known, which it advertises to clients."""
         host, port = self.get_container_host_ip(), self.get_exposed_port(self.port)
         script = f"""
             export KAFKA_ADVERTISED_LISTENERS={self.listener_name}://{host}:{port},BROKER://$(hostname -i):9092

@@ -43,17 +43,17 @@ class Play:
     def ask(self, form: str = FORM) -> "Play":
         state = self.scenario.state(self.number)
         recorded = state is not None and state.posting.status == "recorded"
-        self.tell(ask_return(self.number, red_font_form_number=form) if recorded else ask_simply(self.number))
+        self.submit(ask_return(self.number, red_font_form_number=form) if recorded else ask_simply(self.number))
         for _ in range(ROUNDS):
-            told = [answer for request in list(self.open.values()) for answer in self.answers(request)]
-            for answer in sorted(told, key=lambda answer: answer.after):
-                self.tell(answer.command)
+            answers = [answer for request in list(self.open.values()) for answer in self.answers(request)]
+            for answer in sorted(answers, key=lambda answer: answer.after):
+                self.submit(answer.command)
         return self
 
     def answers(self, request: AnyTaxRequest) -> Any:
         return commands_for(self.books, request, self.scenario.now)
 
-    def tell(self, command: AnyCommand) -> None:
+    def submit(self, command: AnyCommand) -> None:
         self.scenario.when(command)
         decision = self.scenario.decision
         if isinstance(decision, Refusal):
@@ -182,9 +182,9 @@ def test_the_platform_never_issues_a_second_credit_note_on_a_form() -> None:
         net_amount=note.net_amount,
         tax_amount=note.tax_amount,
     )
-    (told,) = play.answers(again)
-    assert isinstance(told.command, RecordCreditNote)
-    assert told.command.credit_note_number == note.credit_note_number
+    (answer,) = play.answers(again)
+    assert isinstance(answer.command, RecordCreditNote)
+    assert answer.command.credit_note_number == note.credit_note_number
 
 
 def test_a_form_that_was_made_for_one_invoice_cannot_serve_another() -> None:

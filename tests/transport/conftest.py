@@ -24,7 +24,7 @@ WITHIN = 30.0
 
 
 class Writing:
-    """Writes values into a table in the transaction of the positions; may be told to fail."""
+    """Writes values into a table in the transaction of the positions; fails on request."""
 
     def __init__(self, database: str) -> None:
         self.database = database
@@ -34,7 +34,7 @@ class Writing:
             connection.execute("create table if not exists seen (place serial, partition int, value text)")
 
     def handle(self, batch: Batch) -> None:
-        """Write the batch down, or fail as told."""
+        """Write the batch down, or raise what the test asked for."""
         self.before()
         if self.fail:
             raise self.fail.pop()

@@ -28,7 +28,7 @@ def test_a_position_is_good_for_its_own_log_alone() -> None:
 
 
 class Client:
-    """A consumer that holds partitions and remembers what it was told."""
+    """A consumer that holds partitions and remembers the calls it got."""
 
     def __init__(self, held: set[TopicPartition]) -> None:
         self.held = held

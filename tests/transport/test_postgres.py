@@ -17,22 +17,22 @@ def test_everything_in_the_url_counts() -> None:
     query = (
         "sslmode=verify-full&sslrootcert=/ca.pem&target_session_attrs=any&connect_timeout=9&options=-csearch_path%3Dx"
     )
-    told = postgres.writing(f"{URL}?{query}", "worker")
-    assert told["host"] == "one,two"
-    assert told["port"] == "5432,5433"
-    assert (told["user"], told["password"], told["dbname"]) == ("me", "secret", "books")
-    assert (told["sslmode"], told["sslrootcert"]) == ("verify-full", "/ca.pem")
-    assert told["target_session_attrs"] == "any"
-    assert told["connect_timeout"] == "9"
-    assert told["options"] == "-csearch_path=x"
+    options = postgres.writing(f"{URL}?{query}", "worker")
+    assert options["host"] == "one,two"
+    assert options["port"] == "5432,5433"
+    assert (options["user"], options["password"], options["dbname"]) == ("me", "secret", "books")
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/ca.pem")
+    assert options["target_session_attrs"] == "any"
+    assert options["connect_timeout"] == "9"
+    assert options["options"] == "-csearch_path=x"
 
 
 def test_what_the_url_leaves_open_notices_a_dead_link_and_passes_over_a_server_that_takes_no_writes() -> None:
-    told = postgres.writing(URL, "worker")
-    assert told["connect_timeout"] == 5
-    assert (told["keepalives_idle"], told["keepalives_interval"], told["keepalives_count"]) == (5, 2, 3)
-    assert told["tcp_user_timeout"] == 10_000
-    assert told["target_session_attrs"] == "read-write"
+    options = postgres.writing(URL, "worker")
+    assert options["connect_timeout"] == 5
+    assert (options["keepalives_idle"], options["keepalives_interval"], options["keepalives_count"]) == (5, 2, 3)
+    assert options["tcp_user_timeout"] == 10_000
+    assert options["target_session_attrs"] == "read-write"
     assert "target_session_attrs" not in postgres.parameters(URL, "api")
 
 

@@ -1,4 +1,4 @@
-"""What readiness, metrics and the board tell of the system, whatever is down."""
+"""What readiness, metrics and the board show of the system, whatever is down."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,10 +17,10 @@ def test_the_end_of_the_calendar_is_reported_60_days_before() -> None:
     assert [one.code for one in reasons(FAR, KNOWN, MAINLAND_CHINA)] == []
     end = datetime.combine(MAINLAND_CHINA.known_until, datetime.min.time(), UTC)
     assert [one.code for one in reasons(FAR, end - timedelta(days=61), MAINLAND_CHINA)] == []
-    (told,) = reasons(FAR, end - timedelta(days=59), MAINLAND_CHINA)
-    assert told.code == "CALENDAR_ENDS"
-    assert date.isoformat(MAINLAND_CHINA.known_until) in told.detail
-    assert "REDLETTER_CALENDAR_FILE" in told.detail  # what to do about it
+    (reason,) = reasons(FAR, end - timedelta(days=59), MAINLAND_CHINA)
+    assert reason.code == "CALENDAR_ENDS"
+    assert date.isoformat(MAINLAND_CHINA.known_until) in reason.detail
+    assert "REDLETTER_CALENDAR_FILE" in reason.detail  # what to do about it
 
 
 @pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
@@ -32,5 +32,5 @@ def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
     present = {name: Group("Stable", frozenset({"m"})) for names in GROUPS.values() for name in names}
     assert list(missing(present)) == []
     assert list(missing({})) == []  # what could not be asked is not known
-    (told,) = missing(present | {WORKER: Group("Empty", frozenset())})
-    assert (told.code, "worker" in told.detail) == ("ROLE_MISSING", True)
+    (reason,) = missing(present | {WORKER: Group("Empty", frozenset())})
+    assert (reason.code, "worker" in reason.detail) == ("ROLE_MISSING", True)

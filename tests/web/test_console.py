@@ -35,8 +35,8 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def request(query: str = "", **headers: str) -> Request:
-    told = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "query_string": query.encode(), "headers": told, "path": "/", "method": "GET"})
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "query_string": query.encode(), "headers": raw, "path": "/", "method": "GET"})
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,9 @@ def test_every_code_has_its_words(meanings: Mapping[str, str], codes: tuple[str,
 
 
 def test_every_refusal_that_a_reader_can_meet_has_its_sentence() -> None:
-    of_requests = {code for code, told in REFUSALS.items() if isinstance(told.when, RequestReturn | RequestReissue)}
+    of_requests = {
+        code for code, refusal in REFUSALS.items() if isinstance(refusal.when, RequestReturn | RequestReissue)
+    }
     by_the_tax_side = {code for code in ENDS if code.startswith("RED_FONT_FORM") or code == "POSTING_STATUS_CHANGED"}
     assert len(of_requests) > 10
     assert len(by_the_tax_side) > 10
@@ -157,8 +159,8 @@ def looked(seconds: int, commands: int, **but: Any) -> Sample:
 
 
 def test_throughput_is_what_was_passed_between_two_looks() -> None:
-    told = list(sampler(looked(0, 100), looked(10, 150), Sample(datetime.now(UTC)), looked(20, 90)).throughput())
-    assert [(commands, events) for _, commands, events in told] == [(5, 10), (0, 0)]
+    samples = list(sampler(looked(0, 100), looked(10, 150), Sample(datetime.now(UTC)), looked(20, 90)).throughput())
+    assert [(commands, events) for _, commands, events in samples] == [(5, 10), (0, 0)]
 
 
 @pytest.mark.parametrize("dark", [True, False])

@@ -23,7 +23,7 @@ def hub() -> Hub:
     return Hub("127.0.0.1:1")
 
 
-def tell(hub: Hub, offset: int, size: int = 0, account: str = "a") -> None:
+def publish(hub: Hub, offset: int, size: int = 0, account: str = "a") -> None:
     value = json.dumps({"account_id": account, "number": offset, "detail": "x" * size}).encode()
     record: Any = SimpleNamespace(partition=0, offset=offset, value=value)
     hub._take(record)
@@ -50,7 +50,7 @@ async def test_documents_are_kept_up_to_a_bound_in_bytes(hub: Hub, monkeypatch: 
     try:
         before, _ = tracemalloc.get_traced_memory()
         for offset in range(1000):
-            tell(hub, offset, size=64 * KIB)
+            publish(hub, offset, size=64 * KIB)
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -64,7 +64,7 @@ async def test_slow_clients_hold_no_documents(hub: Hub, monkeypatch: pytest.Monk
     try:
         before, _ = tracemalloc.get_traced_memory()
         for offset in range(500):
-            tell(hub, offset, size=64 * KIB)
+            publish(hub, offset, size=64 * KIB)
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -76,12 +76,12 @@ async def test_a_client_that_comes_back_hears_what_it_missed_or_that_it_missed_t
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "KEPT_BYTES", 1024 * KIB)
-    tell(hub, 0)
+    publish(hub, 0)
     here = hub.here
-    tell(hub, 1)
+    publish(hub, 1)
     assert await heard(hub, listen(hub, last_id=here), changes=1) == [1]
     for offset in range(2, 50):
-        tell(hub, offset, size=64 * KIB)
+        publish(hub, offset, size=64 * KIB)
     assert listen(hub, last_id=here).lost
     assert await heard(hub, listen(hub, last_id="0.49"), changes=1) == [49]
 
@@ -116,5 +116,5 @@ async def test_a_record_that_is_not_a_status_document_is_skipped(hub: Hub, forei
     listener = listen(hub)
     record: Any = SimpleNamespace(partition=0, offset=0, value=foreign)
     hub._take(record)
-    tell(hub, 1)
+    publish(hub, 1)
     assert await heard(hub, listener, changes=1) == [1]

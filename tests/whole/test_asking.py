@@ -46,12 +46,12 @@ def user(shared: Shared) -> Asking:
 @pytest_asyncio.fixture(loop_scope="module")
 async def returning(shared: Shared, number: str) -> str:
     """An invoice that is being returned, and visible to queries; its number."""
-    await shared.billing.tell(register(number, kind="general", charges=[number]))
-    refused = await shared.billing.tell(ask_return(number))
+    await shared.billing.submit(register(number, kind="general", charges=[number]))
+    refused = await shared.billing.submit(ask_return(number))
     assert refused.answer == "RED_FONT_FORM_NOT_EXPECTED"
-    told = await shared.billing.tell(ask_simply(number))
+    answered = await shared.billing.submit(ask_simply(number))
     for path in (f"/invoices/{number}/status", f"/invoices/{number}/history"):
-        asked = {"min_version": told.reply["invoice_version"], "wait": 30}
+        asked = {"min_version": answered.reply["invoice_version"], "wait": 30}
         (await shared.http.get(path, params=asked)).raise_for_status()
     return number
 
@@ -59,41 +59,41 @@ async def returning(shared: Shared, number: str) -> str:
 async def test_status_and_history_are_shown_to_people_and_to_programs(
     user: Asking, shared: Shared, returning: str
 ) -> None:
-    code, told, _ = await user.run("status", returning)
-    assert (code, "Return in progress" in told) == (0, True)
-    code, told, _ = await user.run("status", returning, "--as-of", "2020-01-01T00:00:00+08:00")
+    code, output, _ = await user.run("status", returning)
+    assert (code, "Return in progress" in output) == (0, True)
+    code, output, _ = await user.run("status", returning, "--as-of", "2020-01-01T00:00:00+08:00")
     assert code == 1
     issued_at = shared.billing.of(returning)[0].occurred_at.isoformat()
-    _, told, _ = await user.run("status", returning, "--json", "--as-of", issued_at)
-    assert json.loads(told)["status"]["code"] == "issued"
+    _, output, _ = await user.run("status", returning, "--json", "--as-of", issued_at)
+    assert json.loads(output)["status"]["code"] == "issued"
     for command in ("status", "history"):
         code, _, error = await user.run(command, returning, "--as-of", "yesterday")
         assert (code, error.startswith("redletter: --as-of yesterday: must be a time with an offset")) == (2, True)
         code, _, error = await user.run(command, returning, "--as-of", issued_at, "--watch")
         assert (code, "exclude each other" in error) == (2, True)
 
-    code, told, _ = await user.run("history", returning)
-    assert [line.split()[3] for line in told.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
-    _, told, _ = await user.run("history", returning, "--json")
-    assert [json.loads(line)["version"] for line in told.splitlines()] == [1, 2]
-    _, told, _ = await user.run("history", returning, "--json", "--as-of", issued_at)
-    assert [json.loads(line)["version"] for line in told.splitlines()] == [1]
+    code, output, _ = await user.run("history", returning)
+    assert [line.split()[3] for line in output.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
+    _, output, _ = await user.run("history", returning, "--json")
+    assert [json.loads(line)["version"] for line in output.splitlines()] == [1, 2]
+    _, output, _ = await user.run("history", returning, "--json", "--as-of", issued_at)
+    assert [json.loads(line)["version"] for line in output.splitlines()] == [1]
     code, _, error = await user.run("history", returning[::-1])
     assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
 
 
 async def test_why_shows_what_led_to_what(user: Asking, returning: str) -> None:
     async with asyncio.timeout(30):
-        while "OpenRedFontForm" not in (told := (await user.run("why", returning))[1]):
+        while "OpenRedFontForm" not in (output := (await user.run("why", returning))[1]):
             pass
-    lines = [line.split(maxsplit=3) for line in told.splitlines()[1:]]
+    lines = [line.split(maxsplit=3) for line in output.splitlines()[1:]]
     assert all(rest.split()[1].startswith("[") for _, _, kind, rest in lines if kind == "command")
     what = [f"{kind} {rest.split()[0]}" for _, _, kind, rest in lines]
     assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
     assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
     assert what.index("event ReturnRequested") < what.index("request OpenRedFontForm,")
-    _, told, _ = await user.run("why", returning, "--json")
-    messages = [json.loads(line) for line in told.splitlines()]
+    _, output, _ = await user.run("why", returning, "--json")
+    messages = [json.loads(line) for line in output.splitlines()]
     (event,) = [message for message in messages if message["name"] == "ReturnRequested"]
     assert event["causation_id"] in {message["id"] for message in messages if message["name"] == "RequestReturn"}
     code, _, error = await user.run("why", returning[::-1])
@@ -113,7 +113,7 @@ async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
     )
     while (await line())["version"] < 2:
         pass
-    await shared.billing.tell(observe(number=returning))
+    await shared.billing.submit(observe(number=returning))
     assert (await line())["version"] == 3
     watching.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(watching.wait(), 10) == 0
@@ -121,8 +121,8 @@ async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
 
 async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returning: str) -> None:
     assert returning
-    code, told, _ = await user.run("projections", "list")
-    assert (code, {line.split()[0] for line in told.splitlines()[1:]}) == (
+    code, output, _ = await user.run("projections", "list")
+    assert (code, {line.split()[0] for line in output.splitlines()[1:]}) == (
         0,
         {
             "status",
@@ -136,10 +136,10 @@ async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returni
             "dead_letters",
         },
     )
-    assert all("running" in line for line in told.splitlines()[1:])
-    code, told, error = await user.run("projections", "verify", "all")
-    assert (code, told.count("rows, correct")) == (0, 7), error
-    code, told, error = await user.run("projections", "rebuild", "status", "charges")
-    assert (code, told.count("same as before")) == (0, 2), error
+    assert all("running" in line for line in output.splitlines()[1:])
+    code, output, error = await user.run("projections", "verify", "all")
+    assert (code, output.count("rows, correct")) == (0, 7), error
+    code, output, error = await user.run("projections", "rebuild", "status", "charges")
+    assert (code, output.count("same as before")) == (0, 2), error
     code, _, error = await user.run("projections", "rebuild", "answered")
     assert (code, 'unknown read model "answered"' in error) == (2, True)

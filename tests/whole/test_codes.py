@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.support.running import Roles
 from tests.service.support.orders import ask_simply, observe, register
-from tests.whole.support.client import Client, Told, connected
+from tests.whole.support.client import Answered, Client, connected
 from tests.whole.support.stories import STORIES, Story, filled, ids_of, outcome
 from transport.addresses import Addresses
 
@@ -27,13 +27,13 @@ async def client(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Client]:
         roles.leave()
 
 
-async def play(client: Client, story: Story) -> Told:
+async def play(client: Client, story: Story) -> Answered:
     ids: dict[str, str] = {}
     for command in story.given:
-        told = await client.tell(filled(command, ids))
-        assert "code" not in told.reply, told.reply
-        ids |= ids_of(told.events)
-    return await client.tell(filled(story.when, ids))
+        answered = await client.submit(filled(command, ids))
+        assert "code" not in answered.reply, answered.reply
+        ids |= ids_of(answered.events)
+    return await client.submit(filled(story.when, ids))
 
 
 async def test_every_story_ends_so_through_kafka_too(client: Client) -> None:
@@ -54,9 +54,9 @@ async def test_a_policy_switch_is_a_setting_and_is_named_in_the_refusal_it_cause
     roles.start("worker", "relay")
     try:
         async with connected(addresses.kafka) as client:
-            told = await play(client, Story((register(kind="general"), observe()), ask_simply()))
+            answered = await play(client, Story((register(kind="general"), observe()), ask_simply()))
     finally:
         roles.leave()
-    assert told.answer == "RED_FONT_FORM_NUMBER_REQUIRED"
-    assert "REDLETTER_GENERAL_RECORDED_ROUTE=form" in told.reply["message"]
-    assert told.reply["details"]["faults"][0]["policy"] == "REDLETTER_GENERAL_RECORDED_ROUTE=form"
+    assert answered.answer == "RED_FONT_FORM_NUMBER_REQUIRED"
+    assert "REDLETTER_GENERAL_RECORDED_ROUTE=form" in answered.reply["message"]
+    assert answered.reply["details"]["faults"][0]["policy"] == "REDLETTER_GENERAL_RECORDED_ROUTE=form"

@@ -16,8 +16,8 @@ LATE = "P20D"
 async def returning(client: Client, number: str) -> ReturnRequested:
     """Bring an invoice to where its return is under way."""
     commands: list[AnyCommand] = [register(number, kind="general", charges=[number]), ask_simply(number)]
-    *_, told = [await client.tell(command) for command in commands]
-    (event,) = told.events
+    *_, answered = [await client.submit(command) for command in commands]
+    (event,) = answered.events
     assert isinstance(event, ReturnRequested)
     return event
 
@@ -46,7 +46,7 @@ async def test_a_return_becomes_overdue_once_though_the_clock_was_down_at_that_m
             (mark,) = overdue(client, NUMBER)
             assert mark.due_latest == requested.due_latest < mark.occurred_at
 
-            *_, end = [await client.tell(command) for command in finished(NUMBER)]
+            *_, end = [await client.submit(command) for command in finished(NUMBER)]
             (returned,) = end.events
             assert isinstance(returned, InvoiceReturned)
             assert returned.business_days_used > 3
@@ -69,5 +69,5 @@ async def late_as_well(client: Client, roles: Roles) -> None:
 
 
 def finished(number: str) -> list[AnyCommand]:
-    """Return what the tax side tells of a return that goes well."""
+    """Return the commands of the tax side for a return that succeeds."""
     return [confirm(number, kind="general", state="01"), credit(number), complete(number)]

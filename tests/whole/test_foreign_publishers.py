@@ -74,17 +74,17 @@ async def test_every_codec_on_every_topic_is_answered_and_so_are_all_others(
             ]
             ids += await asyncio.to_thread(published, addresses, "none", good)
         for id_ in ids:
-            await client.told(id_)
+            await client.answered(id_)
 
 
 async def test_events_that_the_broker_compresses_reach_every_read_model(addresses: Addresses, tmp_path: Path) -> None:
     await compress(addresses, EVENTS_TOPIC, "zstd")
     roles = ("worker", "relay", "projector", "clock", "api")
     async with system(addresses, tmp_path, *roles) as (_, http), connected(addresses.kafka) as client:
-        await client.tell(register(kind="general"))
-        told = await client.tell(ask_simply())
+        await client.submit(register(kind="general"))
+        answered = await client.submit(ask_simply())
         answer = await http.get(
-            f"/invoices/{NUMBER}", params={"min_version": told.reply["invoice_version"], "wait": 30}
+            f"/invoices/{NUMBER}", params={"min_version": answered.reply["invoice_version"], "wait": 30}
         )
         assert answer.status_code == 200
         await client.until(lambda: timers(addresses) > 0, "a timer of the clock")
@@ -99,7 +99,7 @@ def timers(addresses: Addresses) -> int:
 async def test_foreign_records_on_the_api_s_topics_end_no_tail(addresses: Addresses, tmp_path: Path) -> None:
     async with system(addresses, tmp_path, "worker", "relay", "projector", "api") as (_, http):
         async with connected(addresses.kafka) as client:
-            await client.tell(register(kind="general"))
+            await client.submit(register(kind="general"))
             await heard(http, "before")
         await asyncio.to_thread(foreign, addresses)
         await heard(http, "after")
@@ -142,7 +142,7 @@ async def test_why_finds_commands_in_any_partition_and_survives_what_lies_there(
 async def test_positions_are_shown_and_set(addresses: Addresses, user: Asking, tmp_path: Path) -> None:
     place = ("redletter.worker", Channel.BILLING.value, "3")
     async with system(addresses, tmp_path, "worker", "relay", "api"), connected(addresses.kafka) as client:
-        await client.tell(register())
+        await client.submit(register())
     code, out, err = await user.run("positions", "show", "--json")
     assert code == 0, err
     rows = [json.loads(line) for line in out.splitlines()]

@@ -47,7 +47,7 @@ async def post(http: httpx.AsyncClient, path: str, key: str | None, body: Any) -
 async def test_a_return_is_asked_for_once_however_often_it_is_clicked(
     http: httpx.AsyncClient, billing: Client, shared: Shared, number: str
 ) -> None:
-    await billing.tell(register(number, kind="general", charges=[number]))
+    await billing.submit(register(number, kind="general", charges=[number]))
     clicks = await asyncio.gather(*(post(http, of(number), "click-1", SIMPLE) for _ in range(3)))
     assert [click.status_code for click in clicks] == [200] * 3
     replies = [click.json() for click in clicks]
@@ -69,8 +69,8 @@ async def test_a_refusal_is_a_problem_with_its_code_and_facts(
 ) -> None:
     unknown = await post(http, of(number), "refused-1", SIMPLE)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "INVOICE_NOT_FOUND")
-    await billing.tell(register(number, charges=[number]))
-    await billing.tell(observe(number=number))
+    await billing.submit(register(number, charges=[number]))
+    await billing.submit(observe(number=number))
     faulty = await post(http, of(number), "refused-2", SIMPLE)
     assert (faulty.status_code, faulty.json()["code"]) == (422, "RED_FONT_FORM_NUMBER_REQUIRED")
     assert [fault["field"] for fault in faulty.json()["details"]["faults"]] == [
@@ -84,10 +84,10 @@ async def test_a_refusal_is_a_problem_with_its_code_and_facts(
 
 
 async def test_a_reissue_is_asked_for(http: httpx.AsyncClient, billing: Client, number: str) -> None:
-    await billing.tell(register(number, kind="general", charges=[number]))
+    await billing.submit(register(number, kind="general", charges=[number]))
     assert (await post(http, of(number), "return", SIMPLE)).status_code == 200
     for command in (confirm(number, kind="general", state="01"), credit(number)):
-        assert "code" not in (await billing.tell(command)).reply
+        assert "code" not in (await billing.submit(command)).reply
     asked = await post(http, of(number, "reissue"), "reissue", SIMPLE | {"charge_ids": [number], "kind": "special"})
     assert (asked.status_code, asked.json()["status"]) == (200, "reversed_with_credit_note")
 
@@ -124,7 +124,7 @@ def item(number: str, key: str, **more: Any) -> dict[str, Any]:
 async def test_returns_in_one_request_are_each_answered_in_order_and_a_bad_one_harms_no_other(
     http: httpx.AsyncClient, billing: Client, shared: Shared, number: str
 ) -> None:
-    await billing.tell(register(number, kind="general", charges=[number]))
+    await billing.submit(register(number, kind="general", charges=[number]))
     unknown = f"{number[:2]}88{number[4:]}"
     items = [
         item(number, "malformed", reason="boredom"),
@@ -154,7 +154,7 @@ async def test_returns_in_one_request_are_each_answered_in_order_and_a_bad_one_h
 async def test_a_hundred_returns_are_waited_for_together(http: httpx.AsyncClient, billing: Client, number: str) -> None:
     numbers = [f"{number[:2]}{place:03d}{number[5:]}" for place in range(100)]
     for one in numbers:
-        await billing.tell(register(one, kind="general", charges=[one]))
+        await billing.submit(register(one, kind="general", charges=[one]))
     items = [item(one, f"hundred-{one}") for one in numbers]
     outcomes = (await http.post("/returns", json={"items": items}, timeout=30)).json()["items"]
     assert [outcome["reply"]["invoice_number"] for outcome in outcomes] == numbers

@@ -41,9 +41,9 @@ class Running(World):
     def pass_time(self, days: int) -> None:
         """Time cannot be made to pass here: nothing is overdue."""
 
-    def tell(self, command: AnyCommand) -> Outcome:
-        told = self._runner.run(self._client.tell(command))
-        return Outcome(told.answer, told.events[-1] if told.events else None, told.reply.get("status"))
+    def submit(self, command: AnyCommand) -> Outcome:
+        answered = self._runner.run(self._client.submit(command))
+        return Outcome(answered.answer, answered.events[-1] if answered.events else None, answered.reply.get("status"))
 
     def document(self, number: str, version: int) -> dict[str, Any]:
         answer = self._http.get(f"/invoices/{number}/status", params={"min_version": version, "wait": 30})

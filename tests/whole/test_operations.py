@@ -37,17 +37,17 @@ def behind(found: dict[str, Any], consumer: str) -> dict[str, Any]:
 async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(shared: Shared, numbers: Iterator[str]) -> None:
     billing, http = shared.billing, shared.http
     number, other = islice(numbers, 2)
-    await billing.tell(register(number, kind="general", charges=[number]))
-    (asked,) = (await billing.tell(ask_simply(number))).events
+    await billing.submit(register(number, kind="general", charges=[number]))
+    (asked,) = (await billing.submit(ask_simply(number))).events
     assert isinstance(asked, ReturnRequested)
-    await billing.tell(fail(asked.return_id, number, code="TAX_PLATFORM_BUSY"))
-    await billing.tell(register(other, charges=[other]))
-    nobody_waits = await billing.tell(credit(other))
+    await billing.submit(fail(asked.return_id, number, code="TAX_PLATFORM_BUSY"))
+    await billing.submit(register(other, charges=[other]))
+    nobody_waits = await billing.submit(credit(other))
     assert nobody_waits.answer == "NO_RETURN_IN_PROGRESS"
     async with AIOKafkaProducer(bootstrap_servers=shared.addresses.kafka) as producer:
         await producer.send_and_wait(Channel.TAX.value, b"{", key=b"k")
 
-    found = await board(http, lambda told: bool(told["alarms"] and told["failing"] and told["dead_letters"]))
+    found = await board(http, lambda shown: bool(shown["alarms"] and shown["failing"] and shown["dead_letters"]))
     assert found["returns"] == [{"phase": "opening_form", "returns": 1, "overdue": 0}]
     (failing,) = found["failing"]
     assert (failing["invoice_number"], failing["failure"], failing["attempts"]) == (number, "TAX_PLATFORM_BUSY", 1)
@@ -72,13 +72,13 @@ async def test_what_is_stuck_unreadable_or_alarming_is_on_the_board(shared: Shar
 async def test_lag_is_reported_in_messages_and_seconds(shared: Shared, numbers: Iterator[str]) -> None:
     billing, http, roles = shared.billing, shared.http, shared.roles
     first, second = islice(numbers, 2)
-    await billing.tell(register(first, charges=[first]))
-    level = await board(http, lambda told: all(one["messages"] == 0 for one in told["lag"]))
+    await billing.submit(register(first, charges=[first]))
+    level = await board(http, lambda shown: all(one["messages"] == 0 for one in shown["lag"]))
     assert all(one["seconds"] == 0 for one in level["lag"])
     assert len(level["lag"]) >= 10
     roles.stop("projector")
-    await billing.tell(register(second, charges=[second]))
-    later = await board(http, lambda told: behind(told, "redletter.projector.status")["seconds"] > 1)
+    await billing.submit(register(second, charges=[second]))
+    later = await board(http, lambda shown: behind(shown, "redletter.projector.status")["seconds"] > 1)
     assert behind(later, "redletter.projector.status")["messages"] == 1
     assert behind(later, "redletter.worker")["messages"] == 0
     roles.start("projector")

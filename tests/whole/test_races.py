@@ -52,7 +52,7 @@ async def client(addresses: Addresses, tmp_path: Path) -> AsyncIterator[Client]:
 async def answers(client: Client, commands: list[AnyCommand]) -> list[str]:
     """Publish commands all at once, and return what each is answered."""
     ids = await asyncio.gather(*(client.publish(command) for command in commands))
-    return [(await client.told(id_)).answer for id_ in ids]
+    return [(await client.answered(id_)).answer for id_ in ids]
 
 
 def by_pair(answered: list[str]) -> list[set[str]]:

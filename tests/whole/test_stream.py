@@ -45,16 +45,16 @@ class Listener:
     async def next(self, type_: str = "status") -> Event:
         """Return the next event of a type, within a bound."""
         async with asyncio.timeout(WITHIN):
-            told: dict[str, str] = {}
+            fields: dict[str, str] = {}
             async for line in self._lines:
                 if line:
                     name, _, value = line.partition(": ")
-                    told[name] = value
+                    fields[name] = value
                     continue
-                self.last_id = told.get("id", self.last_id)
-                if told.get("event") == type_:
-                    return Event(type_, self.last_id, told["data"])
-                told = {}
+                self.last_id = fields.get("id", self.last_id)
+                if fields.get("event") == type_:
+                    return Event(type_, self.last_id, fields["data"])
+                fields = {}
         raise AssertionError("the stream ended")
 
     async def version(self) -> tuple[str, int]:
@@ -92,11 +92,11 @@ async def test_documents_are_pushed_as_they_change_to_those_they_concern(
 ) -> None:
     first, second = islice(numbers, 2)
     async with listening(http) as everybody, listening(http, account_id="account-2") as other:
-        await billing.tell(new(first))
+        await billing.submit(new(first))
         assert await everybody.version() == (first, 1)
-        await billing.tell(observe(number=first))
+        await billing.submit(observe(number=first))
         assert await everybody.version() == (first, 2)
-        await billing.tell(new(second, "account-2"))
+        await billing.submit(new(second, "account-2"))
         assert await everybody.version() == (second, 1)
         assert await other.version() == (second, 1)
 
@@ -109,10 +109,10 @@ async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(
     early, late = list(islice(numbers, 8)), list(islice(numbers, 8))
     async with listening(http) as before:
         for number in early:
-            await billing.tell(new(number))
+            await billing.submit(new(number))
         heard = {await before.version() for _ in range(4)}
     for number in late:
-        await billing.tell(new(number))
+        await billing.submit(new(number))
     async with listening(http, last_id=before.last_id) as after:
         missed = [await after.version() for _ in range(12)]
     assert heard.isdisjoint(missed)
@@ -124,14 +124,14 @@ async def test_a_client_that_resumes_with_an_unusable_id_is_told_to_read_everyth
     http: httpx.AsyncClient, billing: Client, number: str
 ) -> None:
     async with listening(http) as before:
-        await billing.tell(new(number))
+        await billing.submit(new(number))
         assert await before.version() == (number, 1)
     async with listening(http, last_id="nonsense") as lost:
         await lost.next("reset")
 
 
 def test_what_was_forgotten_is_not_taken_for_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever comes back with an id that is too old is told to look anew, as with one that says nothing."""
+    """Whoever comes back with an id that is too old must read everything again, as with an id that was never given."""
     monkeypatch.setattr(hubs, "KEPT_BYTES", 2 * (hubs.KEPT_OVERHEAD_BYTES + 50))
     hub = hubs.Hub("127.0.0.1:1")
     for offset in range(4):
@@ -170,7 +170,7 @@ async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client,
         async with asyncio.timeout(WITHIN):
             for reader in readers:
                 await reader.readuntil(b": listening")
-        await billing.tell(new(number))
+        await billing.submit(new(number))
         async with asyncio.timeout(WITHIN):
             heard = await asyncio.gather(*(reader.readuntil(b"event: status") for reader in readers))
     assert len(heard) == MANY

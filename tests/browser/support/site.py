@@ -1,4 +1,4 @@
-"""The system that is looked at, and what other services tell it meanwhile."""
+"""The system that is looked at, and the commands that other services send it during a test."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from playwright.async_api import Locator, Page, expect
 from events.commands import AnyCommand
 from tests.faults.support.running import Roles
 from tests.service.support.orders import charge, observe, register
-from tests.whole.support.client import Client, Told
+from tests.whole.support.client import Answered, Client
 
 
 def _numbers() -> Iterator[str]:
@@ -43,24 +43,24 @@ class Site:
         """Register an invoice with two charges, newer than all before, and return its number once the page has it."""
         number = number or next(self.numbers)
         charges = [charge(f"{number}-ecs"), charge(f"{number}-oss")]
-        await self.tell(register(number, **{"kind": "special" if posting else "general", "charges": charges} | but))
+        await self.submit(register(number, **{"kind": "special" if posting else "general", "charges": charges} | but))
         if posting:
             await self.posting(number, posting)
         return number
 
     async def posting(self, number: str, status: str) -> None:
         """Let the posting status of an invoice be observed."""
-        await self.tell(observe(status, number, observed_at=datetime.now(UTC)))
+        await self.submit(observe(status, number, observed_at=datetime.now(UTC)))
 
-    async def tell(self, command: AnyCommand) -> Told:
+    async def submit(self, command: AnyCommand) -> Answered:
         """Publish a command that is accepted, and wait until the page has it."""
-        told = await self.client.tell(command)
-        assert "code" not in told.reply, told.reply
-        number, version = command.invoice_number, told.reply["invoice_version"]
+        answered = await self.client.submit(command)
+        assert "code" not in answered.reply, answered.reply
+        number, version = command.invoice_number, answered.reply["invoice_version"]
         # The list, the details and the timeline are read from read models of their own.
         for path in (f"/rows/{number}", f"/invoices/{number}?wait=4", f"/invoices/{number}/history?wait=4"):
             (await self.http.get(httpx.URL(path).copy_merge_params({"min_version": version}))).raise_for_status()
-        return told
+        return answered
 
     def events(self, number: str) -> list[str]:
         """Return the names of an invoice's events that have been published."""

@@ -41,7 +41,7 @@ def _explains(key: str) -> bool:
 
 
 def digest(of: dict[str, Any]) -> str:
-    """Return what tells one schema from another."""
+    """Return what distinguishes one schema from another."""
     return sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -110,13 +110,13 @@ def assert_buried(dead_letters: Iterable[ConsumerRecord], sent: Iterable[Sent], 
     bare = 0
     for record in dead_letters:
         own = tuple((name, value) for name, value in record.headers if name not in DEAD_LETTER_HEADERS)
-        told = {name: value for name, value in record.headers if name in DEAD_LETTER_HEADERS}
-        assert set(told) == DEAD_LETTER_HEADERS
-        if told["dl_reason"] == b"UNDECODABLE_RECORD":
+        attributes = {name: value for name, value in record.headers if name in DEAD_LETTER_HEADERS}
+        assert set(attributes) == DEAD_LETTER_HEADERS
+        if attributes["dl_reason"] == b"UNDECODABLE_RECORD":
             assert (record.key, record.value, own) == (None, None, ())
             bare += 1
         else:
-            found[told["dl_topic"].decode(), record.key, record.value, own] += 1
+            found[attributes["dl_topic"].decode(), record.key, record.value, own] += 1
     wanted = Counter((record.topic, record.key, record.value, record.headers) for record in sent if record.dead)
     assert found - wanted == Counter()
     assert wanted - found == Counter()
@@ -127,10 +127,10 @@ async def assert_read_model_is_a_fold_of(events: Sequence[ConsumerRecord], addre
     """Check that the status table, and the compacted topic, say of every invoice what a fold of the events says."""
     folded: dict[str, InvoiceStatus] = {}
     for record in events:
-        told = headers(record)
-        event = read_event(stored_name(told["ce_type"]), record.value or b"")
+        attributes = headers(record)
+        event = read_event(stored_name(attributes["ce_type"]), record.value or b"")
         number = event.invoice_number
-        folded[number] = fold(folded.get(number), event, int(told["ce_invoiceversion"]))
+        folded[number] = fold(folded.get(number), event, int(attributes["ce_invoiceversion"]))
     wanted = {number: json.loads(json_of(status)) for number, status in folded.items()}
     await until(lambda: _read_model(addresses.database), wanted)
     await until(lambda: _published(addresses.kafka), wanted)

@@ -30,7 +30,7 @@ class Roles:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     kills: int = 0
     read_from: dict[str, int] = field(default_factory=dict[str, int])
-    """Bytes of each role's log that tell of the time before its last start, freeze or wake."""
+    """Bytes of each role's log about the time before its last start, freeze or wake."""
 
     def start(self, *names: str) -> None:
         """Start roles. A name may carry a number, such as ``worker-2``."""
@@ -111,7 +111,7 @@ class Roles:
     def _environment(self, name: str) -> dict[str, str]:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("REDLETTER_TESTS_")},
-            "PGAPPNAME": name,  # so that a role's sessions can be told apart
+            "PGAPPNAME": name,  # so that a role's sessions can be distinguished
             "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
             "REDLETTER_DATABASE_URL": self.addresses.database,
             **self.environment,

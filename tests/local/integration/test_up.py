@@ -54,7 +54,7 @@ class Up:
         return json.loads(redletter("send", str(file), REDLETTER_DATA_DIR=str(self.folder)).stdout)
 
     def status(self) -> str:
-        """Return what is told of the invoice that RETURN is about."""
+        """Return the status of the invoice that RETURN is about."""
         return redletter("status", NUMBER, REDLETTER_DATA_DIR=str(self.folder)).stdout
 
     def pids(self) -> list[int]:
@@ -146,7 +146,7 @@ def test_up_stops_clean(running: Up) -> None:
 
 
 def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
-    """And whoever asks it is told. Nobody else may read the files of the servers."""
+    """And ``status`` says so. Nobody else may read the files of the servers."""
     with up(folder, "--without", "api", "--without", "tax-simulator") as running:
         assert [line.partition("=")[0] for line in running.lines] == [
             "kafka_bootstrap_servers",

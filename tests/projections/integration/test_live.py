@@ -52,9 +52,9 @@ def batch(*records: Sequence[ConsumerRecord]) -> Batch:
 
 
 def make(tables: Addresses, code: str = "an earlier release") -> LiveProjection:
-    telling = Health(tables.database, "details", code)
-    projection = Projection(tables.database, consumer=DETAILS.consumer, model=DETAILS.make(), guard=telling)
-    return LiveProjection(projection, telling)
+    health = Health(tables.database, "details", code)
+    projection = Projection(tables.database, consumer=DETAILS.consumer, model=DETAILS.make(), guard=health)
+    return LiveProjection(projection, health)
 
 
 def place(tables: Addresses, live: LiveProjection, *partitions: TopicPartition) -> dict[TopicPartition, int]:

@@ -154,10 +154,10 @@ async def test_events_become_a_row_a_published_document_and_an_answer(projecting
         details = await client.get(f"/invoices/{facts.NUMBER}", params=asked, timeout=WITHIN + 5)
         assert details.json()["status"] == expected
 
-        async def told_on_the_topic() -> bool:
+        async def published_to_the_topic() -> bool:
             return newest(await read()).get(facts.NUMBER) == expected
 
-        await until(told_on_the_topic)
+        await until(published_to_the_topic)
         last = (await read())[-1]
     assert last.headers == {
         "ce_specversion": b"1.0",
@@ -440,7 +440,7 @@ async def test_documents_that_cannot_be_published_are_reported_until_they_can_be
             raise KafkaError("the broker is away")
         await publish_one(producers, partition, documents)
 
-    async def told_of() -> list[tuple[str, list[int], str]]:
+    async def stops() -> list[tuple[str, list[int], str]]:
         return [(one.model, one.partitions, one.why) for one in await stopped(addresses)]
 
     monkeypatch.setattr(FencedProducers, "publish", publishing)
@@ -449,13 +449,13 @@ async def test_documents_that_cannot_be_published_are_reported_until_they_can_be
     async with running(works.run()), statuses(addresses) as read:
         await put(addresses, version=1)
 
-        async def told_as_stopped() -> bool:
-            return await told_of() == [("status publication", [0], "KafkaError: KafkaError: the broker is away")]
+        async def reported_as_stopped() -> bool:
+            return await stops() == [("status publication", [0], "KafkaError: KafkaError: the broker is away")]
 
         async def published() -> bool:
-            return len(await read()) == 1 and not await told_of()
+            return len(await read()) == 1 and not await stops()
 
-        await until(told_as_stopped)
+        await until(reported_as_stopped)
         away.clear()
         await until(published)
 

@@ -229,8 +229,8 @@ async def test_a_rebuild_whose_process_was_killed_resumes_where_it_was(addresses
             killed.communicate()
             await until(nobody_left)
             assert contents(addresses, "status") == before
-            _, told = await asyncio.to_thread(command(worth_it).communicate, timeout=60)
-            assert "resuming an interrupted rebuild" in told.decode()
+            _, output = await asyncio.to_thread(command(worth_it).communicate, timeout=60)
+            assert "resuming an interrupted rebuild" in output.decode()
             assert contents(addresses, "status") == before
             assert (await verify(addresses, MODELS["status"], quietly())).same is True
             assert tables_left(addresses) == []
@@ -240,12 +240,14 @@ async def test_a_rebuild_in_several_processes_reports_its_progress(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shares, "MIN_RECORDS_FOR_PROCESSES", 0)
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     async with projected(addresses, 40):
-        await rebuild(addresses, MODELS["status"], ProgressReport(lambda *at: told.append(at), lambda _: None), grace=0)
+        await rebuild(
+            addresses, MODELS["status"], ProgressReport(lambda *at: progress.append(at), lambda _: None), grace=0
+        )
         assert (await verify(addresses, MODELS["status"], quietly())).same is True
-    assert told[-1][0] == told[-1][1]
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert progress[-1][0] == progress[-1][1]
+    assert [done for done, _ in progress] == sorted(done for done, _ in progress)
 
 
 async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(

@@ -1,4 +1,4 @@
-"""Events as the write side tells them, with everything that a test does not care about filled in."""
+"""Events as the write side publishes them, with everything that a test does not care about filled in."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -163,67 +163,67 @@ def replaced(**but: object) -> ReplacementIssued:
 @st.composite
 def histories(draw: st.DrawFn, number: str = NUMBER) -> Sequence[AnyInvoiceEvent]:
     """Draw an invoice's events from its issue on, each an hour after the one before, in an order that can happen."""
-    told: list[AnyInvoiceEvent] = [issued(invoice_number=number)]
+    history: list[AnyInvoiceEvent] = [issued(invoice_number=number)]
 
-    def tell(event: AnyInvoiceEvent) -> None:
-        told.append(event.model_copy(update=common(number, hour=len(told))))
+    def happen(event: AnyInvoiceEvent) -> None:
+        history.append(event.model_copy(update=common(number, hour=len(history))))
 
     def maybe_posting() -> None:
         if draw(st.booleans()):
-            tell(posting(draw(st.sampled_from(["recorded", "not_recorded"]))))
+            happen(posting(draw(st.sampled_from(["recorded", "not_recorded"]))))
 
     maybe_posting()
     for attempt in range(draw(st.integers(0, 3))):
-        if _is_returned(told):
+        if _is_returned(history):
             break
-        _draw_return(draw, tell, return_id=f"r{attempt}")
+        _draw_return(draw, happen, return_id=f"r{attempt}")
         maybe_posting()
-    if _is_returned(told):
+    if _is_returned(history):
         for reissue in range(draw(st.integers(0, 3))):
-            _draw_reissue(draw, tell, reissue)
+            _draw_reissue(draw, happen, reissue)
             maybe_posting()
-    return told
+    return history
 
 
-def _is_returned(told: Sequence[AnyInvoiceEvent]) -> bool:
-    return any(isinstance(event, CreditNoteIssued) for event in told)
+def _is_returned(history: Sequence[AnyInvoiceEvent]) -> bool:
+    return any(isinstance(event, CreditNoteIssued) for event in history)
 
 
-def _draw_return(draw: st.DrawFn, tell: Callable[[AnyInvoiceEvent], None], return_id: str) -> None:
+def _draw_return(draw: st.DrawFn, happen: Callable[[AnyInvoiceEvent], None], return_id: str) -> None:
     form_number = draw(st.sampled_from([FORM, OTHER_FORM]))
     simple = draw(st.booleans())
-    tell(requested_simply(return_id=return_id) if simple else requested(return_id=return_id))
+    happen(requested_simply(return_id=return_id) if simple else requested(return_id=return_id))
     confirmed_already = False
     attempts = 0
     for _ in range(draw(st.integers(0, 4))):
         step = draw(st.sampled_from(["confirm", "fail", "overdue"]))
         if step == "confirm" and not confirmed_already:
             confirmed_already = True
-            tell(confirmed(return_id=return_id, form=form(number=form_number)))
+            happen(confirmed(return_id=return_id, form=form(number=form_number)))
         elif step == "fail":
             attempts += 1
-            tell(attempt_failed(attempts, return_id=return_id))
+            happen(attempt_failed(attempts, return_id=return_id))
         elif step == "overdue":
-            tell(overdue(return_id=return_id))
+            happen(overdue(return_id=return_id))
     end = draw(st.sampled_from(["open", "refused", "credited", "returned"]))
     if end == "refused":
-        told_form = draw(st.sampled_from(_told_forms(form_number)))
-        tell(refused(return_id=return_id, **told_form))
+        reported_form = draw(st.sampled_from(_reported_forms(form_number)))
+        happen(refused(return_id=return_id, **reported_form))
     if end in ("credited", "returned"):
-        tell(credited(return_id=return_id, form_number=form_number))
+        happen(credited(return_id=return_id, form_number=form_number))
     if end == "returned":
-        tell(returned(return_id=return_id))
+        happen(returned(return_id=return_id))
 
 
-def _told_forms(number: str) -> list[dict[str, str]]:
+def _reported_forms(number: str) -> list[dict[str, str]]:
     return [{}, {"form_number": number}, {"form_number": FORM, "form_state": "07"}]
 
 
-def _draw_reissue(draw: st.DrawFn, tell: Callable[[AnyInvoiceEvent], None], count: int) -> None:
+def _draw_reissue(draw: st.DrawFn, happen: Callable[[AnyInvoiceEvent], None], count: int) -> None:
     reissue_id = f"i{count}"
-    tell(reissue_requested(reissue_id=reissue_id))
+    happen(reissue_requested(reissue_id=reissue_id))
     end = draw(st.sampled_from(["open", "refused", "replaced"]))
     if end == "refused":
-        tell(reissue_refused(reissue_id=reissue_id))
+        happen(reissue_refused(reissue_id=reissue_id))
     if end == "replaced":
-        tell(replaced(reissue_id=reissue_id, replacement_number=f"{REPLACEMENT[:-1]}{count}"))
+        happen(replaced(reissue_id=reissue_id, replacement_number=f"{REPLACEMENT[:-1]}{count}"))

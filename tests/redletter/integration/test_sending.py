@@ -34,8 +34,8 @@ async def _reply(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, code: s
     async for record in consumer:
         headers = dict(record.headers)
         reply = {"command_id": headers["ce_id"].decode(), "command_source": headers["ce_source"].decode()}
-        told = reply | ({"code": code} if code else {"status": "issued"})
-        await producer.send_and_wait(REPLIES_TOPIC, json.dumps(told).encode(), key=record.key)
+        body = reply | ({"code": code} if code else {"status": "issued"})
+        await producer.send_and_wait(REPLIES_TOPIC, json.dumps(body).encode(), key=record.key)
 
 
 async def _sent(addresses: Addresses, wait: float) -> int:

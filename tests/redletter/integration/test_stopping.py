@@ -38,7 +38,7 @@ def test_without_servers_every_role_ends_when_it_is_asked_to(server: str, reques
     running = {role: started([PROGRAM, role], **surroundings) for role in ROLES}
     for role in running.values():
         until(role, "role_started")
-    time.sleep(1)  # nothing tells that they wait, and for what
+    time.sleep(1)  # nothing shows that they wait, and for what
     for name, role in running.items():
         code, errors = ended(role, SIGTERM)
         assert (name, code, "Traceback" in errors) == (name, 0, False)

@@ -125,6 +125,7 @@ def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
 
 
 def test_revised_due_dates_move_the_reminder() -> None:
-    told: dict[str, Any] = {"due_earliest": AT, "due_latest": DUE, "calendar": Calendar(version="2", provisional=False)}
-    (delay,) = actions(ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told), issued())
+    calendar = Calendar(version="2", provisional=False)
+    deadline: dict[str, Any] = {"due_earliest": AT, "due_latest": DUE, "calendar": calendar}
+    (delay,) = actions(ReturnDeadlineRevised(**HEAD, return_id=RETURN, **deadline), issued())
     assert delay == DelayTimer(f"{RETURN}-MarkReturnOverdue", DUE)

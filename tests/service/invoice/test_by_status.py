@@ -168,11 +168,11 @@ def test_each_command_is_answered_by_status(
     before = scenario.state()
     scenario.now += timedelta(days=30)
     scenario.when(command)
-    assert told(scenario) == answer
+    assert answer_of(scenario) == answer
     assert (scenario.state() == before) == (answer is None or isinstance(answer, str))
 
 
-def told(scenario: Scenario) -> Answer:
+def answer_of(scenario: Scenario) -> Answer:
     if isinstance(scenario.decision, Refusal):
         return scenario.decision.code
     return type(scenario.decision[0]) if scenario.decision else None
@@ -214,17 +214,17 @@ BY_RETURN: list[Callable[[str], AnyCommand]] = [
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize("tell", BY_RETURN)
+@pytest.mark.parametrize("order", BY_RETURN)
 def test_another_return_than_the_latest_is_not_in_progress(
-    scenario: Scenario, column: str, tell: Callable[[str], AnyCommand]
+    scenario: Scenario, column: str, order: Callable[[str], AnyCommand]
 ) -> None:
     given, _ = COLUMNS[column]
-    scenario.given(*given).when(tell("another")).then_refused(NONE)
+    scenario.given(*given).when(order("another")).then_refused(NONE)
 
 
-@pytest.mark.parametrize("tell", BY_RETURN)
-def test_the_return_before_the_latest_is_not_in_progress(scenario: Scenario, tell: Callable[[str], AnyCommand]) -> None:
-    scenario.given(*REFUSED, ask_return()).when(tell(RETURN)).then_refused(NONE)
+@pytest.mark.parametrize("order", BY_RETURN)
+def test_an_earlier_return_is_not_in_progress(scenario: Scenario, order: Callable[[str], AnyCommand]) -> None:
+    scenario.given(*REFUSED, ask_return()).when(order(RETURN)).then_refused(NONE)
 
 
 def test_a_posting_that_changes_during_a_return_does_not_change_the_return(scenario: Scenario) -> None:

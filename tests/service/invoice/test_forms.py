@@ -250,9 +250,9 @@ def test_a_form_alone_never_starts_a_return(scenario: Scenario) -> None:
     scenario.given(register(), observe()).when(confirm()).then_refused("NO_RETURN_IN_PROGRESS")
 
 
-@pytest.mark.parametrize("told", [None, FORM])
-def test_a_form_that_the_tax_system_does_not_know_ends_the_return(scenario: Scenario, told: str | None) -> None:
-    scenario.given(*FORM_ROUTE).when(reject(form_number=told))
+@pytest.mark.parametrize("form_number", [None, FORM])
+def test_a_form_that_the_tax_system_does_not_know_ends_the_return(scenario: Scenario, form_number: str | None) -> None:
+    scenario.given(*FORM_ROUTE).when(reject(form_number=form_number))
     scenario.then(
         ReturnRefused,
         code="RED_FONT_FORM_NOT_FOUND",
@@ -260,7 +260,7 @@ def test_a_form_that_the_tax_system_does_not_know_ends_the_return(scenario: Scen
         form_number=FORM,
         form_state=None,
     )
-    scenario.when(reject(form_number=told)).then_refused("NO_RETURN_IN_PROGRESS")
+    scenario.when(reject(form_number=form_number)).then_refused("NO_RETURN_IN_PROGRESS")
 
 
 def test_on_the_form_route_only_the_returns_own_form_is_rejected(scenario: Scenario) -> None:
@@ -268,12 +268,12 @@ def test_on_the_form_route_only_the_returns_own_form_is_rejected(scenario: Scena
     scenario.then_refused("RED_FONT_FORM_NUMBER_MISMATCH", expected=FORM, form_number=OTHER_FORM)
 
 
-@pytest.mark.parametrize(("told", "details"), [(None, {}), (FORM, {"form_number": FORM})])
+@pytest.mark.parametrize(("form_number", "details"), [(None, {}), (FORM, {"form_number": FORM})])
 def test_on_the_simple_route_any_rejected_form_ends_the_return(
-    scenario: Scenario, told: str | None, details: dict[str, Any]
+    scenario: Scenario, form_number: str | None, details: dict[str, Any]
 ) -> None:
-    scenario.given(*SIMPLE_ROUTE).when(reject(form_number=told))
-    scenario.then(ReturnRefused, code="RED_FONT_FORM_NOT_FOUND", details=details, form_number=told)
+    scenario.given(*SIMPLE_ROUTE).when(reject(form_number=form_number))
+    scenario.then(ReturnRefused, code="RED_FONT_FORM_NOT_FOUND", details=details, form_number=form_number)
 
 
 def test_the_credit_note_goes_by_the_form_that_was_confirmed(scenario: Scenario) -> None:

@@ -119,7 +119,7 @@ def onwards(scenario: Scenario, state: Invoice, number: str, step: Step) -> AnyC
         case Issued():
             return _ask(state, number, step)
         case FormOpen(latest=latest):
-            return _tell_form(state, latest.form_number or pick(FORMS, step.a), step)
+            return _confirm_form(state, latest.form_number or pick(FORMS, step.a), step)
         case FormConfirmed(confirmed_form=form_number):
             return credit(
                 number, form_number=form_number, credit_note_number=pick(CREDIT_NOTES, step.a), **in_full(state)
@@ -136,10 +136,10 @@ def _ask(state: Issued, number: str, step: Step) -> AnyCommand:
     return ask_simply(number)
 
 
-def _tell_form(state: Invoice, form_number: str, step: Step) -> AnyCommand:
-    told = {"state": "07"} if step.b == 0 else {}
+def _confirm_form(state: Invoice, form_number: str, step: Step) -> AnyCommand:
+    cancelled = {"state": "07"} if step.b == 0 else {}
     body = state.body
-    return confirm(body.invoice_number, number=form_number, kind=body.kind, **in_full(state), **told)
+    return confirm(body.invoice_number, number=form_number, kind=body.kind, **in_full(state), **cancelled)
 
 
 def _after(scenario: Scenario, state: Reversed | Returned, number: str, step: Step) -> AnyCommand:

@@ -37,7 +37,7 @@ class Rules(World):
     def pass_time(self, days: int) -> None:
         self.scenario.now += timedelta(days=days)
 
-    def tell(self, command: AnyCommand) -> Outcome:
+    def submit(self, command: AnyCommand) -> Outcome:
         self.scenario.now += timedelta(minutes=1)
         decision = self.scenario.when(command).decision
         if isinstance(decision, Refusal):

@@ -62,23 +62,23 @@ def test_the_credit_note_reverses_the_invoice_and_releases_its_charges(scenario:
     "but", [{"net_amount": Decimal("-199.99")}, {"tax_amount": Decimal("12.00")}, {"net_amount": Decimal("200.00")}]
 )
 def test_a_credit_note_is_for_exactly_the_full_amount(scenario: Scenario, but: dict[str, Decimal]) -> None:
-    told: dict[str, Any] = IN_FULL | but
-    scenario.given(*CONFIRMED).when(credit(**told))
+    amounts: dict[str, Any] = IN_FULL | but
+    scenario.given(*CONFIRMED).when(credit(**amounts))
     scenario.then_refused(
         "CREDIT_NOTE_AMOUNT_MISMATCH",
         expected_net="-200.00",
         expected_tax="-12.00",
-        net=str(told["net_amount"]),
-        tax=str(told["tax_amount"]),
+        net=str(amounts["net_amount"]),
+        tax=str(amounts["tax_amount"]),
     )
 
 
 @pytest.mark.parametrize("taken", [NUMBER, OTHER_NUMBER, OTHER_CREDIT_NOTE])
 def test_a_credit_note_has_a_number_of_its_own(scenario: Scenario, taken: str) -> None:
     other = (register(OTHER_NUMBER, charges=("c3",), kind="general"), ask_simply(OTHER_NUMBER))
-    told: dict[str, Any] = {"kind": "general", "number": OTHER_FORM}
+    other_form: dict[str, Any] = {"kind": "general", "number": OTHER_FORM}
     note = credit(OTHER_NUMBER, form_number=OTHER_FORM, credit_note_number=OTHER_CREDIT_NOTE)
-    scenario.given(*other, confirm(OTHER_NUMBER, **told), note)
+    scenario.given(*other, confirm(OTHER_NUMBER, **other_form), note)
     scenario.given(*CONFIRMED).when(credit(credit_note_number=taken, **IN_FULL))
     scenario.then_refused("CREDIT_NOTE_NUMBER_MISMATCH", credit_note_number=taken)
 

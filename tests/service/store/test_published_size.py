@@ -55,11 +55,11 @@ def row(entry: LogEntry) -> LogRow:
     match entry:
         case EventEntry(trace=trace):
             number, version = entry.invoice_number, entry.version
-            told = (number, entry.occurred_at, trace.causation, trace.correlation, trace.traceparent, version)
-            return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *told, None, None)
+            columns = (number, entry.occurred_at, trace.causation, trace.correlation, trace.traceparent, version)
+            return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *columns, None, None)
         case ReplyEntry(trace=trace):
-            told = (entry.subject, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
-            return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *told, None, None)
+            columns = (entry.subject, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
+            return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *columns, None, None)
         case DeadLetterEntry():
             own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]
             names = [b"dl_reason", b"dl_error", b"dl_topic", b"dl_partition", b"dl_offset"]
@@ -67,8 +67,8 @@ def row(entry: LogEntry) -> LogRow:
                 [name for name, _ in entry.headers] + names,
                 [v for _, v in entry.headers] + [o.encode() for o in own],
             ]
-            told = (None, entry.buried_at, "", "", None, None)
-            return LogRow(1, ends, "dead letter", entry.record_key, entry.value, "", "", *told, *headers)
+            columns = (None, entry.buried_at, "", "", None, None)
+            return LogRow(1, ends, "dead letter", entry.record_key, entry.value, "", "", *columns, *headers)
 
 
 @given(EVENTS | REPLIES | DEAD_LETTERS)

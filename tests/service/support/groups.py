@@ -1,4 +1,4 @@
-"""Consumer groups, as Kafka tells of them."""
+"""Consumer groups, as Kafka describes them."""
 
 from typing import Any, cast
 

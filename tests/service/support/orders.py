@@ -98,10 +98,10 @@ def form(invoice_number: str = NUMBER, **but: Any) -> RedFontForm:
     return RedFontForm.model_validate(filled | but)
 
 
-def confirm(invoice_number: str = NUMBER, return_id: str | None = None, **told: Any) -> ConfirmRedFontForm:
-    """Tell the form of an invoice; ``told`` is what the form says."""
-    about = told.pop("about", invoice_number)
-    return ConfirmRedFontForm(invoice_number=invoice_number, return_id=return_id, form=form(about, **told))
+def confirm(invoice_number: str = NUMBER, return_id: str | None = None, **fields: Any) -> ConfirmRedFontForm:
+    """Confirm the form of an invoice; ``fields`` are the form's."""
+    about = fields.pop("about", invoice_number)
+    return ConfirmRedFontForm(invoice_number=invoice_number, return_id=return_id, form=form(about, **fields))
 
 
 def reject(number: str = NUMBER, **but: Any) -> RejectRedFontForm:

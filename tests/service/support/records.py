@@ -50,14 +50,14 @@ def raw(  # noqa: PLR0913 - a record has many parts
 
 def headers(name: str, **attributes: bytes | None) -> Headers:
     """Return the headers of a command in binary mode; ``attributes`` replace or add."""
-    told: dict[str, bytes | None] = {
+    usual: dict[str, bytes | None] = {
         "ce_specversion": b"1.0",
         "ce_id": b"id-1",
         "ce_source": b"urn:test",
         "ce_type": f"redletter.invoice.{name}.v1".encode(),
         "content-type": b"application/json",
     }
-    return tuple((told | attributes).items())
+    return tuple((usual | attributes).items())
 
 
 def binary(

@@ -110,11 +110,11 @@ def fillings() -> st.SearchStrategy[Any]:
 
 
 @settings(max_examples=120, deadline=None)
-@given(told=swollen())
+@given(large=swollen())
 def test_whatever_field_fills_a_command_all_that_comes_of_it_is_published(
-    told: tuple[int, str, dict[str, Any]],
+    large: tuple[int, str, dict[str, Any]],
 ) -> None:
-    steps, name, body = told
+    steps, name, body = large
     own, number = deciding(steps)
     body["invoice_number"] = number
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

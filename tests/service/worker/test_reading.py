@@ -318,9 +318,9 @@ ANY_HEADERS = st.lists(
 )
 
 
-@given(value=st.none() | st.binary(max_size=60) | ANY_JSON.map(lambda v: json.dumps(v).encode()), told=ANY_HEADERS)
-def test_nothing_that_can_be_sent_raises(value: bytes | None, told: list[tuple[str, bytes | None]]) -> None:
-    assert isinstance(as_read(raw(value, tuple(told))), Unreadable)
+@given(value=st.none() | st.binary(max_size=60) | ANY_JSON.map(lambda v: json.dumps(v).encode()), headers=ANY_HEADERS)
+def test_nothing_that_can_be_sent_raises(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
+    assert isinstance(as_read(raw(value, tuple(headers))), Unreadable)
 
 
 @given(data=ANY_JSON, attribute=st.sampled_from(["id", "source", "type", "subject", "data", "time"]))

@@ -41,7 +41,7 @@ async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
             if isinstance(request, bytes):
                 await producer.send_and_wait(TAX_REQUESTS_TOPIC, request, key=b"key")
                 continue
-            told = cloudevents.headers(
+            headers = cloudevents.headers(
                 id=request.request_id,
                 source="urn:redletter:clock",
                 name=name_of(type(request)),
@@ -51,7 +51,7 @@ async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
                 causation="event",
             )
             await producer.send_and_wait(
-                TAX_REQUESTS_TOPIC, json_of(request), key=request.invoice_number.encode(), headers=told
+                TAX_REQUESTS_TOPIC, json_of(request), key=request.invoice_number.encode(), headers=headers
             )
 
 
@@ -87,10 +87,10 @@ async def test_the_books_and_the_answers_on_their_way_outlive_the_simulator(addr
         ((_, before),) = await heard(addresses, 1)
     async with simulating(addresses):
         await ask(addresses, first.model_copy(update={"attempt": 2}))
-        told = [body for _, body in await heard(addresses, 3)]
-    again = [body for body in told if body["invoice_number"] == USUAL]
+        answers = [body for _, body in await heard(addresses, 3)]
+    again = [body for body in answers if body["invoice_number"] == USUAL]
     assert again == [before, before]
-    assert [body["form"]["state"] for body in told if body["invoice_number"] == number("41")] == ["04"]
+    assert [body["form"]["state"] for body in answers if body["invoice_number"] == number("41")] == ["04"]
 
 
 async def test_a_simulator_that_is_stopped_finishes_what_it_has_begun_and_answers_no_request_twice(
@@ -113,5 +113,5 @@ async def test_a_simulator_that_is_stopped_finishes_what_it_has_begun_and_answer
         going_on.set()
     async with simulating(addresses):
         await ask(addresses, about_form(OTHER, OTHER_FORM))
-        told = await heard(addresses, 2)
-    assert sorted(body["invoice_number"] for _, body in told) == [USUAL, OTHER]
+        answers = await heard(addresses, 2)
+    assert sorted(body["invoice_number"] for _, body in answers) == [USUAL, OTHER]

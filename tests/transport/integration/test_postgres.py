@@ -55,8 +55,8 @@ def test_a_session_is_called_after_its_role_unless_it_has_a_name(
 def test_redletters_settings_hold_beside_the_options_of_the_url(servers: Addresses) -> None:
     url = f"{servers.database}?options=-c%20search_path%3Dtheirs%20-c%20lock_timeout%3D9s"
     with postgres.connect(url, "worker", lock_timeout="3s", transaction_timeout="10s") as connection:
-        told = [setting(connection, name) for name in ("search_path", "lock_timeout", "transaction_timeout")]
-    assert told == ["theirs", "3s", "10s"]
+        settings = [setting(connection, name) for name in ("search_path", "lock_timeout", "transaction_timeout")]
+    assert settings == ["theirs", "3s", "10s"]
 
 
 def test_a_session_is_not_opened_on_a_server_that_takes_no_writes(own_database: str) -> None:

@@ -72,14 +72,14 @@ async def test_what_redletter_writes_is_stored_as_it_was_written(addresses: Addr
 async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_back(addresses: Addresses) -> None:
     theirs = {"min.insync.replicas": "2", "segment.ms": "88888888", "flush.messages": "1000"}
     await change(addresses, EVENTS_TOPIC, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as lines:
         await topics.ensure(addresses.kafka, TOPICS, 8)
         async with asyncio.timeout(30):
             while (now := await config(addresses, EVENTS_TOPIC))["retention.ms"] != "-1":
                 await asyncio.sleep(0.02)
     assert {name: now[name] for name in theirs} == theirs
     assert (now["compression.type"], now["retention.ms"]) == ("producer", "-1")
-    changed = {(line["topic"], line["setting"], line["was"], line["now"]) for line in told}
+    changed = {(line["topic"], line["setting"], line["was"], line["now"]) for line in lines}
     assert changed == {
         (EVENTS_TOPIC, "compression.type", "zstd", "producer"),
         (EVENTS_TOPIC, "retention.ms", "1000", "-1"),

@@ -104,9 +104,9 @@ def _greet(client: socket.socket, parameters: Mapping[str, str] = PARAMETERS) ->
     while (code := _exactly(client, struct.unpack("!i", _exactly(client, 4))[0] - 4)) == SSL_REQUEST[4:]:
         client.sendall(b"N")
     assert code
-    told = b"".join(_message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items())
+    reported = b"".join(_message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items())
     key = _message(b"K", os.urandom(8))
-    client.sendall(_message(b"R", struct.pack("!i", 0)) + told + key + _message(b"Z", b"I"))
+    client.sendall(_message(b"R", struct.pack("!i", 0)) + reported + key + _message(b"Z", b"I"))
 
 
 def _request(client: socket.socket) -> bytes:

@@ -348,9 +348,9 @@ async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables
 async def test_head_is_answered_as_get_without_a_body(tables: Addresses) -> None:
     async with served(tables) as (_, client):
         for path in ("/livez", "/docs", "/invoices/1", "/invoices/1/return"):
-            asked, told_ = await client.head(path), await client.get(path)
-            assert (asked.status_code, asked.headers["content-length"]) == (told_.status_code, str(len(told_.content)))
-            assert asked.content == b""
+            head, got = await client.head(path), await client.get(path)
+            assert (head.status_code, head.headers["content-length"]) == (got.status_code, str(len(got.content)))
+            assert head.content == b""
 
 
 async def test_head_of_the_stream_does_not_hold_up_what_comes_after_it_on_the_connection(tables: Addresses) -> None:

@@ -1,4 +1,4 @@
-"""What readiness, metrics and the board tell of the system, whatever is down."""
+"""What readiness, metrics and the board show of the system, whatever is down."""
 
 import asyncio
 import socket
@@ -50,16 +50,16 @@ async def client(troubled: Addresses) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_readiness_names_what_has_stopped(client: httpx.AsyncClient) -> None:
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     async with asyncio.timeout(30):
-        while "ROLE_MISSING" not in told:  # a broker that was never asked for groups takes a while to know of them
+        while "ROLE_MISSING" not in reasons:  # a broker that was never asked for groups takes a while to know of them
             answer = await client.get("/readyz")
             assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-            told = {reason["code"]: reason["detail"] for reason in answer.json()["reasons"]}
-    assert "partition 3: it is another log" in told["PARTITION_NOT_READ"]
-    assert "12 offsets" in told["RECORDS_GONE"]
-    assert "it cannot" in told["READ_MODEL_STOPPED"]
-    assert "ROLE_MISSING" in told
+            reasons = {reason["code"]: reason["detail"] for reason in answer.json()["reasons"]}
+    assert "partition 3: it is another log" in reasons["PARTITION_NOT_READ"]
+    assert "12 offsets" in reasons["RECORDS_GONE"]
+    assert "it cannot" in reasons["READ_MODEL_STOPPED"]
+    assert "ROLE_MISSING" in reasons
 
 
 async def test_metrics_and_the_board_show_it_too(client: httpx.AsyncClient) -> None:
@@ -131,8 +131,8 @@ async def test_an_api_that_does_not_hear_replies_says_so(tables: Addresses) -> N
     async with serving(tables) as http:
 
         async def deaf() -> bool:
-            told = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
-            return any("is not receiving" in one for one in told)
+            details = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
+            return any("is not receiving" in one for one in details)
 
         await until(deaf, within=10)  # the topics are not laid
 

@@ -24,10 +24,10 @@ def standing(
     *places: int, meanwhile: Callable[[], Awaitable[None]] | None = None
 ) -> Callable[[], Awaitable[Sequence[Position]]]:
     """Return a consumer that stands at one place after the other, each time it is asked."""
-    told = iter(places)
+    left = iter(places)
 
     async def stand() -> Sequence[Position]:
-        place = next(told)
+        place = next(left)
         if meanwhile and place != places[0]:
             await meanwhile()
         return [Position("tests", HERE, place)]
@@ -50,10 +50,10 @@ async def test_records_that_arrive_while_lag_is_measured_are_not_lag(addresses: 
 
 async def test_a_partition_that_a_consumer_came_to_during_the_look_is_left_for_the_next(addresses: Addresses) -> None:
     new = Position("tests", HERE._replace(partition=1), 0)
-    told = iter([[Position("tests", HERE, 0)], [Position("tests", HERE, 0), new]])
+    looks = iter([[Position("tests", HERE, 0)], [Position("tests", HERE, 0), new]])
 
     async def stand() -> Sequence[Position]:
-        return next(told)
+        return next(looks)
 
     assert [one.messages for one in await lag.lags(addresses.kafka, stand)] == [0]
 

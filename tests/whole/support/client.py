@@ -24,7 +24,7 @@ SOURCE = "urn:tests:whole"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Answered:
     """What came of a command: its reply, and its events as subscribers get them."""
 
     reply: dict[str, Any]
@@ -44,17 +44,17 @@ class Client:
     replies: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     events: dict[str, AnyInvoiceEvent] = field(default_factory=dict[str, AnyInvoiceEvent])
 
-    async def tell(self, command: AnyCommand) -> Told:
+    async def submit(self, command: AnyCommand) -> Answered:
         """Publish a command and wait for all that comes of it."""
-        return await self.told(await self.publish(command))
+        return await self.answered(await self.publish(command))
 
-    async def told(self, id_: str) -> Told:
+    async def answered(self, id_: str) -> Answered:
         """Wait for all that comes of the command with this id."""
         await self.until(lambda: id_ in self.replies, f"a reply to {id_}")
         (reply,) = self.replies[id_]
         ids = [reference["id"] for reference in reply.get("events", ())]
         await self.until(lambda: all(one in self.events for one in ids), f"the events {ids}")
-        return Told(reply, tuple(self.events[one] for one in ids))
+        return Answered(reply, tuple(self.events[one] for one in ids))
 
     async def publish(self, command: AnyCommand) -> str:
         """Publish a command; return its id."""

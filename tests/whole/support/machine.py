@@ -75,7 +75,7 @@ class World(Protocol):
         """Return a number that no other run in this world has had, for invoices of its own."""
         ...
 
-    def tell(self, command: AnyCommand) -> Outcome:
+    def submit(self, command: AnyCommand) -> Outcome:
         """Send a command, and wait for all that comes of it."""
         ...
 
@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
         """Send one command, and hold what comes of it against the seed."""
         command = self.command(step)
         expected = self.seed.answer(command, self.world.now)
-        outcome = self.world.tell(command)
+        outcome = self.world.submit(command)
         assert outcome.answer == expected, command
         self.reached[expected or "nothing"] += 1
         self.reached["steps"] += 1
@@ -145,8 +145,8 @@ class Machine(RuleBasedStateMachine):
         paper = self.seed.papers.get(command.invoice_number)
         if paper and outcome.status is not None:
             assert outcome.status == paper.status
-            told = compared(self.world.document(paper.number, paper.version))
-            assert told == self.seed.document(paper.number)
+            shown = compared(self.world.document(paper.number, paper.version))
+            assert shown == self.seed.document(paper.number)
 
     def command(self, step: Step) -> AnyCommand:
         number = self.numbers[step.invoice]
@@ -215,23 +215,23 @@ class Machine(RuleBasedStateMachine):
         return ask_simply(paper.number, remarks="x" * 383 if step.c == 9 else None)
 
     def form(self, paper: Paper, step: Step, wrong: dict[str, Any]) -> AnyCommand:
-        told = {
+        matching = {
             "number": paper.form or pick(self.forms, step.a),
             "kind": paper.body.kind,
             "buyer_tax_id": paper.body.buyer.tax_id,
             "net_amount": -paper.body.net_amount,
             "tax_amount": -paper.body.tax_amount,
         }
-        return confirm(paper.number, **(told | wrong))
+        return confirm(paper.number, **(matching | wrong))
 
     def credit(self, paper: Paper, step: Step, **wrong: Any) -> AnyCommand:
-        told = {
+        matching = {
             "form_number": paper.form or self.forms[0],
             "credit_note_number": pick(self.notes, step.a),
             "net_amount": -paper.body.net_amount,
             "tax_amount": -paper.body.tax_amount,
         }
-        return credit(paper.number, **(told | wrong))
+        return credit(paper.number, **(matching | wrong))
 
     def after(self, paper: Paper, step: Step) -> AnyCommand:
         """Go on once the original is void: complete it, and have its charges invoiced anew."""
@@ -284,7 +284,7 @@ class Machine(RuleBasedStateMachine):
 
 def compared(document: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a status document that the seed has an opinion on."""
-    told = {
+    judged = {
         "status": document["status"]["code"],
         **{key: document[key] for key in ("return_complete", "original_void", "posting_status", "actions", "version")},
         "replacement_numbers": set(document["replacement_numbers"]),
@@ -292,7 +292,7 @@ def compared(document: dict[str, Any]) -> dict[str, Any]:
         "credit_note": document.get("credit_note_number"),
     }
     latest = document.get("return", {})
-    return told | {key: latest[key] for key in ("return_id", "route", "overdue", "attempts", "phase") if latest}
+    return judged | {key: latest[key] for key in ("return_id", "route", "overdue", "attempts", "phase") if latest}
 
 
 def play(world: World, examples: int) -> Counter[str]:

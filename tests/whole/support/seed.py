@@ -64,8 +64,8 @@ class Seed:
             return self._register(command, now)
         if paper is None or getattr(command, "account_id", paper.body.account_id) != paper.body.account_id:
             return "INVOICE_NOT_FOUND"
-        told = getattr(command, "return_id", None)
-        if told is not None and told != paper.return_id:
+        return_id = getattr(command, "return_id", None)
+        if return_id is not None and return_id != paper.return_id:
             return NONE
         if name in ("MarkReturnOverdue", "RecordPostingStatus", "RecordCreditNote"):
             return getattr(self, f"_{name}")(paper, command, now)
@@ -344,7 +344,7 @@ class Seed:
     def document(self, number: str) -> dict[str, Any]:
         """Return what a status document must say."""
         paper = self.papers[number]
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "status": paper.status,
             "return_complete": paper.void,
             "original_void": paper.void,
@@ -356,9 +356,9 @@ class Seed:
             "credit_note": paper.note[0] if paper.note else None,
         }
         if paper.return_id:
-            told |= {"return_id": paper.return_id, "route": paper.route, "overdue": paper.overdue}
-            told |= {"attempts": paper.attempts, "phase": self._phase(paper)}
-        return told
+            document |= {"return_id": paper.return_id, "route": paper.route, "overdue": paper.overdue}
+            document |= {"attempts": paper.attempts, "phase": self._phase(paper)}
+        return document
 
     def _phase(self, paper: Paper) -> str:
         if paper.refusal:

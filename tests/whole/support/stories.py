@@ -1,4 +1,4 @@
-"""For every code of the rules the shortest story that ends in it, told in commands."""
+"""For every code of the rules the shortest story that ends in it, as commands."""
 
 import re
 from dataclasses import dataclass, replace

@@ -88,7 +88,7 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Call
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
         for event in events:
             version = next(_versions)
-            told = cloudevents.headers(
+            headers = cloudevents.headers(
                 id=f"event-{version}",
                 source="urn:redletter:worker",
                 name=name_of(type(event)),
@@ -98,7 +98,7 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Call
                 causation="command",
                 version=version,
             )
-            as_written = [(name, written(value)) for name, value in told]
+            as_written = [(name, written(value)) for name, value in headers]
             key = event.invoice_number.encode()
             await producer.send_and_wait(EVENTS_TOPIC, written(json_of(event)), key=key, headers=as_written)
 
@@ -327,7 +327,7 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "named"),
     [
         (b"InvoiceIssued.v1", b"InvoiceIssued.v99", r"InvoiceIssued\.v99"),
         (b'"kind":"special"', b'"kind":"newer"', r"InvoiceIssued\.v1 with an unknown value of kind"),
@@ -335,10 +335,10 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
     ids=["a type", "a value"],
 )
 async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
-    addresses: Addresses, old: bytes, new: bytes, told: str
+    addresses: Addresses, old: bytes, new: bytes, named: str
 ) -> None:
     await happened(addresses, issued(), written=lambda text: text.replace(old, new))
-    with pytest.raises(ProgramTooOld, match=f"holds {told} of a newer release"):
+    with pytest.raises(ProgramTooOld, match=f"holds {named} of a newer release"):
         async with asyncio.timeout(30):
             await clock.run(
                 addresses, clock_shift=timedelta(0), calendar=MAINLAND_CHINA, repeat=NEVER, repeat_max=NEVER
@@ -371,8 +371,8 @@ async def test_open_returns_are_revised_when_a_decree_changes_their_due_dates(ad
             "calendar": {"version": "2026", "provisional": False},
         }
         due = DECREED.due(AT)
-        told: dict[str, Any] = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
-        revised = ReturnDeadlineRevised(**HEAD, return_id=RETURN, **told)
+        deadline: dict[str, Any] = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
+        revised = ReturnDeadlineRevised(**HEAD, return_id=RETURN, **deadline)
         await happened(addresses, revised, failed(retry_at=datetime.now(UTC)))
         await until(addresses, lambda found: len(found) >= 2)
     sendings = len(await sent(addresses, internal))

@@ -94,9 +94,10 @@ async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, st
     for record in await everything(addresses.kafka, DEAD_LETTERS_TOPIC):
         assert (record.key, record.value) in {(b"key", b"\xff"), (None, None)}
         assert record.headers[:2] == (("name", b"\xff"), ("null", None))
-        told = dict(record.headers[2:])
-        assert (told["dl_reason"], told["dl_partition"], told["dl_offset"]) == (b"MALFORMED_COMMAND", b"3", b"7")
-        assert (told["dl_topic"], told["dl_error"]) == (b"invoice.commands.tax", b"data: bad")
+        headers = dict(record.headers[2:])
+        assert headers["dl_reason"] == b"MALFORMED_COMMAND"
+        assert (headers["dl_partition"], headers["dl_offset"]) == (b"3", b"7")
+        assert (headers["dl_topic"], headers["dl_error"]) == (b"invoice.commands.tax", b"data: bad")
 
 
 async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_ends(
@@ -225,9 +226,9 @@ async def test_the_relay_resumes_after_its_session_with_the_store_was_cut(addres
 
 async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addresses, store: Store) -> None:
     def waiting() -> list[tuple[int, int, bool]]:
-        told = "select partition, entries, oldest <= now() from redletter.unpublished where entries > 0 order by 1"
+        query = "select partition, entries, oldest <= now() from redletter.unpublished where entries > 0 order by 1"
         with psycopg.connect(addresses.database) as connection:
-            return connection.execute(told).fetchall()
+            return connection.execute(query).fetchall()
 
     async def nothing() -> bool:
         return not waiting()

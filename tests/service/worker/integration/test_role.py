@@ -25,8 +25,8 @@ def register(index: int, charge: str | None = None, offset: int = 0) -> Consumer
     number = f"26{index:018d}"
     charges = [{"charge_id": charge or f"charge-{index}", "amount": "106.00"}]
     body = REGISTER | {"invoice_number": number, "charges": charges}
-    told = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
-    return raw(json.dumps(body).encode(), told, key=number.encode(), topic=TOPIC, offset=offset)
+    attributes = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
+    return raw(json.dumps(body).encode(), attributes, key=number.encode(), topic=TOPIC, offset=offset)
 
 
 def batch(*records: ConsumerRecord, was: int = 0) -> Batch:

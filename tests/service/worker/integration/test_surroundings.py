@@ -203,9 +203,9 @@ def with_charges(index: int, count: int) -> ConsumerRecord:
     number = f"26{index:018d}"
     charges = [{"charge_id": f"{index}-{charge}", "amount": "0.10"} for charge in range(count)]
     body = REGISTER | {"invoice_number": number, "charges": charges}
-    told = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
+    attributes = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
     amounts = {"net_amount": "100.00", "tax_amount": "0.00", "total_amount": "100.00"}
-    return raw(json.dumps(body | amounts).encode(), told, key=number.encode(), topic=TOPIC, offset=index)
+    return raw(json.dumps(body | amounts).encode(), attributes, key=number.encode(), topic=TOPIC, offset=index)
 
 
 NEW_TYPE = "update redletter.invoice_events set topic = 'InvoiceIssued.v99'"
@@ -219,7 +219,7 @@ NEW_STATUS = """
     set value = convert_to(regexp_replace(convert_from(value, 'UTF8'), '"status":"[^"]+"', '"status":"NEWER"'), 'UTF8')
 """
 OF_A_NEWER_RELEASE = pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "refusal"),
     [
         (NEW_TYPE, r"InvoiceIssued\.v99"),
         (NEW_VALUE, r"InvoiceIssued\.v1 with an unknown value of kind"),
@@ -232,19 +232,19 @@ OF_A_NEWER_RELEASE = pytest.mark.parametrize(
 
 @OF_A_NEWER_RELEASE
 def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(
-    store: Store, database: str, written: str, told: str
+    store: Store, database: str, written: str, refusal: str
 ) -> None:
     deciding = CommandWork(store, MOMENTS)
     deciding.handle(batch(register(1)))
     run(database, written)
-    with pytest.raises(ProgramTooOld, match=told):
+    with pytest.raises(ProgramTooOld, match=refusal):
         deciding.handle(batch(register(1), was=1))
     assert buried(database) == []
 
 
 @OF_A_NEWER_RELEASE
 async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
-    addresses: Addresses, written: str, told: str
+    addresses: Addresses, written: str, refusal: str
 ) -> None:
     record = register(1)
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
@@ -255,7 +255,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
     CommandWork(store, MOMENTS).handle(Batch([record], {TopicPartition(TOPIC, 0): 0}))
     store.close()
     run(addresses.database, written)
-    with pytest.raises(ProgramTooOld, match=told):
+    with pytest.raises(ProgramTooOld, match=refusal):
         async with asyncio.timeout(30):
             await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
     assert await members(addresses.kafka, WORKER_GROUP) == []
