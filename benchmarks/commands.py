@@ -3,8 +3,8 @@
     python -m benchmarks.commands
 
 Runs on embedded servers of its own, or on those that REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL
-name: topics of ours on that Kafka are deleted. `benchmarks.clocked` says what is timed. The figures are also written to
-benchmarks/out/commands.json.
+name: Redletter's topics on that Kafka are deleted. `benchmarks.clocked` says what is timed. The figures are also
+written to benchmarks/out/commands.json.
 """
 
 import asyncio

@@ -139,7 +139,7 @@ class Invoices(Application[UUID]):
 def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
     """Subscribe one handler to each command topic."""
 
-    async def told(happened: AnyInvoiceEvent, invoice: Invoice, message: KafkaMessage) -> None:
+    async def publish_event(happened: AnyInvoiceEvent, invoice: Invoice, message: KafkaMessage) -> None:
         number, command_id = invoice.number, message.headers["ce_id"]
         event_id = f"{number}-{invoice.version}"
         event_name = name_of(type(happened))
@@ -180,7 +180,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
     async def register(command: RegisterInvoice, message: KafkaMessage) -> None:
         invoice = invoices.register(command)
         body = command.model_dump()
-        await told(InvoiceIssued(occurred_at=invoice.modified_on, **body), invoice, message)
+        await publish_event(InvoiceIssued(occurred_at=invoice.modified_on, **body), invoice, message)
 
     @subscriber(Channel.TAX)
     async def change_posting_status(command: RecordPostingStatus, message: KafkaMessage) -> None:
@@ -193,7 +193,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
             posting_status=command.posting_status,
             observed_at=command.observed_at,
         )
-        await told(happened, invoice, message)
+        await publish_event(happened, invoice, message)
 
     @subscriber(Channel.CUSTOMER)
     async def request_return(command: RequestReturn, message: KafkaMessage) -> None:
@@ -209,7 +209,7 @@ def build(broker: KafkaBroker, invoices: Invoices, group: str) -> None:
             due_latest=invoice.modified_on,
             calendar=Calendar(version="none", provisional=True),
         )
-        await told(happened, invoice, message)
+        await publish_event(happened, invoice, message)
 
     _ = register, change_posting_status, request_return
 

@@ -42,7 +42,7 @@ class Process:
         self.running.send_signal(SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the process."""
         self.running.send_signal(SIGCONT)
 
 

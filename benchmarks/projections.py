@@ -130,11 +130,11 @@ def story(index: int) -> list[Stored]:
 
 def mixed(invoices: int) -> list[Stored]:
     """Return the events of many invoices as they come: in order for each, the invoices of a group in turns."""
-    told: list[Stored] = []
+    events: list[Stored] = []
     for first in range(0, invoices, ABREAST):
         stories = [story(index) for index in range(first, min(first + ABREAST, invoices))]
-        told += [one for step in zip(*stories, strict=True) for one in step]
-    return told
+        events += [one for step in zip(*stories, strict=True) for one in step]
+    return events
 
 
 async def publish(bootstrap: str, events: Sequence[Stored]) -> None:

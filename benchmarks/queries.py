@@ -4,7 +4,7 @@
 
 A hundred invoices come through Kafka and the projector as ever; their rows are then multiplied in place. Each query
 goes over HTTP, for another invoice each time, in three runs: figures are the medians, with the lowest and the highest.
-A session tells the server's statistics what it did when it ends, so after each query they show the indexes it used;
+A session reports to the server's statistics only when it ends, so after each query they show the indexes it used;
 that a large table was read from end to end is an error.
 """
 
@@ -57,7 +57,7 @@ WITHIN = 60.0
 console = Console()
 
 
-def told() -> Sequence[Stored]:
+def multiplied_events() -> Sequence[Stored]:
     """Return the events of the invoices that are multiplied: most are issued, one is being returned, four were."""
     lengths = [6] * 4 + [4] + [2] * (MODELS - 5)
     return [one for index, length in enumerate(lengths) for one in story(FIRST + index)[:length]]
@@ -65,7 +65,7 @@ def told() -> Sequence[Stored]:
 
 @asynccontextmanager
 async def _projected(own: Addresses) -> AsyncGenerator[None]:
-    """Let the projector go on until all its models have seen the last version of each invoice."""
+    """Let the projector run until all its models have seen the last version of each invoice."""
     projecting = asyncio.create_task(projector.run(own))
     try:
         async with asyncio.timeout(WITHIN):
@@ -96,13 +96,13 @@ def _missing(own: Addresses) -> bool:
             "(select count(*) from projections.charges), (select count(*) from projections.forms), "
             "(select count(*) from projections.returns where complete_at is not null)"
         ).fetchone()
-    return counts != (len(told()), MODELS, MODELS, MODELS, MODELS, 5, 4)
+    return counts != (len(multiplied_events()), MODELS, MODELS, MODELS, MODELS, 5, 4)
 
 
 async def fill(own: Addresses, copies: int) -> None:
     """Bring invoices into the read tables, ``copies`` times `MODELS` of them."""
     await asyncio.to_thread(schema.ensure_read_tables, own.database)
-    await publish(own.kafka, told())
+    await publish(own.kafka, multiplied_events())
     async with _projected(own):
         pass
     console.print(f"multiplying the rows by {copies:,}")

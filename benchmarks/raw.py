@@ -1,8 +1,8 @@
 """(c) The raw pipe: the least work with which the same bytes come in, lie in the store, and go out.
 
-One process: take at most as many records as one of ours takes, look each one's outcome up by the id in its header (no
-decoding, no loading, no decision), write the same rows with the same statements in one transaction, then publish the
-same messages in one Kafka transaction, while the next batch is being written. Nothing is read back from the store.
+One process: take at most as many records as Redletter's worker takes, look each one's outcome up by the id in its
+header (no decoding, no loading, no decision), write the same rows with the same statements in one transaction, then
+publish the same messages in one Kafka transaction, while the next batch is being written. Nothing is read back.
 """
 
 import asyncio

@@ -29,7 +29,7 @@ _SAVE: LiteralString = """
 """
 
 
-class Told:
+class VersionedEvent:
     """An event and its version, as the application reads it back."""
 
     def __init__(self, stored: StoredEvent) -> None:
@@ -37,32 +37,32 @@ class Told:
         self.version = stored.originator_version
 
 
-class OurEvents(Mapper[str]):
-    """Reads the events as they are stored, by our catalogue."""
+class CatalogueEvents(Mapper[str]):
+    """Reads the events as they are stored, by Redletter's catalogue."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:  # noqa: ANN401 - the library's own protocol
         """Read one."""
-        return Told(stored_event)
+        return VersionedEvent(stored_event)
 
 
 class Invoices(Application[str]):
     """The application whose events are projected."""
 
     def construct_mapper(self) -> Mapper[str]:
-        """Read events by our catalogue."""
-        return OurEvents(transcoder=self.construct_transcoder())
+        """Read events by Redletter's catalogue."""
+        return CatalogueEvents(transcoder=self.construct_transcoder())
 
 
 class StatusView(PostgresTrackingRecorder):
     """The rows, and how far they are."""
 
-    def fold(self, told: Told, tracking: Tracking) -> None:
+    def fold(self, versioned: VersionedEvent, tracking: Tracking) -> None:
         """Fold one event into its row, and track it, in one transaction."""
-        number = told.event.invoice_number
+        number = versioned.event.invoice_number
         with self.datastore.get_connection() as connection, connection.transaction(), connection.cursor() as cur:
             row = cur.execute(_LOAD, (number,)).fetchone()
             before = InvoiceStatus.model_validate_json(row["document"]) if row else None
-            cur.execute(_SAVE, (number, json_of(fold(before, told.event, told.version)).decode()))
+            cur.execute(_SAVE, (number, json_of(fold(before, versioned.event, versioned.version)).decode()))
             self._insert_tracking(cur, tracking)
 
 
@@ -77,7 +77,7 @@ class StatusProjection(Projection[StatusView]):
         del domain_event, tracking
 
     @process_event.register
-    def _(self, domain_event: Told, tracking: Tracking) -> None:
+    def _(self, domain_event: VersionedEvent, tracking: Tracking) -> None:
         self.view.fold(domain_event, tracking)
 
 

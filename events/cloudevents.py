@@ -253,12 +253,12 @@ def _is_time(text: str) -> bool:
 
 
 def _echoed(ce_type: JsonValue) -> str | None:
-    """Return the beginning of a type that is no good, for the reply to name it."""
+    """Return the beginning of an invalid type, for the reply to name it."""
     return ce_type[:MAX_ECHOED_CHARACTERS].replace("\0", "") or None if isinstance(ce_type, str) else None
 
 
 def _correlation(envelope: Envelope, value: JsonValue) -> str | None:
-    """Return what is only passed on; one that is no text is left out, since nothing depends on it."""
+    """Return the id, which is only passed on; one that is not text is left out, since nothing depends on it."""
     if not isinstance(value, str) or not value or "\0" in value:
         return None
     if not _is_short(value):

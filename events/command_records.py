@@ -35,7 +35,7 @@ class CommandRecord(NamedTuple):
 
     @property
     def digest(self) -> bytes:
-        """What tells one command from another as both were read, however they were written."""
+        """A digest that two commands share only if they were read as the same, however they were written."""
         name = name_of(type(self.command))
         return blake2b(self.canonical, digest_size=32, key=name.encode()).digest()
 
@@ -100,4 +100,4 @@ def _command(envelope: Envelope, body: JsonValue, text: bytes) -> AnyCommand | F
         return read_body(command_class, body, text)
     if envelope.type is None or envelope.faults.concerns("type"):
         return Faults()
-    return Faults(Fault("type", f"{envelope.type} is no command of this service"))
+    return Faults(Fault("type", f"{envelope.type} is not a command of this service"))

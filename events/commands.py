@@ -161,7 +161,7 @@ class RecordPostingStatus(Command):
 
 
 class ConfirmRedFontForm(Command):
-    """The tax side tells a form and the state it is in; the rules judge both."""
+    """The tax side reports a form and its state; the rules judge both."""
 
     CHANNEL = Channel.TAX
 

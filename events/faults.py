@@ -76,7 +76,7 @@ class Faults:
         return bool(self.first)
 
     def __iter__(self) -> Iterator[Fault]:
-        """Tell at most 100 faults, and then in one more how many are left."""
+        """Yield at most 100 faults, and then one more that says how many are left."""
         yield from self.first
         if self.more:
             yield Fault("", f"and {self.more} more")

@@ -53,7 +53,7 @@ _ALARMING = {
 
 
 def is_alarming(command_type: str, code: str) -> bool:
-    """Tell whether a refusal needs attention."""
+    """Say whether a refusal needs attention."""
     return code in _ALARMING.get(command_type, ())
 
 

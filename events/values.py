@@ -130,7 +130,7 @@ _INVOICE_NUMBER = re.compile(_NUMBER_PATTERN)
 
 
 def is_invoice_number(text: str) -> bool:
-    """Tell whether a text is written like the number of an invoice."""
+    """Say whether a text is written like the number of an invoice."""
     return _INVOICE_NUMBER.fullmatch(text) is not None
 
 

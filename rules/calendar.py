@@ -40,7 +40,7 @@ class Due:
 
 
 class BadDecree(Exception):
-    """What was handed in is no decree; the message says what is wrong with it."""
+    """The input is not a valid decree; the message says what is wrong with it."""
 
 
 class Decree(Message):
@@ -102,7 +102,7 @@ class MainlandChina:
         return self._used(day_of(requested_at), day_of(until))
 
     def is_business_day(self, day: date) -> bool:
-        """Tell whether business is done on a day."""
+        """Say whether business is done on a day."""
         if day in self._decree.off:
             return False
         if day in self._decree.working:

@@ -111,7 +111,7 @@ async def migrate(addresses: Addresses) -> None:
 
 
 async def empty_topics(bootstrap: str) -> None:
-    """Create all topics anew."""
+    """Recreate all topics."""
     await _delete_topics(bootstrap)
     await topics.ensure(bootstrap, TOPICS, PARTITIONS)
 

@@ -14,7 +14,7 @@ SAY_AGAIN_AFTER = 1.0
 
 
 class FrameworkLog:
-    """FastStream's logger for one consumer group: troubles as they are, and what it tells of every batch as debug."""
+    """FastStream's logger for one consumer group: warnings as they are, and its lines about every batch as debug."""
 
     def __init__(self, group: str) -> None:
         self._group = group

@@ -32,7 +32,7 @@ class _DescribeGroup(Request[DescribeGroupsRequest_v2]):
 
 
 async def describe(client: KafkaClient, names: Collection[str]) -> Mapping[str, Group]:
-    """Return the groups that their coordinators tell of. One whose coordinator does not answer is left out."""
+    """Return the groups as their coordinators describe them. One whose coordinator does not answer is left out."""
     found = await asyncio.gather(*(_describe(client, name) for name in names), return_exceptions=True)
     for error in found:
         if isinstance(error, BaseException) and not isinstance(error, (KafkaError, OSError)):

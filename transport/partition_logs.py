@@ -26,7 +26,7 @@ class PartitionLog:
 
 
 async def partition_logs(consumer: SteppingConsumer, partitions: Collection[TopicPartition]) -> list[PartitionLog]:
-    """Return the log of each partition; one that nobody can tell about now is left out.
+    """Return the log of each partition; one that no broker can describe now is left out.
 
     Raises: KafkaError, TimeoutError when nothing can be learnt at all.
     """

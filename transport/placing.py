@@ -40,7 +40,7 @@ class Places:
     async def ask(self, consumer: SteppingConsumer, partitions: Collection[TopicPartition]) -> Placement:
         """Compare the positions with the logs, and return where to resume.
 
-        A partition that Kafka cannot tell about now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
+        A partition that Kafka cannot describe now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
         """
         return await self._thread.run(self._place, await partition_logs(consumer, partitions))
 

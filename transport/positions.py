@@ -152,7 +152,7 @@ def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) 
     """Compare the positions with the logs as they are, in the caller's transaction; return where to resume.
 
     A partition never read before begins at the beginning of its log. Of a log that begins after the position, the
-    offsets that are gone are counted; some may be markers of transactions, which are no records. A position
+    offsets that are gone are counted; some may be markers of transactions, which are not records. A position
     that is not of this log is left as it is, and the partition marked as not read.
     """
     _begin(cur, consumer, {one.partition: one.start for one in logs})
@@ -181,7 +181,7 @@ def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) 
 def unread_because(position: GroupPosition, now: PartitionLog) -> str | None:
     """Return why a position is not good for the log as it is now, or None where it is."""
     if position.next and position.topic_id not in {None, now.topic_id}:
-        return f"the topic was deleted and made anew; position {position.next} counts in the one before"
+        return f"the topic was deleted and recreated; position {position.next} counts in the one before"
     if position.next > now.end:
         return f"position {position.next} lies beyond the end of the log, {now.end}"
     return None

@@ -16,7 +16,7 @@ class Undecodable:
     """A record that the Kafka client itself cannot decode, such as one with a header name that is not UTF-8.
 
     count: offsets that it stands for. More than one where a whole batch cannot be decoded (an unknown codec, a wrong
-    checksum, inflated too far): the client cannot tell its records from each other.
+    checksum, inflated too far): the client cannot tell its records apart.
     """
 
     topic: str

@@ -145,7 +145,7 @@ class JointProjection:
     def _set_out(
         self, connection: Connection[TupleRow], batch: Batch, events: _Readable, travellers: Sequence[Traveller]
     ) -> tuple[Sequence[_Journey], Collection[tuple[str, TopicPartition]]]:
-        """Lock the positions, and return who goes on, and where one had stopped. Raises: PositionLost."""
+        """Lock the positions; return who continues, and the partitions where one had stopped. Raises: PositionLost."""
         locked, known = connection.cursor(), connection.cursor()
         consumers = [traveller.consumer for traveller in travellers]
         positions.ask_together(locked, self._leader, consumers, batch.partitions())
@@ -188,7 +188,7 @@ def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> 
 def _journey(
     traveller: Traveller, batch: Batch, readable: _Readable, at: Mapping[TopicPartition, GroupPosition]
 ) -> _Journey:
-    """Return how a read model goes on from its positions: one that is ahead skips what it has."""
+    """Return how a read model continues from its positions: one that is ahead skips what it has."""
     starts = {
         partition: one.next
         for partition, one in at.items()
@@ -202,7 +202,7 @@ def _journey(
 
 
 def _readable(batch: Batch) -> _Readable:
-    """Read the records up to the first of each partition that is no event: there every read model stops."""
+    """Read the records up to the first of each partition that is not an event: there every read model stops."""
     events: list[tuple[TopicPartition, int, Published]] = []
     ends: dict[TopicPartition, int] = {}
     closed: set[TopicPartition] = set()

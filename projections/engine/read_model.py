@@ -83,7 +83,7 @@ class Table(Protocol[Row]):
         ...
 
     def rows(self, answer: Cur) -> dict[str, Row]:
-        """Return what was asked for, by number; there is no row for an invoice not seen before."""
+        """Return what was asked for, by number; an invoice not seen before has no row."""
         ...
 
     def write(self, cur: Cur, rows: Sequence[Row]) -> None:

@@ -30,13 +30,13 @@ def stand_in(row: LogRow, partition: int) -> OutgoingRecord:
         own = [(name, content) for name, content in _dead_letter_headers(row) if name in _PLACE]
     else:
         own = list(_headers(row))
-    told = [
+    facts = [
         ("dl_reason", b"TOO_LARGE"),
         ("dl_size", str(len(value)).encode()),
         ("dl_sha256", sha256(value).hexdigest().encode()),
     ]
     key = row.key if row.key is None or len(row.key) <= MAX_STAND_IN_KEY_BYTES else None
-    return OutgoingRecord(_TOPIC_OF_KIND[row.kind], key, None, [*own, *told], partition)
+    return OutgoingRecord(_TOPIC_OF_KIND[row.kind], key, None, [*own, *facts], partition)
 
 
 _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})

@@ -97,7 +97,7 @@ class Store:
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error
         except psycopg.OperationalError as error:
-            # The server ends the session, and the pipeline tells that it is gone but not why.
+            # The server ends the session, and the pipeline reports that it is gone but not why.
             if monotonic() - begun < recorder.TRANSACTION_WITHIN:
                 raise
             raise TooMuchToWrite from error

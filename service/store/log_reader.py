@@ -41,7 +41,7 @@ class LogPosition:
             case {"position": int(place), "entry": str() | None as entry}:
                 return cls(place, entry)
             case other:
-                msg = f"this is no position of a relay: {str(other)[:100]}"
+                msg = f"this is not a position of a relay: {str(other)[:100]}"
                 raise ValueError(msg)
 
     def write(self) -> bytes:
@@ -67,7 +67,7 @@ class LogReader:
         self._one_at_a_time = asyncio.Lock()
 
     async def after(self, partition: int, position: LogPosition) -> Sequence[LogRow]:
-        """Return the next whole commands after a position; none if there is no news.
+        """Return the next whole commands after a position; none if nothing is new.
 
         Raises: LogDiffers when the entry at the position is not the one that was published.
         """

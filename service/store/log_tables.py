@@ -185,7 +185,7 @@ class LogRow(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """What tells this entry from any other, and from what might come to stand in its place."""
+        """A digest that no other entry has, nor any that might take this one's place in the log."""
         facts = (self.place, self.kind, self.name, self.id, self.subject, self.version, self.at.astimezone(UTC))
         digest = blake2b(repr(facts).encode(), digest_size=16)
         for part in (self.key, self.value):

@@ -101,7 +101,7 @@ def _read(record: ConsumerRecord, time: datetime, moments: Moments) -> Received 
 
 
 def _is_too_large(record: ConsumerRecord) -> bool:
-    """Tell whether a record is larger than any that is kept."""
+    """Say whether a record is larger than any that is kept."""
     size = len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
         size += len(name.encode()) + len(value or b"")

@@ -138,7 +138,7 @@ def unreadable(record: Unreadable) -> RecordAnswer:
 
 
 def _malformed(record: Unreadable) -> CommandRefused | None:
-    """Reply with every fault of a record; there is no reply where nobody is known to have sent it."""
+    """Reply with every fault of a record; none if its sender is unknown."""
     envelope = record.envelope
     if envelope.id is None or envelope.source is None:
         return None
@@ -196,12 +196,12 @@ def _dead_letter(
 
 
 def _fits(entry: LogEntry) -> bool:
-    """Tell whether Kafka takes an entry for its size."""
+    """Say whether an entry is small enough for Kafka."""
     return published_size(entry) <= LARGEST_PUBLISHED
 
 
 def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
-    """Return what tells a record that is not kept from others."""
+    """Return the headers that identify a record whose value is not kept."""
     return ((b"dl_size", str(len(value)).encode()), (b"dl_sha256", sha256(value).hexdigest().encode()))
 
 

@@ -97,5 +97,5 @@ def _size(batch: Batch) -> int:
 
 
 def _may_fit_in_part(fault: Exception) -> bool:
-    """Tell whether a part of the batch may be written although the whole was not."""
+    """Say whether a part of the batch may be written although the whole was not."""
     return isinstance(fault, TooMuchToWrite) or about_content(fault)

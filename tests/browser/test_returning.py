@@ -154,7 +154,7 @@ async def test_a_refusal_by_the_tax_side_shows_its_reason(site: Site, page: Page
     await expect(row(page, number)).to_contain_text("Return refused: The form has expired.")
     await expect(row(page, number).get_by_role("link", name="Return")).to_be_visible()
     await page.goto(f"/details/{number}")
-    await expect(page.locator(".told")).to_contain_text("The return was refused. The form has expired.")
+    await expect(page.locator(".outcome")).to_contain_text("The return was refused. The form has expired.")
     await expect(page.locator(".timeline")).to_contain_text("Return refused")
 
 
@@ -171,4 +171,4 @@ async def test_a_return_advances_while_the_page_is_loaded_again(site: Site, page
     await expect(page.locator(".timeline")).to_contain_text("Return due")
     await expect(page.locator(".heading")).to_contain_text("Returned", timeout=30_000)
     await expect(page.locator(".timeline")).to_contain_text("Return complete")
-    await expect(page.locator(".told")).to_contain_text("This invoice is void")
+    await expect(page.locator(".outcome")).to_contain_text("This invoice is void")

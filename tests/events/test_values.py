@@ -55,7 +55,7 @@ def test_money_has_at_most_sixteen_digits_before_the_point() -> None:
 
 @given(st.decimals(min_value=-(10**16) + 1, max_value=10**16 - 1, places=2))
 def test_every_amount_survives_writing_and_reading(amount: Decimal) -> None:
-    amount += Decimal("0.00")  # -0.00 is no amount
+    amount += Decimal("0.00")  # -0.00 is not an amount
     assert MONEY.validate_json(MONEY.dump_json(amount)) == amount
 
 

@@ -158,7 +158,7 @@ async def test_two_workers_share_the_load_also_when_one_leaves_and_one_freezes(s
         await asyncio.to_thread(system.freeze_in_a_transaction, "worker-3", "redletter.invoice_events")
         await system.roles.holds("worker", ALL)
         await system.outside.progress(since=system.outside.answered, by=100)
-        # It wakes with its batch in hand, and believes that the partitions are still its own.
+        # It wakes with a batch that it has read, and believes that it still owns the partitions.
         system.roles.wake("worker-3")
         await system.roles.holds("worker-3", SOME)
 

@@ -43,7 +43,7 @@ class Writing:
         save(self._store, [row for n in NUMBERS for row in (event(n, self.rounds), reply(n, f"{n}-{self.rounds}"))])
 
     @asynccontextmanager
-    async def going_on(self) -> AsyncGenerator[None]:
+    async def continuing(self) -> AsyncGenerator[None]:
         """Write for the length of a block."""
 
         async def write() -> None:
@@ -116,7 +116,7 @@ async def test_what_a_frozen_relay_held_is_published_by_another_within_15_second
 async def test_a_group_of_three_that_changes_loses_repeats_and_disorders_nothing(
     roles: Roles, writing: Writing
 ) -> None:
-    async with writing.going_on():
+    async with writing.continuing():
         roles.start("relay-1")
         await roles.holds("relay-1", ALL)
         roles.start("relay-2", "relay-3")

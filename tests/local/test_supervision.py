@@ -18,7 +18,7 @@ from local.waiting import wait_until
 from tests.local.support.processes import alive
 
 SLEEPS = "import signal\nprint('at work', flush=True)\nsignal.pause()"
-FAILS = "raise SystemExit('cannot go on')"
+FAILS = "raise SystemExit('cannot continue')"
 
 
 def program(name: str, code: str = SLEEPS) -> Program:
@@ -60,7 +60,7 @@ def test_a_program_that_dies_is_started_again_every_time(tree: ProcessTree) -> N
 
 def test_a_program_that_always_fails_leaves_its_reason_in_its_log(tree: ProcessTree, tmp_path: Path) -> None:
     """So that the reason can be shown."""
-    assert wait_until(lambda: "cannot go on" in (tmp_path / "logs" / "broken.log").read_text(), seconds=10)
+    assert wait_until(lambda: "cannot continue" in (tmp_path / "logs" / "broken.log").read_text(), seconds=10)
     assert pid(tree, "worker")
 
 
@@ -68,9 +68,9 @@ def test_a_program_that_supervisord_gave_up_is_started_again(tree: ProcessTree) 
     """No wait grows without bound."""
     deaths = tree.log("broken")
     assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), seconds=40)
-    before = deaths.read_text().count("cannot go on")
+    before = deaths.read_text().count("cannot continue")
     tree.revive()
-    assert wait_until(lambda: deaths.read_text().count("cannot go on") > before, seconds=10)
+    assert wait_until(lambda: deaths.read_text().count("cannot continue") > before, seconds=10)
 
 
 def test_logs_are_shown_line_by_line_under_the_program_s_name(

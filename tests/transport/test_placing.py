@@ -23,7 +23,7 @@ def test_a_position_is_good_for_its_own_log_alone() -> None:
     assert unread_because(GroupPosition(200, FIRST, None), log) is None
     assert unread_because(GroupPosition(200, None, None), log) is None
     assert unread_because(GroupPosition(0, SECOND, None), log) is None
-    assert "made anew" in str(unread_because(GroupPosition(7, SECOND, None), log))
+    assert "recreated" in str(unread_because(GroupPosition(7, SECOND, None), log))
     assert "beyond the end" in str(unread_because(GroupPosition(201, FIRST, None), log))
 
 

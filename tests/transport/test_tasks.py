@@ -33,17 +33,17 @@ async def test_a_cancellation_that_a_failure_hides_is_not_lost() -> None:
 
 
 async def test_what_has_begun_is_finished_although_it_is_cancelled() -> None:
-    begun, going_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    begun, proceed, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         begun.set()
-        await going_on.wait()
+        await proceed.wait()
         done.set()
 
     task = asyncio.create_task(finish(work(), within=60))
     await begun.wait()
     task.cancel()
-    asyncio.get_running_loop().call_soon(going_on.set)
+    asyncio.get_running_loop().call_soon(proceed.set)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done.is_set()

@@ -29,7 +29,7 @@ def overdue(client: Client, number: str) -> list[ReturnOverdue]:
 async def test_a_return_becomes_overdue_once_though_the_clock_was_down_at_that_moment(
     addresses: Addresses, tmp_path: Path
 ) -> None:
-    """Time is made to pass while worker and clock are stopped. Work goes on after the mark."""
+    """Time is made to pass while worker and clock are stopped. Work continues after the mark."""
     roles = Roles(addresses, tmp_path)
     roles.start("worker", "relay")
     try:

@@ -172,7 +172,7 @@ class SteppingConsumer(AIOKafkaConsumer):
             self.seek(partition, start)
 
     async def _up_to_undecodable(self, partition: TopicPartition, most: int) -> dict[TopicPartition, list[KafkaRecord]]:
-        """Read one by one up to what cannot be decoded, and go on behind it."""
+        """Read one by one up to what cannot be decoded, and continue after it."""
         found: list[KafkaRecord] = []
         self.origins = dict(self._durable())
         size, origin = 0, self.origins.get(partition)

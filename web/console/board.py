@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from web.console import charts
 from web.console.rendering import Pages
 from web.console.sampling import Sampler
-from web.console.trouble import told_as_pages
+from web.console.trouble import problems_as_pages
 from web.console.viewer import viewer_of
 from web.http.reading import Reader
 from web.operations import queries
@@ -15,7 +15,7 @@ from web.operations.readiness import Watch
 
 def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIRouter:
     """Return the view, its pictures, and what every page says when something is wrong."""
-    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+    routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     @routes.get("/board")
     async def board(request: Request) -> Response:

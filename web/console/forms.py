@@ -44,7 +44,7 @@ class Filled:
 
 
 def opened(request: Request) -> Filled:
-    """Return a form with what the address says of it already; the command's id is no address's business."""
+    """Return a form with what the address says of it already; the command's id never comes from the address."""
     values = {name: value for name, value in request.query_params.items() if name != _KEY}
     return Filled(values, request.query_params.getlist("charge_ids"), str(uuid4()))
 

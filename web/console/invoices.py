@@ -17,7 +17,7 @@ from projections.invoices.fold import Line
 from projections.invoices.queries import InvoiceFilter
 from web.api.invoices import INVOICE_CURSOR, ListQuery
 from web.console.rendering import Pages
-from web.console.trouble import told_as_pages
+from web.console.trouble import problems_as_pages
 from web.http import cursors
 from web.http.problems import Problem
 from web.http.reading import Reader
@@ -30,7 +30,7 @@ _VERSION_WAIT_SECONDS = 5.0
 
 
 class Shown(ListQuery):
-    """What the address says of the list: an empty field of the form is no filter."""
+    """What the address says of the list: an empty field of the form does not filter."""
 
     lang: str | None = None
 
@@ -46,7 +46,7 @@ MinVersion = Annotated[int, Query(ge=0, le=2**31 - 1), BeforeValidator(lambda gi
 
 def router(pages: Pages, reader: Reader) -> APIRouter:
     """Return the pages on invoices."""
-    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+    routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     @routes.get("/")
     async def invoice_list(request: Request) -> Response:
@@ -68,13 +68,13 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
     @routes.get("/details/{number}")
     async def invoice_details(request: Request, number: str, min_version: MinVersion = 0) -> Response:
         check_number(number)
-        told = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), min_version)
+        details_row = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), min_version)
         past = await reader.read(lambda connection: history.of(connection, number))
         held = await reader.read(lambda connection: charges.of(connection, number))
         return pages.show(
             request,
             "details.html",
-            told=InvoiceDetails.model_validate_json(told.body or ""),
+            details=InvoiceDetails.model_validate_json(details_row.body or ""),
             events=InvoiceHistory.model_validate_json(past.body).events if past and past.body else (),
             charge_states={charge.charge_id: charge.state for charge in held},
         )

@@ -11,7 +11,7 @@ from events.values import Route
 from web.console import board, invoices, reissuing, returning
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
-from web.console.trouble import tell_browsers_what_is_missing
+from web.console.trouble import explain_unknown_addresses
 from web.gateway.publishing import CommandPublisher
 from web.http.reading import Reader
 from web.live.hub import Hub
@@ -45,4 +45,4 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler, watch))
-    tell_browsers_what_is_missing(app, shown)
+    explain_unknown_addresses(app, shown)

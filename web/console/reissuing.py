@@ -15,7 +15,7 @@ from web.console import forms
 from web.console.forms import Filled, SentForm
 from web.console.invoices import MinVersion, line_at_version, reached
 from web.console.rendering import Pages
-from web.console.trouble import told_as_pages
+from web.console.trouble import problems_as_pages
 from web.gateway.publishing import CommandPublisher
 from web.http import cursors
 from web.http.problems import Problem
@@ -27,7 +27,7 @@ _PAGE_CHARGES = 100
 
 def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRouter:
     """Return the page, the dialog, and what it sends."""
-    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+    routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     async def show(request: Request, line: Line, filled: Filled) -> Response:
         number = line.status.invoice_number
@@ -60,7 +60,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
         form = await forms.read(request)
         line = await line_at_version(reader, number)
         try:
-            return await forms.give_command(request, publisher, RequestReissue, line, _told(form), form)
+            return await forms.give_command(request, publisher, RequestReissue, line, _selection(form), form)
         except Problem as problem:
             line = await line_at_version(reader, number, forms.version_of(problem))
             return await show(request, line, forms.refilled(form, problem))
@@ -68,7 +68,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
     return routes
 
 
-def _told(form: SentForm) -> Mapping[str, Any]:
+def _selection(form: SentForm) -> Mapping[str, Any]:
     """Return the command's body; what was left empty stays as on the original."""
     fields: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
     buyer = {name: form[f"buyer.{name}"][0] for name in ("name", "tax_id") if f"buyer.{name}" in form}

@@ -10,7 +10,7 @@ from web.console import forms
 from web.console.forms import Filled
 from web.console.invoices import MinVersion, line_at_version
 from web.console.rendering import Pages
-from web.console.trouble import told_as_pages
+from web.console.trouble import problems_as_pages
 from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem
 from web.http.reading import Reader
@@ -20,7 +20,7 @@ _FIELDS = ("posting_status", "red_font_form_number", "reason", "remarks")
 
 def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_recorded_route: Route) -> APIRouter:
     """Return the dialog, and what it sends."""
-    routes = APIRouter(include_in_schema=False, route_class=told_as_pages(pages))
+    routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     def show(request: Request, line: Line, filled: Filled) -> Response:
         route = _route(line, general_recorded_route)

@@ -17,7 +17,7 @@ from web.http.problems import Problem
 log = structlog.get_logger(__name__)
 
 
-def told_as_pages(pages: Pages) -> type[QueryRoute]:
+def problems_as_pages(pages: Pages) -> type[QueryRoute]:
     """Return the kind of route whose errors are pages."""
 
     class PageRoute(QueryRoute):
@@ -47,7 +47,7 @@ def told_as_pages(pages: Pages) -> type[QueryRoute]:
     return PageRoute
 
 
-def tell_browsers_what_is_missing(app: FastAPI, pages: Pages) -> None:
+def explain_unknown_addresses(app: FastAPI, pages: Pages) -> None:
     """Answer an unknown address with a page to clients that accept pages, and with a problem to others."""
 
     @app.exception_handler(HTTPStatus.NOT_FOUND)

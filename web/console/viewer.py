@@ -9,7 +9,7 @@ from fastapi import Request
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 DEFAULT_ZONE = "Asia/Shanghai"
-"""Where returns are due, and where the page is until the browser has told its own zone."""
+"""Where returns are due, and where the page is until the browser has sent its own zone."""
 _ZONES = available_timezones()
 LANGUAGE_COOKIE, ZONE_COOKIE = "language", "zone"
 

@@ -30,7 +30,7 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """An answer that is no success. detail is a sentence for people; facts are further members of the document."""
+    """A failed request's answer. detail is a sentence for people; facts are further members of the document."""
 
     def __init__(self, status: HTTPStatus, code: str, detail: str, **facts: JsonValue) -> None:
         super().__init__(detail)

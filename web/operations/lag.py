@@ -1,8 +1,8 @@
 """How far each consumer group is behind, in messages and in seconds.
 
-Positions are in PostgreSQL, the ends in Kafka. Between the two may lie nothing but transaction markers, which are no
-messages: so what lies there is looked at, up to a bound. The look takes a while, so the positions are read again after
-it: what came during the look is not counted, and what was done during it is no lag.
+Positions are in PostgreSQL, the ends in Kafka. Between the two may lie nothing but transaction markers, which are not
+messages: so lag is measured by reading what lies there, up to a bound. That takes a while, so the positions are read
+again after it: records that arrive or are processed during the measurement do not count as lag.
 
 The end is the high watermark: what lies behind an open transaction, of whomever, cannot be read yet, and is waited for.
 """

@@ -216,7 +216,7 @@ def scripts(count: int, first: int = 1) -> list[Script]:
 
 
 def unreadable(number: str, rng: random.Random) -> Iterator[Sent]:
-    """Yield one record of each kind that is no command, for the partition of ``number``."""
+    """Yield one record of each kind that is not a command, for the partition of ``number``."""
     topics = [channel.value for channel in Channel]
     good = command("CancelReturn", number, "unused", Answer(), account_id="a")
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 
 class NotText(str):
-    """A header name that encodes to bytes that are no UTF-8."""
+    """A header name that encodes to bytes that are not UTF-8."""
 
     __slots__ = ()
 

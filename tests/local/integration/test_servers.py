@@ -27,7 +27,7 @@ def test_postgres_keeps_what_was_committed_when_it_is_killed(tmp_path: Path) -> 
 
 
 def test_kafka_comes_back_on_the_same_port_when_it_is_killed(tmp_path: Path) -> None:
-    """Its clients go on by themselves."""
+    """Its clients recover by themselves."""
     with embedded_kafka(tmp_path) as kafka:
         bootstrap = kafka.bootstrap
         kafka.kill()

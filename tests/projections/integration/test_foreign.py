@@ -1,4 +1,4 @@
-"""What others write to topics of ours, and the names that publishers think of, stop no read model and flood no key."""
+"""Foreign records on Redletter's topics, and any names in them, stop no read model and flood no key."""
 
 import json
 from collections.abc import Generator, Mapping, Sequence
@@ -27,7 +27,7 @@ def reply(command_type: str = KNOWN, **more: object) -> bytes:
 
 @contextmanager
 def project(tables: Addresses, name: str, messages: Sequence[OutgoingRecord]) -> Generator[None]:
-    """Let a read model handle the messages as one batch, and go on with another after it."""
+    """Let a read model handle the messages as one batch, and then another batch."""
     entry = MODELS[name]
     partition = TopicPartition(entry.topic, 0)
     read = records(messages)

@@ -1,4 +1,4 @@
-"""A live read model goes on with every partition that can, and says of the others where they stand and why."""
+"""A live read model continues with every partition that it can, and reports where and why the others stopped."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing

@@ -379,7 +379,7 @@ async def test_a_reader_that_breaks_down_is_begun_again(addresses: Addresses, mo
 
 
 async def test_a_projector_that_lost_a_partition_cannot_put_an_old_document_on_top(addresses: Addresses) -> None:
-    """As when it was frozen after reading, and woke up when another had gone on."""
+    """As when it was frozen after reading, and woke up after another had taken over."""
     stale = FencedProducers(addresses.kafka, publisher.NAME)
     await stale.own(frozenset({0}))
     old = OutgoingRecord(STATUS_TOPIC, facts.NUMBER.encode(), b'{"version": 1}', [])

@@ -1,4 +1,4 @@
-"""A read model is filled anew beside the live one, compared, and switched to, while events come and queries go on."""
+"""A read model is rebuilt beside the live one, compared, and switched to, while events arrive and queries run."""
 
 # pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
 
@@ -110,7 +110,7 @@ async def test_a_rebuilt_model_is_the_same_row_for_row_and_leaves_nothing(addres
             assert (outcome.same, outcome.rows) == (True, len(before)), model
             assert contents(addresses, model) == before, model
             assert tables_left(addresses) == [], model
-            # The live model goes on in the new tables, with their indexes.
+            # The live model continues in the new tables, with their indexes.
             await publish(addresses, messages(story(999 + more)))
             await until(lambda: seen(addresses, 20 + more))  # noqa: B023 - called at once
             assert (await verify(addresses, MODELS[model], quietly())).same is True, model

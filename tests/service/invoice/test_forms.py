@@ -1,4 +1,4 @@
-"""The red-font form: what fits goes on, what does not ends the return and says why."""
+"""The red-font form: one that fits continues the return, one that does not ends it and says why."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -12,7 +12,7 @@ TURNS = range(8)
 
 @pytest.mark.parametrize("turns", TURNS)
 async def test_a_relay_that_is_cancelled_as_news_come_ends(turns: int) -> None:
-    """Else a relay would keep partitions that another one holds, and nobody in its group could go on."""
+    """Else a relay would keep partitions that another one holds, and no one in its group could continue."""
     event = asyncio.Event()
 
     async def relaying() -> None:

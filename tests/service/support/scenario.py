@@ -25,7 +25,7 @@ NOW = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
 
 
 class Scenario:
-    """Invoices and claims, loaded anew for each command as the store would: only what is named and held."""
+    """Invoices and claims, loaded afresh for each command as the store would: only what is named and held."""
 
     def __init__(self, general_recorded_route: Route = "simple") -> None:
         self.policy = Policy(general_recorded_route, timedelta(minutes=5), timedelta(hours=2))

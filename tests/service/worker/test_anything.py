@@ -30,7 +30,7 @@ DECODED = 20_000 * SCALE if SCALE > 1 else 10_000
 MOST_MEMORY = 400 * 1024 * 1024
 """Bytes that a role may have resident."""
 ENVELOPE_BYTES = 64 * 1024
-"""More than the headers and the framing of any message of ours."""
+"""More than the headers and the framing of any message of Redletter's."""
 MOST_REPLIES = 2000
 """Replies that are kept for a command that comes again."""
 LARGEST = {topic.name: topic.largest for topic in TOPICS}

@@ -97,12 +97,12 @@ async def test_a_simulator_that_is_stopped_finishes_what_it_has_begun_and_answer
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when SIGTERM comes between the answer and the commit of the request's offset."""
-    answered, going_on = asyncio.Event(), asyncio.Event()
+    answered, proceed = asyncio.Event(), asyncio.Event()
     commit = AIOKafkaConsumer.commit
 
     async def committing(consumer: AIOKafkaConsumer) -> None:
         answered.set()
-        await going_on.wait()
+        await proceed.wait()
         await commit(consumer)
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", committing)
@@ -110,7 +110,7 @@ async def test_a_simulator_that_is_stopped_finishes_what_it_has_begun_and_answer
         await ask(addresses, about_form(USUAL))
         await answered.wait()
         simulator.cancel()
-        going_on.set()
+        proceed.set()
     async with simulating(addresses):
         await ask(addresses, about_form(OTHER, OTHER_FORM))
         answers = await heard(addresses, 2)

@@ -45,8 +45,8 @@ async def test_a_partition_that_stops_stops_alone_and_is_tried_again(
     class Stopping(Writing):
         def handle(self, batch: Batch) -> None:
             stopped = [one for one in batch.partitions() if one.partition == 0 and len(tried) < 3]
-            if going_on := set(batch.partitions()) - set(stopped):
-                super().handle(batch.of(going_on))
+            if continuing := set(batch.partitions()) - set(stopped):
+                super().handle(batch.of(continuing))
             if stopped:
                 tried.append(batch.of(stopped).moves[0].was)
                 raise PartitionsStopped(stopped)

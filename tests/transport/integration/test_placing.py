@@ -26,7 +26,7 @@ async def kafka(addresses: Addresses) -> Any:
     await admin.close()
 
 
-async def make_anew(kafka: AIOKafkaAdminClient, partitions: int = 8) -> None:
+async def recreate(kafka: AIOKafkaAdminClient, partitions: int = 8) -> None:
     await kafka.delete_topics([TOPIC])
     async with asyncio.timeout(WITHIN):
         while True:
@@ -45,7 +45,7 @@ def row(addresses: Addresses, partition: int) -> tuple[int, str | None, int]:
 
 
 async def reset(addresses: Addresses, partition: int, next_: int) -> None:
-    """Place the consumer anew on purpose."""
+    """Set the consumer's positions on purpose."""
     planned = await asyncio.to_thread(commands.plan_reset, addresses, GROUP, TopicPartition(TOPIC, partition), next_)
     await asyncio.to_thread(commands.carry_out, addresses, planned)
 
@@ -57,7 +57,7 @@ async def test_a_recreated_topic_is_not_read_before_its_position_is_set_on_purpo
     await publish(addresses, VALUES[:100], 0)
     async with consuming(addresses, work):
         await until(lambda: len(work.seen()) == 100)
-    await make_anew(kafka)
+    await recreate(kafka)
     await publish(addresses, VALUES[100:300], 0)
     await publish(addresses, VALUES[300:], 1)
     async with consuming(addresses, work):
@@ -65,7 +65,7 @@ async def test_a_recreated_topic_is_not_read_before_its_position_is_set_on_purpo
         await until(lambda: row(addresses, 0)[1] is not None)
         assert row(addresses, 0)[:2] == (
             100,
-            "the topic was deleted and made anew; position 100 counts in the one before",
+            "the topic was deleted and recreated; position 100 counts in the one before",
         )
         assert work.seen(0) == VALUES[:100]
         await reset(addresses, 0, 0)
@@ -81,7 +81,7 @@ async def test_a_topic_recreated_under_a_running_reader_is_noticed(
     await publish(addresses, VALUES[:20], 0)
     async with consuming(addresses, work):
         await until(lambda: row(addresses, 0)[0] == 20)
-        await make_anew(kafka)
+        await recreate(kafka)
         await until(lambda: row(addresses, 0)[1] is not None)
 
 

@@ -21,15 +21,15 @@ async def publish(addresses: Addresses, count: int) -> None:
 
 
 def standing(
-    *places: int, meanwhile: Callable[[], Awaitable[None]] | None = None
+    *places: int, during: Callable[[], Awaitable[None]] | None = None
 ) -> Callable[[], Awaitable[Sequence[Position]]]:
     """Return a consumer that stands at one place after the other, each time it is asked."""
     left = iter(places)
 
     async def stand() -> Sequence[Position]:
         place = next(left)
-        if meanwhile and place != places[0]:
-            await meanwhile()
+        if during and place != places[0]:
+            await during()
         return [Position("tests", HERE, place)]
 
     return stand
@@ -44,7 +44,7 @@ async def test_records_processed_while_lag_is_measured_are_not_lag(addresses: Ad
 
 async def test_records_that_arrive_while_lag_is_measured_are_not_lag(addresses: Addresses) -> None:
     await publish(addresses, 1)
-    (level,) = await lag.lags(addresses.kafka, standing(0, 1, meanwhile=lambda: publish(addresses, 5)))
+    (level,) = await lag.lags(addresses.kafka, standing(0, 1, during=lambda: publish(addresses, 5)))
     assert (level.messages, level.seconds) == (0, 0)
 
 

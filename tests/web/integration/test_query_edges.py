@@ -1,4 +1,4 @@
-"""What may be asked, and what is no question: empty, repeated, forged and impossible parameters."""
+"""Which queries are accepted and which are refused: empty, repeated, forged and impossible parameters."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator

@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
         return credit(paper.number, **(matching | wrong))
 
     def after(self, paper: Paper, step: Step) -> AnyCommand:
-        """Go on once the original is void: complete it, and have its charges invoiced anew."""
+        """Continue once the original is void: complete it, and have its charges invoiced again."""
         if paper.status == "reversed_with_credit_note" and step.a % 2:
             return complete(paper.number, paper.note[0] if paper.note else self.notes[0])
         for reissue_id, asked in paper.reissues.items():

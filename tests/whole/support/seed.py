@@ -275,7 +275,7 @@ class Seed:
         return "ReissueRequested" if worth > 0 else "NOTHING_TO_INVOICE"
 
     def _replaced(self, paper: Paper, charge: str) -> bool:
-        """Tell whether a charge went on to a replacement, whatever became of that since."""
+        """Say whether a charge went on to a replacement, whatever became of that since."""
         return any(
             charge in asked["charges"] and self._replacement(paper.number, reissue_id)
             for reissue_id, asked in paper.reissues.items()

@@ -27,7 +27,7 @@ const quietly = (work) => void work.catch(() => lost(true));
 /** Fetch a part of a page. @param {string} address @param {RequestInit} [how] */
 const fetched = (address, how = {}) => fetch(address, { ...how, headers: { ...FRAGMENT, ...how.headers } });
 
-// ---- the reader's time zone: told once, then every page is rendered in it
+// ---- the reader's time zone: sent once, then every page is rendered in it
 
 const tellZone = () => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -133,7 +133,7 @@ const unsent = () => {
   find(dialog(), "h1", HTMLElement)?.after(notice);
 };
 
-/** Show the open dialog anew, with what was filled in, when its invoice has changed. @param {string} number @param {number} version */
+/** Show the open dialog again, with what was filled in, when its invoice has changed. @param {string} number @param {number} version */
 const renew = async (number, version) => {
   const asking = find(dialog(), `[data-number="${number}"]`, HTMLElement);
   const form = find(dialog(), "form", HTMLFormElement);
@@ -155,10 +155,10 @@ const renew = async (number, version) => {
 
 // ---- changes
 
-/** Tell whether an answer was overtaken by a newer one that is shown already. @param {ParentNode} now @param {ParentNode} shown */
+/** Say whether an answer was overtaken by a newer one that is shown already. @param {ParentNode} now @param {ParentNode} shown */
 const isOlder = (now, shown) => {
-  const [told, known] = [now, shown].map((one) => find(one, "[data-version]:not(tr)", HTMLElement)?.dataset.version);
-  return Number(told) < Number(known);
+  const [theirs, ours] = [now, shown].map((one) => find(one, "[data-version]:not(tr)", HTMLElement)?.dataset.version);
+  return Number(theirs) < Number(ours);
 };
 
 /** Show an invoice as it is now, wherever it is on the page. @param {string} number @param {number} version */
@@ -191,7 +191,7 @@ const keepingFocus = (place, change) => {
   places.map((one) => find(document, one, HTMLElement)).find((one) => one)?.focus();
 };
 
-/** Show the main part of a page anew. @param {string} address */
+/** Fetch and show the main part of a page again. @param {string} address */
 const reload = async (address) => {
   const answer = await fetched(address);
   if (!answer.ok) return;
@@ -253,9 +253,9 @@ const lost = (is) => {
 };
 
 const lookAtState = async () => {
-  const told = parsed(await (await fetched("/state")).text());
+  const state = parsed(await (await fetched("/state")).text());
   for (const one of document.querySelectorAll("#state .banner:not(.lost)")) one.remove();
-  document.getElementById("state")?.prepend(told);
+  document.getElementById("state")?.prepend(state);
 };
 
 // ---- the list: searched while one types, longer as one scrolls

@@ -148,7 +148,7 @@ def test_a_writer_waits_for_no_vacuum_and_no_index_build(addresses: Addresses) -
 
 
 def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The writer stands in the middle of its transaction, or goes on and on."""
+    """The writer is frozen in the middle of its transaction, or writes without a pause."""
     store, in_transaction, go_on = Store(addresses.database), threading.Event(), threading.Event()
     apply = claim_rows.apply
 
