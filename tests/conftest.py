@@ -24,8 +24,10 @@ from transport.addresses import Addresses
 PARTITIONS = 8
 pytest_plugins = ["tests.support.alone", "tests.support.read_tables"]
 
-# How fast examples are made says how busy the machine is, and nothing of the program.
-hypothesis.settings.register_profile("redletter", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes to make or to run says how busy the machine is, and nothing of the program.
+hypothesis.settings.register_profile(
+    "redletter", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("redletter")
 
 

@@ -37,8 +37,8 @@ _TAGS: Any = ("tags", TaggedFields)
 
 
 class _MetadataResponse(Response):
-    API_KEY: int = 3  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType] - as the client's own do
-    API_VERSION: int = 10  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType] - as its own do
+    API_KEY: int = 3  # pyright: ignore[reportIncompatibleMethodOverride] - as the client's own do
+    API_VERSION: int = 10  # pyright: ignore[reportIncompatibleMethodOverride] - as its own do
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         ("brokers", CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), _TAGS)),

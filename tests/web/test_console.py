@@ -113,7 +113,7 @@ def test_everything_that_the_page_says_is_translated() -> None:
     keywords = {**DEFAULT_KEYWORDS, "translate": None}
     said = {
         message
-        for _, _, found, _, _ in extract_from_dir(CONSOLE, methods, options, keywords)  # type: ignore[arg-type]
+        for _, _, found, _, _ in extract_from_dir(CONSOLE, methods, options, keywords)
         for message in ([found] if isinstance(found, str) else [tuple(one for one in found if one)])
     }
     with (CONSOLE / "locale" / "zh" / "LC_MESSAGES" / "console.po").open("rb") as file:

@@ -35,7 +35,7 @@ def install(app: FastAPI) -> None:
                     _mend(operation["responses"])
         return cast("dict[str, Any]", app.openapi_schema)
 
-    app.openapi = described  # type: ignore[method-assign]
+    app.openapi = described
 
 
 def _mend(responses: dict[str, Any]) -> None:

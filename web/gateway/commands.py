@@ -75,7 +75,7 @@ def router(publisher: CommandPublisher) -> APIRouter:
             operation_id=name_of(kind).removesuffix(".v1"),
             openapi_extra={"requestBody": {"required": True, "content": schema}},
         )
-        async def command(  # pyright: ignore[reportUnusedFunction] - the router calls it
+        async def command(
             request: Request,
             number: str,
             idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,

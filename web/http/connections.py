@@ -30,7 +30,7 @@ class PatientProtocol(H11Protocol):
         self._arriving: asyncio.TimerHandle | None = None
         self._fetching: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as the library has it
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._arriving = self.loop.call_later(ARRIVED_WITHIN, self._give_up_request)

@@ -302,7 +302,7 @@ def play(world: World, examples: int) -> Counter[str]:
         pass
 
     InThisWorld.world, InThisWorld.reached = world, Counter()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         InThisWorld,
         settings=settings(
             max_examples=examples,

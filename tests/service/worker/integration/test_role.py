@@ -89,13 +89,13 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
     save = store.save
 
     def save_after_the_rival(write: Write) -> None:
-        store.save = save  # type: ignore[method-assign]
+        store.save = save
         CommandWork(rival, MOMENTS).handle(
             Batch([replace(register(2, "shared"), partition=1)], {TopicPartition(TOPIC, 1): 0})
         )
         save(write)
 
-    store.save = save_after_the_rival  # type: ignore[method-assign]
+    store.save = save_after_the_rival
     CommandWork(store, MOMENTS).handle(batch(register(1, "shared")))
     rival.close()
     assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
@@ -110,7 +110,7 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
             raise psycopg.DataError("what the store will never take")
         save(write)
 
-    store.save = refuse_the_fourth  # type: ignore[method-assign]
+    store.save = refuse_the_fourth
     CommandWork(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
     assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
     assert buried(database) == [("FAULT", 3)]
