@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,15 +10,7 @@ from signal import SIGINT
 import pytest
 
 from local import ports
-
-PROGRAM = Path(sys.executable).parent / "redletter"
-
-
-def redletter(*arguments: str, said: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program. said: on its standard input."""
-    return subprocess.run(
-        [PROGRAM, *arguments], env=environment, input=said, capture_output=True, text=True, timeout=90, check=False
-    )
+from tests.redletter.support.program import PROGRAM, redletter
 
 
 def test_help_names_every_command_that_is_there() -> None:

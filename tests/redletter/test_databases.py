@@ -9,7 +9,7 @@ from threading import Timer
 
 import pytest
 
-from tests.redletter.test_command_line import PROGRAM
+from tests.redletter.support.program import PROGRAM
 from tests.transport.support.middlemen import SSL_REQUEST, old_server, server_without_tls
 
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")

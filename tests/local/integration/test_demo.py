@@ -9,7 +9,7 @@ import pytest
 
 from local.demo import stage
 from local.demo.journeys import journeys
-from tests.redletter.test_command_line import PROGRAM
+from tests.redletter.support.program import PROGRAM
 from transport.addresses import Addresses
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from local.waiting import wait_until
 from tests.local.support.processes import alive
-from tests.redletter.test_command_line import PROGRAM, redletter
+from tests.redletter.support.program import PROGRAM, redletter
 
 STOP_WITHIN = 10.0
 """Seconds; the contract's."""

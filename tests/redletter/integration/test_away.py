@@ -14,7 +14,7 @@ from local import ports
 from local.child_server import ChildServer
 from local.kafka_server import embedded_kafka
 from local.postgres_server import embedded_postgres
-from tests.redletter.test_command_line import redletter
+from tests.redletter.support.program import redletter
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.alone

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local import ports
 from local.waiting import wait_until
-from tests.redletter.test_command_line import PROGRAM
+from tests.redletter.support.program import PROGRAM
 
 
 def test_a_role_shows_that_it_lives_as_long_as_it_does(tmp_path: Path) -> None:

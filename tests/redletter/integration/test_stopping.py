@@ -8,7 +8,7 @@ from signal import SIGTERM
 import pytest
 
 from local import ports
-from tests.redletter.test_command_line import PROGRAM
+from tests.redletter.support.program import PROGRAM
 from tests.redletter.test_stopping import ended, started, until
 
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
