@@ -86,7 +86,7 @@ bench: setup ## Compare commands per second with the documented service and the 
 
 bench-read: setup ## Measure a rebuild, queries at a million invoices, and how soon a command is visible (under 5 minutes)
 	@$(BIN)/python -m benchmarks.projections
-	@$(BIN)/python -m benchmarks.visible
+	@$(BIN)/python -m benchmarks.visibility
 	@$(BIN)/python -m benchmarks.queries
 
 LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -3,7 +3,7 @@
     python -m benchmarks.commands
 
 Runs on embedded servers of its own, or on those that REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL
-name: Redletter's topics on that Kafka are deleted. `benchmarks.clocked` says what is timed. The figures are also
+name: Redletter's topics on that Kafka are deleted. `benchmarks.stopwatch` says what is timed. The figures are also
 written to benchmarks/out/commands.json.
 """
 
@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from benchmarks import clocked, programs, recording
-from benchmarks.fresh import servers, system
+from benchmarks import programs, recording, stopwatch
+from benchmarks.fresh_servers import servers, system
 from benchmarks.summary import table, verdict
 from benchmarks.workload import STEPS, waves
 from redletter import logs
@@ -46,7 +46,7 @@ async def run(name: str, servers: Addresses, folder: Path) -> float:
     async with system(servers) as own:
         with programs.running(lines, own, folder) as processes:
             warming = waves(range(timed.stop, timed.stop + WARMING))
-            rate, published = await clocked.measure(own.kafka, processes, warming, waves(timed))
+            rate, published = await stopwatch.measure(own.kafka, processes, warming, waves(timed))
         if name == "redletter" and not recorded.exists():
             recording.keep(recording.record(own.database, published), recorded)
     return rate

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
-from benchmarks.fresh import DATABASE_VARIABLE, KAFKA_VARIABLE
+from benchmarks.fresh_servers import DATABASE_VARIABLE, KAFKA_VARIABLE
 from local.log_files import last_lines
 from local.programs import Program, tied_command
 from redletter.roles import role_command

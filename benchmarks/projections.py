@@ -22,8 +22,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import running
-from benchmarks.fresh import PARTITIONS, servers, system
+from benchmarks import library_runner
+from benchmarks.fresh_servers import PARTITIONS, servers, system
 from benchmarks.summary import spread
 from events import cloudevents
 from events.catalogue import json_of, name_of
@@ -238,7 +238,7 @@ async def _run(name: str, own: Addresses, number: int) -> float:
     if name == "runner":
         first = number * 1_000_000  # each round has invoices of its own
         few = [one for index in range(INVOICES["runner"]) for one in story(first + index)]
-        return await asyncio.to_thread(running.measure, own.database, few)
+        return await asyncio.to_thread(library_runner.measure, own.database, few)
     program = redletter if name == "redletter" else raw
     return await program(own, 6 * INVOICES[name])
 

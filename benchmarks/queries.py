@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import programs
-from benchmarks.fresh import servers, system
+from benchmarks.fresh_servers import servers, system
 from benchmarks.projections import Stored, publish, story
 from benchmarks.summary import milliseconds, percentile
 from local import ports

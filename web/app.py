@@ -20,7 +20,7 @@ from web.gateway import commands
 from web.gateway import returns as gateway_returns
 from web.gateway.publishing import CommandPublisher
 from web.http import problems
-from web.http.head import HeadAsGet
+from web.http.head_requests import HeadAsGet
 from web.http.reading import Reader, pool_of
 from web.live import stream
 from web.live.hub import Hub

@@ -19,7 +19,7 @@ from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import CloseTimer, DelayTimer, OpenTimer, actions
 from service.clock.timers import Timer
-from service.store.newer import read_known, too_old
+from service.store.newer_releases import read_known, too_old
 from transport.batch import Batch
 from transport.records import ConsumerRecord, Undecodable
 

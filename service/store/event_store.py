@@ -29,7 +29,7 @@ from service.invoice.claims import Claim, Holder
 from service.log.entries import EarlierReply
 from service.store import claim_rows, log_tables, recorder
 from service.store.claim_rows import ClaimLost
-from service.store.newer import read_known
+from service.store.newer_releases import read_known
 from service.store.recorder import Datastore, InvoiceRecorder, RehearsalEnded, stored_events
 from service.store.rehearsal import harmless
 from service.store.write import Conflict, TooMuchToWrite, Write

@@ -9,7 +9,7 @@ from service.invoice.claim_rules import needed_by
 from service.invoice.evolve import evolve
 from service.invoice.overlay import Overlay
 from service.store.event_store import Store, read_stream
-from service.store.newer import ProgramTooOld
+from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
 from service.worker.memory import Memory, Stream
 from service.worker.reading import Received

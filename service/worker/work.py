@@ -8,7 +8,7 @@ from events.stored import WrittenByNewerRelease
 from service.invoice.claims import ClaimChange
 from service.invoice.overlay import WrongHolder
 from service.store.event_store import Store
-from service.store.newer import too_old
+from service.store.newer_releases import too_old
 from service.store.write import Conflict, TooMuchToWrite, Write
 from service.worker.answering import answer_batch
 from service.worker.decision_log import log_answer

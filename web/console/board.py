@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from web.console import charts
+from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
 from web.console.sampling import Sampler
-from web.console.trouble import problems_as_pages
 from web.console.viewer import viewer_of
 from web.http.reading import Reader
 from web.operations import queries

@@ -16,8 +16,8 @@ from projections.invoices import queries as invoices
 from projections.invoices.fold import Line
 from projections.invoices.queries import InvoiceFilter
 from web.api.invoices import INVOICE_CURSOR, ListQuery
+from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
-from web.console.trouble import problems_as_pages
 from web.http import cursors
 from web.http.problems import Problem
 from web.http.reading import Reader

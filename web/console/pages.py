@@ -9,9 +9,9 @@ from starlette.types import Scope
 
 from events.values import Route
 from web.console import board, invoices, reissuing, returning
+from web.console.error_pages import explain_unknown_addresses
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
-from web.console.trouble import explain_unknown_addresses
 from web.gateway.publishing import CommandPublisher
 from web.http.reading import Reader
 from web.live.hub import Hub

@@ -12,10 +12,10 @@ from projections.details.row import InvoiceDetails
 from projections.invoices.fold import Line
 from web.api.lookups import CHARGE_CURSOR
 from web.console import forms
+from web.console.error_pages import problems_as_pages
 from web.console.forms import Filled, SentForm
 from web.console.invoices import MinVersion, line_at_version, reached
 from web.console.rendering import Pages
-from web.console.trouble import problems_as_pages
 from web.gateway.publishing import CommandPublisher
 from web.http import cursors
 from web.http.problems import Problem

@@ -7,10 +7,10 @@ from events.values import Route
 from projections.invoices.fold import Line
 from rules.route import route_of
 from web.console import forms
+from web.console.error_pages import problems_as_pages
 from web.console.forms import Filled
 from web.console.invoices import MinVersion, line_at_version
 from web.console.rendering import Pages
-from web.console.trouble import problems_as_pages
 from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem
 from web.http.reading import Reader

@@ -23,7 +23,7 @@ from service import clock
 from service.clock import sending
 from service.clock import timers as tables
 from service.clock.sending import DueTimers
-from service.store.newer import ProgramTooOld
+from service.store.newer_releases import ProgramTooOld
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import (
     AT,

@@ -19,7 +19,7 @@ from rules.calendar import MAINLAND_CHINA
 from service.log.entries import EventEntry
 from service.store import recorder
 from service.store.event_store import Store
-from service.store.newer import ProgramTooOld
+from service.store.newer_releases import ProgramTooOld
 from service.store.write import Conflict, Write
 from service.worker import loading
 from service.worker import role as worker

@@ -1,6 +1,6 @@
 """Measure how long an accepted command takes to be visible, beside the bare round trip at the same pace.
 
-    python -m benchmarks.visible
+    python -m benchmarks.visibility
 
 All roles run as in earnest. Commands that register invoices are published at 200 a second. A command is accepted at the
 time at which the broker took its reply, and visible when a look at the status table, every few milliseconds, finds it.
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import programs
-from benchmarks.fresh import servers, system
+from benchmarks.fresh_servers import servers, system
 from benchmarks.summary import milliseconds, percentile
 from benchmarks.workload import waves
 from events.topics import REPLIES_TOPIC, TAX_REQUESTS_TOPIC

@@ -15,7 +15,7 @@ from itertools import chain
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.fresh import PARTITIONS
+from benchmarks.fresh_servers import PARTITIONS
 from benchmarks.programs import Process, ProgramFailed
 from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
