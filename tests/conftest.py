@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share: the real servers, and a fresh system on them."""
 
 import asyncio
+import signal
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +24,9 @@ from transport.addresses import Addresses
 
 PARTITIONS = 8
 pytest_plugins = ["tests.support.alone", "tests.support.read_tables"]
+
+# A run in the background (`nohup make test &`) inherits an ignored SIGINT; so would every program that a test stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes to make or to run says how busy the machine is, and nothing of the program.
 hypothesis.settings.register_profile(

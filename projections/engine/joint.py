@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 _LOCK_WITHIN = "2s"
 """How long a locked table may hold up all read models; then the one that it belongs to is left behind."""
+_TRANSACTION_WITHIN = "15s"
+"""A projector frozen in its transaction holds positions that others wait for. In a pipeline its session does not count
+as idle, so that `FROZEN_AFTER` alone would not end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,11 @@ class JointProjection:
         self._committed = committed
         self._tries = 0
         self._session = KeptSession(
-            database, ROLE, idle_in_transaction_session_timeout=FROZEN_AFTER, lock_timeout=_LOCK_WITHIN
+            database,
+            ROLE,
+            idle_in_transaction_session_timeout=FROZEN_AFTER,
+            lock_timeout=_LOCK_WITHIN,
+            transaction_timeout=_TRANSACTION_WITHIN,
         )
 
     def found(self, cur: Cur, partitions: Collection[TopicPartition]) -> None:
