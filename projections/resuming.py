@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 import structlog
+from aiokafka import TopicPartition
 from psycopg.rows import class_row
 
 from projections.catalogue import CatalogueEntry
+from projections.engine.health import delete_stops
 from projections.engine.read_model import Cur
 from transport import positions
 from transport.clients.postgres import connect
@@ -25,7 +27,6 @@ _STOPS: LiteralString = """
     where model = %s order by topic, partition
 """
 _SKIP = "insert into projections.skipped (model, topic, partition, record_offset, why) values (%s, %s, %s, %s, %s)"
-_DELETE_STOPPED = "delete from projections.stopped where model = %s and topic = %s and partition = %s"
 
 
 class StoppedPartition(NamedTuple):
@@ -91,4 +92,4 @@ def skip_records(database: str, entry: CatalogueEntry) -> list[StoppedPartition]
 def _skip(cur: Cur, entry: CatalogueEntry, at: StoppedPartition, offset: int) -> None:
     positions.advance(cur, entry.consumer, [Move(at.topic, at.partition, was=at.next, next=offset + 1)])
     cur.execute(_SKIP, (entry.name, at.topic, at.partition, offset, at.why))
-    cur.execute(_DELETE_STOPPED, (entry.name, at.topic, at.partition))
+    delete_stops(cur, [(entry.name, TopicPartition(at.topic, at.partition))])

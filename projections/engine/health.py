@@ -56,10 +56,6 @@ _SELECT_STOPPED = """
     select topic, partition from projections.stopped
     join unnest(%s::text[], %s::int[]) as asked (topic, partition) using (topic, partition) where model = %s
 """
-_DELETE_STOPPED = """
-    delete from projections.stopped as s using unnest(%s::text[], %s::int[]) as resumed (topic, partition)
-    where s.model = %s and s.topic = resumed.topic and s.partition = resumed.partition
-"""
 _INSERT_WRITER = "insert into projections.writers (model, code) values (%s, %s) on conflict do nothing"
 _RETIRED = "select 1 from projections.writers where model = %s and code = %s and retired"
 _STOPPED_OR_RETIRED = """
@@ -130,7 +126,7 @@ class Health:
         if cur.execute(_RETIRED, (self._model, self._code)).fetchone():
             raise Retired
         if self._stopped.intersection(partitions):
-            cur.execute(_DELETE_STOPPED, (*_columns(partitions), self._model))
+            delete_stops(cur, self._stops(partitions))
 
     def resumed(self, partitions: Collection[TopicPartition]) -> None:
         """Log the partitions that run again, after their transaction has committed."""
@@ -146,7 +142,7 @@ class Health:
         Raises: psycopg.Error.
         """
         with connect(self._database, "projector") as connection:
-            connection.execute(_DELETE_STOPPED, (*_columns(partitions), self._model))
+            delete_stops(connection.cursor(), self._stops(partitions))
         self.resumed(partitions)
 
     def stopped(self, stops: Mapping[TopicPartition, Stop]) -> None:
@@ -163,6 +159,9 @@ class Health:
         except psycopg.Error as error:
             log.debug("read_model_stop_not_written", model=self._model, error=str(error))
         self._stopped |= frozenset(ordered)
+
+    def _stops(self, partitions: Collection[TopicPartition]) -> list[tuple[str, TopicPartition]]:
+        return [(self._model, partition) for partition in partitions]
 
 
 class StoredHealth(NamedTuple):
