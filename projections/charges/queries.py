@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
 from events.values import ChargeId, InvoiceNumber, Message, Money, ReissueId
+from projections.paging import Page, conditions, page_of
 
 ChargeState = Literal["invoiced", "released", "reissue_pending"]
 
@@ -55,14 +56,6 @@ class ChargeFilter:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChargePage:
-    """Charges, and the id of the last one when there are more."""
-
-    charges: Sequence[ChargeLine]
-    next: str | None
-
-
 _OF = """
     select charge_id, amount, state, invoice_number, reissue_id from projections.charges
     where invoice_number = %s and state <> 'replaced' order by charge_id
@@ -75,7 +68,7 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Sequ
     return [_line(row) for row in rows]
 
 
-async def page(connection: AsyncConnection[TupleRow], wanted: ChargeFilter) -> ChargePage:
+async def page(connection: AsyncConnection[TupleRow], wanted: ChargeFilter) -> Page[ChargeLine, str]:
     """Return a page of charges by id."""
     facts: dict[str, Any] = {
         "account": wanted.account_id,
@@ -83,12 +76,9 @@ async def page(connection: AsyncConnection[TupleRow], wanted: ChargeFilter) -> C
         "after": wanted.after,
         "limit": wanted.limit + 1,
     }
-    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
-    conditions = [*filters, SQL("state <> 'replaced'"), SQL(_BETTER)]
-    rows = await (await connection.execute(_PAGE.format(SQL(" and ").join(conditions)), facts)).fetchall()
-    shown = [_line(row) for row in rows]
-    more = len(shown) > wanted.limit
-    return ChargePage(shown[: wanted.limit], shown[wanted.limit - 1].charge_id if more else None)
+    where = SQL(" and ").join([*conditions(_FILTERS, facts), SQL("state <> 'replaced'"), SQL(_BETTER)])
+    rows = await (await connection.execute(_PAGE.format(where), facts)).fetchall()
+    return page_of([_line(row) for row in rows], wanted.limit, lambda line: line.charge_id)
 
 
 def _line(row: TupleRow) -> ChargeLine:

@@ -12,11 +12,11 @@ from psycopg.sql import SQL, Composable, Composed
 from events.status import Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
 from projections.invoices.fold import IssuedPart, Line
+from projections.paging import Page, conditions, page_of
 
 _NUMBER_DIGITS = 20
 """Digits of a whole number."""
-_COLUMNS = SQL("invoice_number, issued_on, issued::text, document::text")
-_FROM = SQL("select {} from projections.invoices where ").format(_COLUMNS)
+_FROM = SQL("select invoice_number, issued::text, document::text from projections.invoices where ")
 _IN_ORDER = SQL("{} order by issued_on desc, invoice_number desc limit %(limit)s")
 _BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
 _FIRST_OR_LAST = SQL("({first}) union ({last}) order by invoice_number desc limit %(limit)s")
@@ -50,28 +50,19 @@ class InvoiceFilter:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinePage:
-    """Lines, and the place of the last one when there are more."""
-
-    lines: Sequence[Line]
-    next: tuple[date, str] | None
-
-
-async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> LinePage:
+async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> Page[Line, tuple[date, str]]:
     """Return a page: newest first, by day of issue and number; of a search, by number alone."""
     statement, facts = _statement(wanted)
     rows = await (await connection.execute(statement, facts)).fetchall()
-    shown = rows[: wanted.limit]
-    last = (shown[-1][1], shown[-1][0]) if len(rows) > wanted.limit else None
-    return LinePage([_line(issued, document) for _, _, issued, document in shown], last)
+    lines = [_line(row) for row in rows]
+    return page_of(lines, wanted.limit, lambda line: (line.issued.issued_on, line.status.invoice_number))
 
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
     """Return the line of an invoice, or None for one not seen."""
     statement = SQL("{} invoice_number = %s").format(_FROM)
     row = await (await connection.execute(statement, (invoice_number,))).fetchone()
-    return None if row is None else _line(row[2], row[3])
+    return None if row is None else _line(row)
 
 
 def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
@@ -83,7 +74,7 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
         "number": number,
         "limit": wanted.limit + 1,
     }
-    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
+    filters = conditions(_FILTERS, facts)
     if wanted.q is None:
         after = [SQL("(issued_on, invoice_number) < (%(day)s, %(number)s)")] if number else []
         return _IN_ORDER.format(_where([*filters, *after])), facts
@@ -102,11 +93,12 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
 _FILTERS: dict[LiteralString, str] = {"account_id = %(account)s": "account", "status = %(status)s": "status"}
 
 
-def _where(conditions: Sequence[Composable]) -> Composable:
-    return _FROM + (SQL(" and ").join(conditions) if conditions else SQL("true"))
+def _where(all_of: Sequence[Composable]) -> Composable:
+    return _FROM + (SQL(" and ").join(all_of) if all_of else SQL("true"))
 
 
-def _line(issued: str, document: str) -> Line:
+def _line(row: TupleRow) -> Line:
+    _, issued, document = row
     return Line(IssuedPart.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
 
 

@@ -1,6 +1,5 @@
 """Pages of open returns: those that are neither refused nor complete, the most urgent first."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, LiteralString
@@ -10,6 +9,7 @@ from psycopg.rows import TupleRow, class_row
 from psycopg.sql import SQL
 
 from events.values import AccountId, InvoiceNumber, Message, ReturnId, Route, Time
+from projections.paging import Page, conditions, page_of
 
 OpenPhase = Literal["verifying_form", "opening_form", "issuing_credit_note"]
 
@@ -58,15 +58,7 @@ class ReturnFilter:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnPage:
-    """Open returns, and the place of the last one when there are more."""
-
-    returns: Sequence[ReturnLine]
-    next: tuple[datetime, str] | None
-
-
-async def page(connection: AsyncConnection[TupleRow], wanted: ReturnFilter) -> ReturnPage:
+async def page(connection: AsyncConnection[TupleRow], wanted: ReturnFilter) -> Page[ReturnLine, tuple[datetime, str]]:
     """Return a page by the end of the time that is left, and the number of the invoice, which has one open return."""
     due, number = wanted.after or (None, None)
     facts: dict[str, Any] = {
@@ -77,9 +69,7 @@ async def page(connection: AsyncConnection[TupleRow], wanted: ReturnFilter) -> R
         "number": number,
         "limit": wanted.limit + 1,
     }
-    filters = [SQL(text) for text, given in _FILTERS.items() if facts[given] is not None]
+    where = SQL(" and ").join([_OPEN, *conditions(_FILTERS, facts)])
     async with connection.cursor(row_factory=class_row(ReturnLine)) as cur:
-        rows = await (await cur.execute(_PAGE.format(SQL(" and ").join([_OPEN, *filters])), facts)).fetchall()
-    shown = rows[: wanted.limit]
-    last = (shown[-1].due_latest, shown[-1].invoice_number) if len(rows) > wanted.limit else None
-    return ReturnPage(shown, last)
+        rows = await (await cur.execute(_PAGE.format(where), facts)).fetchall()
+    return page_of(rows, wanted.limit, lambda line: (line.due_latest, line.invoice_number))

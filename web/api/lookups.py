@@ -63,7 +63,7 @@ def router(reader: Reader) -> APIRouter:
         wanted = ChargeFilter(query.account_id, query.state, after, query.limit)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
-        return answer(request, written(ChargesPage(items=list(page.charges), next_cursor=following)))
+        return answer(request, written(ChargesPage(items=list(page.lines), next_cursor=following)))
 
     @routes.get(
         "/red-font-forms/{number}",

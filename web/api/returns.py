@@ -55,6 +55,6 @@ def router(reader: Reader) -> APIRouter:
         wanted = ReturnFilter(query.account_id, query.phase, query.overdue, after, query.limit)
         page = await reader.read(lambda connection: returns.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
-        return answer(request, written(ReturnsPage(items=list(page.returns), next_cursor=following)))
+        return answer(request, written(ReturnsPage(items=list(page.lines), next_cursor=following)))
 
     return routes

@@ -46,7 +46,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
         wanted = charges.ChargeFilter(account_id.strip() or None, "released", after, _PAGE_CHARGES)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         by_invoice: dict[str, list[charges.ChargeLine]] = {}
-        for charge in page.charges:
+        for charge in page.lines:
             by_invoice.setdefault(charge.invoice_number, []).append(charge)
         following = cursors.write(page.next) if page.next else None
         return pages.show(request, "issue.html", released=by_invoice, following=following)
