@@ -37,6 +37,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
+from events.parking import AnyNotice, CommandParked, CommandReleased
 from events.replies import AnyReply, CommandAccepted, CommandRefused
 from events.status import InvoiceStatus
 from events.stored import StoredEvents, read_stored
@@ -87,6 +88,10 @@ REPLY_TYPES: dict[str, type[AnyReply]] = {
     "CommandAccepted.v1": CommandAccepted,
     "CommandRefused.v1": CommandRefused,
 }
+NOTICE_TYPES: dict[str, type[AnyNotice]] = {
+    "CommandParked.v1": CommandParked,
+    "CommandReleased.v1": CommandReleased,
+}
 TAX_REQUEST_TYPES: dict[str, type[AnyTaxRequest]] = {
     "VerifyRedFontForm.v1": VerifyRedFontForm,
     "OpenRedFontForm.v1": OpenRedFontForm,
@@ -100,7 +105,7 @@ _STORED: StoredEvents[AnyInvoiceEvent] = StoredEvents(EVENT_TYPES)
 
 _NAMES: dict[type[Message], str] = {
     message: name
-    for messages in (COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, TAX_REQUEST_TYPES, STATUS_TYPES)
+    for messages in (COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, NOTICE_TYPES, TAX_REQUEST_TYPES, STATUS_TYPES)
     for name, message in messages.items()
 }
 
@@ -147,11 +152,11 @@ def read_reply(name: str, body: bytes) -> AnyReply:
 
 
 def read_message(name: str, body: bytes) -> Message:
-    """Read a reply, a tax request or a status document; unknown fields are ignored.
+    """Read a reply, a notice, a tax request or a status document; unknown fields are ignored.
 
     Raises: KeyError for another name, pydantic's ValidationError for other bytes.
     """
-    return {**REPLY_TYPES, **TAX_REQUEST_TYPES, **STATUS_TYPES}[name].model_validate_json(body)
+    return {**REPLY_TYPES, **NOTICE_TYPES, **TAX_REQUEST_TYPES, **STATUS_TYPES}[name].model_validate_json(body)
 
 
 def json_of(message: Message) -> bytes:

@@ -6,13 +6,22 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, STATUS_TYPES, TAX_REQUEST_TYPES, schema_of
+from events.catalogue import (
+    COMMAND_TYPES,
+    EVENT_TYPES,
+    NOTICE_TYPES,
+    REPLY_TYPES,
+    STATUS_TYPES,
+    TAX_REQUEST_TYPES,
+    schema_of,
+)
 from events.commands import Command
 
 _TYPES: dict[str, type[BaseModel]] = {
     **COMMAND_TYPES,
     **EVENT_TYPES,
     **REPLY_TYPES,
+    **NOTICE_TYPES,
     **TAX_REQUEST_TYPES,
     **STATUS_TYPES,
 }

@@ -54,7 +54,19 @@ class DeadLetterEntry:
     headers: Sequence[tuple[bytes, bytes | None]]
 
 
-LogEntry = EventEntry | ReplyEntry | DeadLetterEntry
+class NoticeEntry(NamedTuple):
+    """One notice that a command waits, or waits no longer. answered: the reply to the command follows it in the log."""
+
+    answered: bool
+    id: str
+    name: str
+    invoice_number: str
+    value: bytes
+    sent_at: datetime
+    trace: Trace
+
+
+LogEntry = EventEntry | ReplyEntry | DeadLetterEntry | NoticeEntry
 
 
 class EarlierReply(NamedTuple):

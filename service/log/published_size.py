@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC, TOPICS
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 
 LARGEST_PUBLISHED = min(
-    topic.largest for topic in TOPICS if topic.name in {EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC}
+    topic.largest for topic in TOPICS if topic.name in {EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC, PARKED_TOPIC}
 )
 """Bytes of the largest entry that the topics take."""
 FRAME_BYTES = 128
@@ -32,6 +32,9 @@ def published_size(entry: LogEntry) -> int:
             headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in entry.headers)
             body = len(entry.record_key or b"") + len(entry.value or b"")
             return own + body + headers + _characters((entry.reason, entry.error, entry.topic))
+        case NoticeEntry():
+            texts = (entry.id, entry.name, entry.invoice_number * 2, *entry.trace)
+            return own + len(entry.value) + _characters(texts)
 
 
 def _characters(texts: Iterable[str | None]) -> int:

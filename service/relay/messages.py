@@ -4,11 +4,16 @@ from hashlib import sha256
 
 from events import cloudevents
 from events.names import WORKER_SOURCE, event_id
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from service.store.log_tables import LogRow
 from transport.records import Headers, OutgoingRecord
 
-_TOPIC_OF_KIND = {"event": EVENTS_TOPIC, "reply": REPLIES_TOPIC, "dead letter": DEAD_LETTERS_TOPIC}
+_TOPIC_OF_KIND = {
+    "event": EVENTS_TOPIC,
+    "reply": REPLIES_TOPIC,
+    "dead letter": DEAD_LETTERS_TOPIC,
+    "notice": PARKED_TOPIC,
+}
 MAX_STAND_IN_KEY_BYTES = 256
 """A longer key is left out of a stand-in: it may be what is too large."""
 

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from events.names import RELAY_GROUP
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service.relay.messages import outgoing_record, stand_in
 from service.store.log_reader import GENESIS, LogDiffers, LogPosition, LogReader
 from service.store.log_tables import LogRow
@@ -26,7 +26,7 @@ from transport.tasks import is_cancelled
 log = structlog.get_logger(__name__)
 
 KEY = b"relay"
-PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC)
+PUBLISHED = (EVENTS_TOPIC, REPLIES_TOPIC, DEAD_LETTERS_TOPIC, PARKED_TOPIC)
 FENCED_PAUSE = 3.0
 """Seconds until a partition that another process took is tried again; a member that was thrown out learns it before."""
 STOPPED_PAUSE = 10.0

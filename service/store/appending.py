@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.store import log_tables
 from service.store.log_tables import Placed
 from transport.partitioning import partition_of
@@ -40,12 +40,13 @@ _INSERTS: Mapping[type, Callable[[Cursor[TupleRow], Sequence[Placed[Any]]], None
     EventEntry: log_tables.insert_events,
     ReplyEntry: log_tables.insert_replies,
     DeadLetterEntry: log_tables.insert_dead_letters,
+    NoticeEntry: log_tables.insert_notices,
 }
 
 
 def _partition(entry: LogEntry, partitions: int) -> int:
     match entry:
-        case EventEntry(invoice_number=number):
+        case EventEntry(invoice_number=number) | NoticeEntry(invoice_number=number):
             # A command whose key is not the invoice number is not readable, so its events go where its record goes.
             return partition_of(number.encode(), 0, partitions)
         case ReplyEntry(record_key=key, came_by=came_by) | DeadLetterEntry(record_key=key, partition=came_by):

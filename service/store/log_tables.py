@@ -1,4 +1,4 @@
-"""The tables of the log: events, replies and dead letters. No other module names their columns.
+"""The tables of the log: events, replies, dead letters and notices. No other module names their columns.
 
 Each kind is written with one statement. A relay reads all of them as one sequence of `LogRow`.
 """
@@ -11,7 +11,7 @@ from typing import Any, Generic, LiteralString, NamedTuple, TypeVar, cast
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 
 Entry = TypeVar("Entry", bound=LogEntry)
 Columns = dict[LiteralString, LiteralString]
@@ -56,6 +56,18 @@ _DEAD_LETTER_COLUMNS: Columns = {
     "header_names": "bytea[]",
     "header_values": "bytea[]",
 }
+_NOTICE_COLUMNS: Columns = {
+    "answered": "bool",
+    "id": "text",
+    "name": "text",
+    "invoice_number": "text",
+    "value": "bytea",
+    "sent_at": "timestamptz",
+    "causation_id": "text",
+    "correlation_id": "text",
+    "traceparent": "text",
+}
+"""In the order of the fields of `NoticeEntry`, and of its trace."""
 
 
 class Placed(NamedTuple, Generic[Entry]):
@@ -79,6 +91,11 @@ def insert_replies(cur: Cursor[TupleRow], placed: Sequence[Placed[ReplyEntry]]) 
 def insert_dead_letters(cur: Cursor[TupleRow], placed: Sequence[Placed[DeadLetterEntry]]) -> None:
     """Write dead letters at their places."""
     cur.executemany(_INSERT_DEAD_LETTERS, list(map(_dead_letter_row, placed)))
+
+
+def insert_notices(cur: Cursor[TupleRow], placed: Sequence[Placed[NoticeEntry]]) -> None:
+    """Write notices at their places."""
+    cur.execute(_INSERT_NOTICES, _arrays(map(_notice_row, placed)))
 
 
 def _event_row(placed: Placed[EventEntry]) -> tuple[Any, ...]:
@@ -131,6 +148,12 @@ def _dead_letter_row(placed: Placed[DeadLetterEntry]) -> tuple[Any, ...]:
     )
 
 
+def _notice_row(placed: Placed[NoticeEntry]) -> tuple[Any, ...]:
+    partition, place, entry = placed
+    *fields, trace = entry
+    return (partition, place, *fields, *trace)
+
+
 def _arrays(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Return one array for each column."""
     return [list(column) for column in zip(*rows, strict=True)]
@@ -152,6 +175,7 @@ def _names(columns: Columns) -> LiteralString:
 
 _INSERT_EVENTS = _insert_arrays("invoice_events", EVENT_COLUMNS)
 _INSERT_REPLIES = _insert_arrays("replies", REPLY_COLUMNS)
+_INSERT_NOTICES = _insert_arrays("notices", _NOTICE_COLUMNS)
 _INSERT_DEAD_LETTERS = _insert_row("dead_letters", _DEAD_LETTER_COLUMNS)
 """Row by row: the headers are arrays, and PostgreSQL takes an array of arrays apart down to their elements."""
 
@@ -212,6 +236,10 @@ _ENTRIES: LiteralString = """
         1024 + coalesce(octet_length(record_key), 0) + coalesce(octet_length(value), 0) + octet_length(error)
             + coalesce((select sum(octet_length(part)) from unnest(header_names || header_values) as part), 0)::int
     from redletter.dead_letters where partition = %(partition)s and place between %(place)s and {end}
+    union all
+    select place, not answered, 'notice', convert_to(invoice_number, 'UTF8'), value, name, id, invoice_number, sent_at,
+        causation_id, correlation_id, traceparent, null, null, null, 1024 + octet_length(value)
+    from redletter.notices where partition = %(partition)s and place between %(place)s and {end}
 """
 """size: 1024 for the headers that every message has, and what else it has. An int: sums of those are fast."""
 AFTER: LiteralString = """
@@ -237,6 +265,9 @@ END_OF_COMMAND: LiteralString = """
             order by place limit 1)
         union all
         (select place from redletter.dead_letters
+            where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
+        union all
+        (select place from redletter.notices
             where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
     ) as ends
 """

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from events.trace import Trace
 from service.invoice.claims import Claim, ClaimChange, Holder
-from service.log.entries import DeadLetterEntry, EventEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, NoticeEntry, ReplyEntry
 from service.store.write import Write
 from transport.positions import Move
 
@@ -33,6 +33,15 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
                 record_key=_NUMBER.encode(),
                 value=b"{}",
                 headers=(),
+            ),
+            NoticeEntry(
+                answered=True,
+                id=_ID,
+                name="CommandReleased.v1",
+                invoice_number=_NUMBER,
+                value=b"{}",
+                sent_at=time,
+                trace=trace,
             ),
             ReplyEntry(
                 command_key=uuid4(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, TAX_REQUEST_TYPES
+from events.catalogue import COMMAND_TYPES, EVENT_TYPES, NOTICE_TYPES, REPLY_TYPES, TAX_REQUEST_TYPES
 from events.topics import TOPICS
 from scripts import settings_page
 from service.invoice import refusal_kinds
@@ -56,7 +56,7 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("name", [*COMMAND_TYPES, *EVENT_TYPES, *REPLY_TYPES, *TAX_REQUEST_TYPES])
+@pytest.mark.parametrize("name", [*COMMAND_TYPES, *EVENT_TYPES, *REPLY_TYPES, *NOTICE_TYPES, *TAX_REQUEST_TYPES])
 def test_the_contract_names_every_message(name: str) -> None:
     assert re.search(rf"\b{name.partition('.')[0]}\b", CONTRACT)
 

@@ -14,6 +14,7 @@ from events import schemas
 from events.catalogue import (
     COMMAND_TYPES,
     EVENT_TYPES,
+    NOTICE_TYPES,
     REPLY_TYPES,
     STATUS_TYPES,
     TAX_REQUEST_TYPES,
@@ -42,6 +43,7 @@ _WRITERS = {
     EVENTS_TOPIC: "redletter relay",
     REPLIES_TOPIC: "redletter relay",
     DEAD_LETTERS_TOPIC: "redletter relay",
+    PARKED_TOPIC: "redletter relay",
     STATUS_TOPIC: "redletter projector",
     TAX_REQUESTS_TOPIC: "redletter clock",
 }
@@ -53,6 +55,7 @@ _ABOUT = {
     EVENTS_TOPIC: "What happened, in order for each invoice, exactly once for those who read committed records only.",
     REPLIES_TOPIC: "One reply to every readable command record; ce_causationid is the command's id.",
     DEAD_LETTERS_TOPIC: "Records that are not readable commands, byte for byte; dl_ headers say why and from where.",
+    PARKED_TOPIC: "Commands that wait because Redletter failed to decide one of their invoice, and their release.",
     STATUS_TOPIC: "The newest status document of each invoice (compacted). It may repeat, and never goes back.",
     TAX_REQUESTS_TOPIC: "What the tax connector is asked. Repeated under the same id until it is answered.",
 }
@@ -109,7 +112,7 @@ def asyncapi_document(version: str) -> dict[str, Any]:
 
 
 def _public() -> list[Topic]:
-    return [topic for topic in TOPICS if topic.name not in {RELAY_TOPIC, PARKED_TOPIC}]
+    return [topic for topic in TOPICS if topic.name != RELAY_TOPIC]
 
 
 def _by_topic() -> dict[str, dict[str, type[BaseModel]]]:
@@ -121,6 +124,7 @@ def _by_topic() -> dict[str, dict[str, type[BaseModel]]]:
         **found,
         EVENTS_TOPIC: {**EVENT_TYPES},
         REPLIES_TOPIC: {**REPLY_TYPES},
+        PARKED_TOPIC: {**NOTICE_TYPES},
         STATUS_TOPIC: {**STATUS_TYPES},
         TAX_REQUESTS_TOPIC: {**TAX_REQUEST_TYPES},
     }

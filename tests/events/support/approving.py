@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from events import schemas
-from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, STATUS_TYPES, TAX_REQUEST_TYPES, json_of
+from events.catalogue import (
+    COMMAND_TYPES,
+    EVENT_TYPES,
+    NOTICE_TYPES,
+    REPLY_TYPES,
+    STATUS_TYPES,
+    TAX_REQUEST_TYPES,
+    json_of,
+)
 from events.values import Message
 from tests.events.support.messages import MESSAGES
 
@@ -19,7 +27,14 @@ ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMAS = ROOT / "docs" / "schemas"
 ANNOUNCED = SCHEMAS / "announced.json"
-TYPES: dict[str, type[Message]] = {**COMMAND_TYPES, **EVENT_TYPES, **REPLY_TYPES, **TAX_REQUEST_TYPES, **STATUS_TYPES}
+TYPES: dict[str, type[Message]] = {
+    **COMMAND_TYPES,
+    **EVENT_TYPES,
+    **REPLY_TYPES,
+    **NOTICE_TYPES,
+    **TAX_REQUEST_TYPES,
+    **STATUS_TYPES,
+}
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
+from events.parking import CommandParked, CommandReleased
 from events.replies import CommandAccepted, CommandRefused, EventReference
 from events.status import InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
@@ -118,6 +119,13 @@ FORM_ROUTE = {
     "reason": "wrong_amount",
     "remarks": f"请冲红 {NUMBER}",
     "red_font_form_number": FORM,
+}
+WAITS = {
+    "command_id": "command-1",
+    "command_source": "urn:example:portal",
+    "command_type": "redletter.invoice.CancelReturn.v1",
+    "invoice_number": NUMBER,
+    "place": 1,
 }
 REPLY = {"command_id": "command-1", "command_source": "urn:example:portal"}
 STATUS = OWN | {
@@ -281,6 +289,10 @@ MESSAGES: dict[str, dict[str, Message]] = {
             "replayed": True,
         },
     ),
+    "CommandParked.v1": _two(
+        CommandParked, WAITS | {"reason": "INTERNAL_FAULT"}, {"place": 2, "reason": "INVOICE_PARKED"}
+    ),
+    "CommandReleased.v1": _two(CommandReleased, WAITS, {"discarded": "the account is closed"}),
     "VerifyRedFontForm.v1": _two(
         VerifyRedFontForm,
         ABOUT_FORM | {"request_id": "return-1-VerifyRedFontForm", "form_number": FORM},

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.trace import Trace
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.log.published_size import published_size
 from service.relay.messages import outgoing_record
 from service.store.log_tables import LogRow
@@ -47,6 +47,7 @@ DEAD_LETTERS = st.builds(
     st.none() | BYTES,
     st.lists(st.tuples(TEXT.map(str.encode), st.none() | BYTES), max_size=20),
 )
+NOTICES = st.builds(NoticeEntry, st.booleans(), TEXT, st.just("CommandReleased.v1"), NUMBER, BYTES, st.just(AT), TRACE)
 
 
 def row(entry: LogEntry) -> LogRow:
@@ -69,9 +70,13 @@ def row(entry: LogEntry) -> LogRow:
             ]
             columns = (None, entry.buried_at, "", "", None, None)
             return LogRow(1, ends, "dead letter", entry.record_key, entry.value, "", "", *columns, *headers)
+        case NoticeEntry(trace=trace):
+            number = entry.invoice_number
+            columns = (number, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
+            return LogRow(1, ends, "notice", number.encode(), entry.value, entry.name, entry.id, *columns, None, None)
 
 
-@given(EVENTS | REPLIES | DEAD_LETTERS)
+@given(EVENTS | REPLIES | DEAD_LETTERS | NOTICES)
 def test_an_entry_is_never_larger_than_was_known_before_and_little_smaller(entry: LogEntry) -> None:
     published = outgoing_record(row(entry), 0)
     batch = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, 1 << 26)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from events.trace import Trace
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.store.event_store import Store
 from service.store.log_tables import LogRow
 from service.store.write import Write
@@ -31,6 +31,11 @@ def dead_letter(*, answered: bool, value: bytes | None = b"\xff", key: bytes | N
     headers = [(b"name", b"\xff"), (b"null", None)]
     topic = "invoice.commands.tax"
     return DeadLetterEntry(answered, topic, 3, 7, "MALFORMED_COMMAND", "data: bad", AT, key, value, headers)
+
+
+def notice(number: str, id_: str, *, answered: bool) -> NoticeEntry:
+    """Make a notice; its body is of no matter to the log. answered: a reply follows it."""
+    return NoticeEntry(answered, id_, "CommandReleased.v1", number, b"{}", AT, TRACE)
 
 
 def save(store: Store, entries: Sequence[LogEntry]) -> None:

@@ -13,9 +13,9 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from events.catalogue import read_event
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC, TOPICS
 from service.invoice.overlay import Overlay
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.worker.answering import answer_batch
 from service.worker.memory import Memory
 from service.worker.reading import Received
@@ -90,6 +90,9 @@ def assert_publishable(entry: LogEntry) -> None:
         case ReplyEntry():
             topic, parts = REPLIES_TOPIC, [entry.record_key, entry.value]
             texts = [entry.subject, *entry.trace]
+        case NoticeEntry():
+            topic, parts = PARKED_TOPIC, [entry.value]
+            texts = [entry.id, *entry.trace]
         case DeadLetterEntry():
             topic, parts = (
                 DEAD_LETTERS_TOPIC,

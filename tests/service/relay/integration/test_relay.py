@@ -11,13 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
 from service import relay
 from service.store.event_store import Store
 from service.store.log_reader import LogPosition
 from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
-from tests.service.support.rows import dead_letter, event, log_row, reply, save
+from tests.service.support.rows import dead_letter, event, log_row, notice, reply, save
 from transport.addresses import Addresses
 from transport.partitioning import partition_of
 from transport.producer import TransactionalProducer
@@ -234,7 +234,8 @@ async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addre
         return not waiting()
 
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), dead_letter(answered=False, key=None)])
-    assert waiting() == sorted([(home(NUMBERS[0]), 2, True), (3, 1, True)])
+    save(store, [notice(NUMBERS[1], "parked", answered=False)])
+    assert waiting() == sorted([(home(NUMBERS[0]), 2, True), (home(NUMBERS[1]), 1, True), (3, 1, True)])
     async with relaying(addresses):
         await until(nothing)
 
@@ -265,6 +266,20 @@ async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_els
     assert (stand_in["ce_causationid"], len(stand_in["dl_sha256"])) == ("command", 64)
     assert [log["place"] for log in logs if log["log_level"] == "error"] == [4, 14]
     assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
+
+
+async def test_a_notice_that_a_reply_follows_is_published_only_with_it(addresses: Addresses, store: Store) -> None:
+    number = NUMBERS[0]
+    save(store, [notice(number, "parked", answered=False), notice(number, "released", answered=True)])
+    async with relaying(addresses):
+        await until(published(addresses, PARKED_TOPIC, 1))
+        assert len(await everything(addresses.kafka, PARKED_TOPIC)) == 1
+        save(store, [event(number, 1), reply(number, "1")])
+        await until(published(addresses, PARKED_TOPIC, 2))
+    notices = await everything(addresses.kafka, PARKED_TOPIC)
+    assert [headers(record)["ce_id"] for record in notices] == ["parked", "released"]
+    assert {(record.key, record.partition) for record in notices} == {(number.encode(), home(number))}
+    assert headers(notices[0])["ce_type"] == "redletter.invoice.CommandReleased.v1"
 
 
 async def test_a_command_larger_than_one_reading_is_fetched_alone_and_not_taken_for_no_news(

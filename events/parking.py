@@ -1,0 +1,36 @@
+"""Notices on `invoice.parked`: commands that wait because Redletter could not decide one of their invoice."""
+
+from events.values import InvoiceNumber, Message
+
+
+class CommandParked(Message):
+    """The command waits, and has no reply yet. place: 1, 2, 3 ... in the order in which the invoice's commands wait.
+
+    reason: INTERNAL_FAULT where Redletter failed to decide this command, INVOICE_PARKED where it waits behind another.
+    """
+
+    command_id: str
+    command_source: str
+    command_type: str
+    invoice_number: InvoiceNumber
+    place: int
+    reason: str
+
+
+class CommandReleased(Message):
+    """The command waits no longer, and its reply is published with this notice. discarded: why it was given up."""
+
+    command_id: str
+    command_source: str
+    command_type: str
+    invoice_number: InvoiceNumber
+    place: int
+    discarded: str | None = None
+
+
+AnyNotice = CommandParked | CommandReleased
+
+
+def notice_id(reply: str, notice: type[AnyNotice]) -> str:
+    """Return the id of a notice about the command whose reply has the id ``reply``."""
+    return f"{reply}-{'parked' if notice is CommandParked else 'released'}"
