@@ -81,8 +81,8 @@ messages: setup ## Update the translation catalogues; new sentences then need tr
 	@$(BIN)/pybabel --quiet update --domain console --input-file .cache/console.pot --output-dir web/console/locale \
 		--no-fuzzy-matching --ignore-obsolete --omit-header --width 120
 
-bench: setup ## Compare commands per second with the documented service and the raw pipe (under 4 minutes)
-	@$(BIN)/python -m benchmarks.commands
+bench: setup ## Compare commands per second and CPU with the documented service and the raw pipe (under 4 minutes)
+	@$(BIN)/python -m benchmarks.whole
 
 bench-read: setup ## Measure a rebuild, queries at a million invoices, and how soon a command is visible (under 5 minutes)
 	@$(BIN)/python -m benchmarks.projections

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -28,16 +29,24 @@ KAFKA_VARIABLE = "REDLETTER_KAFKA_BOOTSTRAP_SERVERS"
 DATABASE_VARIABLE = "REDLETTER_DATABASE_URL"
 
 
+class Servers(NamedTuple):
+    """Where the servers are, and the processes of those that run here, by name."""
+
+    addresses: Addresses
+    pids: Mapping[str, int]
+
+
 @contextmanager
-def servers() -> Generator[Addresses]:
+def servers() -> Generator[Servers]:
     """Take the servers that the environment names, which lose their topics, or run some of our own."""
     if KAFKA_VARIABLE in os.environ and DATABASE_VARIABLE in os.environ:
-        yield Addresses(os.environ[KAFKA_VARIABLE], os.environ[DATABASE_VARIABLE])
+        yield Servers(Addresses(os.environ[KAFKA_VARIABLE], os.environ[DATABASE_VARIABLE]), {})
         return
     with TemporaryDirectory(prefix="redletter-bench-") as name:
         folder = Path(name)
         with embedded_kafka(folder / "kafka") as kafka, embedded_postgres(folder / "postgres") as postgres:
-            yield Addresses(kafka.bootstrap, postgres.url)
+            pids = {"postgres": postgres.pid, "kafka": kafka.pid}
+            yield Servers(Addresses(kafka.bootstrap, postgres.url), pids)
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ from local.programs import Program, tied_command
 from redletter.roles import role_command
 from transport.addresses import Addresses
 
+WRITE_SIDE = ("relay", "worker")
+READ_SIDE = ("projector", "clock")
 STOP_WITHIN = 5.0
 """Seconds from SIGTERM until a process is killed."""
 
@@ -46,19 +48,19 @@ class Process:
         self.running.send_signal(SIGCONT)
 
 
-def naive() -> Mapping[str, Sequence[str]]:
-    """Return the commands of (a)."""
-    return {"naive": (sys.executable, "-m", "benchmarks.naive")}
+def command_lines(program: str, recording: Path) -> Mapping[str, Sequence[str]]:
+    """Return the command lines of a program's processes; the last one reads the commands.
 
-
-def redletter() -> Mapping[str, Sequence[str]]:
-    """Return the commands of (b): the roles as they are run in earnest, at their usual log level."""
-    return {"relay": role_command("relay"), "worker": role_command("worker")}
-
-
-def raw(recording: Path) -> Mapping[str, Sequence[str]]:
-    """Return the commands of (c)."""
-    return {"raw": (sys.executable, "-m", "benchmarks.raw", str(recording))}
+    The roles run as in earnest, at their usual log level. recording: what the raw pipe writes and publishes.
+    """
+    match program:
+        case "naive":
+            return {"worker": (sys.executable, "-m", "benchmarks.naive")}
+        case "raw":
+            return {"worker": (sys.executable, "-m", "benchmarks.raw", str(recording))}
+        case _:
+            roles = WRITE_SIDE if program == "redletter" else (*READ_SIDE, *WRITE_SIDE)
+            return {role: role_command(role) for role in roles}
 
 
 @contextmanager

@@ -273,7 +273,7 @@ def main() -> None:
     """Measure, print, and write the figures down."""
     logs.configure("critical")
     console.print("starting the servers")
-    with servers() as addresses:
+    with servers() as (addresses, _):
         runs = asyncio.run(measure(addresses))
     console.print(_table(runs))
     times, share = (median(runs["redletter"]) / median(runs[name]) for name in ("runner", "raw"))

@@ -266,7 +266,7 @@ async def measure(servers: Addresses, folder: Path) -> Table:
 def main() -> None:
     """Measure and print."""
     logs.configure("critical")
-    with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as addresses:
+    with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as (addresses, _):
         console.print(asyncio.run(measure(addresses, Path(folder))))
 
 

@@ -184,7 +184,7 @@ def _table(runs: Mapping[str, list[Sequence[float]]]) -> Table:
 def main() -> None:
     """Measure and print."""
     logs.configure("critical")
-    with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as addresses:
+    with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as (addresses, _):
         console.print(_table(asyncio.run(measure(addresses, Path(folder)))))
 
 

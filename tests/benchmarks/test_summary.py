@@ -2,22 +2,81 @@
 
 import pytest
 
-from benchmarks.summary import milliseconds, percentile, ratios, spread, verdict
+from benchmarks.stopwatch import Measurement
+from benchmarks.summary import (
+    COLUMNS,
+    line_of,
+    median_and_range,
+    milliseconds,
+    percentile,
+    rows,
+    spread,
+    verdicts,
+    whole_figures,
+)
 from benchmarks.workload import STEPS, waves
 from events.catalogue import COMMAND_TYPES
 from service.worker.reading import Received
 from tests.service.support.records import as_read, raw
 
-RUNS = {"naive": [100.0, 90.0, 120.0], "redletter": [1500.0, 1300.0, 1400.0], "raw": [2000.0, 3000.0, 2800.0]}
+
+def run(rate: float, *, visible: float = 0.0, **cpu_us: float) -> Measurement:
+    measured = Measurement(1000, 1000 / rate, 1000 / visible if visible else 0.0)
+    measured.cpu_seconds.update({name: us * 1000 / 1e6 for name, us in cpu_us.items()})
+    return measured
 
 
-def test_programs_are_compared_by_their_medians() -> None:
-    assert ratios(RUNS) == (14.0, 0.5)
-    assert "b/a 14.0" in verdict(RUNS)
+RUNS = {
+    "naive": [run(100.0, worker=3000.0), run(90.0, worker=3000.0), run(120.0, worker=3000.0)],
+    "redletter": [run(1500.0, relay=50.0, worker=120.0), run(1300.0, relay=40.0, worker=110.0)],
+    "visible": [run(1400.0, visible=700.0, kafka=60.0, clock=20.0), run(1400.0, visible=900.0, kafka=40.0, clock=30.0)],
+    "raw": [run(2800.0), run(2800.0)],
+}
+
+
+def test_redletter_is_compared_with_the_programs_of_its_run_by_medians() -> None:
+    assert list(verdicts(RUNS)) == [
+        "14.0 times the documented service (wanted 12 or more)",
+        "0.50 of the raw pipe (wanted 0.5 or more)",
+    ]
+    assert list(verdicts({"visible": RUNS["visible"]})) == []
+
+
+def test_a_row_has_the_rates_and_the_cpu_of_each_process_and_of_all() -> None:
+    *_, visible, _ = rows(RUNS)
+    assert dict(zip(COLUMNS, visible, strict=True)) == {
+        "program": "redletter: all roles",
+        "published/s": "1,400 (1,400-1,400)",
+        "visible/s": "800 (700-900)",
+        "worker us": "",
+        "relay us": "",
+        "projector us": "",
+        "clock us": "25",
+        "postgres us": "",
+        "kafka us": "50",
+        "sum us": "75 (70-80)",
+    }
+
+
+def test_the_figures_of_the_whole_system_are_kept_run_by_run() -> None:
+    figures = whole_figures(RUNS["visible"])
+    assert figures["visible"] == pytest.approx([700.0, 900.0])
+    assert figures["cpu_us"] == {"clock": pytest.approx([20.0, 30.0]), "kafka": pytest.approx([60.0, 40.0])}
+
+
+def test_one_run_is_said_in_a_line_with_the_processes_in_the_order_of_the_flow() -> None:
+    line = line_of("visible", RUNS["visible"][0])
+    assert line.endswith(
+        "1,400 commands/s, 700 visible in every read model; CPU us a command: clock 20, kafka 60, sum 80"
+    )
 
 
 def test_the_spread_is_the_width_as_a_share_of_the_median() -> None:
-    assert spread(RUNS["naive"]) == pytest.approx(0.3)
+    assert spread([100.0, 90.0, 120.0]) == pytest.approx(0.3)
+
+
+def test_one_run_has_no_range() -> None:
+    assert median_and_range([1234.5]) == "1,234"
 
 
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed() -> None:

@@ -1,0 +1,131 @@
+"""Measure commands per second, and CPU by process, of programs that do the same commands, in turns.
+
+Runs on embedded servers of its own, or on those that REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL
+name: Redletter's topics on that Kafka are deleted, and the CPU of the servers is not known. `benchmarks.stopwatch`
+says what is timed. The figures of the whole system are also written to benchmarks/out/whole.json.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from benchmarks import recording
+from benchmarks.fresh_servers import Servers, servers, system
+from benchmarks.programs import command_lines, running
+from benchmarks.stopwatch import Measurement, stopwatch
+from benchmarks.summary import COLUMNS, PROGRAMS, line_of, rows, verdicts, whole_figures
+from benchmarks.workload import STEPS, waves
+from local import terminal
+from projections import schema
+from redletter import logs
+
+COMMANDS = 24_000
+RUNS = 3
+FEWER_FOR_NAIVE = 16
+"""How many times fewer commands the documented service gets, for about as long a run."""
+WARMING = 100
+"""Invoices before the clock starts; each is three commands."""
+OUT = Path(__file__).parent / "out" / "whole.json"
+
+console = Console()
+
+
+async def measure(program: str, servers: Servers, folder: Path, commands: int) -> Measurement:
+    """Measure one program once, on a fresh system. folder: for its logs, and for what the raw pipe is to write."""
+    recorded = folder / "recording"
+    timed = range(max(1, commands // len(STEPS)))
+    warming = range(timed.stop, timed.stop + WARMING)
+    async with system(servers.addresses) as own:
+        await asyncio.to_thread(schema.ensure_read_tables, own.database)
+        with running(command_lines(program, recorded), own, folder) as processes:
+            async with stopwatch(own, processes, servers.pids, read_side=program == "visible") as clock:
+                measured = await clock.run(waves(warming), waves(timed))
+        if program == "redletter" and not recorded.exists():
+            recording.keep(recording.record(own.database, clock.watch.published), recorded)
+    return measured
+
+
+async def measure_in_turns(
+    programs: Sequence[str], servers: Servers, folder: Path, commands: int, runs: int
+) -> Mapping[str, Sequence[Measurement]]:
+    """Run the programs in turns."""
+    measured: dict[str, list[Measurement]] = {program: [] for program in programs}
+    for number in range(1, runs + 1):
+        for program in programs:
+            of_one = commands // FEWER_FOR_NAIVE if program == "naive" else commands
+            with console.status(f"run {number} of {runs}: {program}, {of_one:,} commands"):
+                measured[program].append(await measure(program, servers, folder, of_one))
+            terminal.print_line(f"run {number} of {runs}: {line_of(program, measured[program][-1])}")
+    return measured
+
+
+def _end(*_: object) -> None:
+    sys.exit(1)
+
+
+def main() -> None:
+    """Measure, print, and write the figures down."""
+    given = _arguments()
+    logs.configure("critical")  # topics that have just been laid are a commotion to the clients, which try again
+    signal.signal(signal.SIGTERM, _end)
+    with TemporaryDirectory(prefix="redletter-bench-logs-") as folder:
+        terminal.print_line("starting the servers")
+        with servers() as found:
+            runs = asyncio.run(measure_in_turns(given.programs, found, Path(folder), given.commands, given.runs))
+    terminal.print_table(COLUMNS, rows(runs))
+    for verdict in verdicts(runs):
+        terminal.print_line(verdict)
+    if "visible" in runs:
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps(whole_figures(runs["visible"])))
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(
+        "python -m benchmarks.whole", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--programs",
+        type=_programs,
+        default=list(PROGRAMS),
+        metavar="NAME,..",
+        help=f"what to measure, of {', '.join(PROGRAMS)}; default: all. raw writes what a run of redletter wrote",
+    )
+    parser.add_argument(
+        "--commands",
+        type=_number,
+        default=COMMANDS,
+        help=f"commands of one run, %(default)s by default; {FEWER_FOR_NAIVE} times fewer for naive",
+    )
+    parser.add_argument("--runs", type=_number, default=RUNS, help="runs of each program; %(default)s by default")
+    return parser.parse_args()
+
+
+def _number(given: str) -> int:
+    if not given.isdecimal() or not int(given):
+        raise ArgumentTypeError("give a number, 1 or more")
+    return int(given)
+
+
+def _programs(given: str) -> Sequence[str]:
+    names = given.split(",")
+    if unknown := set(names) - set(PROGRAMS):
+        msg = f"there is no {', '.join(sorted(unknown))}: choose of {', '.join(PROGRAMS)}"
+        raise ArgumentTypeError(msg)
+    if "raw" in names and "redletter" not in names:
+        raise ArgumentTypeError("raw writes what a run of redletter wrote: name redletter, too")
+    return [name for name in PROGRAMS if name in names]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing was written down")
