@@ -1,15 +1,17 @@
 """JSON as commands are written in it: UTF-8, every member once, finite numbers, and bounded depth."""
 
-import json
-from collections import Counter
+import re
 from math import isinf
-from typing import Any, cast
+from typing import cast
 
+from jiter import from_json
 from pydantic import JsonValue
-from pydantic_core import from_json
 
 MAX_DEPTH = 64
 """Arrays and objects within each other."""
+_REPEATED = re.compile(r'Detected duplicate key (".*") at line \d+ column \d+', re.DOTALL)
+_LARGE_NUMBER = re.compile(rb"[0-9][Ee]\+?[0-9]{3}|[0-9]{300}")
+"""What every number that is too large for a float has in it; smaller ones, and texts, may have it too."""
 
 
 def parse(text: bytes, deepest: int = MAX_DEPTH) -> JsonValue:
@@ -19,34 +21,22 @@ def parse(text: bytes, deepest: int = MAX_DEPTH) -> JsonValue:
     repeated member name, a number that is not finite, and nesting deeper than ``deepest``.
     """
     try:
-        value = cast("JsonValue", from_json(text, allow_inf_nan=False))
+        value = cast("JsonValue", from_json(text, allow_inf_nan=False, catch_duplicate_keys=True))
     except ValueError as error:
-        msg = f"is not JSON: {error}"
+        repeated = _REPEATED.fullmatch(str(error))
+        msg = f"repeats the member name {repeated[1]}" if repeated else f"is not JSON: {error}"
         raise ValueError(msg) from None
-    _EVERY_MEMBER_ONCE.decode(text.decode())
+    if _LARGE_NUMBER.search(text) and _has_infinity(value):
+        msg = "has a number that is not finite"
+        raise ValueError(msg)
     if text.count(b"[") + text.count(b"{") > deepest and _is_deeper(value, deepest):
         msg = f"is nested deeper than {deepest}"
         raise ValueError(msg)
     return value
 
 
-def _once(members: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in members]
-    if len(set(names)) < len(names):
-        (repeated, _), *_ = Counter(names).most_common(1)
-        msg = f"repeats the member name {json.dumps(repeated, ensure_ascii=False)}"
-        raise ValueError(msg)
-
-
-def _finite(number: str) -> None:
-    if isinf(float(number)):
-        msg = "has a number that is not finite"
-        raise ValueError(msg)
-
-
-_EVERY_MEMBER_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite)
-"""Checks what pydantic's parser silently accepts: of a repeated member it keeps the last. It parses the text again, at
-about the price of writing it once; what it returns is of no use."""
+def _has_infinity(value: JsonValue) -> bool:
+    return isinf(value) if isinstance(value, float) else any(map(_has_infinity, _inside(value)))
 
 
 def _is_deeper(value: JsonValue, deepest: int) -> bool:

@@ -1,8 +1,7 @@
 """How large an entry of the log is once it is published, known before it is written."""
 
-from collections.abc import Iterable
-
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC, TOPICS
+from events.trace import Trace
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 
 LARGEST_PUBLISHED = min(
@@ -23,19 +22,20 @@ def published_size(entry: LogEntry) -> int:
     """Return how many bytes an entry has on its topic: never fewer than it has, and few more."""
     own = FRAME_BYTES + NAMED_BYTES
     match entry:
-        case EventEntry():
-            return own + len(entry.body) + _characters((entry.invoice_number * 3, entry.name, *entry.trace))
-        case ReplyEntry():
-            texts = (entry.id, entry.name, entry.subject, *entry.trace)
-            return own + len(entry.record_key or b"") + len(entry.value) + _characters(texts)
+        case EventEntry(number, _, name, body, _, trace):
+            return own + len(body) + CHARACTER_BYTES * (3 * len(number) + len(name) + _characters(trace))
+        case ReplyEntry(record_key=key, value=value, id=id_, name=name, subject=subject, trace=trace):
+            texts = len(id_) + len(name) + len(subject or "") + _characters(trace)
+            return own + len(key or b"") + len(value) + CHARACTER_BYTES * texts
         case DeadLetterEntry():
             headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in entry.headers)
             body = len(entry.record_key or b"") + len(entry.value or b"")
-            return own + body + headers + _characters((entry.reason, entry.error, entry.topic))
-        case NoticeEntry():
-            texts = (entry.id, entry.name, entry.invoice_number * 2, *entry.trace)
-            return own + len(entry.value) + _characters(texts)
+            texts = len(entry.reason) + len(entry.error) + len(entry.topic)
+            return own + body + headers + CHARACTER_BYTES * texts
+        case NoticeEntry(id=id_, name=name, invoice_number=number, value=value, trace=trace):
+            texts = len(id_) + len(name) + 2 * len(number) + _characters(trace)
+            return own + len(value) + CHARACTER_BYTES * texts
 
 
-def _characters(texts: Iterable[str | None]) -> int:
-    return sum(len(text or "") for text in texts) * CHARACTER_BYTES
+def _characters(trace: Trace) -> int:
+    return len(trace.causation) + len(trace.correlation) + len(trace.traceparent or "")

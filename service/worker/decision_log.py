@@ -1,35 +1,66 @@
-"""What the worker logs of its decisions: names, numbers and codes only, never what a body says."""
+"""What the worker logs of its decisions: names, numbers and codes only, never what a body says.
+
+A line for each batch; for a single record only where it needs attention, or at the level debug.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
-from events.replies import AnyReply, CommandAccepted, CommandRefused, is_alarming
-from service.log.entries import DeadLetterEntry, ReplyEntry
+from events.replies import AnyReply, CommandRefused, is_alarming
+from service.log.entries import DeadLetterEntry, LogEntry, ReplyEntry
 from service.worker.replies import RecordAnswer
 
 log = structlog.get_logger(__name__)
 
 
-def log_answer(answer: RecordAnswer) -> None:
-    """Log what became of one record."""
+def log_batch(answers: Sequence[RecordAnswer], seconds: float) -> None:
+    """Log what became of the records of one batch. seconds: from loading what it is decided on until it was written."""
+    log.info(
+        "batch_decided",
+        records=len(answers),
+        milliseconds=round(seconds * 1000, 1),
+        **Counter(_outcome(answer.reply) for answer in answers),
+    )
+    for answer in answers:
+        _log_trouble(answer)
+    if log.is_enabled_for(logging.DEBUG):
+        for answer in answers:
+            _log_reply(answer)
+
+
+def _outcome(reply: AnyReply | None) -> str:
+    """Return the code of a refusal; ``unanswered`` is a record whose sender is not known."""
+    if reply is None:
+        return "unanswered"
+    return reply.code if isinstance(reply, CommandRefused) else "accepted"
+
+
+def _log_trouble(answer: RecordAnswer) -> None:
     if incident := answer.incident:
         log.error(incident.key, exc_info=incident.fault, **incident.facts)
-    for entry in answer.entries:
-        if isinstance(entry, DeadLetterEntry):
-            log.warning(
-                "dead_letter", reason=entry.reason, topic=entry.topic, partition=entry.partition, offset=entry.offset
-            )
-        elif isinstance(entry, ReplyEntry) and answer.reply is not None:
-            _log_reply(answer.reply, entry.trace.correlation)
-
-
-def _log_reply(reply: AnyReply, correlation: str) -> None:
-    log.info(
-        "accepted" if isinstance(reply, CommandAccepted) else reply.code,
-        command=reply.command_type,
-        command_id=reply.command_id,
-        invoice=reply.invoice_number,
-        version=reply.invoice_version,
-        correlation_id=correlation,
-    )
+    first = answer.entries[0]
+    if isinstance(first, DeadLetterEntry):
+        log.warning(
+            "dead_letter", reason=first.reason, topic=first.topic, partition=first.partition, offset=first.offset
+        )
+    reply = answer.reply
     if isinstance(reply, CommandRefused) and is_alarming(reply.command_type, reply.code):
-        log.error("alarming_refusal", why=reply.code, command=reply.command_type, invoice=reply.invoice_number)
+        log.error("alarming_refusal", outcome=reply.code, **_facts(reply, answer.entries))
+
+
+def _log_reply(answer: RecordAnswer) -> None:
+    if reply := answer.reply:
+        log.debug("command_decided", outcome=_outcome(reply), **_facts(reply, answer.entries))
+
+
+def _facts(reply: AnyReply, entries: Sequence[LogEntry]) -> dict[str, str | int | None]:
+    return {
+        "command": reply.command_type,
+        "command_id": reply.command_id,
+        "invoice": reply.invoice_number,
+        "version": reply.invoice_version,
+        "correlation_id": next(entry.trace.correlation for entry in entries if isinstance(entry, ReplyEntry)),
+    }

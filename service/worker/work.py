@@ -1,6 +1,7 @@
 """The worker's work on one batch: read, load, answer, write."""
 
 from collections.abc import Sequence
+from time import monotonic
 
 import structlog
 
@@ -11,7 +12,7 @@ from service.store.event_store import Store
 from service.store.newer_releases import too_old
 from service.store.write import Conflict, TooMuchToWrite, Write
 from service.worker.answering import answer_batch
-from service.worker.decision_log import log_answer
+from service.worker.decision_log import log_batch
 from service.worker.loading import load
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
@@ -61,13 +62,15 @@ class CommandWork:
 
     def _answer(self, batch: Batch) -> None:
         """Read the records, and decide them until no rival writes in between."""
+        begun = monotonic()
         records = [read(record, self._moments) for record in batch.records]
         received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
                 memory = load(self._store, received)
                 answers = answer_batch(records, memory)
-                return self._save(answers, memory.claims.net(), batch.moves)
+                self._save(answers, memory.claims.net(), batch.moves)
+                return log_batch(answers, monotonic() - begun)
             except (Conflict, WrongHolder) as rival:
                 log.info("batch_decided_again", cause=str(rival))
                 if not tries_left:
@@ -78,15 +81,16 @@ class CommandWork:
 
     def _save(self, answers: Sequence[RecordAnswer], claims: Sequence[ClaimChange], moves: Sequence[Move]) -> None:
         self._store.save(Write([entry for answer in answers for entry in answer.entries], claims, moves))
-        for answer in answers:
-            log_answer(answer)
 
     def _bury(self, batch: Batch, fault: Exception) -> None:
         """Make a dead letter of a batch's only record, once it has been shown that the fault is not elsewhere."""
+        begun = monotonic()
         (record,) = [read(record, self._moments) for record in batch.records]
         self._store.rehearse(record.time, batch.moves)
         log.error("record_not_writable", exc_info=fault)
-        self._save([bury(record, fault)], [], batch.moves)
+        answers = [bury(record, fault)]
+        self._save(answers, [], batch.moves)
+        log_batch(answers, monotonic() - begun)
 
 
 def _size(batch: Batch) -> int:

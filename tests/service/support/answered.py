@@ -1,11 +1,14 @@
 """Records that are answered without servers, and what comes of them."""
 
+from collections.abc import Sequence
+
 from service.invoice.overlay import Overlay
 from service.log.entries import LogEntry
 from service.worker.answering import answer_batch
 from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.reading import read
+from service.worker.replies import RecordAnswer
 from tests.service.support.records import MOMENTS
 from transport.records import KafkaRecord
 
@@ -20,6 +23,10 @@ class Answered:
 
     def take(self, *records: KafkaRecord) -> "Answered":
         """Read and answer some more records."""
-        for answer in answer_batch([read(record, self.moments) for record in records], self.memory):
+        for answer in self.answer(*records):
             self.entries += answer.entries
         return self
+
+    def answer(self, *records: KafkaRecord) -> Sequence[RecordAnswer]:
+        """Read and answer some more records, and return the answers."""
+        return answer_batch([read(record, self.moments) for record in records], self.memory)
