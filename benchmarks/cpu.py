@@ -1,5 +1,6 @@
 """The CPU time of processes, each with all of its children, those that have ended included."""
 
+import os
 from collections.abc import Mapping
 
 import psutil
@@ -11,6 +12,12 @@ CpuSeconds = Mapping[str, float]
 def cpu_seconds(pids: Mapping[str, int]) -> CpuSeconds:
     """Return what each process has used until now. Raises: psutil.NoSuchProcess when one has ended."""
     return {name: _of_tree(psutil.Process(pid)) for name, pid in pids.items()}
+
+
+def own_cpu_seconds(servers: Mapping[str, int]) -> CpuSeconds:
+    """Return what this program has used, and the servers that may be among its children, one by one."""
+    used = cpu_seconds({"program": os.getpid()} | dict(servers))
+    return {**used, "program": used["program"] - sum(used[name] for name in servers)}
 
 
 def _of_tree(root: psutil.Process) -> float:

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from psycopg import sql
 
+from benchmarks.peers.kafka_streams import APPLICATION
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TOPICS
 from local.kafka_server import embedded_kafka
 from local.postgres_server import embedded_postgres
@@ -87,7 +88,8 @@ async def _lay_topics(bootstrap: str) -> None:
 
 
 async def _delete_topics(admin: AIOKafkaAdminClient) -> None:
-    ours = {topic.name for topic in TOPICS} & set(await admin.list_topics())
+    found = set(await admin.list_topics())
+    ours = found & {topic.name for topic in TOPICS} | {name for name in found if name.startswith(APPLICATION)}
     if ours:
         await admin.delete_topics(sorted(ours))
     async with asyncio.timeout(GONE_WITHIN):

@@ -4,7 +4,6 @@ The documented way: an application whose events are in PostgreSQL, a view that t
 that processes one event after the other.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any, LiteralString
 from urllib.parse import unquote, urlsplit
@@ -94,18 +93,22 @@ def _environment(database: str) -> dict[str, str]:
     }
 
 
-def measure(database: str, events: Sequence[tuple[AnyInvoiceEvent, int, str]]) -> float:
-    """Store the events, let the runner project them, and return events per second."""
-    environment = _environment(database)
+def store(database: str, events: Sequence[tuple[AnyInvoiceEvent, int, str]]) -> None:
+    """Store events for the runner to project."""
     with psycopg.connect(database) as connection:
         connection.execute(_TABLE)
-    app = Invoices(environment)
-    stored = [StoredEvent(event.invoice_number, version, name, json_of(event)) for event, version, name in events]
-    notifications = app.recorder.insert_events(stored)
-    last = (notifications or [0])[-1]
-    began = time.monotonic()
+    with Invoices(_environment(database)) as app:
+        app.recorder.insert_events(
+            [StoredEvent(event.invoice_number, version, name, json_of(event)) for event, version, name in events]
+        )
+
+
+def project(database: str) -> None:
+    """Let the runner project all that is stored and not projected yet."""
     with ProjectionRunner(
-        application_class=Invoices, projection_class=StatusProjection, view_class=StatusView, env=environment
+        application_class=Invoices,
+        projection_class=StatusProjection,
+        view_class=StatusView,
+        env=_environment(database),
     ) as runner:
-        runner.wait(last, timeout=600)
-    return len(events) / (time.monotonic() - began)
+        runner.wait(runner.app.recorder.max_notification_id(), timeout=600)

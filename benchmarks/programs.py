@@ -10,6 +10,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 from benchmarks.fresh_servers import DATABASE_VARIABLE, KAFKA_VARIABLE
+from benchmarks.peers import kafka_streams
 from local.log_files import last_lines
 from local.programs import Program, tied_command
 from redletter.roles import role_command
@@ -48,19 +49,26 @@ class Process:
         self.running.send_signal(SIGCONT)
 
 
-def command_lines(program: str, recording: Path) -> Mapping[str, Sequence[str]]:
+def command_lines(program: str, own: Addresses, folder: Path) -> Mapping[str, Sequence[str]]:
     """Return the command lines of a program's processes; the last one reads the commands.
 
-    The roles run as in earnest, at their usual log level. recording: what the raw pipe writes and publishes.
+    The roles run as in earnest, at their usual log level. folder: for files, among them `recording_file`.
     """
     match program:
         case "naive":
             return {"worker": (sys.executable, "-m", "benchmarks.naive")}
+        case "streams":
+            return {"worker": kafka_streams.command_line(own.kafka, folder)}
         case "raw":
-            return {"worker": (sys.executable, "-m", "benchmarks.raw", str(recording))}
+            return {"worker": (sys.executable, "-m", "benchmarks.raw", str(recording_file(folder)))}
         case _:
             roles = WRITE_SIDE if program == "redletter" else (*READ_SIDE, *WRITE_SIDE)
             return {role: role_command(role) for role in roles}
+
+
+def recording_file(folder: Path) -> Path:
+    """Return the file that has what the raw pipe writes and publishes."""
+    return folder / "recording"
 
 
 @contextmanager

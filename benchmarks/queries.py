@@ -11,7 +11,6 @@ that a large table was read from end to end is an error.
 import asyncio
 import os
 import random
-import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,8 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import programs
+from benchmarks.command_line import run_program
 from benchmarks.fresh_servers import servers, system
-from benchmarks.projections import Stored, publish, story
+from benchmarks.stories import Stored, publish, story
 from benchmarks.summary import milliseconds, percentile
 from local import ports
 from projections import projector, schema
@@ -271,7 +271,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+    run_program(main)

@@ -9,6 +9,7 @@ from benchmarks.stopwatch import Measurement
 
 PROGRAMS: Mapping[str, str] = {
     "naive": "documented service",
+    "streams": "Kafka Streams, exactly once",
     "redletter": "redletter: worker and relay",
     "visible": "redletter: all roles",
     "raw": "raw pipe",
@@ -17,6 +18,8 @@ PROGRAMS: Mapping[str, str] = {
 PROCESSES = ("worker", "relay", "projector", "clock", "postgres", "kafka")
 TIMES_NAIVE = 12.0
 """Least times of the naive program's median."""
+OF_STREAMS = 0.7
+"""Least share of Kafka Streams' median."""
 OF_RAW = 0.5
 """Least share of the raw pipe's median."""
 
@@ -89,6 +92,9 @@ def verdicts(runs: Runs) -> Iterable[str]:
     ours = runs.get("redletter")
     if ours and "naive" in runs:
         yield f"{_ratio(ours, runs['naive']):.1f} times the documented service (wanted {TIMES_NAIVE:.0f} or more)"
+    if ours and "streams" in runs:
+        rate, cpu = _ratio(ours, runs["streams"]), _cpu_us(ours) / _cpu_us(runs["streams"])
+        yield f"{rate:.2f} of Kafka Streams (wanted {OF_STREAMS} or more), at {cpu:.1f} times its CPU a command"
     if ours and "raw" in runs:
         yield f"{_ratio(ours, runs['raw']):.2f} of the raw pipe (wanted {OF_RAW} or more)"
 
@@ -97,12 +103,16 @@ def _ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
     return median(run.published for run in ours) / median(run.published for run in theirs)
 
 
+def _cpu_us(of_one: Sequence[Measurement]) -> float:
+    return median(sum(run.cpu_us.values()) for run in of_one)
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the least value that so many percent of the values do not exceed. Source: nearest-rank method."""
     return sorted(values)[max(0, ceil(len(values) * share / 100) - 1)]
 
 
 def milliseconds(seconds: Iterable[float]) -> str:
-    """Show the median of some runs, with the lowest and the highest."""
+    """Format the median of some runs in milliseconds, with the lowest and the highest."""
     runs = sorted(1000 * run for run in seconds)
-    return f"{median(runs):.1f} ({runs[0]:.1f}-{runs[-1]:.1f})"
+    return f"{median(runs):.1f} ({runs[0]:.1f}-{runs[-1]:.1f})" if len(runs) > 1 else f"{runs[0]:.1f}"

@@ -1,195 +1,130 @@
-"""Measure how long an accepted command takes to be visible, beside the bare round trip at the same pace.
+"""Measure how long a command takes to be visible, beside the bare round trip at the same rate.
 
-    python -m benchmarks.visibility
-
-All roles run as in earnest. Commands that register invoices are published at 200 a second. A command is accepted at the
-time at which the broker took its reply, and visible when a look at the status table, every few milliseconds, finds it.
-The bare round trip is the least there is: produce one record, consume it, commit one row. In turns, three runs each.
+All roles run as in earnest. Commands that register invoices are published at a steady rate, through redletter and
+through the bare round trip in turns; `benchmarks.round_trips` says what these are.
 """
 
 import asyncio
 import itertools
-import sys
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, LiteralString
 
-import psycopg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import programs
+from benchmarks.command_line import described_parser, positive_number, positive_numbers, run_program
 from benchmarks.fresh_servers import servers, system
+from benchmarks.round_trips import Load, bare, redletter
 from benchmarks.summary import milliseconds, percentile
 from benchmarks.workload import waves
-from events.topics import REPLIES_TOPIC, TAX_REQUESTS_TOPIC
+from local import terminal
 from projections import schema
 from redletter import logs
 from redletter.roles import role_command
 from transport.addresses import Addresses
 from transport.records import OutgoingRecord
 
-RUNS = 3
-RATE = 200
+RATES = (200, 1000)
 """Commands a second."""
-COMMANDS = 2000
-"""Commands of one run."""
+RUNS = 3
+SECONDS = 8
+"""Length of one run."""
 WARMING = 200
 """Commands before, which are not counted."""
-LOOK_EVERY = 0.002
-"""Seconds between two looks at the table."""
-WITHIN = 60.0
-BARE = TAX_REQUESTS_TOPIC
-"""The topic of the bare round trip: registrations lead to no tax requests, so nobody else is on it."""
-ROLES = ("relay", "worker", "projector")
+ROLES = (*programs.READ_SIDE, *programs.WRITE_SIDE)
+TRIPS = ("bare round trip", "sent to visible", "accepted to visible")
 
-Times = Mapping[str, float]
-"""Seconds since the epoch, by the key of a record."""
+Runs = Mapping[str, list[Sequence[float]]]
+"""The seconds that each command took in each run, by trip."""
 
 console = Console()
 
 
-@asynccontextmanager
-async def _clients(bootstrap: str, topic: str) -> AsyncGenerator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
-    """Connect a producer, and a consumer that stands at the end of a topic."""
-    servers: Any = bootstrap.split(",")
-    async with (
-        AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer,
-        AIOKafkaConsumer(topic, bootstrap_servers=servers, isolation_level="read_committed") as consumer,
-    ):
-        await consumer.seek_to_end()
-        for partition in consumer.assignment():
-            await consumer.position(partition)
-        yield producer, consumer
-
-
-async def _paced(messages: Iterable[OutgoingRecord], send: Callable[[OutgoingRecord], Awaitable[object]]) -> Times:
-    """Send at the pace, and return when each was sent."""
-    sent: dict[str, float] = {}
-    began = time.monotonic()
-    sending: list[asyncio.Future[object]] = []
-    for index, message in enumerate(messages):
-        await asyncio.sleep(began + index / RATE - time.monotonic())
-        sent[(message.key or b"").decode()] = time.time()
-        sending.append(asyncio.ensure_future(send(message)))
-    await asyncio.gather(*sending)
-    return sent
-
-
-def _send(producer: AIOKafkaProducer, topic: str | None = None) -> Callable[[OutgoingRecord], Awaitable[object]]:
-    async def send(message: OutgoingRecord) -> None:
-        await producer.send_and_wait(topic or message.topic, message.value, key=message.key, headers=message.headers)
-
-    return send
-
-
-async def bare(own: Addresses, messages: Sequence[OutgoingRecord]) -> Sequence[float]:
-    """Return the seconds of each bare round trip."""
-    rows: LiteralString = "insert into bare values (%s, %s)"
-    seen: dict[str, float] = {}
-    with psycopg.connect(own.database) as connection:
-        connection.execute("create table if not exists bare (key text primary key, value bytea)")
-        connection.execute("truncate bare")
-        connection.commit()
-
-        def commit(records: Sequence[Any]) -> None:
-            with connection.cursor() as cur:
-                cur.executemany(rows, [((record.key or b"").decode(), record.value) for record in records])
-            connection.commit()
-
-        async with _clients(own.kafka, BARE) as (producer, consumer):
-            sending = asyncio.create_task(_paced(messages, _send(producer, BARE)))
-            while len(seen) < len(messages):
-                records = list(itertools.chain.from_iterable((await consumer.getmany(timeout_ms=500)).values()))
-                await asyncio.to_thread(commit, records)
-                seen |= {(record.key or b"").decode(): time.time() for record in records}
-            sent = await sending
-    return [seen[key] - at for key, at in sent.items()]
-
-
-async def redletter(own: Addresses, messages: Sequence[OutgoingRecord]) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the seconds of each command from its sending, and from its being accepted, to its being visible."""
-    async with _clients(own.kafka, REPLIES_TOPIC) as (producer, consumer):
-        looking = asyncio.create_task(_visible(own, [(message.key or b"").decode() for message in messages]))
-        sending = asyncio.create_task(_paced(messages, _send(producer)))
-        accepted: dict[str, float] = {}
-        async with asyncio.timeout(WITHIN):
-            while len(accepted) < len(messages):
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    accepted |= {(record.key or b"").decode(): record.timestamp / 1000 for record in records}
-            visible, sent = await looking, await sending
-    return [visible[key] - at for key, at in sent.items()], [visible[key] - at for key, at in accepted.items()]
-
-
-async def _visible(own: Addresses, numbers: Sequence[str]) -> Times:
-    """Look until all invoices are in the status table; return when each was first seen there."""
-    query: LiteralString = "select invoice_number from projections.status where invoice_number = any(%s)"
-    seen: dict[str, float] = {}
-    ahead = 0
-    async with await psycopg.AsyncConnection.connect(own.database, autocommit=True) as connection:
-        while len(seen) < len(numbers):
-            while ahead < len(numbers) and numbers[ahead] in seen:
-                ahead += 1
-            near = [number for number in numbers[ahead : ahead + RATE] if number not in seen]
-            found = await (await connection.execute(query, (near,))).fetchall()
-            seen |= {number: time.time() for (number,) in found}
-            await asyncio.sleep(LOOK_EVERY)
-    return seen
-
-
-async def measure(servers: Addresses, folder: Path) -> Mapping[str, list[Sequence[float]]]:
-    """Run both in turns."""
-    runs: dict[str, list[Sequence[float]]] = {
-        "bare round trip": [],
-        "sent to visible": [],
-        "accepted to visible": [],
-    }
+async def measure(
+    servers: Addresses, folder: Path, rates: Sequence[int], runs: int, seconds: int
+) -> Mapping[int, Runs]:
+    """Run both in turns, rate by rate."""
+    fresh = itertools.count(0)
     async with system(servers) as own:
         await asyncio.to_thread(schema.ensure_read_tables, own.database)
         with programs.running({role: role_command(role) for role in ROLES}, own, folder):
-            await redletter(own, _registrations(0, WARMING))
-            await bare(own, _registrations(0, WARMING))
-            console.print(f"{RUNS} runs of {COMMANDS:,} commands at {RATE} a second")
-            for number in range(RUNS):
-                messages = _registrations(WARMING + number * COMMANDS, COMMANDS)
-                with console.status(f"run {number + 1} of {RUNS}"):
-                    bare_trips = await bare(own, messages)
-                    for name, seconds in zip(runs, (bare_trips, *await redletter(own, messages)), strict=True):
-                        runs[name].append(seconds)
-                console.print(f"run {number + 1} of {RUNS}: done")
-    return runs
+            warming = Load(_registrations(fresh, WARMING), min(rates))
+            await redletter(own, warming)
+            await bare(own, warming)
+            return {rate: await _at_rate(own, fresh, rate, runs, seconds) for rate in rates}
 
 
-def _registrations(first: int, count: int) -> Sequence[OutgoingRecord]:
-    return next(waves(range(first, first + count)))
+async def _at_rate(own: Addresses, fresh: Iterator[int], rate: int, runs: int, seconds: int) -> Runs:
+    measured: Runs = {trip: [] for trip in TRIPS}
+    for number in range(1, runs + 1):
+        load = Load(_registrations(fresh, rate * seconds), rate)
+        with console.status(f"run {number} of {runs} at {rate:,} commands a second"):
+            trips = (await bare(own, load), *await redletter(own, load))
+        for trip, taken in zip(TRIPS, trips, strict=True):
+            measured[trip].append(taken)
+        terminal.print_line(f"run {number} of {runs} at {rate:,} commands/s: {_line_of(trips)}")
+    return measured
 
 
-def _table(runs: Mapping[str, list[Sequence[float]]]) -> Table:
-    shown = Table(title=f"at {RATE} commands a second, in ms: medians of {RUNS} runs, with the lowest and the highest")
-    for column in ("", "p50", "p99", "times bare, p50", "times bare, p99"):
-        shown.add_column(column, justify="right" if column else "left")
-    least = [median(percentile(run, share) for run in runs["bare round trip"]) for share in (50, 99)]
-    for name, of_one in runs.items():
-        figures = [[percentile(run, share) for run in of_one] for share in (50, 99)]
-        times = [f"{median(figure) / bare:.1f}" for figure, bare in zip(figures, least, strict=True)]
-        shown.add_row(name, *map(milliseconds, figures), *times)
-    return shown
+def _line_of(trips: Iterable[Sequence[float]]) -> str:
+    figures = (
+        f"{trip} p50 {_ms(taken, 50)}, p99 {_ms(taken, 99)} ms" for trip, taken in zip(TRIPS, trips, strict=True)
+    )
+    return "; ".join(figures)
+
+
+def _ms(taken: Sequence[float], share: float) -> str:
+    return milliseconds([percentile(taken, share)])
+
+
+def _registrations(fresh: Iterator[int], count: int) -> Sequence[OutgoingRecord]:
+    """Return commands for invoices that have not been registered yet."""
+    first = next(fresh)
+    *_, last = itertools.islice(fresh, count - 1)
+    return next(waves(range(first, last + 1)))
+
+
+COLUMNS = ("commands/s", "trip", "p50 ms", "p99 ms", "times bare, p50", "times bare, p99")
+
+
+def rows(rates: Mapping[int, Runs]) -> Iterable[Sequence[str]]:
+    """Return the rows of the table: medians of the runs, with the lowest and the highest."""
+    for rate, runs in rates.items():
+        least = [_median(runs[TRIPS[0]], share) for share in (50, 99)]
+        for trip, of_one in runs.items():
+            shown = (milliseconds(percentile(run, share) for run in of_one) for share in (50, 99))
+            times = (f"{_median(of_one, share) / bare:.1f}" for share, bare in zip((50, 99), least, strict=True))
+            yield f"{rate:,}", trip, *shown, *times
+
+
+def _median(runs: Sequence[Sequence[float]], share: float) -> float:
+    return median(percentile(run, share) for run in runs)
 
 
 def main() -> None:
     """Measure and print."""
+    given = _arguments()
     logs.configure("critical")
     with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as (addresses, _):
-        console.print(_table(asyncio.run(measure(addresses, Path(folder)))))
+        measured = asyncio.run(measure(addresses, Path(folder), given.rates, given.runs, given.seconds))
+    terminal.print_table(COLUMNS, rows(measured))
+
+
+def _arguments() -> Namespace:
+    parser = described_parser("visibility", __doc__)
+    parser.add_argument(
+        "--rates",
+        type=positive_numbers,
+        default=RATES,
+        help="commands a second, with commas between; 200,1000 by default",
+    )
+    parser.add_argument("--runs", type=positive_number, default=RUNS, help="runs at each rate; %(default)s by default")
+    parser.add_argument("--seconds", type=positive_number, default=SECONDS, help="of one run; %(default)s by default")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+    run_program(main)

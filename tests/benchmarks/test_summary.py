@@ -28,6 +28,7 @@ def run(rate: float, *, visible: float = 0.0, **cpu_us: float) -> Measurement:
 
 RUNS = {
     "naive": [run(100.0, worker=3000.0), run(90.0, worker=3000.0), run(120.0, worker=3000.0)],
+    "streams": [run(2000.0, worker=80.0, kafka=20.0)],
     "redletter": [run(1500.0, relay=50.0, worker=120.0), run(1300.0, relay=40.0, worker=110.0)],
     "visible": [run(1400.0, visible=700.0, kafka=60.0, clock=20.0), run(1400.0, visible=900.0, kafka=40.0, clock=30.0)],
     "raw": [run(2800.0), run(2800.0)],
@@ -37,6 +38,7 @@ RUNS = {
 def test_redletter_is_compared_with_the_programs_of_its_run_by_medians() -> None:
     assert list(verdicts(RUNS)) == [
         "14.0 times the documented service (wanted 12 or more)",
+        "0.70 of Kafka Streams (wanted 0.7 or more), at 1.6 times its CPU a command",
         "0.50 of the raw pipe (wanted 0.5 or more)",
     ]
     assert list(verdicts({"visible": RUNS["visible"]})) == []
@@ -76,6 +78,7 @@ def test_the_spread_is_the_width_as_a_share_of_the_median() -> None:
 
 
 def test_one_run_has_no_range() -> None:
+    assert milliseconds([0.0021]) == "2.1"
     assert median_and_range([1234.5]) == "1,234"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
-from local.kafka_jars import Pin, WrongChecksum, jars
+from local.jars import WrongChecksum, jars
 
 
 def test_ports_are_kept_as_long_as_nobody_takes_them(tmp_path: Path) -> None:
@@ -23,10 +23,10 @@ def test_other_ports_are_chosen_where_one_is_taken(tmp_path: Path) -> None:
         assert first[0] not in ports.kept(tmp_path / "ports", 2)
 
 
-def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
     """And it never gets a place in the cache."""
-    wrong = Pin("org.slf4j:slf4j-simple:1.7.36", "0" * 64)
-    monkeypatch.setattr("local.kafka_jars.pins", lambda: [wrong])
+    pins = tmp_path / "wrong.sha256"
+    pins.write_text(f"{'0' * 64}  org.slf4j:slf4j-simple:1.7.36\n")
     with pytest.raises(WrongChecksum, match="slf4j-simple"):
-        jars(print, tmp_path)
+        jars(pins, "logging", print, tmp_path)
     assert not list(tmp_path.glob("*.jar"))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+from benchmarks.summary import PROGRAMS
 from benchmarks.whole import OUT
 from transport.addresses import Addresses
 
@@ -12,7 +13,17 @@ from transport.addresses import Addresses
 def test_every_program_does_all_commands_and_its_cpu_is_counted(servers: Addresses) -> None:
     named = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": servers.kafka, "REDLETTER_DATABASE_URL": servers.database}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.whole", "--commands", "300", "--runs", "1"],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.whole",
+            "--programs",
+            ",".join(PROGRAMS),
+            "--commands",
+            "300",
+            "--runs",
+            "1",
+        ],
         env=os.environ | named,
         capture_output=True,
         text=True,

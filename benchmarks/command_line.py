@@ -1,0 +1,33 @@
+"""What the command lines of the benchmarks have in common."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+
+
+def described_parser(module: str, description: str | None) -> ArgumentParser:
+    """Return a parser whose help begins with the module's docstring, line by line."""
+    return ArgumentParser(
+        f"python -m benchmarks.{module}", description=description, formatter_class=RawDescriptionHelpFormatter
+    )
+
+
+def positive_number(given: str) -> int:
+    """Read a number. Raises: ArgumentTypeError."""
+    digits = given.replace("_", "")
+    if not digits.isdecimal() or not int(digits):
+        raise ArgumentTypeError("give a number, 1 or more")
+    return int(digits)
+
+
+def positive_numbers(given: str) -> Sequence[int]:
+    """Read numbers with commas between them. Raises: ArgumentTypeError."""
+    return [positive_number(one) for one in given.split(",")]
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Run a benchmark; Ctrl-C stops it with a sentence."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing was written down")
