@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.support.scopes import each, together
 from tests.browser.support.site import Site
-from tests.conftest import fresh
+from tests.support.fresh_system import fresh
 from tests.whole.support.client import connected
 from tests.whole.support.running import system
 from transport.addresses import Addresses
@@ -29,9 +29,6 @@ FLAGS = [
 ]
 WITHIN = 15_000
 """Milliseconds in which the page must show what is expected."""
-
-together = pytest_asyncio.fixture(scope="package", loop_scope="session")
-each = pytest_asyncio.fixture(loop_scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,9 +15,9 @@ from playwright.async_api import Browser, Page, expect
 from benchmarks import queries
 from events.topics import EVENTS_TOPIC
 from local import ports
-from tests.browser.conftest import each, together
-from tests.conftest import fresh
+from tests.browser.support.scopes import each, together
 from tests.faults.support.running import Roles
+from tests.support.fresh_system import fresh
 from tests.whole.support.running import system
 from transport.addresses import Addresses
 

@@ -12,8 +12,7 @@ from confluent_kafka import Producer
 
 from events.replies import reply_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
-from tests.conftest import PARTITIONS
-from tests.faults.support.anything import CODECS, Anything, Hurt
+from tests.faults.support.anything import CODECS, MAX_RESIDENT_BYTES, Anything, Hurt
 from tests.faults.support.evidence import (
     Replies,
     assert_no_gap_and_no_duplicate,
@@ -24,7 +23,8 @@ from tests.faults.support.evidence import (
 from tests.faults.support.load import SOURCE, scripts
 from tests.faults.support.publishing import Outside
 from tests.faults.support.running import Roles
-from tests.service.worker.test_anything import MOST_MEMORY, SCALE, SEED
+from tests.support.fresh_system import PARTITIONS
+from tests.support.scale import SCALE, SEED
 from tests.whole.support.running import system
 from transport.addresses import Addresses
 
@@ -133,5 +133,5 @@ async def test_whatever_is_published_ends_as_a_reply_or_a_dead_letter_and_harms_
         await assert_read_model_is_a_fold_of(events, addresses)
         codes = {reason["code"] for reason in (await http.get("/readyz")).json()["reasons"]}
         assert codes <= {"CALENDAR_ENDS", "ROLE_MISSING"}
-    assert {name: most for name, most in memory.items() if most > MOST_MEMORY} == {}
+    assert {name: most for name, most in memory.items() if most > MAX_RESIDENT_BYTES} == {}
     assert memory.keys() == set(ROLES)

@@ -13,11 +13,11 @@ import pytest
 
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from service.store.event_store import Store
-from tests.conftest import PARTITIONS
 from tests.faults import support
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
 from tests.faults.support.running import Roles
 from tests.service.support.rows import event, reply, save
+from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
 
 NUMBERS = [f"26{index:018d}" for index in range(24)]

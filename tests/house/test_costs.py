@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.conftest import FOLDERS_WITH_SERVERS, pytest_collection_modifyitems
-from tests.house.test_house import ROOT, tracked
+from tests.house.support.tree import ROOT, tracked
+from tests.support.server_folders import FOLDERS_WITH_SERVERS, pytest_collection_modifyitems
 
 MODULES = [path for path in tracked() if path.is_relative_to(ROOT / "tests") and path.name.startswith("test_")]
 

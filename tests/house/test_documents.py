@@ -10,7 +10,7 @@ from events.catalogue import COMMAND_TYPES, EVENT_TYPES, NOTICE_TYPES, REPLY_TYP
 from events.topics import TOPICS
 from scripts import settings_page
 from service.invoice import refusal_kinds
-from tests.house.test_house import ROOT, tracked
+from tests.house.support.tree import ROOT, tracked
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md" and path.is_file()]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()

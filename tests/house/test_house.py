@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from events.catalogue import COMMAND_TYPES
+from tests.house.support.tree import ROOT, tracked
 from tests.support import servers
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 LOCKS = ("requirements.lock", "requirements-image.lock", "requirements-build.lock")
@@ -23,11 +23,6 @@ ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in listed.splitlines()]
 
 
 @pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.splitlines()])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from projections.engine.fingerprint import parse_module
-from tests.house.test_house import ROOT
+from tests.house.support.tree import ROOT
 
 ROOMS = ("events", "rules", "service", "projections", "web", "transport", "local", "tax_simulator", "redletter")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}

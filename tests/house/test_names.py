@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from projections.engine.fingerprint import parse_module
-from tests.house.test_house import ROOT, tracked
+from tests.house.support.tree import ROOT, tracked
 
 ROOMS = ("events", "rules", "transport", "service", "projections", "web", "local", "tax_simulator", "redletter")
 RHYTHM = {

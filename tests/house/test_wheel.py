@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.house.test_house import ROOT, tracked
+from tests.house.support.tree import ROOT, tracked
 
 ROOMS = ("events", "rules", "transport", "service", "projections", "web", "local", "tax_simulator")
 PROGRAM = """

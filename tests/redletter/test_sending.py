@@ -1,7 +1,6 @@
 """`send` reads lines and picks topics; with a stand-in for the worker, its exit codes."""
 
 # pyright: reportPrivateUsage=false
-
 import asyncio
 import socket
 import time
@@ -14,13 +13,7 @@ from redletter.cli.invoices import _lines
 from redletter.command_lines import CLI_SOURCE, UnreadableLine
 from redletter.command_lines import read_command_lines as read
 from redletter.command_sender import NO_REPLY, send
-
-RETURN = (
-    b'{"type": "RequestReturn", "id": "r-1", "data": {"invoice_number": "26312000000000000001", "account_id": "a"}}'
-)
-
-
-AMEND = RETURN.replace(b"RequestReturn", b"AmendInvoice").replace(b"r-1", b"a-1")
+from tests.redletter.support.lines import AMEND, RETURN
 
 
 def test_a_line_without_id_and_source_is_given_both() -> None:

@@ -4,14 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-WITHIN = 5.0
-"""Seconds from the signal to the end."""
-
+from tests.redletter.support.running import ended, started, until
 
 STARTING = """
 import asyncio, sys, time
@@ -37,27 +34,6 @@ ENDING = "asyncio.sleep(0)"
 def program(work: str) -> Sequence[str]:
     """Return the command of a role that does this work."""
     return [sys.executable, "-c", STARTING.format(work=work)]
-
-
-def started(command: Sequence[str | Path], **environment: str) -> subprocess.Popen[str]:
-    """Start a role."""
-    return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
-
-
-def ended(role: subprocess.Popen[str], number: Signals) -> tuple[int, str]:
-    """Ask a role to end, and return its exit code and the rest of what it wrote. Raises: TimeoutExpired."""
-    role.send_signal(number)
-    try:
-        _, errors = role.communicate(timeout=WITHIN)
-    finally:
-        role.kill()
-    return role.returncode, errors
-
-
-def until(role: subprocess.Popen[str], event: str) -> None:
-    """Read what a role writes until an event appears."""
-    assert role.stderr
-    assert any(event in line for line in role.stderr), f"it ended without {event}"
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])

@@ -7,7 +7,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from projections.catalogue import MODELS
-from tests.conftest import database
+from tests.support.fresh_system import database
 from transport.addresses import Addresses
 
 _LEFT = "drop table if exists projections.status_2"

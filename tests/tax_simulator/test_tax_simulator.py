@@ -16,15 +16,10 @@ from tax_simulator.patterns import PATTERNS, help_text
 from tax_simulator.platform import Books
 from tests.service.support.orders import FORM, OTHER_FORM, ask_return, ask_simply, observe, register
 from tests.service.support.scenario import Scenario
+from tests.tax_simulator.support.numbers import OTHER, USUAL, number
 
-USUAL = "26000000000000000005"
-OTHER = "26000000000000000006"
 ROUNDS = 12
 """Times that open requests are sent; the longest path takes fewer."""
-
-
-def number(pattern: str) -> str:
-    return f"260000000000009999{pattern}"
 
 
 class Play:

@@ -7,12 +7,11 @@ import pytest
 from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
+from tests.support.kafka_codecs import CODECS
 from transport.clients import inflating, stepping_consumer
 from transport.clients.inflating import MAX_INFLATED_BATCH_BYTES, InflatedTooFar, at_most
 
 assert stepping_consumer.SteppingConsumer, "importing the consumer bounds the client"
-CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-"""The names of the codecs, with their numbers in a batch."""
 
 
 def batch(codec_number: int, value: bytes) -> bytes:

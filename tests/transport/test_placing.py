@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from tests.transport.conftest import TOPIC
+from tests.transport.support.writing import TOPIC
 from transport import group_reading
 from transport.group_reading import GroupReader
 from transport.partition_logs import PartitionLog

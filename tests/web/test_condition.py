@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from events.names import WORKER_GROUP
 from rules.calendar import MAINLAND_CHINA
 from transport.groups import Group
 from web.operations.condition import GROUPS, Condition, missing, reasons
 
-WORKER = "redletter.worker"
 FAR = Condition(0, 0.0, (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -32,5 +32,5 @@ def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
     present = {name: Group("Stable", frozenset({"m"})) for names in GROUPS.values() for name in names}
     assert list(missing(present)) == []
     assert list(missing({})) == []  # what could not be asked is not known
-    (reason,) = missing(present | {WORKER: Group("Empty", frozenset())})
+    (reason,) = missing(present | {WORKER_GROUP: Group("Empty", frozenset())})
     assert (reason.code, "worker" in reason.detail) == ("ROLE_MISSING", True)

@@ -1,30 +1,19 @@
 """One running system for all tests of a module, each with invoices of its own."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from itertools import count
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import fresh
-from tests.faults.support.running import Roles
+from tests.support.fresh_system import fresh
 from tests.whole.support.client import Client, connected
 from tests.whole.support.running import system
+from tests.whole.support.shared import Shared
 from transport.addresses import Addresses
 
 _NUMBERS = (f"2699{index:016d}" for index in count(1))
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The system, its address, and another service that is connected to it."""
-
-    addresses: Addresses
-    roles: Roles
-    http: httpx.AsyncClient
-    billing: Client
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,6 +27,18 @@ async def shared(servers: Addresses, template: str, tmp_path_factory: pytest.Tem
         connected(own.kafka) as billing,
     ):
         yield Shared(own, running, http, billing)
+
+
+@pytest.fixture
+def http(shared: Shared) -> httpx.AsyncClient:
+    """Return a client of the api."""
+    return shared.http
+
+
+@pytest.fixture
+def billing(shared: Shared) -> Client:
+    """Return the other service."""
+    return shared.billing
 
 
 @pytest.fixture

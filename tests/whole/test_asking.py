@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 from typing import Any
@@ -12,29 +11,15 @@ import pytest_asyncio
 
 from tests.faults.support.running import PROGRAM
 from tests.service.support.orders import ask_return, ask_simply, observe, register
-from tests.whole.conftest import Shared
+from tests.whole.support.shared import Shared
+from tests.whole.support.terminal import User
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class Asking:
-    """A user at a terminal, with the settings of the running system."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = {**os.environ, **environment, "TZ": "Asia/Shanghai"}
-
-    async def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Run a command; return its exit code and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM, *arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        return process.returncode or 0, out.decode(), err.decode()
-
-
 @pytest.fixture
-def user(shared: Shared) -> Asking:
-    return Asking(
+def user(shared: Shared) -> User:
+    return User(
         {
             "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": shared.addresses.kafka,
             "REDLETTER_DATABASE_URL": shared.addresses.database,
@@ -57,7 +42,7 @@ async def returning(shared: Shared, number: str) -> str:
 
 
 async def test_status_and_history_are_shown_to_people_and_to_programs(
-    user: Asking, shared: Shared, returning: str
+    user: User, shared: Shared, returning: str
 ) -> None:
     code, output, _ = await user.run("status", returning)
     assert (code, "Return in progress" in output) == (0, True)
@@ -82,7 +67,7 @@ async def test_status_and_history_are_shown_to_people_and_to_programs(
     assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
 
 
-async def test_why_shows_what_led_to_what(user: Asking, returning: str) -> None:
+async def test_why_shows_what_led_to_what(user: User, returning: str) -> None:
     async with asyncio.timeout(30):
         while "OpenRedFontForm" not in (output := (await user.run("why", returning))[1]):
             pass
@@ -102,7 +87,7 @@ async def test_why_shows_what_led_to_what(user: Asking, returning: str) -> None:
 
 @pytest.mark.parametrize("command", ["status", "history"])
 async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
-    user: Asking, shared: Shared, returning: str, command: str
+    user: User, shared: Shared, returning: str, command: str
 ) -> None:
     async def line() -> dict[str, Any]:
         assert watching.stdout
@@ -119,7 +104,7 @@ async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
     assert await asyncio.wait_for(watching.wait(), 10) == 0
 
 
-async def test_read_models_are_listed_rebuilt_and_verified(user: Asking, returning: str) -> None:
+async def test_read_models_are_listed_rebuilt_and_verified(user: User, returning: str) -> None:
     assert returning
     code, output, _ = await user.run("projections", "list")
     assert (code, {line.split()[0] for line in output.splitlines()[1:]}) == (

@@ -10,8 +10,6 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Producer
 
 from events import cloudevents
@@ -19,10 +17,10 @@ from events.catalogue import json_of, name_of
 from events.commands import AnyCommand
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, STATUS_TOPIC, Channel
 from tests.service.support.orders import NUMBER, ask_simply, register
-from tests.transport.test_inflating import CODECS
+from tests.support.kafka_codecs import CODECS, compress
 from tests.whole.support.client import connected
 from tests.whole.support.running import system
-from tests.whole.test_asking import Asking
+from tests.whole.support.terminal import User
 from transport.addresses import Addresses
 
 
@@ -47,16 +45,6 @@ def published(addresses: Addresses, codec: str, commands: Sequence[tuple[str, An
 
 def number(count: int) -> str:
     return f"26{count:018}"
-
-
-async def compress(addresses: Addresses, topic: str, codec: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
-    await admin.start()
-    try:
-        settings = ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": codec})
-        await admin.alter_configs([settings])
-    finally:
-        await admin.close()
 
 
 async def test_every_codec_on_every_topic_is_answered_and_so_are_all_others(
@@ -123,12 +111,12 @@ async def heard(http: httpx.AsyncClient, key: str) -> None:
 
 
 @pytest.fixture
-def user(addresses: Addresses) -> Asking:
-    return Asking({"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka, "REDLETTER_DATABASE_URL": addresses.database})
+def user(addresses: Addresses) -> User:
+    return User({"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka, "REDLETTER_DATABASE_URL": addresses.database})
 
 
 async def test_why_finds_commands_in_any_partition_and_survives_what_lies_there(
-    addresses: Addresses, user: Asking
+    addresses: Addresses, user: User
 ) -> None:
     await asyncio.to_thread(published, addresses, "snappy", [(Channel.BILLING.value, register())])
     deep = Producer({"bootstrap.servers": addresses.kafka})
@@ -139,7 +127,7 @@ async def test_why_finds_commands_in_any_partition_and_survives_what_lies_there(
     assert sorted(json.loads(line)["source"] for line in out.splitlines()) == ["", "urn:tests:librdkafka"]
 
 
-async def test_positions_are_shown_and_set(addresses: Addresses, user: Asking, tmp_path: Path) -> None:
+async def test_positions_are_shown_and_set(addresses: Addresses, user: User, tmp_path: Path) -> None:
     place = ("redletter.worker", Channel.BILLING.value, "3")
     async with system(addresses, tmp_path, "worker", "relay", "api"), connected(addresses.kafka) as client:
         await client.submit(register())

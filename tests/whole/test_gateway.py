@@ -10,24 +10,14 @@ import pytest
 from events.topics import Channel
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.orders import ACCOUNT, confirm, credit, observe, register
-from tests.whole.conftest import Shared
 from tests.whole.support.client import Client
 from tests.whole.support.running import system
+from tests.whole.support.shared import Shared
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIMPLE = {"account_id": ACCOUNT}
-
-
-@pytest.fixture
-def http(shared: Shared) -> httpx.AsyncClient:
-    return shared.http
-
-
-@pytest.fixture
-def billing(shared: Shared) -> Client:
-    return shared.billing
 
 
 def of(number: str, action: str = "return") -> str:

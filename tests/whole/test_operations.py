@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from events.invoice_events import ReturnRequested
 from events.topics import Channel
 from tests.service.support.orders import ask_simply, credit, fail, register
-from tests.whole.conftest import Shared
+from tests.whole.support.shared import Shared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

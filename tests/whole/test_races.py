@@ -9,9 +9,9 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from events.commands import AnyCommand
-from tests.conftest import PARTITIONS
 from tests.faults.support.running import Roles
 from tests.service.support.orders import ask_return, observe, register
+from tests.support.fresh_system import PARTITIONS
 from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses
 

@@ -16,7 +16,6 @@ import pytest
 
 from events.commands import AnyCommand
 from tests.service.support.orders import observe, register
-from tests.whole.conftest import Shared
 from tests.whole.support.client import Client
 from transport.records import ConsumerRecord
 from web.live import hub as hubs
@@ -70,16 +69,6 @@ async def listening(http: httpx.AsyncClient, last_id: str | None = None, **param
         assert answer.status_code == httpx.codes.OK
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Listener(answer)
-
-
-@pytest.fixture
-def http(shared: Shared) -> httpx.AsyncClient:
-    return shared.http
-
-
-@pytest.fixture
-def billing(shared: Shared) -> Client:
-    return shared.billing
 
 
 def new(number: str, account: str = "account-1") -> AnyCommand:

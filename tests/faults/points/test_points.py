@@ -1,22 +1,19 @@
 """Whatever process is killed, and wherever: nothing is lost, repeated, disordered or stuck."""
 
-import os
 from pathlib import Path
 
 from projections.catalogue import REBUILT as MODELS
 from projections.rebuild.rebuilding import ProgressReport, verify
 from tests.faults.points.matrix import REBUILT, Matrix
-from tests.faults.test_faults import ROLES, System, system, under
+from tests.faults.support.hurt_system import ROLES, System, under
+from tests.support.scale import LONG
 
-LONG = "REDLETTER_TESTS_SCALE" in os.environ
-"""Whether this is `make prove`; else each point is met once."""
 PASSINGS = (1, 2, 3, 5, 8, 1, 2) if LONG else (1,)
+"""Which times that a process comes by a point it is killed; the short form meets each point once."""
 KILLS = 600 if LONG else 80
 """Kills at a point, of which there must be at least so many."""
 MISSED = 5 if LONG else 25
 """Points at most that no process comes by; the short form passes each once, and a busy machine is slow."""
-
-_ = system  # the fixture
 
 
 async def test_nothing_is_lost_doubled_or_stuck_wherever_a_process_is_killed(system: System, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ LARGE_EVERY = 400
 """One record of so many is around or beyond a bound of the size."""
 FIRST_NUMBER = 500_000
 """Invoices that are hurt have numbers from here on; the load's own are below."""
+MAX_RESIDENT_BYTES = 400 * 1024 * 1024
+"""Bytes of memory that a role may have, whatever it is sent."""
 
 
 @dataclass(frozen=True)

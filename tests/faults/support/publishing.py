@@ -1,17 +1,15 @@
 """Plays the outside services: publishes scripts, waits for each reply, and throws in what cannot be read."""
 
 import asyncio
-import os
 import random
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from events.topics import REPLIES_TOPIC, Channel
 from tests.faults.support.load import Script, Sent, unreadable
+from tests.support.undecodable import publish_undecodable
 
 ANSWERED_WITHIN = 90.0
 """Seconds that a reply may take while everything around is being hurt."""
@@ -84,12 +82,7 @@ class Outside:
 
     async def _undecodable(self) -> None:
         topic = self._rng.choice([channel.value for channel in Channel])
-        program = Path(__file__).with_name("undecodable.py")
-        arguments = [str(program), self._bootstrap, topic, str(self._rng.randrange(self._partitions))]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"}
-        )
-        assert await process.wait() == 0
+        await publish_undecodable(self._bootstrap, topic, self._rng.randrange(self._partitions))
         self.undecodable += 1
 
     async def _listen(self) -> None:

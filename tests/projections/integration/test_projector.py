@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
 import psycopg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from psycopg.sql import SQL, Identifier
@@ -26,19 +25,19 @@ from projections.engine import health
 from projections.publication import failures, outbox, publisher
 from projections.publication.publisher import status_publisher
 from redletter import read_models as command
-from tests.conftest import PARTITIONS
 from tests.projections.support import facts, naive
-from tests.projections.support.published import TRACE, event_id, messages
+from tests.projections.support.published import TRACE, event_id, messages, publish
+from tests.support.fresh_system import PARTITIONS
+from tests.support.tasks import running
+from tests.support.waiting import WITHIN, until
+from tests.web.support.serving import serving
 from transport import outbox as outbox_publishing
 from transport.addresses import Addresses
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
-from web import app as api
 
 STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 _WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-WITHIN = 30.0
-"""Seconds to wait for anything."""
 
 
 class Document(NamedTuple):
@@ -57,36 +56,6 @@ def number(count: int) -> str:
     return f"26{count:018}"
 
 
-async def publish(addresses: Addresses, events: Sequence[OutgoingRecord]) -> None:
-    """Publish events in order, each to the partition of its key."""
-    writer: Any = AIOKafkaProducer(bootstrap_servers=addresses.kafka, enable_idempotence=True)
-    async with writer as producer:
-        sent = [await producer.send(e.topic, e.value, e.key, e.partition, headers=e.headers) for e in events]
-        await asyncio.gather(*sent)
-
-
-@asynccontextmanager
-async def running(work: Awaitable[None]) -> AsyncGenerator[asyncio.Future[None]]:
-    task = asyncio.ensure_future(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
-async def asking(addresses: Addresses) -> AsyncGenerator[httpx.AsyncClient]:
-    app = api.build(addresses)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
-    ):
-        yield client
-
-
 @asynccontextmanager
 async def statuses(addresses: Addresses) -> AsyncGenerator[Callable[[], Awaitable[list[Document]]]]:
     """Yield a reader of all committed status documents so far."""
@@ -103,13 +72,6 @@ async def statuses(addresses: Addresses) -> AsyncGenerator[Callable[[], Awaitabl
     async with consumer:
         consumer.assign([TopicPartition(STATUS_TOPIC, partition) for partition in range(8)])
         yield read
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    end = time.monotonic() + WITHIN
-    while not await condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        await asyncio.sleep(0.05)
 
 
 def newest(published: Sequence[Document]) -> dict[str, dict[str, Any]]:
@@ -147,7 +109,7 @@ async def projecting(addresses: Addresses) -> AsyncGenerator[Addresses]:
 async def test_events_become_a_row_a_published_document_and_an_answer(projecting: Addresses) -> None:
     await publish(projecting, messages(STORY))
     expected = naive.status_document(STORY)
-    async with asking(projecting) as client, statuses(projecting) as read:
+    async with serving(projecting) as client, statuses(projecting) as read:
         asked = {"min_version": len(STORY), "wait": WITHIN}
         status = await client.get(f"/invoices/{facts.NUMBER}/status", params=asked, timeout=WITHIN + 5)
         assert status.json() == expected
@@ -294,7 +256,7 @@ async def test_a_gap_stops_the_read_models_loudly_and_health_says_which_and_why(
     async def projected() -> bool:
         return await versions(addresses, "status") == await versions(addresses, "details") == {facts.NUMBER: 1}
 
-    async with running(projector.run(addresses)), asking(addresses) as http:
+    async with running(projector.run(addresses)), serving(addresses) as http:
         await publish(addresses, [first])
         await until(projected)
         await publish(addresses, [third])

@@ -25,11 +25,13 @@ from projections.rebuild import tables as rebuilt
 from projections.rebuild.filling import CannotFold, Stalled
 from projections.rebuild.rebuilding import Busy, Outcome, ProgressReport, rebuild, verify
 from redletter import read_models as command
-from tests.projections.integration.test_projector import WITHIN, asking, publish, running, until
 from tests.projections.support import facts
-from tests.projections.support.published import messages
-from tests.transport.conftest import publish_undecodable
-from tests.whole.test_foreign_publishers import compress
+from tests.projections.support.published import messages, publish
+from tests.support.kafka_codecs import compress
+from tests.support.tasks import running
+from tests.support.undecodable import publish_undecodable
+from tests.support.waiting import WITHIN, until
+from tests.web.support.serving import serving
 from transport.addresses import Addresses
 from transport.records import OutgoingRecord
 
@@ -150,7 +152,7 @@ async def test_queries_are_answered_and_events_projected_all_the_way_through(add
         for index in range(100, 160):
             await publish(addresses, messages(story(index)))
 
-    async with projected(addresses, 50), asking(addresses) as http, running(ask(http)):
+    async with projected(addresses, 50), serving(addresses) as http, running(ask(http)):
         publishing = asyncio.create_task(keep_publishing())
         for _ in range(3):
             await rebuild(addresses, MODELS["status"], quietly(), grace=0.1)
@@ -301,7 +303,7 @@ async def test_a_rebuild_that_meets_an_undecodable_record_says_which_and_leaves_
     addresses: Addresses,
 ) -> None:
     async with projected(addresses, 5):
-        await publish_undecodable(addresses, partition=0, topic=EVENTS_TOPIC)
+        await publish_undecodable(addresses.kafka, EVENTS_TOPIC)
         await until(lambda: _stopped(addresses))
         await asyncio.to_thread(resuming.skip_records, addresses.database, MODELS["forms"])
         with pytest.raises(CannotFold, match=r"^invoice.events\[0\] offset \d+ cannot be decoded: .*utf-8"):

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from projections.engine.joint import JointProjection
 from projections.engine.projection import Projection
 from tests.projections.support import facts
 from tests.projections.support.published import message
+from tests.support.tasks import running
 from transport import group_reading
 from transport.addresses import Addresses
 from transport.batch import Batch
@@ -37,17 +37,6 @@ async def publish(addresses: Addresses, *counts: int, partition: int = 0) -> Non
     async with writer as producer:
         for one in (message(invoice(count), 1) for count in counts):
             await producer.send_and_wait(one.topic, one.value, one.key, partition, headers=one.headers)
-
-
-@asynccontextmanager
-async def projecting(addresses: Addresses) -> AsyncGenerator[None]:
-    task = asyncio.create_task(projector.run(addresses))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def at(addresses: Addresses, partition: int = 0) -> Mapping[str, int]:
@@ -96,7 +85,7 @@ async def test_a_read_model_that_stopped_catches_up_alone_and_is_then_taken_alon
     monkeypatch.setattr(group_reading, "RETRY_SECONDS", 0.5)
     monkeypatch.setattr(JointProjection, "handle", noting(JointProjection.handle, together))
     monkeypatch.setattr(Projection, "handle", noting(Projection.handle, alone))
-    async with projecting(addresses):
+    async with running(projector.run(addresses)):
         await publish(addresses, 1)
         await until(addresses, 1)
         await publish(addresses, 2, 3)
@@ -115,7 +104,7 @@ async def test_a_read_model_that_stopped_catches_up_alone_and_is_then_taken_alon
 
 
 async def test_read_models_of_an_earlier_release_are_taken_along_from_where_they_are(addresses: Addresses) -> None:
-    async with projecting(addresses):
+    async with running(projector.run(addresses)):
         await publish(addresses, 1, 2)
         await until(addresses, 2)
     with psycopg.connect(addresses.database) as connection:
@@ -125,5 +114,5 @@ async def test_read_models_of_an_earlier_release_are_taken_along_from_where_they
         )
     await asyncio.to_thread(schema.ensure_read_tables, addresses.database)
     assert at(addresses) == dict.fromkeys(CONSUMERS, 2) | {"forms": 1}
-    async with projecting(addresses):
+    async with running(projector.run(addresses)):
         await until(addresses, 2)

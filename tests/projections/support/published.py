@@ -1,12 +1,16 @@
 """Events as records of `invoice.events`, the way the relay writes them."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
+
+from aiokafka import AIOKafkaProducer
 
 from events import cloudevents
 from events.catalogue import json_of, name_of
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS_TOPIC
+from transport.addresses import Addresses
 from transport.records import ConsumerRecord, OutgoingRecord
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -57,3 +61,11 @@ def record(of: OutgoingRecord, offset: int, partition: int = 0) -> ConsumerRecor
 
 def records(of: Iterable[OutgoingRecord], partition: int = 0) -> Sequence[ConsumerRecord]:
     return [record(one, offset, partition) for offset, one in enumerate(of)]
+
+
+async def publish(addresses: Addresses, events: Sequence[OutgoingRecord]) -> None:
+    """Publish events in order, each to the partition of its key."""
+    writer: Any = AIOKafkaProducer(bootstrap_servers=addresses.kafka, enable_idempotence=True)
+    async with writer as producer:
+        sent = [await producer.send(e.topic, e.value, e.key, e.partition, headers=e.headers) for e in events]
+        await asyncio.gather(*sent)

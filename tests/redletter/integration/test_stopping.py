@@ -9,7 +9,7 @@ import pytest
 
 from local import ports
 from tests.redletter.support.program import PROGRAM
-from tests.redletter.test_stopping import ended, started, until
+from tests.redletter.support.running import ended, started, until
 
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 

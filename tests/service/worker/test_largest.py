@@ -12,8 +12,8 @@ from events.command_records import MAX_COMMAND_BYTES
 from tests.events.support.messages import MESSAGES
 from tests.faults.support.anything import Hurt
 from tests.faults.support.load import Sent, scripts
+from tests.service.support.decided import Deciding, decoded
 from tests.service.support.records import CANCEL, NUMBER, headers
-from tests.service.worker.test_anything import Deciding, decoded
 
 MIB = 1024 * 1024
 ROOM = MAX_COMMAND_BYTES - 2048

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -19,19 +18,13 @@ from tax_simulator import role
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import issued, requested
 from tests.service.support.orders import FORM, OTHER_FORM
-from tests.tax_simulator.test_tax_simulator import OTHER, USUAL, number
+from tests.support.tasks import running
+from tests.tax_simulator.support.numbers import OTHER, USUAL, number
 from transport.addresses import Addresses
 
 
-@asynccontextmanager
-async def simulating(addresses: Addresses) -> AsyncGenerator[asyncio.Task[None]]:
-    task = asyncio.create_task(role.run(addresses, clock_shift=timedelta(0)))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+def simulating(addresses: Addresses) -> AbstractAsyncContextManager[asyncio.Future[None]]:
+    return running(role.run(addresses, clock_shift=timedelta(0)))
 
 
 async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:

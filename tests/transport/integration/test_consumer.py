@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from aiokafka import TopicPartition
 
-from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, publish_undecodable, until
+from tests.support.undecodable import publish_undecodable
+from tests.transport.support.writing import GROUP, TOPIC, Writing, consuming, publish, until
 from transport import group_reading
 from transport.addresses import Addresses
 from transport.batch import Batch, PartitionsStopped
@@ -66,8 +67,8 @@ async def test_an_undecodable_record_is_stepped_over_and_its_neighbours_are_kept
     work = Writing(addresses.database)
     for partition in (0, 3):
         await publish(addresses, VALUES[:10], partition)
-        await publish_undecodable(addresses, partition)
-        await publish_undecodable(addresses, partition)
+        await publish_undecodable(addresses.kafka, TOPIC, partition)
+        await publish_undecodable(addresses.kafka, TOPIC, partition)
         await publish(addresses, VALUES[10:20], partition)
     async with consuming(addresses, work, max_records=4):
         await until(lambda: len(work.seen()) >= 44)

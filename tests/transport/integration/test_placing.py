@@ -11,11 +11,11 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from redletter import consumer_positions as commands
-from tests.transport.conftest import GROUP, TOPIC, Writing, consuming, publish, until
+from tests.support.waiting import WITHIN
+from tests.transport.support.writing import GROUP, TOPIC, Writing, consuming, publish, until
 from transport.addresses import Addresses
 
 VALUES = [f"value-{index}" for index in range(400)]
-WITHIN = 30.0
 
 
 @pytest.fixture

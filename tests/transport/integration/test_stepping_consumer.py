@@ -14,8 +14,9 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
 
-from tests.transport.conftest import TOPIC, Writing, consuming, publish, publish_undecodable, until
-from tests.transport.test_inflating import CODECS
+from tests.support.kafka_codecs import CODECS
+from tests.support.undecodable import publish_undecodable
+from tests.transport.support.writing import TOPIC, Writing, consuming, publish, until
 from transport.addresses import Addresses
 from transport.clients import stepping_consumer
 from transport.clients.inflating import MAX_INFLATED_BATCH_BYTES
@@ -185,7 +186,7 @@ async def test_a_client_that_skips_records_is_taken_back(addresses: Addresses, m
 
 async def test_without_a_group_an_undecodable_record_is_passed_too(addresses: Addresses) -> None:
     await publish(addresses, VALUES[:5])
-    await publish_undecodable(addresses)
+    await publish_undecodable(addresses.kafka, TOPIC)
     await publish(addresses, VALUES[5:10])
     async with reader(addresses, TopicPartition(TOPIC, 0)) as consumer:
         found = await everything(consumer, 11)

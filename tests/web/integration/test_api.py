@@ -4,33 +4,23 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 
 import httpx
 import psycopg
 import pytest
-from psycopg import Cursor
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier, Literal
 
 from events.catalogue import json_of
-from projections.details import fold as details
-from projections.details.table import DetailsTable
-from projections.status import fold as status
-from projections.status.table import StatusTable
 from tests.projections.support import facts, naive
+from tests.support.waiting import until
+from tests.web.support.serving import problem, served, serving
+from tests.web.support.story import STORY, UNKNOWN, store
 from transport.addresses import Addresses
-from web import app as api
-from web.http.problems import MEDIA_TYPE
 from web.serving import listening_socket
-from web.serving import run as run_api
 
-STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited())
-UNKNOWN = "26999999999999999999"
 PATHS = ("/invoices/{}", "/invoices/{}/status")
 NOWHERE = "127.0.0.1:1"
 
@@ -41,53 +31,6 @@ async def client(tables: Addresses) -> AsyncIterator[httpx.AsyncClient]:
     store(tables, versions=len(STORY))
     async with serving(tables) as client:
         yield client
-
-
-@asynccontextmanager
-async def serving(tables: Addresses) -> AsyncGenerator[httpx.AsyncClient]:
-    """Hold an api in this process, and yield a client of it."""
-    app = api.build(tables)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://redletter") as client,
-    ):
-        yield client
-
-
-def store(tables: Addresses, versions: int, models: str = "status and details") -> None:
-    """Let the read models have seen this many versions of the story."""
-    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
-        if "status" in models:
-            _store_status(cur, versions)
-        if "details" in models:
-            _store_details(cur, versions)
-
-
-def _store_status(cur: Cursor[TupleRow], versions: int) -> None:
-    row = None
-    for version, event in enumerate(STORY[:versions], start=1):
-        row = status.fold(row, event, version)
-    assert row is not None
-    StatusTable().write(cur, [row])
-
-
-def _store_details(cur: Cursor[TupleRow], versions: int) -> None:
-    row = None
-    for version, event in enumerate(STORY[:versions], start=1):
-        row = details.fold(row, event, version)
-    assert row is not None
-    DetailsTable().write(cur, [row])
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    assert answer.headers["content-type"] == MEDIA_TYPE
-    document = answer.json()
-    assert document["status"] == answer.status_code
-    assert document["title"]
-    assert document["detail"]
-    assert document["type"] == f"urn:redletter:problem:{document['code']}"
-    return answer.status_code, document["code"]
 
 
 async def test_status_is_the_document_of_all_events(client: httpx.AsyncClient) -> None:
@@ -295,39 +238,6 @@ async def _connections(servers: Addresses, tables: Addresses, *, allowed: bool) 
         await connection.execute(
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (database,)
         )
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within: float) -> None:
-    """Wait for a condition, at most ``within`` seconds."""
-    end = time.monotonic() + within
-    while not await condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def served(
-    tables: Addresses, stopped: type[BaseException] = asyncio.CancelledError
-) -> AsyncGenerator[tuple[asyncio.Task[None], httpx.AsyncClient]]:
-    """Serve on a port of its own until cancelled, there or at the end. stopped: how it ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    running = asyncio.create_task(
-        run_api(tables, host="127.0.0.1", port=port, clock_shift=timedelta(), general_recorded_route="simple")
-    )
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-        async def answers() -> bool:
-            try:
-                return (await client.get("/livez")).status_code == 200
-            except httpx.ConnectError:
-                return False
-
-        await until(answers, within=10)
-        yield running, client
-        running.cancel()
-        with pytest.raises(stopped):
-            await running
 
 
 @pytest.mark.alone

@@ -10,8 +10,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.web.integration.test_api import served, serving, until
-from tests.web.test_condition import WORKER
+from events.names import WORKER_GROUP
+from tests.support.waiting import until
+from tests.web.support.serving import served, serving
 from transport.addresses import Addresses
 from web.live import hub as hubs
 from web.live.tail import Tail
@@ -27,8 +28,8 @@ _POSITION = """
 def troubled(tables: Addresses) -> Iterator[Addresses]:
     """Return a database that knows of an unread partition, lost records, a stopped model and unpublished entries."""
     with psycopg.connect(tables.database, autocommit=True) as connection:
-        connection.execute(_POSITION, (WORKER, TOPIC, 3, "it is another log", 0))
-        connection.execute(_POSITION, (WORKER, TOPIC, 4, None, 12))
+        connection.execute(_POSITION, (WORKER_GROUP, TOPIC, 3, "it is another log", 0))
+        connection.execute(_POSITION, (WORKER_GROUP, TOPIC, 4, None, 12))
         connection.execute(
             "insert into projections.stopped (model, topic, partition, next, why) values ('forms', 'invoice.events', 2,"
             " 9, 'it cannot')"

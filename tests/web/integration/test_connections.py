@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.projections.support import facts
-from tests.web.integration.test_api import served
+from tests.web.support.serving import served
 from transport.addresses import Addresses
 from web.http import connections
 

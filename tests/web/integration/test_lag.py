@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from tests.transport.conftest import publish_undecodable
+from tests.support.undecodable import publish_undecodable
 from transport.addresses import Addresses
 from web.operations import lag
 from web.operations.lag import Position
@@ -79,7 +79,7 @@ async def test_what_lies_behind_an_open_transaction_is_lag(addresses: Addresses)
 
 async def test_what_cannot_be_decoded_is_lag_like_any_record(addresses: Addresses) -> None:
     await publish(addresses, 1)
-    await publish_undecodable(addresses, HERE.partition, HERE.topic)
+    await publish_undecodable(addresses.kafka, HERE.topic, HERE.partition)
     await publish(addresses, 1)
     (level,) = await lag.lags(addresses.kafka, standing(0, 0))
     assert level.messages == 3

@@ -12,10 +12,11 @@ import pytest
 
 from events.topics import TOPICS, Channel
 from local.kafka_server import EmbeddedKafka, embedded_kafka
-from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import everything, headers
 from tests.projections.support import facts
-from tests.web.integration.test_api import serving, until
+from tests.support.fresh_system import PARTITIONS
+from tests.support.waiting import until
+from tests.web.support.serving import serving
 from transport import topics
 from transport.addresses import Addresses
 from web.gateway import publishing

@@ -10,7 +10,8 @@ import pytest
 
 from projections.history.table import History
 from tests.projections.support import facts, published
-from tests.web.integration.test_api import STORY, UNKNOWN, problem, serving, store
+from tests.web.support.serving import problem, serving
+from tests.web.support.story import STORY, UNKNOWN, store
 from transport.addresses import Addresses
 
 PAGE = {"accept": "text/html"}

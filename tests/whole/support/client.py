@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from events.catalogue import json_of, name_of, read_event, stored_name
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
+from tests.support.tasks import running
 from transport.topics import partition_counts
 
 ANSWERED_WITHIN = 60.0
@@ -109,12 +110,9 @@ async def connected(bootstrap: str) -> AsyncGenerator[Client]:
         [TopicPartition(topic, one) for topic in (REPLIES_TOPIC, EVENTS_TOPIC) for one in range(counts[topic])]
     )
     client = Client(producer)
-    hearing = asyncio.create_task(client.hear(consumer))
     try:
-        yield client
+        async with running(client.hear(consumer)):
+            yield client
     finally:
-        hearing.cancel()
-        with suppress(asyncio.CancelledError):
-            await hearing
         await consumer.stop()
         await producer.stop()

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
@@ -38,6 +38,7 @@ from tests.service.support.clock_facts import (
     reversed_,
 )
 from tests.service.support.groups import members
+from tests.support.tasks import running
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 from transport.outbox import FencedPublisher
@@ -111,13 +112,8 @@ async def ticking(
     calendar: MainlandChina = MAINLAND_CHINA,
 ) -> AsyncGenerator[None]:
     work = clock.run(addresses, clock_shift=timedelta(0), calendar=calendar, repeat=repeat, repeat_max=most)
-    task = asyncio.create_task(work)
-    try:
+    async with running(work):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_a_request_goes_out_at_once_with_what_the_tax_side_needs(addresses: Addresses) -> None:

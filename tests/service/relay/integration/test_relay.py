@@ -1,9 +1,7 @@
 """The relay publishes the log in order, exactly once, and never half a command."""
 
-import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
 
 import psycopg
 import pytest
@@ -15,9 +13,11 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, RELAY_
 from service import relay
 from service.store.event_store import Store
 from service.store.log_reader import LogPosition
-from tests.conftest import PARTITIONS
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
 from tests.service.support.rows import dead_letter, event, log_row, notice, reply, save
+from tests.support.fresh_system import PARTITIONS
+from tests.support.tasks import running
+from tests.support.waiting import until
 from transport.addresses import Addresses
 from transport.partitioning import partition_of
 from transport.producer import TransactionalProducer
@@ -45,29 +45,12 @@ def store(addresses: Addresses) -> Iterator[Store]:
     store.close()
 
 
-@asynccontextmanager
-async def relaying(addresses: Addresses) -> AsyncGenerator[asyncio.Task[None]]:
-    task = asyncio.create_task(relay.run(addresses))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await look():
-            await asyncio.sleep(0.1)
-
-
 async def test_everything_is_published_once_and_in_order_over_restarts(addresses: Addresses, store: Store) -> None:
     versions = itertools.count(1)
     for rounds in range(1, 4):
         for version in itertools.islice(versions, 20):
             save(store, [row for n in NUMBERS for row in (event(n, version), reply(n, f"{n}-{version}"))])
-        async with relaying(addresses):
+        async with running(relay.run(addresses)):
             await until(published(addresses, REPLIES_TOPIC, rounds * 20 * len(NUMBERS)))
     events = await everything(addresses.kafka, EVENTS_TOPIC)
     assert_no_gap_and_no_duplicate(events)
@@ -78,7 +61,7 @@ async def test_everything_is_published_once_and_in_order_over_restarts(addresses
 
 async def test_an_event_is_not_published_before_its_reply_is_there(addresses: Addresses, store: Store) -> None:
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2)])
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         await until(published(addresses, EVENTS_TOPIC, 1))
         assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 1  # the second was read with the first, and left
         save(store, [reply(NUMBERS[0], "2")])
@@ -89,7 +72,7 @@ async def test_an_event_is_not_published_before_its_reply_is_there(addresses: Ad
 async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, store: Store) -> None:
     answer = reply(NUMBERS[0], "1", key=b"key")
     save(store, [dead_letter(answered=True), answer, dead_letter(answered=False, value=None, key=None)])
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
     for record in await everything(addresses.kafka, DEAD_LETTERS_TOPIC):
         assert (record.key, record.value) in {(b"key", b"\xff"), (None, None)}
@@ -116,10 +99,10 @@ async def test_two_relays_share_the_partitions_and_one_takes_all_when_the_other_
             """Return the partitions in which a relay has begun."""
             return [log["partition"] for log in logs if log["event"] == "relay_resumed"]
 
-        async with relaying(addresses) as first:
+        async with running(relay.run(addresses)) as first:
             await shared(PARTITIONS)
             save(store, [row for number in NUMBERS for row in (event(number, 1), reply(number, f"{number}-1"))])
-            async with relaying(addresses):
+            async with running(relay.run(addresses)):
                 await shared(PARTITIONS // 2, PARTITIONS // 2)
                 save(store, [row for number in NUMBERS for row in (event(number, 2), reply(number, f"{number}-2"))])
                 await until(published(addresses, EVENTS_TOPIC, 2 * len(NUMBERS)))
@@ -148,7 +131,7 @@ async def assert_stops(addresses: Addresses, store: Store, why: str) -> None:
     before = len(await everything(addresses.kafka, EVENTS_TOPIC))
     save(store, [event(NUMBERS[0], 2), reply(NUMBERS[0], "2"), event(healthy, 1), reply(healthy, "1")])
     with capture_logs() as logs:
-        async with relaying(addresses):
+        async with running(relay.run(addresses)):
             await until(published(addresses, EVENTS_TOPIC, before + 1))
             await until(
                 lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
@@ -181,7 +164,7 @@ async def test_a_log_without_the_entry_that_was_published_last_is_another_one(
 async def test_a_log_that_loses_its_last_entries_while_the_relay_runs_is_noticed(
     addresses: Addresses, store: Store
 ) -> None:
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), event(NUMBERS[0], 2), reply(NUMBERS[0], "2")])
         await until(published(addresses, EVENTS_TOPIC, 2))
         with capture_logs() as logs:
@@ -206,7 +189,7 @@ async def test_a_log_without_the_entries_that_it_counts_is_not_taken_for_one_tha
             "update redletter.log_partitions set last_place = 5000 where partition = %s", [home(NUMBERS[0])]
         )
     with capture_logs() as logs:
-        async with relaying(addresses):
+        async with running(relay.run(addresses)):
             await until(
                 lambda: _is([home(NUMBERS[0])], [log["partition"] for log in logs if why in log.get("why", "")][:1])
             )
@@ -214,7 +197,7 @@ async def test_a_log_without_the_entries_that_it_counts_is_not_taken_for_one_tha
 
 async def test_the_relay_resumes_after_its_session_with_the_store_was_cut(addresses: Addresses, store: Store) -> None:
     cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'redletter relay'"
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
         await until(published(addresses, EVENTS_TOPIC, 1))
         with psycopg.connect(addresses.database, autocommit=True) as connection:
@@ -236,7 +219,7 @@ async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addre
     save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1"), dead_letter(answered=False, key=None)])
     save(store, [notice(NUMBERS[1], "parked", answered=False)])
     assert waiting() == sorted([(home(NUMBERS[0]), 2, True), (home(NUMBERS[1]), 1, True), (3, 1, True)])
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         await until(nothing)
 
 
@@ -256,7 +239,7 @@ async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_els
     for version, size in enumerate(sizes, start=1):
         save(store, [event(NUMBERS[0], version), reply(NUMBERS[0], str(version), padding=size)])
     with capture_logs() as logs:
-        async with relaying(addresses):
+        async with running(relay.run(addresses)):
             await until(published(addresses, REPLIES_TOPIC, len(sizes)))
     replies = await everything(addresses.kafka, REPLIES_TOPIC)
     assert [headers(record)["ce_id"] for record in replies] == [str(version) for version in range(1, len(sizes) + 1)]
@@ -271,7 +254,7 @@ async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_els
 async def test_a_notice_that_a_reply_follows_is_published_only_with_it(addresses: Addresses, store: Store) -> None:
     number = NUMBERS[0]
     save(store, [notice(number, "parked", answered=False), notice(number, "released", answered=True)])
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         await until(published(addresses, PARKED_TOPIC, 1))
         assert len(await everything(addresses.kafka, PARKED_TOPIC)) == 1
         save(store, [event(number, 1), reply(number, "1")])
@@ -287,7 +270,7 @@ async def test_a_command_larger_than_one_reading_is_fetched_alone_and_not_taken_
 ) -> None:
     large = dead_letter(answered=True, value=b"x" * (5 << 20))
     save(store, [large, reply(NUMBERS[0], "1", key=b"key"), dead_letter(answered=False)])
-    async with relaying(addresses):
+    async with running(relay.run(addresses)):
         await until(published(addresses, DEAD_LETTERS_TOPIC, 2))
     first, second = await everything(addresses.kafka, DEAD_LETTERS_TOPIC)
     assert (first.value, headers(first)["dl_reason"], headers(first)["dl_size"]) == (None, "TOO_LARGE", str(5 << 20))

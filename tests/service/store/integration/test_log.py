@@ -16,8 +16,8 @@ from service.store import claim_rows, schema
 from service.store.event_store import Store
 from service.store.log_reader import GENESIS, MAX_ROWS, LogDiffers, LogPosition, LogReader
 from service.store.write import Conflict
-from tests.conftest import PARTITIONS
 from tests.service.support.rows import dead_letter, event, reply, save
+from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
 from transport.partitioning import partition_of
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from projections import schema as read_side
 from service.store import schema as write_side
-from tests.conftest import PARTITIONS
+from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
 
 IN_THE_WAY = 3.0

@@ -1,7 +1,6 @@
 """A batch is decided and written whole; rivals get an answer; one fault costs one record."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import psycopg
@@ -12,50 +11,10 @@ from service.log.entries import ReplyEntry
 from service.store.event_store import Store
 from service.store.write import Write
 from service.worker.work import CommandWork
-from tests.service.support.records import MOMENTS, REGISTER, headers, raw
-from transport.addresses import Addresses
+from tests.service.support.batches import TOPIC, batch, buried, codes, register
+from tests.service.support.records import MOMENTS
 from transport.batch import Batch
 from transport.positions import PositionLost
-from transport.records import ConsumerRecord
-
-TOPIC = "invoice.commands.billing"
-
-
-def register(index: int, charge: str | None = None, offset: int = 0) -> ConsumerRecord:
-    number = f"26{index:018d}"
-    charges = [{"charge_id": charge or f"charge-{index}", "amount": "106.00"}]
-    body = REGISTER | {"invoice_number": number, "charges": charges}
-    attributes = headers("RegisterInvoice", ce_id=f"id-{index}".encode())
-    return raw(json.dumps(body).encode(), attributes, key=number.encode(), topic=TOPIC, offset=offset)
-
-
-def batch(*records: ConsumerRecord, was: int = 0) -> Batch:
-    numbered = [replace(record, offset=offset) for offset, record in enumerate(records, was)]
-    return Batch(numbered, {TopicPartition(TOPIC, 0): was})
-
-
-@pytest.fixture
-def database(addresses: Addresses) -> str:
-    return addresses.database
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    store = Store(database)
-    store.positions([TopicPartition(TOPIC, 0)])
-    yield store
-    store.close()
-
-
-def codes(database: str) -> list[str]:
-    with psycopg.connect(database) as connection:
-        rows = connection.execute("select value from redletter.replies order by subject, partition, place").fetchall()
-    return [json.loads(value).get("code", "accepted") for (value,) in rows]
-
-
-def buried(database: str) -> list[tuple[str, int]]:
-    with psycopg.connect(database) as connection:
-        return connection.execute("select reason, record_offset from redletter.dead_letters").fetchall()
 
 
 def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, database: str) -> None:

@@ -4,7 +4,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,28 +23,15 @@ from service.store.write import Conflict, Write
 from service.worker import loading
 from service.worker import role as worker
 from service.worker.work import CommandWork
+from tests.service.support.batches import TOPIC, batch, buried, codes, register
 from tests.service.support.groups import members
 from tests.service.support.records import MOMENTS, POLICY, REGISTER, headers, raw
-from tests.service.worker.integration.test_role import TOPIC, batch, buried, codes, register
 from transport.addresses import Addresses
 from transport.batch import Batch
 from transport.positions import Move
 from transport.records import ConsumerRecord
 
 MANY = 10
-
-
-@pytest.fixture
-def database(addresses: Addresses) -> str:
-    return addresses.database
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    store = Store(database)
-    store.positions([TopicPartition(TOPIC, 0)])
-    yield store
-    store.close()
 
 
 def many() -> Batch:

@@ -1,17 +1,14 @@
 """A consumer group's work that writes what it saw into PostgreSQL, as every real one does."""
 
 import asyncio
-import os
-import sys
-import time
 from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import psycopg
 from aiokafka import AIOKafkaProducer
 
-from tests.faults import support
+from tests.support import waiting
+from tests.support.tasks import running
 from transport import consumer, positions
 from transport.addresses import Addresses
 from transport.batch import Batch
@@ -19,8 +16,6 @@ from transport.records import Undecodable
 
 TOPIC = "invoice.commands.tax"
 GROUP = "tests"
-WITHIN = 30.0
-"""Seconds in which what a test waits for must come to be."""
 
 
 class Writing:
@@ -56,23 +51,17 @@ class Writing:
 @asynccontextmanager
 async def consuming(addresses: Addresses, work: Writing, max_records: int = 500) -> AsyncGenerator[None]:
     """Consume the topic for the length of a block."""
-    task = asyncio.create_task(
-        consumer.consume(addresses, group=GROUP, topics=[TOPIC], work=work, max_records=max_records)
-    )
-    try:
+    async with running(consumer.consume(addresses, group=GROUP, topics=[TOPIC], work=work, max_records=max_records)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, with a bound."""
-    deadline = time.monotonic() + WITHIN
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, "it did not come to be"
-        await asyncio.sleep(0.05)
+    """Wait until a condition that asks the database holds."""
+
+    async def holds() -> bool:
+        return await asyncio.to_thread(condition)
+
+    await waiting.until(holds)
 
 
 async def publish(addresses: Addresses, values: Collection[str], partition: int = 0) -> None:
@@ -80,17 +69,3 @@ async def publish(addresses: Addresses, values: Collection[str], partition: int 
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all", enable_idempotence=True) as producer:
         sent = [await producer.send(TOPIC, value.encode(), partition=partition) for value in values]
         await asyncio.gather(*sent)
-
-
-async def publish_undecodable(addresses: Addresses, partition: int = 0, topic: str = TOPIC) -> None:
-    """Publish a record with a header name that is not UTF-8."""
-    program = Path(support.__file__).with_name("undecodable.py")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(program),
-        addresses.kafka,
-        topic,
-        str(partition),
-        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},
-    )
-    assert await process.wait() == 0

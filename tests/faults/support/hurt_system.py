@@ -1,0 +1,123 @@
+"""A whole system on servers of its own, the world outside that keeps it busy, and what must hold when it was hurt."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
+from local.kafka_server import EmbeddedKafka, embedded_kafka
+from local.postgres_server import EmbeddedPostgres, embedded_postgres
+from local.waiting import wait_until
+from tests.faults.support.evidence import (
+    Replies,
+    assert_buried,
+    assert_no_gap_and_no_duplicate,
+    assert_read_model_is_a_fold_of,
+    assert_tax_requests_never_go_back,
+    everything,
+)
+from tests.faults.support.load import scripts
+from tests.faults.support.publishing import Outside
+from tests.faults.support.running import Roles
+from tests.support.fresh_system import PARTITIONS, migrate
+from tests.support.scale import SEED
+from transport.addresses import Addresses
+
+WAITING = """
+    select 1 from pg_locks join pg_stat_activity using (pid)
+    where relation = %s::regclass and not granted and application_name = %s
+"""
+PROJECTORS = """
+    select partition, next from redletter.positions where topic = %s and consumer like 'redletter.projector.%%'
+"""
+PROJECTED_WITHIN = 60.0
+"""Seconds, with those until the group misses a frozen member."""
+TRIES = 15
+ROLES = ("worker", "relay", "projector", "clock")
+
+
+@dataclass
+class System:
+    """The servers, the roles on them, and the world outside."""
+
+    kafka: EmbeddedKafka
+    postgres: EmbeddedPostgres
+    roles: Roles
+    addresses: Addresses
+    outside: Outside
+
+    def freeze_in_a_transaction(self, role: str, table: str) -> None:
+        """Freeze a role while its batch waits to write to a table: it wakes up in the middle of its transaction."""
+        lock = sql.SQL("lock table {} in exclusive mode").format(sql.Identifier(*table.split(".")))
+        for _ in range(TRIES):
+            with psycopg.connect(self.addresses.database) as connection:
+                connection.execute(lock)
+                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, seconds=2):
+                    return self.roles.freeze(role)
+        msg = f"{role} never waits for {table}"
+        raise AssertionError(msg)
+
+    async def projected(self) -> None:
+        """Wait until the read models show everything that is on the topic of events now."""
+        ends = {record.partition: record.offset for record in await everything(self.addresses.kafka, EVENTS_TOPIC)}
+        async with asyncio.timeout(PROJECTED_WITHIN):
+            while not all(position > ends[partition] for partition, position in self._projectors()):
+                await asyncio.sleep(0.1)
+
+    def _projectors(self) -> list[tuple[int, int]]:
+        with psycopg.connect(self.addresses.database) as connection:
+            return connection.execute(PROJECTORS, (EVENTS_TOPIC,)).fetchall()
+
+    async def verify(self) -> None:
+        """Check everything that must hold, whatever happened."""
+        bootstrap = self.addresses.kafka
+        events = await everything(bootstrap, EVENTS_TOPIC)
+        assert_no_gap_and_no_duplicate(events)
+        Replies.of(await everything(bootstrap, REPLIES_TOPIC)).assert_answer(self.outside.sent)
+        assert_buried(await everything(bootstrap, DEAD_LETTERS_TOPIC), self.outside.sent, self.outside.undecodable)
+        await assert_read_model_is_a_fold_of(events, self.addresses)
+        await assert_tax_requests_never_go_back(bootstrap, events)
+
+
+@asynccontextmanager
+async def on_own_servers(logs: Path) -> AsyncGenerator[System]:
+    """Start servers and roles for the length of a block."""
+    with (
+        tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder,
+        embedded_kafka(Path(folder) / "kafka") as kafka,
+        embedded_postgres(Path(folder) / "postgres") as postgres,
+    ):
+        addresses = Addresses(kafka.bootstrap, postgres.url)
+        await migrate(addresses)
+        roles = Roles(addresses, logs)
+        roles.start(*ROLES)
+        try:
+            yield System(kafka, postgres, roles, addresses, Outside(addresses.kafka, PARTITIONS, SEED))
+        finally:
+            roles.end()
+
+
+async def under(
+    hurt: Callable[[], Coroutine[None, None, None]], system: System, invoices: int, noise: int, abreast: int = 1000
+) -> None:
+    """Play the load for as long as the system is being hurt; then check every partition, and all the evidence."""
+    hurting = asyncio.create_task(hurt())
+    try:
+        await system.outside.play(scripts(invoices), noise=noise, abreast=abreast)
+        for first in itertools.count(invoices + 1, invoices):
+            if hurting.done():
+                break
+            await system.outside.play(scripts(invoices, first=first), abreast=abreast)
+        await hurting
+    finally:
+        hurting.cancel()
+    # No partition may be stuck: one more invoice each, many times over.
+    await system.outside.play(scripts(4 * PARTITIONS, first=1_000_000))
+    await system.verify()

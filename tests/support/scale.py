@@ -1,0 +1,9 @@
+"""How long the proofs run and on which random load, as the environment says."""
+
+import os
+
+SEED = int(os.environ.get("REDLETTER_TESTS_SEED", "1"))
+LONG = "REDLETTER_TESTS_SCALE" in os.environ
+"""Whether this is `make prove`."""
+SCALE = int(os.environ.get("REDLETTER_TESTS_SCALE", "1"))
+"""How many times the short form of each proof is done; `make prove` asks for more."""
