@@ -71,7 +71,7 @@ def _servers(value: str | None) -> str | None:
 def _database(url: str | None) -> str | None:
     """Refuse URLs that libpq misreads or refuses: its own errors repeat parts of a password."""
     from psycopg import ProgrammingError  # noqa: PLC0415 - not every command needs it
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - the same
 
     msg = (
         "must be a URL such as postgresql://user:password@host:5432/name, in which a special character of the password "

@@ -1,7 +1,5 @@
 """Logs during an outage, and with text from outside."""
 
-# pyright: reportPrivateUsage=false
-
 import subprocess
 import sys
 from itertools import pairwise
@@ -151,4 +149,4 @@ def test_kinds_without_end_do_not_fill_the_memory() -> None:
     throttle = LogThrottle(Clock())
     for letters in range(5000):
         written(throttle, event="dead letter", reason=f"{letters:b}".replace("0", "a").replace("1", "b"))
-    assert len(throttle._kinds) <= 1000
+    assert len(throttle._kinds) <= 1000  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside

@@ -1,6 +1,5 @@
 """`send` reads lines and picks topics; with a stand-in for the worker, its exit codes."""
 
-# pyright: reportPrivateUsage=false
 import asyncio
 import socket
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
-from redletter.cli.invoices import _lines
+from redletter.cli.invoices import _lines  # pyright: ignore[reportPrivateUsage] - how standard input is read
 from redletter.command_lines import CLI_SOURCE, UnreadableLine
 from redletter.command_lines import read_command_lines as read
 from redletter.command_sender import NO_REPLY, send

@@ -1,7 +1,5 @@
 """Positions are only good for the log they were taken from."""
 
-# pyright: reportUnknownLambdaType=false
-
 import asyncio
 from uuid import UUID
 
@@ -69,9 +67,9 @@ class SlowPlaces:
 async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignment() -> None:
     old, new = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
     places = SlowPlaces()
-    member = GroupReader("tests", work=None, places=places)  # type: ignore[arg-type]
+    member = GroupReader("tests", work=None, places=places)  # type: ignore[arg-type] - stand-ins
     client = Client({old})
-    member.consumer = lambda: client  # type: ignore[assignment,return-value]
+    member.consumer = lambda: client  # type: ignore[assignment,return-value] - a stand-in
     late = asyncio.create_task(member.on_partitions_assigned({old}))
     while not places.asked:
         await asyncio.sleep(0)
@@ -87,8 +85,8 @@ async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignme
 async def test_records_of_a_partition_without_a_known_position_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(group_reading.log, "error", lambda event, **_: said.append(event))
-    member = GroupReader("tests", work=None, places=SlowPlaces())  # type: ignore[arg-type]
+    member = GroupReader("tests", work=None, places=SlowPlaces())  # type: ignore[arg-type] - stand-ins
     client = Client({TopicPartition(TOPIC, 0)})
-    member.consumer = lambda: client  # type: ignore[assignment,return-value]
+    member.consumer = lambda: client  # type: ignore[assignment,return-value] - a stand-in
     await member.receive([Undecodable(TOPIC, 0, 5, "any record will do")])
     assert said == ["records_dropped_without_position"]

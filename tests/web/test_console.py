@@ -1,7 +1,5 @@
 """What the page says and in which words, without servers."""
 
-# pyright: reportPrivateUsage=false
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -220,7 +218,7 @@ def test_what_a_reader_entered_comes_back_as_it_was() -> None:
     ],
 )
 def test_no_link_leads_to_another_host(path: str, address: str) -> None:
-    assert rendering._link(path, lang="zh") == address
+    assert rendering._link(path, lang="zh") == address  # pyright: ignore[reportPrivateUsage] - a filter of the templates
 
 
 def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:

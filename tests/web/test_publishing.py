@@ -1,7 +1,5 @@
 """Commands over HTTP while Kafka is frozen, and what the api keeps of replies."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import tracemalloc
 from types import SimpleNamespace
@@ -26,7 +24,7 @@ def kept(publisher: CommandPublisher, replies: int, command_id: str = "somebody'
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(replies):
-            publisher._take(reply(number, command_id))
+            publisher._take(reply(number, command_id))  # pyright: ignore[reportPrivateUsage] - as its tail does
         return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -47,14 +45,14 @@ async def test_of_replies_under_the_id_of_a_command_that_waits_only_a_few_are_ke
             handed.set()
             return place
 
-    publisher._producers = Producers()  # type: ignore[assignment]
+    publisher._producers = Producers()  # type: ignore[assignment] - a stand-in
     asked = asyncio.create_task(publisher.publish("t", "mine", b"", b"", []))
     await handed.wait()
-    publisher._take(_named("t-0-7", "mine"))
+    publisher._take(_named("t-0-7", "mine"))  # pyright: ignore[reportPrivateUsage] - as its tail does
     assert kept(publisher, replies=64, command_id="mine") <= publishing.EARLY_BYTES
     place.set_result(SimpleNamespace(topic="t", partition=0, offset=7))
     assert await asked == {"mine": True}
-    assert publisher._waiting == {}
+    assert publisher._waiting == {}  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside
 
 
 def _named(reply_id: str, command_id: str) -> Any:

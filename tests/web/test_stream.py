@@ -1,7 +1,5 @@
 """What the stream keeps and whom it serves, without servers."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import json
 import tracemalloc
@@ -26,7 +24,7 @@ def hub() -> Hub:
 def publish(hub: Hub, offset: int, size: int = 0, account: str = "a") -> None:
     value = json.dumps({"account_id": account, "number": offset, "detail": "x" * size}).encode()
     record: Any = SimpleNamespace(partition=0, offset=offset, value=value)
-    hub._take(record)
+    hub._take(record)  # pyright: ignore[reportPrivateUsage] - as its tail does
 
 
 def listen(hub: Hub, address: str = "192.0.2.1", last_id: str | None = None) -> Any:
@@ -107,14 +105,14 @@ async def test_a_client_that_is_gone_before_the_first_event_leaves_its_place(hub
         await asyncio.Event().wait()
 
     async with asyncio.timeout(5):
-        await stream._Stream(hub, client, None)(scope, gone, send)
-    assert hub._clients == set()
+        await stream._Stream(hub, client, None)(scope, gone, send)  # pyright: ignore[reportPrivateUsage] - one whose caller is gone
+    assert hub._clients == set()  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside
 
 
 @pytest.mark.parametrize("foreign", [b"{}x", b"\xff", b"[]", b"{}", b"1", b"[" * 100_000])
 async def test_a_record_that_is_not_a_status_document_is_skipped(hub: Hub, foreign: bytes) -> None:
     listener = listen(hub)
     record: Any = SimpleNamespace(partition=0, offset=0, value=foreign)
-    hub._take(record)
+    hub._take(record)  # pyright: ignore[reportPrivateUsage] - as its tail does
     publish(hub, 1)
     assert await heard(hub, listener, changes=1) == [1]

@@ -1,7 +1,5 @@
 """Every code of the rules, and every event, through real Kafka."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -32,7 +32,7 @@ class Running(World):
         self._runner = runner
 
     @property
-    def now(self) -> datetime:  # type: ignore[override]
+    def now(self) -> datetime:  # type: ignore[override] - read, and never set
         return datetime.now(UTC)
 
     def names(self) -> int:

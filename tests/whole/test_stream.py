@@ -1,7 +1,5 @@
 """Changes pushed to those who listen: nothing missed by who comes back, and nobody slow holds up the rest."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import json
 import socket
@@ -124,7 +122,7 @@ def test_what_was_forgotten_is_not_taken_for_known(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(hubs, "KEPT_BYTES", 2 * (hubs.KEPT_OVERHEAD_BYTES + 50))
     hub = hubs.Hub("127.0.0.1:1")
     for offset in range(4):
-        hub._take(_record(offset))
+        hub._take(_record(offset))  # pyright: ignore[reportPrivateUsage] - as its tail does
     assert not hub.knows_all_since("0.1")
     assert hub.knows_all_since("0.2")
 
@@ -138,7 +136,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody() -> N
     hub = hubs.Hub("127.0.0.1:1")
     slow, quick = hub.join(None, None, "192.0.2.1"), hub.join(None, None, "192.0.2.1")
     for offset in range(hubs.MAX_WAITING + 1):
-        hub._take(_record(offset))
+        hub._take(_record(offset))  # pyright: ignore[reportPrivateUsage] - as its tail does
         assert (await quick.changes.get()) is not None
     assert slow.dropped
     assert not quick.dropped

@@ -220,11 +220,11 @@ class SteppingConsumer(AIOKafkaConsumer):
 
         Only the client's record reader knows: its position may be that of a transaction marker before the record.
         """
-        fetched: dict[TopicPartition, Any] = cast("Any", self)._fetcher._records  # noqa: SLF001
+        fetched: dict[TopicPartition, Any] = cast("Any", self)._fetcher._records  # noqa: SLF001 - the client says it nowhere else
         for partition, result in fetched.items():
             iterator = getattr(getattr(result, "_partition_records", None), "_records_iterator", None)
             if iterator is not None and iterator.gi_frame is None:  # the generator ended by raising
-                return partition, int(result._partition_records.next_fetch_offset)  # noqa: SLF001
+                return partition, int(result._partition_records.next_fetch_offset)  # noqa: SLF001 - the same
         return None
 
     def _assignment(self) -> Any:  # noqa: ANN401 - the client's own

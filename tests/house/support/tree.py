@@ -1,5 +1,6 @@
 """The files of the tree."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,5 +9,7 @@ ROOT = Path(__file__).parents[3]
 
 def tracked() -> list[Path]:
     """Return the files that git tracks."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    git = shutil.which("git")
+    assert git is not None
+    listed = subprocess.run([git, "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.splitlines()]

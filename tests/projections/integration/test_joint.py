@@ -45,7 +45,7 @@ def batch(*topic: Sequence[ConsumerRecord]) -> Batch:
 
 def make(tables: Addresses, committed: Callable[[], None] = lambda: None) -> JointProjection:
     travellers: list[Any] = [
-        Traveller(entry.name, entry.consumer, entry.make(), "this release")  # type: ignore[arg-type]
+        Traveller(entry.name, entry.consumer, entry.make(), "this release")  # type: ignore[arg-type] - those rebuilt are all of events
         for entry in REBUILT.values()
     ]
     return JointProjection(tables.database, leader=PROJECTOR_GROUP, travellers=travellers, committed=committed)

@@ -380,7 +380,7 @@ async def test_a_fenced_publisher_leaves_the_document_and_the_partition_to_the_o
         stale.wake()
 
         async def left() -> bool:
-            return bool(stale._left_until)  # pyright: ignore[reportPrivateUsage]
+            return bool(stale._left_until)  # pyright: ignore[reportPrivateUsage] - nothing else shows it
 
         await until(left)
         assert await published(1)

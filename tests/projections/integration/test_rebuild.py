@@ -1,7 +1,5 @@
 """A read model is rebuilt beside the live one, compared, and switched to, while events arrive and queries run."""
 
-# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
-
 import asyncio
 import os
 import signal
@@ -261,7 +259,7 @@ async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
             *(rebuild(addresses, MODELS[name], quietly(), grace=0) for name in ("status", "history", "forms"))
         )
         assert [outcome.same for outcome in outcomes] == [True] * 3
-        with rebuilding._alone(addresses, MODELS["status"]), pytest.raises(Busy):
+        with rebuilding._alone(addresses, MODELS["status"]), pytest.raises(Busy):  # pyright: ignore[reportPrivateUsage] - what another rebuild holds
             await verify(addresses, MODELS["status"], quietly())
 
 
@@ -356,7 +354,7 @@ async def test_a_rebuild_that_freezes_while_the_live_model_is_paused_lets_it_res
 ) -> None:
     monkeypatch.setattr(rebuilding, "_FROZEN_AFTER", "500ms")
     async with projected(addresses, 3):
-        frozen = rebuilding._transaction(addresses)
+        frozen = rebuilding._transaction(addresses)  # pyright: ignore[reportPrivateUsage] - what a rebuild that stands still holds
         rebuilt.positions_of(frozen.__enter__(), MODELS["forms"].consumer, MODELS["forms"], pause=True)
         await publish(addresses, messages(story(999)))
         await until(lambda: seen(addresses, 4))

@@ -1,7 +1,5 @@
 """`send` reads lines and picks topics; with a stand-in for the worker, its exit codes."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import json
 from collections.abc import AsyncGenerator

@@ -1,7 +1,5 @@
 """Commands for people while Kafka or PostgreSQL is frozen or away: a sentence within a bound, and no stack."""
 
-# pyright: reportUnknownLambdaType=false
-
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor

@@ -113,7 +113,7 @@ FAILURES = st.lists(st.just(failed()), max_size=2)
 def test_a_return_has_at_most_one_question_open_and_none_after_its_end(
     route: str, steps: int, failures: list[AnyInvoiceEvent], late: bool, ended: bool
 ) -> None:
-    life: list[AnyInvoiceEvent] = [requested(route), *failures]  # type: ignore[arg-type]
+    life: list[AnyInvoiceEvent] = [requested(route), *failures]  # type: ignore[arg-type] - the name of a route
     life += [[overdue()], []][not late]
     life += [confirmed(), reversed_(), returned()][:steps]
     if steps < 2 and ended:

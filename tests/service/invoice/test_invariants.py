@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.commands import AnyCommand
@@ -197,7 +197,7 @@ def anything(scenario: Scenario, state: Invoice, number: str, step: Step) -> Any
 def test_the_invariants_hold_whatever_is_sent() -> None:
     reached: Counter[str] = Counter()
 
-    @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=SEQUENCES)
     @given(STEPS)
     def run(steps: list[Step]) -> None:
         scenario = Scenario()

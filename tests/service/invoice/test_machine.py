@@ -27,7 +27,7 @@ class Rules(World):
         self.scenario = Scenario()
 
     @property
-    def now(self) -> datetime:  # type: ignore[override]
+    def now(self) -> datetime:  # type: ignore[override] - read, and never set
         return self.scenario.now
 
     def names(self) -> int:

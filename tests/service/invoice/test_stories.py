@@ -1,7 +1,5 @@
 """Every code of the rules, and every event, has a story, and the rules end it so."""
 
-# pyright: reportPrivateUsage=false
-
 from typing import get_args
 
 import pytest
@@ -16,7 +14,7 @@ from tests.whole.support.stories import ACCEPTED, ENDS, REFUSALS, STORIES, Story
 
 def test_every_code_and_every_event_has_its_story() -> None:
     assert set(REFUSALS) == set(get_args(RuleCode))
-    assert set(form_fit._BY_STATE.values()) <= set(ENDS)
+    assert set(form_fit._BY_STATE.values()) <= set(ENDS)  # pyright: ignore[reportPrivateUsage] - the whole table
     overdue_and_refused = {"ReturnOverdue", "ReturnRefused"}  # one needs days to pass, the other has many stories
     assert {f"{name}.v1" for name in {*ACCEPTED, *overdue_and_refused}} == set(EVENT_TYPES)
 

@@ -1,7 +1,5 @@
 """A batch: each record decided on what the ones before it left, and none spoiling another."""
 
-# pyright: reportUnknownLambdaType=false
-
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -386,7 +384,7 @@ def test_an_event_that_is_too_large_for_kafka_is_a_fault_and_nothing_is_appended
     decide = deciding.decide
 
     def decide_at_length(*arguments: Any) -> Any:
-        (event,) = decide(*arguments)  # type: ignore[misc]
+        (event,) = decide(*arguments)  # type: ignore[misc] - events, as the command is accepted
         return [event.model_copy(update={"remarks": "x" * (5 << 20)})]
 
     monkeypatch.setattr(deciding, "decide", decide_at_length)

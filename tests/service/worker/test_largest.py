@@ -109,7 +109,7 @@ def fillings() -> st.SearchStrategy[Any]:
     return long | many | members | charges
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(large=swollen())
 def test_whatever_field_fills_a_command_all_that_comes_of_it_is_published(
     large: tuple[int, str, dict[str, Any]],
@@ -127,7 +127,7 @@ def test_whatever_field_fills_a_command_all_that_comes_of_it_is_published(
     ),
     filler=st.sampled_from(TEXTS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_header_fills_a_record_all_that_comes_of_it_is_published(attribute: str, filler: str) -> None:
     value = (filler * (900_000 // len(filler.encode()))).encode()
     attributes: dict[str, Any] = {attribute: value}

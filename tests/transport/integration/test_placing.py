@@ -1,7 +1,5 @@
 """Positions are only good for the log they were taken from."""
 
-# pyright: reportUnknownLambdaType=false
-
 import asyncio
 from typing import Any
 

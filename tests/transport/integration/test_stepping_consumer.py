@@ -1,7 +1,5 @@
 """One record never costs another: what the client cannot read is passed alone, and nothing else is ever skipped."""
 
-# pyright: reportUnknownLambdaType=false
-
 import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable

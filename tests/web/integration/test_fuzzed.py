@@ -67,7 +67,6 @@ def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
 
         @settings(
             max_examples=EXAMPLES,
-            deadline=None,
             derandomize=True,
             suppress_health_check=cast("Any", list(HealthCheck)),
             database=None,

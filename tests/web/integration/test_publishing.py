@@ -1,7 +1,5 @@
 """Commands over HTTP while Kafka is frozen, and what the api keeps of replies."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import signal
 import tempfile

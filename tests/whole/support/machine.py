@@ -3,8 +3,6 @@
 Which Redletter it talks to is a `World`: the rules alone, or the roles on real servers.
 """
 
-# pyright: reportPrivateUsage=false
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -166,11 +164,11 @@ class Machine(RuleBasedStateMachine):
             (paper.number, reissue_id)
             for paper in self.seed.papers.values()
             for reissue_id in paper.reissues
-            if self.seed._held(paper.number, reissue_id)
+            if self.seed.held(paper.number, reissue_id)
         ]
         if open_ and step.a % 4:
             original, reissue_id = pick(open_, step.b)
-            charges = sorted(self.seed._held(original, reissue_id))
+            charges = sorted(self.seed.held(original, reissue_id))
             charges += ["on no invoice"] if step.c < 4 else []
             account = {"account_id": "another"} if step.c == 5 else {}
             return register(number, charges=charges, replaces=replaces(original, reissue_id), **account)
@@ -238,7 +236,7 @@ class Machine(RuleBasedStateMachine):
         if paper.status == "reversed_with_credit_note" and step.a % 2:
             return complete(paper.number, paper.note[0] if paper.note else self.notes[0])
         for reissue_id, asked in paper.reissues.items():
-            replacement = self.seed._replacement(paper.number, reissue_id)
+            replacement = self.seed.replacement(paper.number, reissue_id)
             if replacement and asked["linked"] is None:
                 return link(reissue_id, replacement, paper.number)
             if asked["linked"] is None and step.b % 3 == 1:
@@ -307,7 +305,6 @@ def play(world: World, examples: int) -> Counter[str]:
         settings=settings(
             max_examples=examples,
             stateful_step_count=MAX_STEPS,
-            deadline=None,
             derandomize=True,
             suppress_health_check=cast("Any", list(HealthCheck)),
         ),

@@ -85,7 +85,7 @@ class Seed:
             return "AMOUNTS_DO_NOT_ADD_UP"
         wanted = {charge.charge_id for charge in command.charges}
         if command.replaces:
-            held = self._held(command.replaces.invoice_number, command.replaces.reissue_id)
+            held = self.held(command.replaces.invoice_number, command.replaces.reissue_id)
             if not held or self.papers[command.replaces.invoice_number].body.account_id != command.account_id:
                 return "REISSUE_NOT_FOUND"
             return "InvoiceIssued" if wanted == held else "REISSUE_CHARGES_MISMATCH"
@@ -94,13 +94,14 @@ class Seed:
         owners = {paper.body.account_id for paper in self.papers.values() if wanted & set(paper.charges)}
         return "InvoiceIssued" if owners <= {command.account_id} else "CHARGE_OF_ANOTHER_ACCOUNT"
 
-    def _held(self, number: str, reissue_id: str) -> set[str]:
+    def held(self, number: str, reissue_id: str) -> set[str]:
         """Return the charges that a reissue holds: until it is refused or an invoice takes them over."""
         paper = self.papers.get(number)
         asked = paper.reissues.get(reissue_id) if paper else None
-        return set(asked["charges"]) if asked and not self._replacement(number, reissue_id) else set()
+        return set(asked["charges"]) if asked and not self.replacement(number, reissue_id) else set()
 
-    def _replacement(self, number: str, reissue_id: str) -> str | None:
+    def replacement(self, number: str, reissue_id: str) -> str | None:
+        """Return the invoice that names a reissue as what it replaces."""
         for other in self.papers.values():
             replaces = other.body.replaces
             if replaces and (replaces.invoice_number, replaces.reissue_id) == (number, reissue_id):
@@ -113,7 +114,7 @@ class Seed:
             if charge in paper.charges and not paper.void:
                 return paper.number
             for reissue_id in paper.reissues:
-                if charge in self._held(paper.number, reissue_id):
+                if charge in self.held(paper.number, reissue_id):
                     return reissue_id
         return None
 
@@ -121,7 +122,7 @@ class Seed:
         """Return the invoice that a form serves: from its claim on, until the return is refused."""
         return next((paper.number for paper in self.papers.values() if paper.form == form), None)
 
-    def _RequestReturn(self, paper: Paper, command: Any) -> str:  # noqa: N802, C901, PLR0911 - the command's name; one rule a line
+    def _RequestReturn(self, paper: Paper, command: Any) -> str:  # noqa: C901, PLR0911 - one rule a line
         if paper.void:
             return "INVOICE_ALREADY_REVERSED"
         if paper.status == "return_in_progress":
@@ -147,13 +148,13 @@ class Seed:
             return "REMARKS_TOO_LONG"
         return "RED_FONT_FORM_ALREADY_USED" if number and self._user(number) else "ReturnRequested"
 
-    def _CancelReturn(self, paper: Paper, _: Any) -> str:  # noqa: N802 - the command's name, here and below
+    def _CancelReturn(self, paper: Paper, _: Any) -> str:
         return "RETURN_CANNOT_BE_CANCELLED" if paper.status == "return_in_progress" else NONE
 
-    def _AmendInvoice(self, *_: Any) -> str:  # noqa: N802
+    def _AmendInvoice(self, *_: Any) -> str:
         return "ISSUED_INVOICE_IMMUTABLE"
 
-    def _RecordPostingStatus(self, paper: Paper, command: Any, now: datetime) -> str:  # noqa: N802
+    def _RecordPostingStatus(self, paper: Paper, command: Any, now: datetime) -> str:
         if command.observed_at > now + timedelta(minutes=5):
             return "OBSERVATION_IN_FUTURE"
         if command.posting_status == paper.posting:
@@ -161,7 +162,7 @@ class Seed:
         late = paper.posting_seen is not None and command.observed_at < paper.posting_seen
         return "STALE_OBSERVATION" if late else "PostingStatusChanged"
 
-    def _ConfirmRedFontForm(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _ConfirmRedFontForm(self, paper: Paper, command: Any) -> str:
         same = command.form.number == paper.form
         if paper.status == "issued":
             return NONE
@@ -203,7 +204,7 @@ class Seed:
             return "RED_FONT_FORM_ALREADY_USED"
         return None
 
-    def _RejectRedFontForm(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _RejectRedFontForm(self, paper: Paper, command: Any) -> str:
         if paper.status != "return_in_progress":
             return NONE
         if paper.confirmed:
@@ -212,7 +213,7 @@ class Seed:
             return "RED_FONT_FORM_NUMBER_MISMATCH"
         return "ReturnRefused"
 
-    def _RecordCreditNote(self, paper: Paper, command: Any, now: datetime) -> str:  # noqa: N802, PLR0911 - one rule a line
+    def _RecordCreditNote(self, paper: Paper, command: Any, now: datetime) -> str:  # noqa: PLR0911 - one rule a line
         number, figures = command.credit_note_number, (command.net_amount, command.tax_amount)
         if paper.status == "issued":
             return NONE
@@ -231,7 +232,7 @@ class Seed:
         full = (-paper.body.net_amount, -paper.body.tax_amount)
         return "CreditNoteIssued" if figures == full else "CREDIT_NOTE_AMOUNT_MISMATCH"
 
-    def _CompleteReturn(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _CompleteReturn(self, paper: Paper, command: Any) -> str:
         if paper.status == "issued":
             return NONE
         if not paper.note:
@@ -240,12 +241,12 @@ class Seed:
             return "CREDIT_NOTE_NUMBER_MISMATCH"
         return NOTHING if paper.status == "returned" else "InvoiceReturned"
 
-    def _ReportReversalFailure(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _ReportReversalFailure(self, paper: Paper, command: Any) -> str:
         if paper.status != "return_in_progress":
             return NONE
         return "ReturnRefused" if command.permanent else "ReversalAttemptFailed"
 
-    def _MarkReturnOverdue(self, paper: Paper, _: Any, now: datetime) -> str:  # noqa: N802
+    def _MarkReturnOverdue(self, paper: Paper, _: Any, now: datetime) -> str:
         if paper.status != "return_in_progress":
             return NONE
         if paper.overdue:
@@ -253,13 +254,13 @@ class Seed:
         assert paper.due is not None
         return "ReturnOverdue" if now >= paper.due else "RETURN_NOT_OVERDUE"
 
-    def _ReviseDeadline(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _ReviseDeadline(self, paper: Paper, command: Any) -> str:
         if paper.status != "return_in_progress":
             return NONE
         dates = (command.due_earliest, command.due_latest)
         return NOTHING if dates == (paper.due_first, paper.due) else "ReturnDeadlineRevised"
 
-    def _RequestReissue(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _RequestReissue(self, paper: Paper, command: Any) -> str:
         if paper.status == "issued":
             return "ORIGINAL_NOT_RETURNED"
         if not paper.void:
@@ -277,14 +278,14 @@ class Seed:
     def _replaced(self, paper: Paper, charge: str) -> bool:
         """Say whether a charge went on to a replacement, whatever became of that since."""
         return any(
-            charge in asked["charges"] and self._replacement(paper.number, reissue_id)
+            charge in asked["charges"] and self.replacement(paper.number, reissue_id)
             for reissue_id, asked in paper.reissues.items()
         )
 
-    def _RefuseReissue(self, paper: Paper, command: Any) -> str:  # noqa: N802
-        return "ReissueRefused" if self._held(paper.number, command.reissue_id) else "REISSUE_NOT_FOUND"
+    def _RefuseReissue(self, paper: Paper, command: Any) -> str:
+        return "ReissueRefused" if self.held(paper.number, command.reissue_id) else "REISSUE_NOT_FOUND"
 
-    def _LinkReplacement(self, paper: Paper, command: Any) -> str:  # noqa: N802
+    def _LinkReplacement(self, paper: Paper, command: Any) -> str:
         asked = paper.reissues.get(command.reissue_id)
         if not asked:
             return "REISSUE_NOT_FOUND"

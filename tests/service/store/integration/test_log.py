@@ -153,7 +153,7 @@ def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, m
     apply = claim_rows.apply
 
     def apply_and_wait(*arguments: object) -> None:
-        apply(*arguments)  # type: ignore[arg-type]
+        apply(*arguments)  # type: ignore[arg-type] - handed on
         in_transaction.set()
         assert go_on.wait(30)
 

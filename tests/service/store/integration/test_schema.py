@@ -81,7 +81,7 @@ def old_database(servers: Addresses) -> Iterator[str]:
 @pytest.mark.parametrize("entry", [OLD_EVENT, OLD_REPLY, OLD_DEAD_LETTER], ids=["an event", "a reply", "a dead letter"])
 def test_a_log_written_before_it_had_partitions_is_refused_and_left_as_it_was(old_database: str, entry: str) -> None:
     with psycopg.connect(old_database, autocommit=True) as connection:
-        connection.execute(entry)  # type: ignore[arg-type]
+        connection.execute(entry)  # type: ignore[arg-type] - a literal
         with pytest.raises(DBAPIError, match="written before it had partitions, and cannot be taken over"):
             write_side.migrate(old_database, PARTITIONS)
         kept = connection.execute(

@@ -1,7 +1,5 @@
 """A trouble of the surroundings is never held against a command: it waits, and is answered rightly afterwards."""
 
-# pyright: reportPrivateUsage=false
-
 import asyncio
 import json
 from datetime import timedelta
@@ -41,7 +39,7 @@ def many() -> Batch:
 def run(database: str, statement: str) -> None:
     able = "-c default_transaction_read_only=off"
     with psycopg.connect(database, autocommit=True, options=able) as connection:
-        connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement))  # type: ignore[arg-type] - literals alone
 
 
 READ_ONLY = "execute format('alter database %I set default_transaction_read_only = on', current_database());"
@@ -288,7 +286,7 @@ async def test_a_running_worker_outlives_a_server_that_takes_no_writes_for_a_whi
 def test_statements_that_the_server_has_forgotten_are_prepared_again(store: Store) -> None:
     for at in range(10):  # a statement is prepared once it has been executed a few times
         store.save(Write([], [], [Move(TOPIC, 0, was=at, next=at + 1)]))
-    with store._datastore.get_connection() as connection:
+    with store._datastore.get_connection() as connection:  # pyright: ignore[reportPrivateUsage] - its own session
         connection.pgconn.exec_(b"deallocate all")
     store.save(Write([], [], [Move(TOPIC, 0, was=10, next=11)]))
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 11}
@@ -303,7 +301,7 @@ def test_a_server_that_forgets_statements_again_and_again_is_not_a_conflict(
         tries.append(given)
         raise InvalidSqlStatementName
 
-    monkeypatch.setattr(store._recorder, "insert_events", forget)
+    monkeypatch.setattr(store._recorder, "insert_events", forget)  # pyright: ignore[reportPrivateUsage] - where it writes
     with pytest.raises(InvalidSqlStatementName):
         store.save(Write([], [], [Move(TOPIC, 0, was=0, next=1)]))
     assert len(tries) == 2
