@@ -2,18 +2,8 @@
 
 import pytest
 
+from benchmarks import summary
 from benchmarks.stopwatch import Measurement
-from benchmarks.summary import (
-    COLUMNS,
-    line_of,
-    median_and_range,
-    milliseconds,
-    percentile,
-    rows,
-    spread,
-    verdicts,
-    whole_figures,
-)
 from benchmarks.workload import STEPS, waves
 from events.catalogue import COMMAND_TYPES
 from service.worker.reading import Received
@@ -36,17 +26,17 @@ RUNS = {
 
 
 def test_redletter_is_compared_with_the_programs_of_its_run_by_medians() -> None:
-    assert list(verdicts(RUNS)) == [
+    assert list(summary.verdicts(RUNS)) == [
         "14.0 times the documented service (wanted 12 or more)",
         "0.70 of Kafka Streams (wanted 0.7 or more), at 1.6 times its CPU a command",
         "0.50 of the raw pipe (wanted 0.5 or more)",
     ]
-    assert list(verdicts({"visible": RUNS["visible"]})) == []
+    assert list(summary.verdicts({"visible": RUNS["visible"]})) == []
 
 
 def test_a_row_has_the_rates_and_the_cpu_of_each_process_and_of_all() -> None:
-    *_, visible, _ = rows(RUNS)
-    assert dict(zip(COLUMNS, visible, strict=True)) == {
+    *_, visible, _ = summary.rows(RUNS)
+    assert dict(zip(summary.COLUMNS, visible, strict=True)) == {
         "program": "redletter: all roles",
         "published/s": "1,400 (1,400-1,400)",
         "visible/s": "800 (700-900)",
@@ -61,35 +51,39 @@ def test_a_row_has_the_rates_and_the_cpu_of_each_process_and_of_all() -> None:
 
 
 def test_the_figures_of_the_whole_system_are_kept_run_by_run() -> None:
-    figures = whole_figures(RUNS["visible"])
+    figures = summary.whole_figures(RUNS["visible"])
     assert figures["visible"] == pytest.approx([700.0, 900.0])
     assert figures["cpu_us"] == {"clock": pytest.approx([20.0, 30.0]), "kafka": pytest.approx([60.0, 40.0])}
 
 
 def test_one_run_is_said_in_a_line_with_the_processes_in_the_order_of_the_flow() -> None:
-    line = line_of("visible", RUNS["visible"][0])
+    line = summary.line_of("visible", RUNS["visible"][0])
     assert line.endswith(
         "1,400 commands/s, 700 visible in every read model; CPU us a command: clock 20, kafka 60, sum 80"
     )
 
 
 def test_the_spread_is_the_width_as_a_share_of_the_median() -> None:
-    assert spread([100.0, 90.0, 120.0]) == pytest.approx(0.3)
+    assert summary.spread([100.0, 90.0, 120.0]) == pytest.approx(0.3)
 
 
 def test_one_run_has_no_range() -> None:
-    assert milliseconds([0.0021]) == "2.1"
-    assert median_and_range([1234.5]) == "1,234"
+    assert summary.milliseconds([0.0021]) == "2.1"
+    assert summary.median_and_range([1234.5]) == "1,234"
 
 
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed() -> None:
     values = [float(value) for value in range(100, 0, -1)]
-    assert (percentile(values, 50), percentile(values, 99), percentile(values, 100)) == (50.0, 99.0, 100.0)
-    assert percentile([7.0], 99) == 7.0
+    assert (summary.percentile(values, 50), summary.percentile(values, 99), summary.percentile(values, 100)) == (
+        50.0,
+        99.0,
+        100.0,
+    )
+    assert summary.percentile([7.0], 99) == 7.0
 
 
 def test_seconds_are_shown_as_milliseconds_with_the_lowest_and_the_highest() -> None:
-    assert milliseconds([0.003, 0.001, 0.0021]) == "2.1 (1.0-3.0)"
+    assert summary.milliseconds([0.003, 0.001, 0.0021]) == "2.1 (1.0-3.0)"
 
 
 def test_every_command_of_the_load_is_readable_and_has_an_id_of_its_own() -> None:

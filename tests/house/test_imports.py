@@ -1,4 +1,4 @@
-"""Tests take nothing from each other: what several need stands in a support module that says what it holds."""
+"""What tests import: nothing from each other, and of a module that they need much of, the module itself."""
 
 import ast
 from collections.abc import Iterator
@@ -6,12 +6,24 @@ from pathlib import Path
 
 from tests.house.support.tree import ROOT, tracked
 
+MAX_NAMES = 9
+"""Names that a module may import from one other module; whoever needs more says ``orders.register``."""
 MODULES = [path for path in tracked() if path.is_relative_to(ROOT / "tests") and path.suffix == ".py"]
 
 
 def test_no_module_imports_from_a_test_module_or_a_conftest() -> None:
     wrong = {str(path.relative_to(ROOT)): [*filter(is_collected, imported(path))] for path in MODULES}
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_no_module_imports_many_names_of_another() -> None:
+    many = [
+        f"{path.relative_to(ROOT)} from {node.module}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and len(node.names) > MAX_NAMES
+    ]
+    assert many == []
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -7,21 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from events import invoice_events
 from events.catalogue import json_of
-from events.invoice_events import (
-    AnyInvoiceEvent,
-    CreditNoteIssued,
-    InvoiceIssued,
-    InvoiceReturned,
-    RedFontFormConfirmed,
-    ReissueRefused,
-    ReissueRequested,
-    ReplacementIssued,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
 from projections.charges import fold as charges
 from projections.engine.versions import VersionGap
 from projections.forms import fold as forms
@@ -33,7 +20,7 @@ from tests.projections.support import facts
 FOLDS = [charges.fold, forms.fold, returns.fold, invoices.fold]
 
 
-def folded(fold: Any, events: Sequence[AnyInvoiceEvent]) -> Any:
+def folded(fold: Any, events: Sequence[invoice_events.AnyInvoiceEvent]) -> Any:
     row = None
     for version, event in enumerate(events, 1):
         row = fold(row, event, version)
@@ -41,32 +28,38 @@ def folded(fold: Any, events: Sequence[AnyInvoiceEvent]) -> Any:
 
 
 @given(facts.histories())
-def test_charges_stand_where_the_last_event_about_them_put_them(events: Sequence[AnyInvoiceEvent]) -> None:
+def test_charges_stand_where_the_last_event_about_them_put_them(
+    events: Sequence[invoice_events.AnyInvoiceEvent],
+) -> None:
     expected = "invoiced"
     for event in events:
         match event:
-            case CreditNoteIssued() | ReissueRefused():
+            case invoice_events.CreditNoteIssued() | invoice_events.ReissueRefused():
                 expected = "released"
-            case ReissueRequested():
+            case invoice_events.ReissueRequested():
                 expected = "reissue_pending"
-            case ReplacementIssued():
+            case invoice_events.ReplacementIssued():
                 expected = "replaced"
             case _:
                 pass
     (charge,) = folded(charges.fold, events).items.values()
     assert (charge.charge_id, charge.amount, charge.state) == ("c1", "106.00", expected)
-    assert (charge.released_at is None) == (not any(isinstance(event, CreditNoteIssued) for event in events))
+    assert (charge.released_at is None) == (
+        not any(isinstance(event, invoice_events.CreditNoteIssued) for event in events)
+    )
 
 
 @given(facts.histories())
-def test_a_form_is_active_from_its_claim_until_a_return_is_refused(events: Sequence[AnyInvoiceEvent]) -> None:
+def test_a_form_is_active_from_its_claim_until_a_return_is_refused(
+    events: Sequence[invoice_events.AnyInvoiceEvent],
+) -> None:
     active: set[str] = set()
     for event in events:
-        if isinstance(event, ReturnRequested) and event.red_font_form_number:
+        if isinstance(event, invoice_events.ReturnRequested) and event.red_font_form_number:
             active.add(event.red_font_form_number)
-        elif isinstance(event, RedFontFormConfirmed):
+        elif isinstance(event, invoice_events.RedFontFormConfirmed):
             active.add(event.form.number)
-        elif isinstance(event, ReturnRefused):
+        elif isinstance(event, invoice_events.ReturnRefused):
             active = set()
     found = folded(forms.fold, events).items
     assert {number for number, form in found.items() if form.active} == active
@@ -88,21 +81,23 @@ def test_a_line_of_the_list_carries_the_documents_of_its_invoice() -> None:
 
 
 @given(facts.histories())
-def test_each_return_is_followed_from_its_request_to_its_end(events: Sequence[AnyInvoiceEvent]) -> None:
+def test_each_return_is_followed_from_its_request_to_its_end(events: Sequence[invoice_events.AnyInvoiceEvent]) -> None:
     found = folded(returns.fold, events).items
-    requests = [event for event in events if isinstance(event, ReturnRequested)]
+    requests = [event for event in events if isinstance(event, invoice_events.ReturnRequested)]
     assert [one.requested_at for one in found.values()] == [event.occurred_at for event in requests]
     for return_id, one in found.items():
         own = [event for event in events if getattr(event, "return_id", None) == return_id]
         kinds = [type(event) for event in own]
-        assert one.attempts == kinds.count(ReversalAttemptFailed)
-        assert one.overdue == (ReturnOverdue in kinds)
-        assert (one.complete_at is not None) == (CreditNoteIssued in kinds)
-        assert (one.ended_at is not None) == bool({ReturnRefused, InvoiceReturned} & set(kinds))
-        assert (one.refusal is not None) == (ReturnRefused in kinds)
-        assert (one.business_days_used is not None) == (InvoiceReturned in kinds)
-        decisive = [kind for kind in kinds if kind is not ReturnOverdue]
-        assert (one.failure is not None) == (decisive[-1] is ReversalAttemptFailed)
+        assert one.attempts == kinds.count(invoice_events.ReversalAttemptFailed)
+        assert one.overdue == (invoice_events.ReturnOverdue in kinds)
+        assert (one.complete_at is not None) == (invoice_events.CreditNoteIssued in kinds)
+        assert (one.ended_at is not None) == bool(
+            {invoice_events.ReturnRefused, invoice_events.InvoiceReturned} & set(kinds)
+        )
+        assert (one.refusal is not None) == (invoice_events.ReturnRefused in kinds)
+        assert (one.business_days_used is not None) == (invoice_events.InvoiceReturned in kinds)
+        decisive = [kind for kind in kinds if kind is not invoice_events.ReturnOverdue]
+        assert (one.failure is not None) == (decisive[-1] is invoice_events.ReversalAttemptFailed)
 
 
 def test_a_return_is_due_when_its_revision_says() -> None:
@@ -112,11 +107,13 @@ def test_a_return_is_due_when_its_revision_says() -> None:
 
 
 @given(facts.histories())
-def test_a_line_of_the_list_has_what_was_issued_and_the_status(events: Sequence[AnyInvoiceEvent]) -> None:
+def test_a_line_of_the_list_has_what_was_issued_and_the_status(
+    events: Sequence[invoice_events.AnyInvoiceEvent],
+) -> None:
     line = folded(invoices.fold, events)
     assert line.status == folded(status.fold, events)
     first = events[0]
-    assert isinstance(first, InvoiceIssued)
+    assert isinstance(first, invoice_events.InvoiceIssued)
     assert (line.issued.total_amount, line.issued.kind) == (first.total_amount, first.kind)
 
 

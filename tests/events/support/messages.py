@@ -4,38 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from events.commands import (
-    AmendInvoice,
-    CancelReturn,
-    CompleteReturn,
-    ConfirmRedFontForm,
-    LinkReplacement,
-    MarkReturnOverdue,
-    RecordCreditNote,
-    RecordPostingStatus,
-    RefuseReissue,
-    RegisterInvoice,
-    RejectRedFontForm,
-    ReportReversalFailure,
-    RequestReissue,
-    RequestReturn,
-    ReviseDeadline,
-)
-from events.invoice_events import (
-    CreditNoteIssued,
-    InvoiceIssued,
-    InvoiceReturned,
-    PostingStatusChanged,
-    RedFontFormConfirmed,
-    ReissueRefused,
-    ReissueRequested,
-    ReplacementIssued,
-    ReturnDeadlineRevised,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
+from events import commands, invoice_events
 from events.parking import CommandParked, CommandReleased
 from events.replies import CommandAccepted, CommandRefused, EventReference
 from events.status import InvoiceStatus, LastRefusal, ReturnProgress, Status
@@ -162,12 +131,12 @@ def _two(
 
 
 MESSAGES: dict[str, dict[str, Message]] = {
-    "RegisterInvoice.v1": _two(RegisterInvoice, OWN | ISSUED, ISSUED_MORE),
+    "RegisterInvoice.v1": _two(commands.RegisterInvoice, OWN | ISSUED, ISSUED_MORE),
     "RefuseReissue.v1": _two(
-        RefuseReissue, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "reason": "account closed"}
+        commands.RefuseReissue, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "reason": "account closed"}
     ),
     "RequestReturn.v1": _two(
-        RequestReturn,
+        commands.RequestReturn,
         OWN,
         {
             "posting_status": "recorded",
@@ -178,74 +147,82 @@ MESSAGES: dict[str, dict[str, Message]] = {
         },
     ),
     "RequestReissue.v1": _two(
-        RequestReissue,
+        commands.RequestReissue,
         OWN | {"charge_ids": ("charge-1",)},
         {"kind": "general", "buyer": ANYBODY, "remarks": "soon", "requested_by": "clerk-7"},
     ),
-    "CancelReturn.v1": _two(CancelReturn, OWN, {"requested_by": "clerk-7"}),
+    "CancelReturn.v1": _two(commands.CancelReturn, OWN, {"requested_by": "clerk-7"}),
     "AmendInvoice.v1": _two(
-        AmendInvoice,
+        commands.AmendInvoice,
         OWN | {"changes": {"lines": [1, None, {"a": True}], "remarks": "more"}},
         {"requested_by": "clerk-7"},
     ),
     "RecordPostingStatus.v1": _two(
-        RecordPostingStatus, {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": AT}
+        commands.RecordPostingStatus, {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": AT}
     ),
     "ConfirmRedFontForm.v1": _two(
-        ConfirmRedFontForm,
+        commands.ConfirmRedFontForm,
         {"invoice_number": NUMBER, "form": LEAST_FORM},
         {"return_id": "return-1", "form": FULL_FORM},
     ),
     "RejectRedFontForm.v1": _two(
-        RejectRedFontForm, {"invoice_number": NUMBER}, {"return_id": "return-1", "form_number": FORM}
+        commands.RejectRedFontForm, {"invoice_number": NUMBER}, {"return_id": "return-1", "form_number": FORM}
     ),
     "RecordCreditNote.v1": _two(
-        RecordCreditNote,
+        commands.RecordCreditNote,
         {"invoice_number": NUMBER} | CREDIT,
         {"return_id": "return-1", "documents": DOCUMENTS},
     ),
-    "CompleteReturn.v1": _two(CompleteReturn, {"invoice_number": NUMBER, "credit_note_number": CREDIT_NOTE}),
+    "CompleteReturn.v1": _two(commands.CompleteReturn, {"invoice_number": NUMBER, "credit_note_number": CREDIT_NOTE}),
     "ReportReversalFailure.v1": _two(
-        ReportReversalFailure,
+        commands.ReportReversalFailure,
         {"invoice_number": NUMBER, "return_id": "return-1", "permanent": False, "code": "PLATFORM_BUSY"},
         {"detail": "time-out after 30 s"},
     ),
-    "MarkReturnOverdue.v1": _two(MarkReturnOverdue, {"invoice_number": NUMBER, "return_id": "return-1"}),
-    "ReviseDeadline.v1": _two(ReviseDeadline, {"invoice_number": NUMBER, "return_id": "return-1", **REVISED}),
+    "MarkReturnOverdue.v1": _two(commands.MarkReturnOverdue, {"invoice_number": NUMBER, "return_id": "return-1"}),
+    "ReviseDeadline.v1": _two(commands.ReviseDeadline, {"invoice_number": NUMBER, "return_id": "return-1", **REVISED}),
     "LinkReplacement.v1": _two(
-        LinkReplacement, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "replacement_number": REPLACEMENT}
+        commands.LinkReplacement,
+        {"invoice_number": NUMBER, "reissue_id": "reissue-1", "replacement_number": REPLACEMENT},
     ),
-    "InvoiceIssued.v1": _two(InvoiceIssued, HAPPENED | ISSUED, ISSUED_MORE),
+    "InvoiceIssued.v1": _two(invoice_events.InvoiceIssued, HAPPENED | ISSUED, ISSUED_MORE),
     "PostingStatusChanged.v1": _two(
-        PostingStatusChanged, HAPPENED | {"previous": "unknown", "posting_status": "recorded", "observed_at": DUE[0]}
+        invoice_events.PostingStatusChanged,
+        HAPPENED | {"previous": "unknown", "posting_status": "recorded", "observed_at": DUE[0]},
     ),
-    "ReturnRequested.v1": _two(ReturnRequested, HAPPENED | REQUESTED, FORM_ROUTE | {"requested_by": "clerk-7"}),
+    "ReturnRequested.v1": _two(
+        invoice_events.ReturnRequested, HAPPENED | REQUESTED, FORM_ROUTE | {"requested_by": "clerk-7"}
+    ),
     "RedFontFormConfirmed.v1": _two(
-        RedFontFormConfirmed, HAPPENED | {"return_id": "return-1", "form": LEAST_FORM}, {"form": FULL_FORM}
+        invoice_events.RedFontFormConfirmed,
+        HAPPENED | {"return_id": "return-1", "form": LEAST_FORM},
+        {"form": FULL_FORM},
     ),
     "ReversalAttemptFailed.v1": _two(
-        ReversalAttemptFailed,
+        invoice_events.ReversalAttemptFailed,
         HAPPENED | {"return_id": "return-1", "attempt": 1, "code": "PLATFORM_BUSY", "retry_at": DUE[0]},
         {"detail": "time-out after 30 s"},
     ),
     "CreditNoteIssued.v1": _two(
-        CreditNoteIssued,
+        invoice_events.CreditNoteIssued,
         HAPPENED | CREDIT | {"return_id": "return-1", "released_charge_ids": ("charge-1", "charge-2")},
         {"documents": DOCUMENTS},
     ),
     "InvoiceReturned.v1": _two(
-        InvoiceReturned,
+        invoice_events.InvoiceReturned,
         HAPPENED | {"return_id": "return-1", "credit_note_number": CREDIT_NOTE, "business_days_used": 1},
     ),
     "ReturnRefused.v1": _two(
-        ReturnRefused,
+        invoice_events.ReturnRefused,
         HAPPENED | {"return_id": "return-1", "code": "PLATFORM_REFUSED", "message": "Ask.", "details": {}},
         {"details": {"state": "07"}, "form_number": FORM, "form_state": "07"},
     ),
-    "ReturnDeadlineRevised.v1": _two(ReturnDeadlineRevised, HAPPENED | {"return_id": "return-1", **REVISED}),
-    "ReturnOverdue.v1": _two(ReturnOverdue, HAPPENED | {"return_id": "return-1", "due_latest": DUE[1]}),
+    "ReturnDeadlineRevised.v1": _two(
+        invoice_events.ReturnDeadlineRevised, HAPPENED | {"return_id": "return-1", **REVISED}
+    ),
+    "ReturnOverdue.v1": _two(invoice_events.ReturnOverdue, HAPPENED | {"return_id": "return-1", "due_latest": DUE[1]}),
     "ReissueRequested.v1": _two(
-        ReissueRequested,
+        invoice_events.ReissueRequested,
         HAPPENED
         | {
             "reissue_id": "reissue-1",
@@ -257,10 +234,11 @@ MESSAGES: dict[str, dict[str, Message]] = {
         {"buyer": ANYBODY, "remarks": "soon", "requested_by": "clerk-7"},
     ),
     "ReissueRefused.v1": _two(
-        ReissueRefused, HAPPENED | {"reissue_id": "reissue-1", "reason": "closed", "charge_ids": ("charge-1",)}
+        invoice_events.ReissueRefused,
+        HAPPENED | {"reissue_id": "reissue-1", "reason": "closed", "charge_ids": ("charge-1",)},
     ),
     "ReplacementIssued.v1": _two(
-        ReplacementIssued,
+        invoice_events.ReplacementIssued,
         HAPPENED | {"reissue_id": "reissue-1", "replacement_number": REPLACEMENT, "charge_ids": ("charge-1",)},
     ),
     "CommandAccepted.v1": _two(

@@ -6,22 +6,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from events.invoice_events import (
-    AnyInvoiceEvent,
-    CreditNoteIssued,
-    InvoiceIssued,
-    InvoiceReturned,
-    PostingStatusChanged,
-    RedFontFormConfirmed,
-    ReissueRefused,
-    ReissueRequested,
-    ReplacementIssued,
-    ReturnDeadlineRevised,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
+from events import invoice_events
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 
 NUMBER = "26312000000000000001"
@@ -37,7 +22,7 @@ def common(number: str = NUMBER, hour: int = 0) -> dict[str, object]:
     return {"invoice_number": number, "account_id": ACCOUNT, "occurred_at": START + timedelta(hours=hour)}
 
 
-def issued(**but: object) -> InvoiceIssued:
+def issued(**but: object) -> invoice_events.InvoiceIssued:
     filled = common() | {
         "kind": "special",
         "issued_on": date(2026, 2, 1),
@@ -48,15 +33,15 @@ def issued(**but: object) -> InvoiceIssued:
         "total_amount": Decimal("106.00"),
         "charges": (Charge(charge_id="c1", amount=Decimal("106.00")),),
     }
-    return InvoiceIssued.model_validate(filled | but)
+    return invoice_events.InvoiceIssued.model_validate(filled | but)
 
 
-def posting(status: str = "recorded", **but: object) -> PostingStatusChanged:
+def posting(status: str = "recorded", **but: object) -> invoice_events.PostingStatusChanged:
     filled = common() | {"previous": "unknown", "posting_status": status, "observed_at": START}
-    return PostingStatusChanged.model_validate(filled | but)
+    return invoice_events.PostingStatusChanged.model_validate(filled | but)
 
 
-def requested(**but: object) -> ReturnRequested:
+def requested(**but: object) -> invoice_events.ReturnRequested:
     filled = common() | {
         "return_id": "r1",
         "route": "form",
@@ -68,10 +53,10 @@ def requested(**but: object) -> ReturnRequested:
         "due_latest": "2026-02-25T23:59:59+08:00",
         "calendar": Calendar(version="2026", provisional=False),
     }
-    return ReturnRequested.model_validate(filled | but)
+    return invoice_events.ReturnRequested.model_validate(filled | but)
 
 
-def requested_simply(**but: object) -> ReturnRequested:
+def requested_simply(**but: object) -> invoice_events.ReturnRequested:
     nothing = {"route": "simple", "reason": None, "remarks": None, "red_font_form_number": None}
     return requested(**(nothing | but))
 
@@ -91,16 +76,16 @@ def form(**but: object) -> RedFontForm:
     return RedFontForm.model_validate(filled | but)
 
 
-def confirmed(**but: object) -> RedFontFormConfirmed:
-    return RedFontFormConfirmed.model_validate(common() | {"return_id": "r1", "form": form()} | but)
+def confirmed(**but: object) -> invoice_events.RedFontFormConfirmed:
+    return invoice_events.RedFontFormConfirmed.model_validate(common() | {"return_id": "r1", "form": form()} | but)
 
 
-def attempt_failed(attempt: int = 1, **but: object) -> ReversalAttemptFailed:
+def attempt_failed(attempt: int = 1, **but: object) -> invoice_events.ReversalAttemptFailed:
     filled = common() | {"return_id": "r1", "attempt": attempt, "code": "TIMEOUT", "retry_at": START}
-    return ReversalAttemptFailed.model_validate(filled | but)
+    return invoice_events.ReversalAttemptFailed.model_validate(filled | but)
 
 
-def credited(**but: object) -> CreditNoteIssued:
+def credited(**but: object) -> invoice_events.CreditNoteIssued:
     filled = common() | {
         "return_id": "r1",
         "credit_note_number": CREDIT_NOTE,
@@ -110,35 +95,35 @@ def credited(**but: object) -> CreditNoteIssued:
         "tax_amount": Decimal("-6.00"),
         "released_charge_ids": ("c1",),
     }
-    return CreditNoteIssued.model_validate(filled | but)
+    return invoice_events.CreditNoteIssued.model_validate(filled | but)
 
 
-def returned(**but: object) -> InvoiceReturned:
+def returned(**but: object) -> invoice_events.InvoiceReturned:
     filled = common() | {"return_id": "r1", "credit_note_number": CREDIT_NOTE, "business_days_used": 1}
-    return InvoiceReturned.model_validate(filled | but)
+    return invoice_events.InvoiceReturned.model_validate(filled | but)
 
 
-def refused(code: str = "RED_FONT_FORM_EXPIRED", **but: object) -> ReturnRefused:
-    return ReturnRefused.model_validate(
+def refused(code: str = "RED_FONT_FORM_EXPIRED", **but: object) -> invoice_events.ReturnRefused:
+    return invoice_events.ReturnRefused.model_validate(
         common() | {"return_id": "r1", "code": code, "message": "Ask.", "details": {}} | but
     )
 
 
-def revised(**but: object) -> ReturnDeadlineRevised:
+def revised(**but: object) -> invoice_events.ReturnDeadlineRevised:
     filled = common() | {
         "return_id": "r1",
         "due_earliest": "2026-02-24T00:00:00+08:00",
         "due_latest": "2026-02-26T23:59:59+08:00",
         "calendar": Calendar(version="decreed", provisional=False),
     }
-    return ReturnDeadlineRevised.model_validate(filled | but)
+    return invoice_events.ReturnDeadlineRevised.model_validate(filled | but)
 
 
-def overdue(**but: object) -> ReturnOverdue:
-    return ReturnOverdue.model_validate(common() | {"return_id": "r1", "due_latest": START} | but)
+def overdue(**but: object) -> invoice_events.ReturnOverdue:
+    return invoice_events.ReturnOverdue.model_validate(common() | {"return_id": "r1", "due_latest": START} | but)
 
 
-def reissue_requested(**but: object) -> ReissueRequested:
+def reissue_requested(**but: object) -> invoice_events.ReissueRequested:
     filled = common() | {
         "reissue_id": "i1",
         "charge_ids": ("c1",),
@@ -146,26 +131,26 @@ def reissue_requested(**but: object) -> ReissueRequested:
         "kind": "general",
         "buyer": Buyer(name="B"),
     }
-    return ReissueRequested.model_validate(filled | but)
+    return invoice_events.ReissueRequested.model_validate(filled | but)
 
 
-def reissue_refused(**but: object) -> ReissueRefused:
-    return ReissueRefused.model_validate(
+def reissue_refused(**but: object) -> invoice_events.ReissueRefused:
+    return invoice_events.ReissueRefused.model_validate(
         common() | {"reissue_id": "i1", "reason": "closed", "charge_ids": ("c1",)} | but
     )
 
 
-def replaced(**but: object) -> ReplacementIssued:
+def replaced(**but: object) -> invoice_events.ReplacementIssued:
     filled = common() | {"reissue_id": "i1", "replacement_number": REPLACEMENT, "charge_ids": ("c1",)}
-    return ReplacementIssued.model_validate(filled | but)
+    return invoice_events.ReplacementIssued.model_validate(filled | but)
 
 
 @st.composite
-def histories(draw: st.DrawFn, number: str = NUMBER) -> Sequence[AnyInvoiceEvent]:
+def histories(draw: st.DrawFn, number: str = NUMBER) -> Sequence[invoice_events.AnyInvoiceEvent]:
     """Draw an invoice's events from its issue on, each an hour after the one before, in an order that can happen."""
-    history: list[AnyInvoiceEvent] = [issued(invoice_number=number)]
+    history: list[invoice_events.AnyInvoiceEvent] = [issued(invoice_number=number)]
 
-    def happen(event: AnyInvoiceEvent) -> None:
+    def happen(event: invoice_events.AnyInvoiceEvent) -> None:
         history.append(event.model_copy(update=common(number, hour=len(history))))
 
     def maybe_posting() -> None:
@@ -185,11 +170,11 @@ def histories(draw: st.DrawFn, number: str = NUMBER) -> Sequence[AnyInvoiceEvent
     return history
 
 
-def _is_returned(history: Sequence[AnyInvoiceEvent]) -> bool:
-    return any(isinstance(event, CreditNoteIssued) for event in history)
+def _is_returned(history: Sequence[invoice_events.AnyInvoiceEvent]) -> bool:
+    return any(isinstance(event, invoice_events.CreditNoteIssued) for event in history)
 
 
-def _draw_return(draw: st.DrawFn, happen: Callable[[AnyInvoiceEvent], None], return_id: str) -> None:
+def _draw_return(draw: st.DrawFn, happen: Callable[[invoice_events.AnyInvoiceEvent], None], return_id: str) -> None:
     form_number = draw(st.sampled_from([FORM, OTHER_FORM]))
     simple = draw(st.booleans())
     happen(requested_simply(return_id=return_id) if simple else requested(return_id=return_id))
@@ -219,7 +204,7 @@ def _reported_forms(number: str) -> list[dict[str, str]]:
     return [{}, {"form_number": number}, {"form_number": FORM, "form_state": "07"}]
 
 
-def _draw_reissue(draw: st.DrawFn, happen: Callable[[AnyInvoiceEvent], None], count: int) -> None:
+def _draw_reissue(draw: st.DrawFn, happen: Callable[[invoice_events.AnyInvoiceEvent], None], count: int) -> None:
     reissue_id = f"i{count}"
     happen(reissue_requested(reissue_id=reissue_id))
     end = draw(st.sampled_from(["open", "refused", "replaced"]))

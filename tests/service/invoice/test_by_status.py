@@ -6,55 +6,23 @@ from typing import NamedTuple
 
 import pytest
 
+from events import invoice_events
 from events.commands import AnyCommand
-from events.invoice_events import (
-    AnyInvoiceEvent,
-    CreditNoteIssued,
-    InvoiceReturned,
-    PostingStatusChanged,
-    RedFontFormConfirmed,
-    ReissueRequested,
-    ReturnDeadlineRevised,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
 from events.values import StatusCode
 from service.invoice.refusals import Refusal
 from service.invoice.state import FormConfirmed, Invoice, status_of
-from tests.service.support.orders import (
-    NUMBER,
-    OTHER_CREDIT_NOTE,
-    OTHER_FORM,
-    amend,
-    ask_return,
-    ask_simply,
-    cancel,
-    complete,
-    confirm,
-    credit,
-    fail,
-    link,
-    observe,
-    overdue,
-    refuse_reissue,
-    register,
-    reissue,
-    reject,
-    revise,
-)
+from tests.service.support import orders
 from tests.service.support.scenario import Scenario
 
 RETURN = "id-3"
 """The return's id: RequestReturn is the third command."""
-ISSUED = (register(), observe())
-OPEN = (*ISSUED, ask_return())
-CONFIRMED = (*OPEN, confirm())
-REVERSED = (*CONFIRMED, credit())
-RETURNED = (*REVERSED, complete())
-REFUSED = (*OPEN, reject())
-SIMPLE_OPEN = (register(), observe("not_recorded"), ask_simply())
+ISSUED = (orders.register(), orders.observe())
+OPEN = (*ISSUED, orders.ask_return())
+CONFIRMED = (*OPEN, orders.confirm())
+REVERSED = (*CONFIRMED, orders.credit())
+RETURNED = (*REVERSED, orders.complete())
+REFUSED = (*OPEN, orders.reject())
+SIMPLE_OPEN = (orders.register(), orders.observe("not_recorded"), orders.ask_simply())
 
 COLUMNS: dict[str, tuple[Sequence[AnyCommand], StatusCode]] = {
     "issued": (ISSUED, "issued"),
@@ -66,7 +34,7 @@ COLUMNS: dict[str, tuple[Sequence[AnyCommand], StatusCode]] = {
     "returned": (RETURNED, "returned"),
 }
 
-Answer = str | type[AnyInvoiceEvent] | None
+Answer = str | type[invoice_events.AnyInvoiceEvent] | None
 """A refusal's code, the one event, or None: accepted, and nothing to append."""
 
 
@@ -82,66 +50,98 @@ class Row(NamedTuple):
 
 
 NONE = "NO_RETURN_IN_PROGRESS"
-CHANGED = PostingStatusChanged
+CHANGED = invoice_events.PostingStatusChanged
 TABLE: dict[str, Row] = {
     "return": Row(
-        ask_return(),
-        ReturnRequested,
+        orders.ask_return(),
+        invoice_events.ReturnRequested,
         "RETURN_ALREADY_IN_PROGRESS",
         "RETURN_ALREADY_IN_PROGRESS",
         "INVOICE_ALREADY_REVERSED",
         "INVOICE_ALREADY_REVERSED",
     ),
-    "cancel": Row(cancel(), NONE, "RETURN_CANNOT_BE_CANCELLED", "RETURN_CANNOT_BE_CANCELLED", NONE, NONE),
-    "amend": Row(amend(), *["ISSUED_INVOICE_IMMUTABLE"] * 5),
-    "same posting": Row(observe(), None, None, None, None, None),
-    "other posting": Row(observe("not_recorded"), CHANGED, CHANGED, CHANGED, CHANGED, CHANGED),
-    "form": Row(confirm(), NONE, RedFontFormConfirmed, None, None, None),
-    "unusable form": Row(confirm(state="07"), NONE, ReturnRefused, None, None, None),
+    "cancel": Row(orders.cancel(), NONE, "RETURN_CANNOT_BE_CANCELLED", "RETURN_CANNOT_BE_CANCELLED", NONE, NONE),
+    "amend": Row(orders.amend(), *["ISSUED_INVOICE_IMMUTABLE"] * 5),
+    "same posting": Row(orders.observe(), None, None, None, None, None),
+    "other posting": Row(orders.observe("not_recorded"), CHANGED, CHANGED, CHANGED, CHANGED, CHANGED),
+    "form": Row(orders.confirm(), NONE, invoice_events.RedFontFormConfirmed, None, None, None),
+    "unusable form": Row(orders.confirm(state="07"), NONE, invoice_events.ReturnRefused, None, None, None),
     "other form": Row(
-        confirm(number=OTHER_FORM), NONE, "RED_FONT_FORM_NUMBER_MISMATCH", "RED_FONT_FORM_ALREADY_CONFIRMED", NONE, NONE
-    ),
-    "no form": Row(reject(), NONE, ReturnRefused, "RED_FONT_FORM_ALREADY_CONFIRMED", NONE, NONE),
-    "no such form": Row(
-        reject(form_number=OTHER_FORM),
+        orders.confirm(number=orders.OTHER_FORM),
         NONE,
         "RED_FONT_FORM_NUMBER_MISMATCH",
         "RED_FONT_FORM_ALREADY_CONFIRMED",
         NONE,
         NONE,
     ),
-    "credit note": Row(credit(), NONE, "CREDIT_NOTE_BEFORE_CONFIRMATION", CreditNoteIssued, None, None),
+    "no form": Row(orders.reject(), NONE, invoice_events.ReturnRefused, "RED_FONT_FORM_ALREADY_CONFIRMED", NONE, NONE),
+    "no such form": Row(
+        orders.reject(form_number=orders.OTHER_FORM),
+        NONE,
+        "RED_FONT_FORM_NUMBER_MISMATCH",
+        "RED_FONT_FORM_ALREADY_CONFIRMED",
+        NONE,
+        NONE,
+    ),
+    "credit note": Row(
+        orders.credit(), NONE, "CREDIT_NOTE_BEFORE_CONFIRMATION", invoice_events.CreditNoteIssued, None, None
+    ),
     "other credit note": Row(
-        credit(credit_note_number=OTHER_CREDIT_NOTE),
+        orders.credit(credit_note_number=orders.OTHER_CREDIT_NOTE),
         NONE,
         "CREDIT_NOTE_BEFORE_CONFIRMATION",
-        CreditNoteIssued,
+        invoice_events.CreditNoteIssued,
         "INVOICE_ALREADY_REVERSED",
         "INVOICE_ALREADY_REVERSED",
     ),
-    "complete": Row(complete(), NONE, "RETURN_NOT_REVERSED", "RETURN_NOT_REVERSED", InvoiceReturned, None),
+    "complete": Row(
+        orders.complete(), NONE, "RETURN_NOT_REVERSED", "RETURN_NOT_REVERSED", invoice_events.InvoiceReturned, None
+    ),
     "complete other": Row(
-        complete(credit_note=OTHER_CREDIT_NOTE),
+        orders.complete(credit_note=orders.OTHER_CREDIT_NOTE),
         NONE,
         "RETURN_NOT_REVERSED",
         "RETURN_NOT_REVERSED",
         "CREDIT_NOTE_NUMBER_MISMATCH",
         "CREDIT_NOTE_NUMBER_MISMATCH",
     ),
-    "fail": Row(fail(RETURN), NONE, ReversalAttemptFailed, ReversalAttemptFailed, NONE, NONE),
-    "fail for good": Row(fail(RETURN, permanent=True), NONE, ReturnRefused, ReturnRefused, NONE, NONE),
-    "overdue": Row(overdue(RETURN), NONE, ReturnOverdue, ReturnOverdue, NONE, NONE),
-    "revise": Row(revise(RETURN), NONE, ReturnDeadlineRevised, ReturnDeadlineRevised, NONE, NONE),
+    "fail": Row(
+        orders.fail(RETURN),
+        NONE,
+        invoice_events.ReversalAttemptFailed,
+        invoice_events.ReversalAttemptFailed,
+        NONE,
+        NONE,
+    ),
+    "fail for good": Row(
+        orders.fail(RETURN, permanent=True),
+        NONE,
+        invoice_events.ReturnRefused,
+        invoice_events.ReturnRefused,
+        NONE,
+        NONE,
+    ),
+    "overdue": Row(
+        orders.overdue(RETURN), NONE, invoice_events.ReturnOverdue, invoice_events.ReturnOverdue, NONE, NONE
+    ),
+    "revise": Row(
+        orders.revise(RETURN),
+        NONE,
+        invoice_events.ReturnDeadlineRevised,
+        invoice_events.ReturnDeadlineRevised,
+        NONE,
+        NONE,
+    ),
     "reissue": Row(
-        reissue("c1"),
+        orders.reissue("c1"),
         "ORIGINAL_NOT_RETURNED",
         "ORIGINAL_RETURN_NOT_COMPLETE",
         "ORIGINAL_RETURN_NOT_COMPLETE",
-        ReissueRequested,
-        ReissueRequested,
+        invoice_events.ReissueRequested,
+        invoice_events.ReissueRequested,
     ),
-    "refuse reissue": Row(refuse_reissue("none"), *["REISSUE_NOT_FOUND"] * 5),
-    "link": Row(link("none"), *["REISSUE_NOT_FOUND"] * 5),
+    "refuse reissue": Row(orders.refuse_reissue("none"), *["REISSUE_NOT_FOUND"] * 5),
+    "link": Row(orders.link("none"), *["REISSUE_NOT_FOUND"] * 5),
 }
 
 
@@ -188,28 +188,34 @@ def test_the_status_is_the_contracts(scenario: Scenario, column: str) -> None:
 
 @pytest.mark.parametrize("command", [row.command for row in TABLE.values()], ids=TABLE)
 def test_an_unknown_invoice_is_not_found(scenario: Scenario, command: AnyCommand) -> None:
-    scenario.when(command).then_refused("INVOICE_NOT_FOUND", invoice_number=NUMBER)
+    scenario.when(command).then_refused("INVOICE_NOT_FOUND", invoice_number=orders.NUMBER)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(
-    "ask", [ask_return(account_id="x"), reissue(account_id="x"), cancel(account="x"), amend(account="x")]
+    "ask",
+    [
+        orders.ask_return(account_id="x"),
+        orders.reissue(account_id="x"),
+        orders.cancel(account="x"),
+        orders.amend(account="x"),
+    ],
 )
 def test_another_accounts_invoice_is_indistinguishable_from_an_unknown_one(
     scenario: Scenario, column: str, ask: AnyCommand
 ) -> None:
     given, _ = COLUMNS[column]
-    scenario.given(*given).when(ask).then_refused("INVOICE_NOT_FOUND", invoice_number=NUMBER)
+    scenario.given(*given).when(ask).then_refused("INVOICE_NOT_FOUND", invoice_number=orders.NUMBER)
 
 
 BY_RETURN: list[Callable[[str], AnyCommand]] = [
-    lambda return_id: confirm(return_id=return_id),
-    lambda return_id: confirm(return_id=return_id, number=OTHER_FORM),
-    lambda return_id: reject(return_id=return_id, form_number=OTHER_FORM),
-    lambda return_id: credit(return_id=return_id),
-    fail,
-    overdue,
-    revise,
+    lambda return_id: orders.confirm(return_id=return_id),
+    lambda return_id: orders.confirm(return_id=return_id, number=orders.OTHER_FORM),
+    lambda return_id: orders.reject(return_id=return_id, form_number=orders.OTHER_FORM),
+    lambda return_id: orders.credit(return_id=return_id),
+    orders.fail,
+    orders.overdue,
+    orders.revise,
 ]
 
 
@@ -224,12 +230,12 @@ def test_another_return_than_the_latest_is_not_in_progress(
 
 @pytest.mark.parametrize("order", BY_RETURN)
 def test_an_earlier_return_is_not_in_progress(scenario: Scenario, order: Callable[[str], AnyCommand]) -> None:
-    scenario.given(*REFUSED, ask_return()).when(order(RETURN)).then_refused(NONE)
+    scenario.given(*REFUSED, orders.ask_return()).when(order(RETURN)).then_refused(NONE)
 
 
 def test_a_posting_that_changes_during_a_return_does_not_change_the_return(scenario: Scenario) -> None:
-    scenario.given(*CONFIRMED, observe("not_recorded"))
+    scenario.given(*CONFIRMED, orders.observe("not_recorded"))
     state: Invoice | None = scenario.state()
     assert isinstance(state, FormConfirmed)
     assert state.latest.route == "form"
-    scenario.when(credit()).then(CreditNoteIssued)
+    scenario.when(orders.credit()).then(invoice_events.CreditNoteIssued)

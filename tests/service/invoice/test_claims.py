@@ -12,61 +12,42 @@ from service.invoice.decide import decide
 from service.invoice.evolve import evolve
 from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
-from tests.service.support.orders import (
-    ACCOUNT,
-    CREDIT_NOTE,
-    FORM,
-    NUMBER,
-    OTHER_NUMBER,
-    amend,
-    ask_return,
-    ask_simply,
-    cancel,
-    complete,
-    confirm,
-    credit,
-    fail,
-    link,
-    observe,
-    overdue,
-    refuse_reissue,
-    register,
-    reissue,
-    reject,
-    replaces,
-    revise,
-)
+from tests.service.support import orders
 from tests.service.support.scenario import Scenario
 
-FORM_CLAIM, C1 = Claim("form", FORM), Claim("charge", "c1")
-OWN, OTHER = Holder(NUMBER, ACCOUNT), Holder(OTHER_NUMBER, ACCOUNT)
-HOLD = Holder(NUMBER, ACCOUNT, "id-6")
-FREED = Holder(NUMBER, ACCOUNT, released=True)
-CONFIRMED = (register(), observe(), ask_return(), confirm())
-REVERSED = (*CONFIRMED, credit())
+FORM_CLAIM, C1 = Claim("form", orders.FORM), Claim("charge", "c1")
+OWN, OTHER = Holder(orders.NUMBER, orders.ACCOUNT), Holder(orders.OTHER_NUMBER, orders.ACCOUNT)
+HOLD = Holder(orders.NUMBER, orders.ACCOUNT, "id-6")
+FREED = Holder(orders.NUMBER, orders.ACCOUNT, released=True)
+CONFIRMED = (orders.register(), orders.observe(), orders.ask_return(), orders.confirm())
+REVERSED = (*CONFIRMED, orders.credit())
 
 NAMED: list[tuple[AnyCommand, set[Claim], set[tuple[str, str]]]] = [
-    (register(charges=("c1", "c2")), {Claim("document", NUMBER), C1, Claim("charge", "c2")}, set()),
-    (register(replaces=replaces(OTHER_NUMBER, "r")), {Claim("document", NUMBER), C1}, {(OTHER_NUMBER, "r")}),
-    (refuse_reissue("r"), set(), {(NUMBER, "r")}),
-    (ask_return(), {FORM_CLAIM}, set()),
-    (ask_return(red_font_form_number="no number"), set(), set()),
-    (ask_simply(), set(), set()),
-    (reissue("c1", "c2"), {C1, Claim("charge", "c2")}, set()),
-    (confirm(), {FORM_CLAIM}, set()),
-    (credit(), {Claim("document", CREDIT_NOTE)}, set()),
+    (orders.register(charges=("c1", "c2")), {Claim("document", orders.NUMBER), C1, Claim("charge", "c2")}, set()),
+    (
+        orders.register(replaces=orders.replaces(orders.OTHER_NUMBER, "r")),
+        {Claim("document", orders.NUMBER), C1},
+        {(orders.OTHER_NUMBER, "r")},
+    ),
+    (orders.refuse_reissue("r"), set(), {(orders.NUMBER, "r")}),
+    (orders.ask_return(), {FORM_CLAIM}, set()),
+    (orders.ask_return(red_font_form_number="no number"), set(), set()),
+    (orders.ask_simply(), set(), set()),
+    (orders.reissue("c1", "c2"), {C1, Claim("charge", "c2")}, set()),
+    (orders.confirm(), {FORM_CLAIM}, set()),
+    (orders.credit(), {Claim("document", orders.CREDIT_NOTE)}, set()),
     *(
         (command, set[Claim](), set[tuple[str, str]]())
         for command in (
-            cancel(),
-            amend(),
-            observe(),
-            reject(),
-            complete(),
-            fail("r"),
-            overdue("r"),
-            revise("r"),
-            link("r"),
+            orders.cancel(),
+            orders.amend(),
+            orders.observe(),
+            orders.reject(),
+            orders.complete(),
+            orders.fail("r"),
+            orders.overdue("r"),
+            orders.revise("r"),
+            orders.link("r"),
         )
     ),
 ]
@@ -83,8 +64,8 @@ def test_a_command_names_what_it_bears_on(command: AnyCommand, claims: set[Claim
         (CONFIRMED[:2], {C1}),
         (CONFIRMED[:3], {C1, FORM_CLAIM}),
         (CONFIRMED, {C1, FORM_CLAIM}),
-        ((register(), observe("not_recorded"), ask_simply()), {C1}),
-        ((register(), observe("not_recorded"), ask_simply(), confirm()), {C1, FORM_CLAIM}),
+        ((orders.register(), orders.observe("not_recorded"), orders.ask_simply()), {C1}),
+        ((orders.register(), orders.observe("not_recorded"), orders.ask_simply(), orders.confirm()), {C1, FORM_CLAIM}),
         (REVERSED, set()),
     ],
 )
@@ -102,47 +83,51 @@ def test_who_holds_what_follows_the_life_of_a_charge(scenario: Scenario) -> None
 
     scenario.given(*CONFIRMED)
     assert holder() == OWN
-    scenario.given(credit())
+    scenario.given(orders.credit())
     assert holder() == FREED
-    scenario.given(reissue("c1"))
+    scenario.given(orders.reissue("c1"))
     assert holder() == HOLD
-    scenario.given(refuse_reissue("id-6"))
+    scenario.given(orders.refuse_reissue("id-6"))
     assert holder() == FREED
-    scenario.given(reissue("c1"), register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-8")))
+    scenario.given(
+        orders.reissue("c1"), orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, "id-8"))
+    )
     assert holder() == OTHER
-    assert scenario.claims[FORM_CLAIM] == scenario.claims[Claim("document", CREDIT_NOTE)] == OWN
+    assert scenario.claims[FORM_CLAIM] == scenario.claims[Claim("document", orders.CREDIT_NOTE)] == OWN
 
 
 def test_of_two_invoices_that_race_for_a_form_in_one_batch_the_first_wins(scenario: Scenario) -> None:
-    other = (register(OTHER_NUMBER, charges=("c2",)), observe(number=OTHER_NUMBER))
-    scenario.given(register(), observe(), *other)
-    codes, net = batch(scenario, ask_return(), ask_return(OTHER_NUMBER))
+    other = (orders.register(orders.OTHER_NUMBER, charges=("c2",)), orders.observe(number=orders.OTHER_NUMBER))
+    scenario.given(orders.register(), orders.observe(), *other)
+    codes, net = batch(scenario, orders.ask_return(), orders.ask_return(orders.OTHER_NUMBER))
     assert codes == [None, "RED_FONT_FORM_ALREADY_USED"]
     assert net == [ClaimChange(FORM_CLAIM, None, OWN)]
 
 
 def test_in_one_batch_one_invoice_frees_what_another_takes(scenario: Scenario) -> None:
     scenario.given(*CONFIRMED)
-    codes, net = batch(scenario, register(OTHER_NUMBER), credit(), register(OTHER_NUMBER))
+    codes, net = batch(
+        scenario, orders.register(orders.OTHER_NUMBER), orders.credit(), orders.register(orders.OTHER_NUMBER)
+    )
     assert codes == ["CHARGE_ALREADY_INVOICED", None, None]
     assert net == [
         ClaimChange(C1, OWN, OTHER),
-        ClaimChange(Claim("document", OTHER_NUMBER), None, OTHER),
-        ClaimChange(Claim("document", CREDIT_NOTE), None, OWN),
+        ClaimChange(Claim("document", orders.OTHER_NUMBER), None, OTHER),
+        ClaimChange(Claim("document", orders.CREDIT_NOTE), None, OWN),
     ]
 
 
 def test_in_one_batch_a_hold_is_made_and_taken_over(scenario: Scenario) -> None:
     scenario.given(*REVERSED)
-    replacement = register(OTHER_NUMBER, replaces=replaces(NUMBER, "batch-0"))
-    codes, net = batch(scenario, reissue("c1"), replacement, replacement, refuse_reissue("batch-0"))
+    replacement = orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, "batch-0"))
+    codes, net = batch(scenario, orders.reissue("c1"), replacement, replacement, orders.refuse_reissue("batch-0"))
     assert codes == [None, None, "INVOICE_ALREADY_REGISTERED", "REISSUE_NOT_FOUND"]
-    assert net == [ClaimChange(C1, FREED, OTHER), ClaimChange(Claim("document", OTHER_NUMBER), None, OTHER)]
+    assert net == [ClaimChange(C1, FREED, OTHER), ClaimChange(Claim("document", orders.OTHER_NUMBER), None, OTHER)]
 
 
 def test_a_value_that_returns_within_one_batch_is_not_a_change(scenario: Scenario) -> None:
     scenario.given(*REVERSED)
-    codes, net = batch(scenario, reissue("c1"), refuse_reissue("batch-0"))
+    codes, net = batch(scenario, orders.reissue("c1"), orders.refuse_reissue("batch-0"))
     assert (codes, net) == ([None, None], [])
 
 
@@ -167,7 +152,7 @@ def test_loaded_holds_are_found_by_their_full_name() -> None:
     overlay = Overlay({C1: HOLD, Claim("charge", "c2"): HOLD, Claim("charge", "c3"): OWN})
     assert overlay.held_by(HOLD) == {"c1", "c2"}
     assert overlay.held_by(OWN) == frozenset()
-    assert overlay.held_by(Holder(NUMBER, "another", "id-6")) == frozenset()
+    assert overlay.held_by(Holder(orders.NUMBER, "another", "id-6")) == frozenset()
     overlay.apply([ClaimChange(C1, HOLD, None)])
     assert overlay.held_by(HOLD) == {"c2"}
 

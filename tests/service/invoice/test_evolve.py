@@ -8,25 +8,7 @@ from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.evolve import NotBegun, evolve
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Posting, Returned, Reversed
-from tests.service.support.orders import (
-    NUMBER,
-    OTHER_NUMBER,
-    SEEN,
-    ask_return,
-    complete,
-    confirm,
-    credit,
-    fail,
-    link,
-    observe,
-    overdue,
-    refuse_reissue,
-    register,
-    reissue,
-    reject,
-    replaces,
-    revise,
-)
+from tests.service.support import orders
 from tests.service.support.scenario import Scenario
 
 
@@ -35,26 +17,26 @@ def history(*commands: AnyCommand) -> list[AnyInvoiceEvent]:
     for command in commands:
         scenario.now += timedelta(days=10)
         scenario.given(command)
-    return scenario.streams[NUMBER]
+    return scenario.streams[orders.NUMBER]
 
 
 LIFE = history(
-    register(),
-    observe(),
-    ask_return(),
-    fail("id-3"),
-    revise("id-3"),
-    overdue("id-3"),
-    confirm(),
-    credit(),
-    complete(),
-    reissue("c1"),
-    refuse_reissue("id-10"),
-    reissue("c1"),
-    register(OTHER_NUMBER, replaces=replaces(NUMBER, "id-12")),
-    link("id-12"),
+    orders.register(),
+    orders.observe(),
+    orders.ask_return(),
+    orders.fail("id-3"),
+    orders.revise("id-3"),
+    orders.overdue("id-3"),
+    orders.confirm(),
+    orders.credit(),
+    orders.complete(),
+    orders.reissue("c1"),
+    orders.refuse_reissue("id-10"),
+    orders.reissue("c1"),
+    orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, "id-12")),
+    orders.link("id-12"),
 )
-REFUSED = history(register(), observe(), ask_return(), reject())[-1]
+REFUSED = history(orders.register(), orders.observe(), orders.ask_return(), orders.reject())[-1]
 ALL = [*LIFE, REFUSED]
 
 
@@ -109,4 +91,4 @@ def test_a_stream_begins_with_the_invoice(event: AnyInvoiceEvent) -> None:
 def test_the_posting_moves_on_in_every_state() -> None:
     changed = LIFE[1].model_copy(update={"posting_status": "not_recorded"})
     for state in states():
-        assert evolve(state, changed).posting == Posting("not_recorded", SEEN)
+        assert evolve(state, changed).posting == Posting("not_recorded", orders.SEEN)

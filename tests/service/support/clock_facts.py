@@ -4,17 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from events.invoice_events import (
-    CreditNoteIssued,
-    InvoiceIssued,
-    InvoiceReturned,
-    RedFontFormConfirmed,
-    ReplacementIssued,
-    ReturnOverdue,
-    ReturnRefused,
-    ReturnRequested,
-    ReversalAttemptFailed,
-)
+from events import invoice_events
 from events.values import Buyer, Calendar, Charge, RedFontForm, Replaces, Route, Seller
 
 NUMBER = "26000000000000000001"
@@ -31,9 +21,9 @@ def _head(number: str) -> dict[str, Any]:
     return {**HEAD, "invoice_number": number}
 
 
-def issued(*, replaces: bool = False, number: str = NUMBER) -> InvoiceIssued:
+def issued(*, replaces: bool = False, number: str = NUMBER) -> invoice_events.InvoiceIssued:
     """The invoice is on record."""
-    return InvoiceIssued(
+    return invoice_events.InvoiceIssued(
         **_head(number),
         kind="special",
         issued_on=date(2026, 2, 13),
@@ -47,9 +37,11 @@ def issued(*, replaces: bool = False, number: str = NUMBER) -> InvoiceIssued:
     )
 
 
-def requested(route: Route = "form", *, due_latest: datetime = DUE, number: str = NUMBER) -> ReturnRequested:
+def requested(
+    route: Route = "form", *, due_latest: datetime = DUE, number: str = NUMBER
+) -> invoice_events.ReturnRequested:
     """A return is under way."""
-    return ReturnRequested(
+    return invoice_events.ReturnRequested(
         **_head(number),
         return_id=RETURN if number == NUMBER else f"return-{number}",
         route=route,
@@ -61,7 +53,7 @@ def requested(route: Route = "form", *, due_latest: datetime = DUE, number: str 
     )
 
 
-def confirmed() -> RedFontFormConfirmed:
+def confirmed() -> invoice_events.RedFontFormConfirmed:
     """The form fits."""
     form = RedFontForm(
         number=FORM,
@@ -74,17 +66,19 @@ def confirmed() -> RedFontFormConfirmed:
         reason_code="01",
         entered_at=AT,
     )
-    return RedFontFormConfirmed(**HEAD, return_id=RETURN, form=form)
+    return invoice_events.RedFontFormConfirmed(**HEAD, return_id=RETURN, form=form)
 
 
-def failed(attempt: int = 1, retry_at: datetime = AT) -> ReversalAttemptFailed:
+def failed(attempt: int = 1, retry_at: datetime = AT) -> invoice_events.ReversalAttemptFailed:
     """The tax side failed for now."""
-    return ReversalAttemptFailed(**HEAD, return_id=RETURN, attempt=attempt, code="BUSY", retry_at=retry_at)
+    return invoice_events.ReversalAttemptFailed(
+        **HEAD, return_id=RETURN, attempt=attempt, code="BUSY", retry_at=retry_at
+    )
 
 
-def reversed_() -> CreditNoteIssued:
+def reversed_() -> invoice_events.CreditNoteIssued:
     """The credit note exists."""
-    return CreditNoteIssued(
+    return invoice_events.CreditNoteIssued(
         **HEAD,
         return_id=RETURN,
         credit_note_number=NOTE,
@@ -96,24 +90,26 @@ def reversed_() -> CreditNoteIssued:
     )
 
 
-def returned() -> InvoiceReturned:
+def returned() -> invoice_events.InvoiceReturned:
     """The tax system shows the reversal."""
-    return InvoiceReturned(**HEAD, return_id=RETURN, credit_note_number=NOTE, business_days_used=1)
+    return invoice_events.InvoiceReturned(**HEAD, return_id=RETURN, credit_note_number=NOTE, business_days_used=1)
 
 
-def refused() -> ReturnRefused:
+def refused() -> invoice_events.ReturnRefused:
     """The tax side refused."""
-    return ReturnRefused(**HEAD, return_id=RETURN, code="RED_FONT_FORM_EXPIRED", message="Ask.", details={})
+    return invoice_events.ReturnRefused(
+        **HEAD, return_id=RETURN, code="RED_FONT_FORM_EXPIRED", message="Ask.", details={}
+    )
 
 
-def overdue() -> ReturnOverdue:
+def overdue() -> invoice_events.ReturnOverdue:
     """The last due time has passed."""
-    return ReturnOverdue(**HEAD, return_id=RETURN, due_latest=DUE)
+    return invoice_events.ReturnOverdue(**HEAD, return_id=RETURN, due_latest=DUE)
 
 
-def linked() -> ReplacementIssued:
+def linked() -> invoice_events.ReplacementIssued:
     """The reissue is closed."""
-    return ReplacementIssued(
+    return invoice_events.ReplacementIssued(
         **_head(ORIGINAL),
         reissue_id="reissue-1",
         replacement_number=NUMBER,

@@ -5,23 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from events.commands import (
-    AmendInvoice,
-    CancelReturn,
-    CompleteReturn,
-    ConfirmRedFontForm,
-    LinkReplacement,
-    MarkReturnOverdue,
-    RecordCreditNote,
-    RecordPostingStatus,
-    RefuseReissue,
-    RegisterInvoice,
-    RejectRedFontForm,
-    ReportReversalFailure,
-    RequestReissue,
-    RequestReturn,
-    ReviseDeadline,
-)
+from events import commands
 from events.values import Buyer, Calendar, Charge, RedFontForm, Replaces, Seller
 
 NUMBER = "26000000000000000001"
@@ -39,7 +23,9 @@ def charge(charge_id: str, amount: str = "106.00") -> Charge:
     return Charge(charge_id=charge_id, amount=Decimal(amount))
 
 
-def register(number: str = NUMBER, *, charges: Sequence[str | Charge] = ("c1",), **but: Any) -> RegisterInvoice:
+def register(
+    number: str = NUMBER, *, charges: Sequence[str | Charge] = ("c1",), **but: Any
+) -> commands.RegisterInvoice:
     each = Decimal("106.00")
     filled: dict[str, Any] = {
         "invoice_number": number,
@@ -53,19 +39,19 @@ def register(number: str = NUMBER, *, charges: Sequence[str | Charge] = ("c1",),
         "total_amount": each * len(charges),
         "charges": tuple(charge(one) if isinstance(one, str) else one for one in charges),
     }
-    return RegisterInvoice.model_validate(filled | but)
+    return commands.RegisterInvoice.model_validate(filled | but)
 
 
 def replaces(number: str, reissue_id: str) -> Replaces:
     return Replaces(invoice_number=number, reissue_id=reissue_id)
 
 
-def observe(status: str = "recorded", number: str = NUMBER, **but: Any) -> RecordPostingStatus:
+def observe(status: str = "recorded", number: str = NUMBER, **but: Any) -> commands.RecordPostingStatus:
     filled = {"invoice_number": number, "posting_status": status, "observed_at": SEEN}
-    return RecordPostingStatus.model_validate(filled | but)
+    return commands.RecordPostingStatus.model_validate(filled | but)
 
 
-def ask_return(number: str = NUMBER, **but: Any) -> RequestReturn:
+def ask_return(number: str = NUMBER, **but: Any) -> commands.RequestReturn:
     """Ask for a return on the form route."""
     filled = {
         "invoice_number": number,
@@ -74,12 +60,12 @@ def ask_return(number: str = NUMBER, **but: Any) -> RequestReturn:
         "reason": "wrong_amount",
         "remarks": f"请冲红 {number}",
     }
-    return RequestReturn.model_validate(filled | but)
+    return commands.RequestReturn.model_validate(filled | but)
 
 
-def ask_simply(number: str = NUMBER, **but: Any) -> RequestReturn:
+def ask_simply(number: str = NUMBER, **but: Any) -> commands.RequestReturn:
     """Ask for a return on the simple route."""
-    return RequestReturn.model_validate({"invoice_number": number, "account_id": ACCOUNT} | but)
+    return commands.RequestReturn.model_validate({"invoice_number": number, "account_id": ACCOUNT} | but)
 
 
 def form(invoice_number: str = NUMBER, **but: Any) -> RedFontForm:
@@ -98,17 +84,17 @@ def form(invoice_number: str = NUMBER, **but: Any) -> RedFontForm:
     return RedFontForm.model_validate(filled | but)
 
 
-def confirm(invoice_number: str = NUMBER, return_id: str | None = None, **fields: Any) -> ConfirmRedFontForm:
+def confirm(invoice_number: str = NUMBER, return_id: str | None = None, **fields: Any) -> commands.ConfirmRedFontForm:
     """Confirm the form of an invoice; ``fields`` are the form's."""
     about = fields.pop("about", invoice_number)
-    return ConfirmRedFontForm(invoice_number=invoice_number, return_id=return_id, form=form(about, **fields))
+    return commands.ConfirmRedFontForm(invoice_number=invoice_number, return_id=return_id, form=form(about, **fields))
 
 
-def reject(number: str = NUMBER, **but: Any) -> RejectRedFontForm:
-    return RejectRedFontForm.model_validate({"invoice_number": number} | but)
+def reject(number: str = NUMBER, **but: Any) -> commands.RejectRedFontForm:
+    return commands.RejectRedFontForm.model_validate({"invoice_number": number} | but)
 
 
-def credit(number: str = NUMBER, **but: Any) -> RecordCreditNote:
+def credit(number: str = NUMBER, **but: Any) -> commands.RecordCreditNote:
     filled = {
         "invoice_number": number,
         "credit_note_number": CREDIT_NOTE,
@@ -117,23 +103,23 @@ def credit(number: str = NUMBER, **but: Any) -> RecordCreditNote:
         "net_amount": Decimal("-100.00"),
         "tax_amount": Decimal("-6.00"),
     }
-    return RecordCreditNote.model_validate(filled | but)
+    return commands.RecordCreditNote.model_validate(filled | but)
 
 
-def complete(number: str = NUMBER, credit_note: str = CREDIT_NOTE) -> CompleteReturn:
-    return CompleteReturn(invoice_number=number, credit_note_number=credit_note)
+def complete(number: str = NUMBER, credit_note: str = CREDIT_NOTE) -> commands.CompleteReturn:
+    return commands.CompleteReturn(invoice_number=number, credit_note_number=credit_note)
 
 
-def fail(return_id: str, number: str = NUMBER, **but: Any) -> ReportReversalFailure:
+def fail(return_id: str, number: str = NUMBER, **but: Any) -> commands.ReportReversalFailure:
     filled = {"invoice_number": number, "return_id": return_id, "permanent": False, "code": "PLATFORM_BUSY"}
-    return ReportReversalFailure.model_validate(filled | but)
+    return commands.ReportReversalFailure.model_validate(filled | but)
 
 
-def overdue(return_id: str, number: str = NUMBER) -> MarkReturnOverdue:
-    return MarkReturnOverdue(invoice_number=number, return_id=return_id)
+def overdue(return_id: str, number: str = NUMBER) -> commands.MarkReturnOverdue:
+    return commands.MarkReturnOverdue(invoice_number=number, return_id=return_id)
 
 
-def revise(return_id: str, number: str = NUMBER, **but: Any) -> ReviseDeadline:
+def revise(return_id: str, number: str = NUMBER, **but: Any) -> commands.ReviseDeadline:
     """Revise the due dates as a decree would that has the first of them off."""
     filled = {
         "invoice_number": number,
@@ -142,25 +128,25 @@ def revise(return_id: str, number: str = NUMBER, **but: Any) -> ReviseDeadline:
         "due_latest": "2026-02-26T23:59:59+08:00",
         "calendar": Calendar(version="decreed", provisional=False),
     }
-    return ReviseDeadline.model_validate(filled | but)
+    return commands.ReviseDeadline.model_validate(filled | but)
 
 
-def cancel(number: str = NUMBER, account: str = ACCOUNT) -> CancelReturn:
-    return CancelReturn(invoice_number=number, account_id=account)
+def cancel(number: str = NUMBER, account: str = ACCOUNT) -> commands.CancelReturn:
+    return commands.CancelReturn(invoice_number=number, account_id=account)
 
 
-def amend(number: str = NUMBER, account: str = ACCOUNT) -> AmendInvoice:
-    return AmendInvoice(invoice_number=number, account_id=account, changes={"remarks": "more"})
+def amend(number: str = NUMBER, account: str = ACCOUNT) -> commands.AmendInvoice:
+    return commands.AmendInvoice(invoice_number=number, account_id=account, changes={"remarks": "more"})
 
 
-def reissue(*charges: str, number: str = NUMBER, **but: Any) -> RequestReissue:
+def reissue(*charges: str, number: str = NUMBER, **but: Any) -> commands.RequestReissue:
     filled = {"invoice_number": number, "account_id": ACCOUNT, "charge_ids": charges}
-    return RequestReissue.model_validate(filled | but)
+    return commands.RequestReissue.model_validate(filled | but)
 
 
-def refuse_reissue(reissue_id: str, number: str = NUMBER) -> RefuseReissue:
-    return RefuseReissue(invoice_number=number, reissue_id=reissue_id, reason="account closed")
+def refuse_reissue(reissue_id: str, number: str = NUMBER) -> commands.RefuseReissue:
+    return commands.RefuseReissue(invoice_number=number, reissue_id=reissue_id, reason="account closed")
 
 
-def link(reissue_id: str, replacement: str = OTHER_NUMBER, number: str = NUMBER) -> LinkReplacement:
-    return LinkReplacement(invoice_number=number, reissue_id=reissue_id, replacement_number=replacement)
+def link(reissue_id: str, replacement: str = OTHER_NUMBER, number: str = NUMBER) -> commands.LinkReplacement:
+    return commands.LinkReplacement(invoice_number=number, reissue_id=reissue_id, replacement_number=replacement)

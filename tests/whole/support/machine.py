@@ -16,26 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent, ReturnRefused
 from events.values import Buyer
-from tests.service.support.orders import (
-    amend,
-    ask_return,
-    ask_simply,
-    cancel,
-    charge,
-    complete,
-    confirm,
-    credit,
-    fail,
-    link,
-    observe,
-    overdue,
-    refuse_reissue,
-    register,
-    reissue,
-    reject,
-    replaces,
-    revise,
-)
+from tests.service.support import orders
 from tests.whole.support.seed import Paper, Seed
 
 MAX_STEPS = 50
@@ -155,7 +136,7 @@ class Machine(RuleBasedStateMachine):
             return self.onwards(paper, step)
         if step.do == "late":
             self.world.pass_time(days=step.a)
-            return overdue(paper.return_id or "none", number)
+            return orders.overdue(paper.return_id or "none", number)
         return self.anything(paper, step)[step.do]()
 
     def new(self, number: str, step: Step) -> AnyCommand:
@@ -171,7 +152,7 @@ class Machine(RuleBasedStateMachine):
             charges = sorted(self.seed.held(original, reissue_id))
             charges += ["on no invoice"] if step.c < 4 else []
             account = {"account_id": "another"} if step.c == 5 else {}
-            return register(number, charges=charges, replaces=replaces(original, reissue_id), **account)
+            return orders.register(number, charges=charges, replaces=orders.replaces(original, reissue_id), **account)
         wrong: dict[str, Any] = {
             16: {"account_id": "another"},
             17: {"total_amount": Decimal("1.00")},
@@ -180,16 +161,16 @@ class Machine(RuleBasedStateMachine):
             20: {"buyer": Buyer(name="王")},
         }.get(step.c, {})
         if step.c in {6, 7, 8}:
-            discounted = (charge(f"{number}-1", "212.00"), charge(f"{number}-2", "-106.00"))
+            discounted = (orders.charge(f"{number}-1", "212.00"), orders.charge(f"{number}-2", "-106.00"))
             sums = {"net_amount": Decimal("100.00"), "tax_amount": Decimal("6.00"), "total_amount": Decimal("106.00")}
-            return register(number, charges=discounted, **sums)
+            return orders.register(number, charges=discounted, **sums)
         charges = pick([self.charges[:1], self.charges[:2], self.charges[1:2], self.charges[2:]], step.a)
-        return register(number, charges=charges, kind=pick(("special", "special", "general"), step.b), **wrong)
+        return orders.register(number, charges=charges, kind=pick(("special", "special", "general"), step.b), **wrong)
 
     def onwards(self, paper: Paper, step: Step) -> AnyCommand:
         """Take the next step on the way of the invoice; now and then the tax side has no luck."""
         if paper.status == "return_in_progress" and step.b in {5, 6}:
-            return fail(paper.return_id or "none", paper.number, permanent=step.c == 0)
+            return orders.fail(paper.return_id or "none", paper.number, permanent=step.c == 0)
         if paper.status == "issued":
             return self.ask(paper, step)
         if paper.status == "return_in_progress" and not paper.confirmed:
@@ -205,12 +186,12 @@ class Machine(RuleBasedStateMachine):
 
     def ask(self, paper: Paper, step: Step) -> AnyCommand:
         if paper.posting == "unknown" and paper.body.kind == "special":
-            return observe(pick(("recorded", "recorded", "not_recorded"), step.b), paper.number)
+            return orders.observe(pick(("recorded", "recorded", "not_recorded"), step.b), paper.number)
         if paper.posting == "recorded" and paper.body.kind == "special" and step.b < 4:
             return self.anything(paper, step)["ask"]()
         if paper.posting == "recorded" and (paper.body.kind == "special" or step.b % 2):
-            return ask_return(paper.number, red_font_form_number=pick(self.forms, step.a))
-        return ask_simply(paper.number, remarks="x" * 383 if step.c == 9 else None)
+            return orders.ask_return(paper.number, red_font_form_number=pick(self.forms, step.a))
+        return orders.ask_simply(paper.number, remarks="x" * 383 if step.c == 9 else None)
 
     def form(self, paper: Paper, step: Step, wrong: dict[str, Any]) -> AnyCommand:
         matching = {
@@ -220,7 +201,7 @@ class Machine(RuleBasedStateMachine):
             "net_amount": -paper.body.net_amount,
             "tax_amount": -paper.body.tax_amount,
         }
-        return confirm(paper.number, **(matching | wrong))
+        return orders.confirm(paper.number, **(matching | wrong))
 
     def credit(self, paper: Paper, step: Step, **wrong: Any) -> AnyCommand:
         matching = {
@@ -229,23 +210,23 @@ class Machine(RuleBasedStateMachine):
             "net_amount": -paper.body.net_amount,
             "tax_amount": -paper.body.tax_amount,
         }
-        return credit(paper.number, **(matching | wrong))
+        return orders.credit(paper.number, **(matching | wrong))
 
     def after(self, paper: Paper, step: Step) -> AnyCommand:
         """Continue once the original is void: complete it, and have its charges invoiced again."""
         if paper.status == "reversed_with_credit_note" and step.a % 2:
-            return complete(paper.number, paper.note[0] if paper.note else self.notes[0])
+            return orders.complete(paper.number, paper.note[0] if paper.note else self.notes[0])
         for reissue_id, asked in paper.reissues.items():
             replacement = self.seed.replacement(paper.number, reissue_id)
             if replacement and asked["linked"] is None:
-                return link(reissue_id, replacement, paper.number)
+                return orders.link(reissue_id, replacement, paper.number)
             if asked["linked"] is None and step.b % 3 == 1:
-                return refuse_reissue(reissue_id, paper.number)
+                return orders.refuse_reissue(reissue_id, paper.number)
             if asked["linked"] is None:
                 free = next((other for other in self.numbers if other not in self.seed.papers), paper.number)
                 return self.new(free, step)
         selected = pick([paper.charges[:1], paper.charges[:2], paper.charges[1:2]], step.b)
-        return reissue(*selected, number=paper.number)
+        return orders.reissue(*selected, number=paper.number)
 
     def anything(self, paper: Paper, step: Step) -> dict[str, Callable[[], AnyCommand]]:
         """Return what may or may not fit."""
@@ -258,24 +239,24 @@ class Machine(RuleBasedStateMachine):
             "remarks": pick([number, number, f"{number}0", None, number + " " * 363, f"No.{number}."], step.a + step.c),
         }
         stray: list[Callable[[], AnyCommand]] = [
-            lambda: cancel(number),
-            lambda: amend(number),
-            lambda: reject(number),
-            lambda: reject(number, form_number=pick(self.forms, step.b)),
-            lambda: fail(return_id, number, permanent=step.b == 0),
-            lambda: fail("another", number),
-            lambda: revise(return_id, number),
-            lambda: complete(number, pick(self.notes, step.b)),
-            lambda: ask_return(number, account_id="another"),
-            lambda: refuse_reissue("none", number),
-            lambda: link("none", self.numbers[-1], number),
+            lambda: orders.cancel(number),
+            lambda: orders.amend(number),
+            lambda: orders.reject(number),
+            lambda: orders.reject(number, form_number=pick(self.forms, step.b)),
+            lambda: orders.fail(return_id, number, permanent=step.b == 0),
+            lambda: orders.fail("another", number),
+            lambda: orders.revise(return_id, number),
+            lambda: orders.complete(number, pick(self.notes, step.b)),
+            lambda: orders.ask_return(number, account_id="another"),
+            lambda: orders.refuse_reissue("none", number),
+            lambda: orders.link("none", self.numbers[-1], number),
         ]
         return {
-            "observe": lambda: observe(pick(("recorded", "not_recorded"), step.b), number, observed_at=seen),
-            "ask": lambda: ask_return(number, **asked),
+            "observe": lambda: orders.observe(pick(("recorded", "not_recorded"), step.b), number, observed_at=seen),
+            "ask": lambda: orders.ask_return(number, **asked),
             "form": lambda: self.form(paper, step, pick(WRONG, step.b + step.c)),
             "credit": lambda: self.credit(paper, step, **pick([{}, WRONG[-3], {"form_number": self.forms[0]}], step.b)),
-            "reissue": lambda: reissue(*pick([self.charges[:1], self.charges[1:], []], step.b), number=number),
+            "reissue": lambda: orders.reissue(*pick([self.charges[:1], self.charges[1:], []], step.b), number=number),
             "stray": pick(stray, step.a),
         }
 

@@ -9,29 +9,7 @@ from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent, ReissueRequested, ReturnRefused, ReturnRequested
 from events.values import Buyer
-from tests.service.support.orders import (
-    NUMBER,
-    OTHER_FORM,
-    OTHER_NUMBER,
-    amend,
-    ask_return,
-    ask_simply,
-    cancel,
-    charge,
-    complete,
-    confirm,
-    credit,
-    fail,
-    link,
-    observe,
-    overdue,
-    refuse_reissue,
-    register,
-    reissue,
-    reject,
-    replaces,
-    revise,
-)
+from tests.service.support import orders
 
 RETURN, REISSUE = "$return", "$reissue"
 """Stand for the ids of the return and the reissue that the story has led to."""
@@ -66,68 +44,71 @@ def _about(command: AnyCommand, index: int) -> AnyCommand:
     return COMMAND_TYPES[name_of(type(command))].model_validate_json(_CHARGE.sub(rf'"\1 of {index}"', body))
 
 
-ISSUED = (register(), observe())
-OPEN = (*ISSUED, ask_return())
-CONFIRMED = (*OPEN, confirm())
-REVERSED = (*CONFIRMED, credit())
-HELD = (*REVERSED, reissue("c1"))
-SIMPLE = (register(kind="general"), ask_simply())
-OTHER = (register(OTHER_NUMBER, charges=("c2",)), observe(number=OTHER_NUMBER))
+ISSUED = (orders.register(), orders.observe())
+OPEN = (*ISSUED, orders.ask_return())
+CONFIRMED = (*OPEN, orders.confirm())
+REVERSED = (*CONFIRMED, orders.credit())
+HELD = (*REVERSED, orders.reissue("c1"))
+SIMPLE = (orders.register(kind="general"), orders.ask_simply())
+OTHER = (orders.register(orders.OTHER_NUMBER, charges=("c2",)), orders.observe(number=orders.OTHER_NUMBER))
 TWO_CENTS: dict[str, Any] = {"net_amount": Decimal("-99.98")}
 
 REFUSALS: dict[str, Story] = {
-    "INVOICE_NOT_FOUND": Story(ISSUED, ask_return(account_id="another")),
-    "INVOICE_ALREADY_REGISTERED": Story(ISSUED, register()),
-    "NUMBER_YEAR_MISMATCH": Story((), register(issued_on="2025-12-31")),
-    "ISSUED_ON_IMPLAUSIBLE": Story((), register(issued_on="2126-02-01")),
-    "BUYER_TAX_ID_REQUIRED": Story((), register(buyer=Buyer(name="王"))),
-    "AMOUNTS_DO_NOT_ADD_UP": Story((), register(total_amount=Decimal("106.01"))),
-    "REISSUE_NOT_FOUND": Story(REVERSED, register(OTHER_NUMBER, replaces=replaces(NUMBER, "never asked for"))),
-    "REISSUE_CHARGES_MISMATCH": Story(
-        HELD, register(OTHER_NUMBER, charges=("c1", "c2"), replaces=replaces(NUMBER, REISSUE))
+    "INVOICE_NOT_FOUND": Story(ISSUED, orders.ask_return(account_id="another")),
+    "INVOICE_ALREADY_REGISTERED": Story(ISSUED, orders.register()),
+    "NUMBER_YEAR_MISMATCH": Story((), orders.register(issued_on="2025-12-31")),
+    "ISSUED_ON_IMPLAUSIBLE": Story((), orders.register(issued_on="2126-02-01")),
+    "BUYER_TAX_ID_REQUIRED": Story((), orders.register(buyer=Buyer(name="王"))),
+    "AMOUNTS_DO_NOT_ADD_UP": Story((), orders.register(total_amount=Decimal("106.01"))),
+    "REISSUE_NOT_FOUND": Story(
+        REVERSED, orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, "never asked for"))
     ),
-    "CHARGE_ALREADY_INVOICED": Story(ISSUED, register(OTHER_NUMBER)),
-    "CHARGE_OF_ANOTHER_ACCOUNT": Story(REVERSED, register(OTHER_NUMBER, account_id="another")),
-    "OBSERVATION_IN_FUTURE": Story(ISSUED, observe("not_recorded", observed_at="2999-01-01T00:00:00Z")),
-    "STALE_OBSERVATION": Story(ISSUED, observe("not_recorded", observed_at="2026-02-12T00:00:00Z")),
-    "RETURN_ALREADY_IN_PROGRESS": Story(OPEN, ask_return()),
-    "INVOICE_ALREADY_REVERSED": Story(REVERSED, ask_return()),
-    "RETURN_CANNOT_BE_CANCELLED": Story(OPEN, cancel()),
-    "NO_RETURN_IN_PROGRESS": Story(ISSUED, confirm()),
-    "ISSUED_INVOICE_IMMUTABLE": Story(ISSUED, amend()),
-    "POSTING_STATUS_UNKNOWN": Story((register(),), ask_return()),
-    "POSTING_STATUS_MISMATCH": Story(ISSUED, ask_return(posting_status="not_recorded")),
-    "RED_FONT_FORM_NUMBER_REQUIRED": Story(ISSUED, ask_return(red_font_form_number="")),
-    "RED_FONT_FORM_NUMBER_MALFORMED": Story(ISSUED, ask_return(red_font_form_number="33")),
-    "RED_FONT_FORM_NOT_EXPECTED": Story((register(), observe("not_recorded")), ask_return()),
-    "RETURN_REASON_REQUIRED": Story(ISSUED, ask_return(reason=None)),
-    "REMARKS_MISSING_ORIGINAL_NUMBER": Story(ISSUED, ask_return(remarks=f"{NUMBER}0")),
-    "REMARKS_TOO_LONG": Story(ISSUED, ask_return(remarks=NUMBER + "冲" * 363)),
-    "RED_FONT_FORM_ALREADY_USED": Story((*OPEN, *OTHER), ask_return(OTHER_NUMBER)),
-    "RED_FONT_FORM_ALREADY_CONFIRMED": Story(CONFIRMED, confirm(number=OTHER_FORM)),
-    "RED_FONT_FORM_NUMBER_MISMATCH": Story(OPEN, confirm(number=OTHER_FORM)),
-    "CREDIT_NOTE_BEFORE_CONFIRMATION": Story(OPEN, credit()),
-    "CREDIT_NOTE_NUMBER_MISMATCH": Story(CONFIRMED, credit(credit_note_number=NUMBER)),
-    "CREDIT_NOTE_DATE_IMPLAUSIBLE": Story(CONFIRMED, credit(issued_on="2026-01-31")),
-    "CREDIT_NOTE_AMOUNT_MISMATCH": Story(CONFIRMED, credit(**TWO_CENTS)),
-    "RETURN_NOT_REVERSED": Story(CONFIRMED, complete()),
-    "RETURN_NOT_OVERDUE": Story(OPEN, overdue(RETURN)),
-    "ORIGINAL_NOT_RETURNED": Story(ISSUED, reissue("c1")),
-    "ORIGINAL_RETURN_NOT_COMPLETE": Story(CONFIRMED, reissue("c1")),
-    "NO_CHARGES_SELECTED": Story(REVERSED, reissue()),
-    "CHARGE_NOT_ON_ORIGINAL": Story(REVERSED, reissue("c1", "c2")),
-    "CHARGE_ALREADY_REINVOICED": Story(HELD, reissue("c1")),
+    "REISSUE_CHARGES_MISMATCH": Story(
+        HELD,
+        orders.register(orders.OTHER_NUMBER, charges=("c1", "c2"), replaces=orders.replaces(orders.NUMBER, REISSUE)),
+    ),
+    "CHARGE_ALREADY_INVOICED": Story(ISSUED, orders.register(orders.OTHER_NUMBER)),
+    "CHARGE_OF_ANOTHER_ACCOUNT": Story(REVERSED, orders.register(orders.OTHER_NUMBER, account_id="another")),
+    "OBSERVATION_IN_FUTURE": Story(ISSUED, orders.observe("not_recorded", observed_at="2999-01-01T00:00:00Z")),
+    "STALE_OBSERVATION": Story(ISSUED, orders.observe("not_recorded", observed_at="2026-02-12T00:00:00Z")),
+    "RETURN_ALREADY_IN_PROGRESS": Story(OPEN, orders.ask_return()),
+    "INVOICE_ALREADY_REVERSED": Story(REVERSED, orders.ask_return()),
+    "RETURN_CANNOT_BE_CANCELLED": Story(OPEN, orders.cancel()),
+    "NO_RETURN_IN_PROGRESS": Story(ISSUED, orders.confirm()),
+    "ISSUED_INVOICE_IMMUTABLE": Story(ISSUED, orders.amend()),
+    "POSTING_STATUS_UNKNOWN": Story((orders.register(),), orders.ask_return()),
+    "POSTING_STATUS_MISMATCH": Story(ISSUED, orders.ask_return(posting_status="not_recorded")),
+    "RED_FONT_FORM_NUMBER_REQUIRED": Story(ISSUED, orders.ask_return(red_font_form_number="")),
+    "RED_FONT_FORM_NUMBER_MALFORMED": Story(ISSUED, orders.ask_return(red_font_form_number="33")),
+    "RED_FONT_FORM_NOT_EXPECTED": Story((orders.register(), orders.observe("not_recorded")), orders.ask_return()),
+    "RETURN_REASON_REQUIRED": Story(ISSUED, orders.ask_return(reason=None)),
+    "REMARKS_MISSING_ORIGINAL_NUMBER": Story(ISSUED, orders.ask_return(remarks=f"{orders.NUMBER}0")),
+    "REMARKS_TOO_LONG": Story(ISSUED, orders.ask_return(remarks=orders.NUMBER + "冲" * 363)),
+    "RED_FONT_FORM_ALREADY_USED": Story((*OPEN, *OTHER), orders.ask_return(orders.OTHER_NUMBER)),
+    "RED_FONT_FORM_ALREADY_CONFIRMED": Story(CONFIRMED, orders.confirm(number=orders.OTHER_FORM)),
+    "RED_FONT_FORM_NUMBER_MISMATCH": Story(OPEN, orders.confirm(number=orders.OTHER_FORM)),
+    "CREDIT_NOTE_BEFORE_CONFIRMATION": Story(OPEN, orders.credit()),
+    "CREDIT_NOTE_NUMBER_MISMATCH": Story(CONFIRMED, orders.credit(credit_note_number=orders.NUMBER)),
+    "CREDIT_NOTE_DATE_IMPLAUSIBLE": Story(CONFIRMED, orders.credit(issued_on="2026-01-31")),
+    "CREDIT_NOTE_AMOUNT_MISMATCH": Story(CONFIRMED, orders.credit(**TWO_CENTS)),
+    "RETURN_NOT_REVERSED": Story(CONFIRMED, orders.complete()),
+    "RETURN_NOT_OVERDUE": Story(OPEN, orders.overdue(RETURN)),
+    "ORIGINAL_NOT_RETURNED": Story(ISSUED, orders.reissue("c1")),
+    "ORIGINAL_RETURN_NOT_COMPLETE": Story(CONFIRMED, orders.reissue("c1")),
+    "NO_CHARGES_SELECTED": Story(REVERSED, orders.reissue()),
+    "CHARGE_NOT_ON_ORIGINAL": Story(REVERSED, orders.reissue("c1", "c2")),
+    "CHARGE_ALREADY_REINVOICED": Story(HELD, orders.reissue("c1")),
     "NOTHING_TO_INVOICE": Story(
         (
-            register(
-                charges=(charge("c1", "212.00"), charge("c2", "-106.00")),
+            orders.register(
+                charges=(orders.charge("c1", "212.00"), orders.charge("c2", "-106.00")),
                 net_amount=Decimal("100.00"),
                 tax_amount=Decimal("6.00"),
                 total_amount=Decimal("106.00"),
             ),
             *REVERSED[1:],
         ),
-        reissue("c2"),
+        orders.reissue("c2"),
     ),
 }
 """The last command is refused with the code."""
@@ -142,34 +123,43 @@ _STATES = {
     "RED_FONT_FORM_STATE_UNKNOWN": "99",
 }
 ENDS: dict[str, Story] = {
-    "RED_FONT_FORM_NOT_FOUND": Story(OPEN, reject()),
-    "RED_FONT_FORM_FOR_OTHER_INVOICE": Story(OPEN, confirm(about=OTHER_NUMBER)),
-    "RED_FONT_FORM_KIND_MISMATCH": Story(OPEN, confirm(kind="general")),
-    "RED_FONT_FORM_PARTY_MISMATCH": Story(OPEN, confirm(buyer_tax_id=None)),
-    "RED_FONT_FORM_AMOUNT_MISMATCH": Story(OPEN, confirm(**TWO_CENTS)),
-    "RED_FONT_FORM_REASON_NOT_ALLOWED": Story(OPEN, confirm(reason_code="02")),
-    **{code: Story(OPEN, confirm(state=state)) for code, state in _STATES.items()},
-    "POSTING_STATUS_CHANGED": Story(SIMPLE, confirm(kind="general", state="02")),
+    "RED_FONT_FORM_NOT_FOUND": Story(OPEN, orders.reject()),
+    "RED_FONT_FORM_FOR_OTHER_INVOICE": Story(OPEN, orders.confirm(about=orders.OTHER_NUMBER)),
+    "RED_FONT_FORM_KIND_MISMATCH": Story(OPEN, orders.confirm(kind="general")),
+    "RED_FONT_FORM_PARTY_MISMATCH": Story(OPEN, orders.confirm(buyer_tax_id=None)),
+    "RED_FONT_FORM_AMOUNT_MISMATCH": Story(OPEN, orders.confirm(**TWO_CENTS)),
+    "RED_FONT_FORM_REASON_NOT_ALLOWED": Story(OPEN, orders.confirm(reason_code="02")),
+    **{code: Story(OPEN, orders.confirm(state=state)) for code, state in _STATES.items()},
+    "POSTING_STATUS_CHANGED": Story(SIMPLE, orders.confirm(kind="general", state="02")),
     "RED_FONT_FORM_ALREADY_USED": Story(
-        (*OPEN, register(OTHER_NUMBER, kind="general", charges=("c2",)), ask_simply(OTHER_NUMBER)),
-        confirm(OTHER_NUMBER, kind="general"),
+        (
+            *OPEN,
+            orders.register(orders.OTHER_NUMBER, kind="general", charges=("c2",)),
+            orders.ask_simply(orders.OTHER_NUMBER),
+        ),
+        orders.confirm(orders.OTHER_NUMBER, kind="general"),
     ),
-    "PLATFORM_BUSY": Story(CONFIRMED, fail(RETURN, permanent=True)),
+    "PLATFORM_BUSY": Story(CONFIRMED, orders.fail(RETURN, permanent=True)),
 }
 """The last command is accepted and ends the return with the code; the last one is the platform's own."""
 
 ACCEPTED: dict[str, Story] = {
-    "InvoiceIssued": Story((*HELD,), register(OTHER_NUMBER, replaces=replaces(NUMBER, REISSUE))),
-    "PostingStatusChanged": Story(ISSUED, observe("not_recorded", observed_at="2026-02-13T01:30:00Z")),
-    "ReturnRequested": Story(ISSUED, ask_return()),
-    "RedFontFormConfirmed": Story(OPEN, confirm(return_id=RETURN)),
-    "ReversalAttemptFailed": Story(OPEN, fail(RETURN)),
-    "ReturnDeadlineRevised": Story(OPEN, revise(RETURN)),
-    "CreditNoteIssued": Story(CONFIRMED, credit(return_id=RETURN)),
-    "InvoiceReturned": Story(REVERSED, complete()),
-    "ReissueRequested": Story((*REVERSED, complete()), reissue("c1")),
-    "ReissueRefused": Story(HELD, refuse_reissue(REISSUE)),
-    "ReplacementIssued": Story((*HELD, register(OTHER_NUMBER, replaces=replaces(NUMBER, REISSUE))), link(REISSUE)),
+    "InvoiceIssued": Story(
+        (*HELD,), orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, REISSUE))
+    ),
+    "PostingStatusChanged": Story(ISSUED, orders.observe("not_recorded", observed_at="2026-02-13T01:30:00Z")),
+    "ReturnRequested": Story(ISSUED, orders.ask_return()),
+    "RedFontFormConfirmed": Story(OPEN, orders.confirm(return_id=RETURN)),
+    "ReversalAttemptFailed": Story(OPEN, orders.fail(RETURN)),
+    "ReturnDeadlineRevised": Story(OPEN, orders.revise(RETURN)),
+    "CreditNoteIssued": Story(CONFIRMED, orders.credit(return_id=RETURN)),
+    "InvoiceReturned": Story(REVERSED, orders.complete()),
+    "ReissueRequested": Story((*REVERSED, orders.complete()), orders.reissue("c1")),
+    "ReissueRefused": Story(HELD, orders.refuse_reissue(REISSUE)),
+    "ReplacementIssued": Story(
+        (*HELD, orders.register(orders.OTHER_NUMBER, replaces=orders.replaces(orders.NUMBER, REISSUE))),
+        orders.link(REISSUE),
+    ),
 }
 """The last command is accepted and leads to the event."""
 

@@ -25,18 +25,7 @@ from service.clock import timers as tables
 from service.clock.sending import DueTimers
 from service.store.newer_releases import ProgramTooOld
 from tests.faults.support.evidence import everything, headers
-from tests.service.support.clock_facts import (
-    AT,
-    HEAD,
-    NUMBER,
-    RETURN,
-    confirmed,
-    failed,
-    issued,
-    refused,
-    requested,
-    reversed_,
-)
+from tests.service.support import clock_facts
 from tests.service.support.groups import members
 from tests.support.tasks import running
 from transport.addresses import Addresses
@@ -117,19 +106,19 @@ async def ticking(
 
 
 async def test_a_request_goes_out_at_once_with_what_the_tax_side_needs(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested())
     async with ticking(addresses):
         (request,) = await until(addresses, lambda found: len(found) == 1)
-    assert (request.name, request.id) == ("VerifyRedFontForm", f"{RETURN}-VerifyRedFontForm")
+    assert (request.name, request.id) == ("VerifyRedFontForm", f"{clock_facts.RETURN}-VerifyRedFontForm")
     assert request.body["request_id"] == request.id
     assert (request.body["attempt"], request.body["net_amount"], request.body["tax_amount"]) == (1, "-100.00", "0.00")
 
 
 async def test_an_unanswered_request_is_repeated_under_its_id_with_growing_pauses(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested())
     async with ticking(addresses, repeat=SOON, most=3 * SOON):
         found = await until(addresses, lambda found: len(found) >= 5)
-    assert {request.id for request in found} == {f"{RETURN}-VerifyRedFontForm"}
+    assert {request.id for request in found} == {f"{clock_facts.RETURN}-VerifyRedFontForm"}
     assert [request.body["attempt"] for request in found][:5] == [1, 2, 3, 4, 5]
     pauses = [after.at - before.at for before, after in itertools.pairwise(found)]
     # Never early: 1, 2 and then 3 times the first pause, in milliseconds, less what clocks round away.
@@ -137,53 +126,55 @@ async def test_an_unanswered_request_is_repeated_under_its_id_with_growing_pause
 
 
 async def test_the_answer_ends_the_repeats_and_asks_the_next_question(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested())
     async with ticking(addresses, repeat=SOON, most=SOON):
         await until(addresses, lambda found: len(found) >= 2)
-        await happened(addresses, confirmed(), reversed_())
+        await happened(addresses, clock_facts.confirmed(), clock_facts.reversed_())
         found = await until(addresses, lambda found: [r.name for r in found].count("VerifyReversal") >= 3)
     first = [request.name for request in found].index("VerifyReversal")
     assert {request.name for request in found[first:]} == {"VerifyReversal"}
 
 
 async def test_nothing_is_asked_after_a_refusal(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested(), refused())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested(), clock_facts.refused())
     other = "26000000000000000002"
-    await happened(addresses, issued(number=other), requested("simple", number=other))
+    await happened(addresses, clock_facts.issued(number=other), clock_facts.requested("simple", number=other))
     async with ticking(addresses, repeat=SOON, most=SOON):
         found = await until(addresses, lambda found: [request.key for request in found].count(other) >= 3)
     assert {request.key for request in found} == {other}
 
 
 async def test_a_failed_attempt_moves_the_next_sending(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested())
     async with ticking(addresses):
         await until(addresses, lambda found: len(found) == 1)
-        await happened(addresses, failed(retry_at=datetime.now(UTC)))
+        await happened(addresses, clock_facts.failed(retry_at=datetime.now(UTC)))
         found = await until(addresses, lambda found: len(found) == 2)
     assert found[1].body["attempt"] == 2
 
 
 async def test_a_return_is_marked_overdue_also_when_the_clock_was_down_at_that_moment(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested(due_latest=datetime.now(UTC) - timedelta(days=1)))
+    await happened(
+        addresses, clock_facts.issued(), clock_facts.requested(due_latest=datetime.now(UTC) - timedelta(days=1))
+    )
     async with ticking(addresses):
         found = await until(addresses, lambda found: "MarkReturnOverdue" in names(found), Channel.INTERNAL.value)
     (mark,) = [one for one in found if one.name == "MarkReturnOverdue"]
-    assert mark.body["return_id"] == RETURN
+    assert mark.body["return_id"] == clock_facts.RETURN
 
 
 async def test_a_replacement_is_linked_to_its_original(addresses: Addresses) -> None:
-    await happened(addresses, issued(replaces=True))
+    await happened(addresses, clock_facts.issued(replaces=True))
     async with ticking(addresses):
         (link,) = await until(addresses, lambda found: len(found) == 1, Channel.INTERNAL.value)
     assert (link.name, link.id, link.key) == ("LinkReplacement", "reissue-1", "26000000000000000009")
 
 
 async def test_a_clock_that_was_stopped_resumes_where_it_was(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested())
+    await happened(addresses, clock_facts.issued(), clock_facts.requested())
     async with ticking(addresses):
         await until(addresses, lambda found: len(found) == 1)
-    await happened(addresses, confirmed())
+    await happened(addresses, clock_facts.confirmed())
     async with ticking(addresses):
         found = await until(addresses, lambda found: len(found) == 2)
     assert [(request.name, request.body["attempt"]) for request in found] == [
@@ -193,9 +184,14 @@ async def test_a_clock_that_was_stopped_resumes_where_it_was(addresses: Addresse
 
 
 async def test_a_failure_in_the_same_batch_as_the_request_puts_the_request_off(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested(), failed(retry_at=datetime.now(UTC) + timedelta(minutes=30)))
+    await happened(
+        addresses,
+        clock_facts.issued(),
+        clock_facts.requested(),
+        clock_facts.failed(retry_at=datetime.now(UTC) + timedelta(minutes=30)),
+    )
     other = "26000000000000000002"
-    await happened(addresses, issued(number=other), requested("simple", number=other))
+    await happened(addresses, clock_facts.issued(number=other), clock_facts.requested("simple", number=other))
     async with ticking(addresses):
         await until(addresses, lambda found: other in {request.key for request in found})
         due = timers(addresses, "select due_at > now() + interval '20 minutes' from redletter.timers where id like %s")
@@ -203,14 +199,19 @@ async def test_a_failure_in_the_same_batch_as_the_request_puts_the_request_off(a
 
 
 async def test_a_repeat_is_put_off_for_no_longer_than_the_longest_pause(addresses: Addresses) -> None:
-    await happened(addresses, issued(), requested(), failed(retry_at=datetime.now(UTC) + timedelta(days=4000)))
+    await happened(
+        addresses,
+        clock_facts.issued(),
+        clock_facts.requested(),
+        clock_facts.failed(retry_at=datetime.now(UTC) + timedelta(days=4000)),
+    )
     async with ticking(addresses, most=SOON, repeat=SOON):
         await until(addresses, lambda found: len(found) >= 2)
 
 
 def timers(addresses: Addresses, query: LiteralString) -> list[Any]:
     with psycopg.connect(addresses.database) as connection:
-        return [value for (value,) in connection.execute(query, (f"{RETURN}-VerifyRedFontForm",))]
+        return [value for (value,) in connection.execute(query, (f"{clock_facts.RETURN}-VerifyRedFontForm",))]
 
 
 MANY = """
@@ -263,7 +264,7 @@ async def test_two_clocks_share_the_partitions(addresses: Addresses) -> None:
     numbers = [f"26{index:018d}" for index in range(100, 130)]
     async with ticking(addresses), ticking(addresses):
         for number in numbers:
-            await happened(addresses, issued(number=number), requested("simple", number=number))
+            await happened(addresses, clock_facts.issued(number=number), clock_facts.requested("simple", number=number))
         found = await until(addresses, lambda found: {request.key for request in found} == set(numbers))
     assert len(found) == len(numbers)
 
@@ -333,7 +334,7 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
 async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
     addresses: Addresses, old: bytes, new: bytes, named: str
 ) -> None:
-    await happened(addresses, issued(), written=lambda text: text.replace(old, new))
+    await happened(addresses, clock_facts.issued(), written=lambda text: text.replace(old, new))
     with pytest.raises(ProgramTooOld, match=f"holds {named} of a newer release"):
         async with asyncio.timeout(30):
             await clock.run(
@@ -348,28 +349,33 @@ DECREED = MainlandChina(read_decree(b'{"version": "2026", "off": ["2026-02-14"],
 async def test_open_returns_are_revised_when_a_decree_changes_their_due_dates(addresses: Addresses) -> None:
     internal = Channel.INTERNAL.value
     ended = "26000000000000000002"
-    as_known = {"due_earliest": MAINLAND_CHINA.due(AT).earliest, "due_latest": MAINLAND_CHINA.due(AT).latest}
-    asked = requested().model_copy(update=as_known)
-    over = requested(number=ended).model_copy(update=as_known)
-    await happened(addresses, issued(), asked, issued(number=ended), over)
-    await happened(addresses, refused().model_copy(update={"invoice_number": ended, "return_id": over.return_id}))
+    as_known = {
+        "due_earliest": MAINLAND_CHINA.due(clock_facts.AT).earliest,
+        "due_latest": MAINLAND_CHINA.due(clock_facts.AT).latest,
+    }
+    asked = clock_facts.requested().model_copy(update=as_known)
+    over = clock_facts.requested(number=ended).model_copy(update=as_known)
+    await happened(addresses, clock_facts.issued(), asked, clock_facts.issued(number=ended), over)
+    await happened(
+        addresses, clock_facts.refused().model_copy(update={"invoice_number": ended, "return_id": over.return_id})
+    )
     async with ticking(addresses):
         await until(addresses, lambda found: len(found) == 1)
     async with ticking(addresses, repeat=SOON, most=SOON, calendar=DECREED):
         revisions = await until(addresses, lambda found: names(found).count("ReviseDeadline") >= 2, internal)
         (first, again, *_) = [one for one in revisions if one.name == "ReviseDeadline"]
-        assert (first.key, first.id, first.body) == (NUMBER, again.id, again.body)
+        assert (first.key, first.id, first.body) == (clock_facts.NUMBER, again.id, again.body)
         assert first.body == {
-            "invoice_number": NUMBER,
-            "return_id": RETURN,
+            "invoice_number": clock_facts.NUMBER,
+            "return_id": clock_facts.RETURN,
             "due_earliest": "2026-02-16T00:00:00+08:00",
             "due_latest": "2026-02-18T23:59:59+08:00",
             "calendar": {"version": "2026", "provisional": False},
         }
-        due = DECREED.due(AT)
+        due = DECREED.due(clock_facts.AT)
         deadline: dict[str, Any] = {"due_earliest": due.earliest, "due_latest": due.latest, "calendar": due.calendar}
-        revised = ReturnDeadlineRevised(**HEAD, return_id=RETURN, **deadline)
-        await happened(addresses, revised, failed(retry_at=datetime.now(UTC)))
+        revised = ReturnDeadlineRevised(**clock_facts.HEAD, return_id=clock_facts.RETURN, **deadline)
+        await happened(addresses, revised, clock_facts.failed(retry_at=datetime.now(UTC)))
         await until(addresses, lambda found: len(found) >= 2)
     sendings = len(await sent(addresses, internal))
     async with ticking(addresses, repeat=SOON, most=SOON, calendar=DECREED):
