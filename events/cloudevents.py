@@ -112,13 +112,15 @@ def read(raw_headers: RawHeaders, value: bytes | None) -> Envelope:
     A record that says nothing in its headers, and whose value looks like a CloudEvent, is read in structured mode.
     """
     by_name = {name: header for name, header in raw_headers if header is not None}
-    media_type = _media_type(by_name.get("content-type", b"").decode("utf-8", "replace"))
-    is_bare = "content-type" not in by_name and not any(name.startswith("ce_") for name in by_name)
+    content_type = by_name.get("content-type")
+    media_type = "" if content_type is None else _media_type(content_type.decode("utf-8", "replace"))
+    is_bare = content_type is None and not any(name.startswith("ce_") for name in by_name)
     if media_type != STRUCTURED and not (is_bare and _looks_structured(value)):
         return _binary(by_name, value, media_type)
     return _structured(by_name, value)
 
 
+@lru_cache(maxsize=256)
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
@@ -134,8 +136,7 @@ def _looks_structured(value: bytes | None) -> bool:
 def _binary(by_name: Mapping[str, bytes], value: bytes | None, media_type: str) -> Envelope:
     envelope = Envelope(data=value)
     attributes: dict[str, JsonValue] = {}
-    for attribute in _ATTRIBUTES:
-        header = attribute if attribute == "traceparent" else f"ce_{attribute}"
+    for header, attribute in _ATTRIBUTES.items():
         if (raw := by_name.get(header)) is None:
             continue
         try:
@@ -201,8 +202,9 @@ def _from_base64(written: JsonValue) -> bytes:
         raise ValueError(msg) from None
 
 
-_ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "correlationid", "traceparent")
-_CHECKED = frozenset({"specversion", "id", "source", "type", "subject", "time"})
+_CHECKED = ("specversion", "id", "source", "type", "subject", "time")
+_ATTRIBUTES = {f"ce_{name}": name for name in (*_CHECKED, "correlationid")} | {"traceparent": "traceparent"}
+"""The header of each attribute, and its name."""
 
 
 def _filled(envelope: Envelope, attributes: Mapping[str, JsonValue]) -> Envelope:
@@ -217,19 +219,22 @@ def _filled(envelope: Envelope, attributes: Mapping[str, JsonValue]) -> Envelope
         return None
 
     text("specversion", "must be 1.0", "1.0".__eq__)
-    envelope.id = text("id", f"must be 1 to {LONGEST_ID} characters, no control characters", _ID.fullmatch)
-    envelope.source = text("source", f"must be a URI reference {_AT_MOST}", is_source)
-    envelope.type = text("type", f"must be a string {_AT_MOST}", _is_short) or _echoed(attributes.get("type"))
-    envelope.subject = text("subject", f"must be a string {_AT_MOST}", _is_short, needed=False)
+    envelope.id = text("id", _WANTED_ID, _ID.fullmatch)
+    envelope.source = text("source", _WANTED_SOURCE, is_source)
+    envelope.type = text("type", _WANTED_STRING, _is_short) or _echoed(attributes.get("type"))
+    envelope.subject = text("subject", _WANTED_STRING, _is_short, needed=False)
     text("time", "must be an RFC 3339 time with an offset", _is_time, needed=False)
     envelope.correlation = _correlation(envelope, attributes.get("correlationid"))
     envelope.traceparent = traceparent_of(attributes.get("traceparent"))
     return envelope
 
 
-_AT_MOST = f"of at most {LONGEST_ATTRIBUTE} characters"
+_WANTED_ID = f"must be 1 to {LONGEST_ID} characters, no control characters"
+_WANTED_STRING = f"must be a string of at most {LONGEST_ATTRIBUTE} characters"
+_WANTED_SOURCE = f"must be a URI reference of at most {LONGEST_ATTRIBUTE} characters"
 
 
+@lru_cache(maxsize=1024)
 def is_source(text: str) -> bool:
     """Say whether a text may be the source of a command."""
     return _is_short(text) and _URI_REFERENCE.fullmatch(text) is not None
@@ -262,6 +267,6 @@ def _correlation(envelope: Envelope, value: JsonValue) -> str | None:
     if not isinstance(value, str) or not value or "\0" in value:
         return None
     if not _is_short(value):
-        envelope.faults.add("correlationid", f"must be a string {_AT_MOST}")
+        envelope.faults.add("correlationid", _WANTED_STRING)
         return None
     return value

@@ -34,6 +34,16 @@ def next_offset(record: KafkaRecord) -> int:
     return record.offset + (record.count if isinstance(record, Undecodable) else 1)
 
 
+def size_of(record: ConsumerRecord) -> int:
+    """Return the bytes of a record's key, value and headers."""
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) if name.isascii() else len(name.encode())
+        if value:
+            size += len(value)
+    return size
+
+
 class OutgoingRecord(NamedTuple):
     """A record to publish. Without a partition the key decides, as it does for every Kafka client."""
 

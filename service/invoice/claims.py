@@ -5,20 +5,17 @@ the holder that was seen.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Claim:
+class Claim(NamedTuple):
     """Something that has one holder. Invoice and credit note numbers are both documents: one set."""
 
     kind: Literal["form", "document", "charge"]
     key: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Holder:
+class Holder(NamedTuple):
     """The invoice that has a claim; with a reissue_id it is a hold on a charge, for a replacement to take over.
 
     released: a charge that is free, as this invoice left it; it goes back to no other account.
@@ -51,8 +48,7 @@ def used_form_facts(number: str, holder: Holder, account_id: str) -> dict[str, s
     return {"form_number": number, **own}
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimChange:
+class ClaimChange(NamedTuple):
     """A claim that changes hands. Nobody holds it before when ``was`` is None, nor after when ``now`` is None.
 
     Of what a batch changes (``net``), both are as on record: a charge that nobody holds keeps who released it.

@@ -1,6 +1,7 @@
 """Claims as a batch changes them, on top of what was loaded."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from service.invoice.claims import Claim, ClaimChange, Claims, Holder
 
@@ -51,7 +52,7 @@ class Overlay(Claims):
 
     def net(self) -> list[ClaimChange]:
         """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
-        return sorted(self._net(), key=lambda change: change.claim)
+        return sorted(self._net(), key=attrgetter("claim"))
 
     def _row(self, claim: Claim) -> Holder | None:
         return self._touched[claim] if claim in self._touched else self._loaded.get(claim)

@@ -6,6 +6,7 @@ a successor after a disaster, makes the same facts.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from rules.calendar import MainlandChina
 from service.invoice.moment import Policy
@@ -28,5 +29,10 @@ class Moments:
         """Return when the broker took a record. Of one that the client cannot decode that is not known: it is now."""
         if isinstance(record, Undecodable):
             return datetime.now(UTC) + self.shift
-        milliseconds = min(max(record.timestamp, 0), _LATEST_MILLISECONDS)
-        return _EPOCH + timedelta(milliseconds=milliseconds) + self.shift
+        return _time(record.timestamp, self.shift)
+
+
+@lru_cache(maxsize=1024)
+def _time(milliseconds: int, shift: timedelta) -> datetime:
+    """Return the time of a record. The records of one batch have few times between them."""
+    return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST_MILLISECONDS)) + shift

@@ -13,7 +13,7 @@ from events.faults import Fault, Faults
 from events.trace import Trace
 from service.invoice.moment import Moment
 from service.worker.moments import Moments
-from transport.records import ConsumerRecord, KafkaRecord, Undecodable
+from transport.records import ConsumerRecord, KafkaRecord, Undecodable, size_of
 
 MAX_RECORD_BYTES = 1024 * 1024
 """Bytes of a record's key, value and headers. More, which compression hides from Kafka, is not kept or read."""
@@ -76,7 +76,7 @@ def read(record: KafkaRecord, moments: Moments) -> Received | Unreadable:
 
 
 def _read(record: ConsumerRecord, time: datetime, moments: Moments) -> Received | Unreadable:
-    too_large = _is_too_large(record)
+    too_large = size_of(record) > MAX_RECORD_BYTES
     # Of one that is too large the headers alone: whoever sent it gets a reply where they say who it was.
     read_as = read_command(record.headers, record.key, b"" if too_large else record.value)
     if isinstance(read_as, CommandRecord):
@@ -98,14 +98,6 @@ def _read(record: ConsumerRecord, time: datetime, moments: Moments) -> Received 
         return Unreadable(record, time, "TOO_LARGE", faults, read_as.envelope)
     envelope = read_as.envelope
     return Unreadable(record, time, "MALFORMED_COMMAND", envelope.faults, envelope, read_as.invoice_number)
-
-
-def _is_too_large(record: ConsumerRecord) -> bool:
-    """Say whether a record is larger than any that is kept."""
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name.encode()) + len(value or b"")
-    return size > MAX_RECORD_BYTES
 
 
 def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:

@@ -20,14 +20,14 @@ from service.worker.replies import RecordAnswer, bury
 from transport.batch import Batch
 from transport.clients.postgres import about_content
 from transport.positions import Move
-from transport.records import Undecodable
+from transport.records import Undecodable, size_of
 
 log = structlog.get_logger(__name__)
 
 MAX_DECIDING_TRIES = 20
 """Times a batch is decided in a row before a conflict that does not go away is left for a later try."""
 MAX_BATCH_BYTES = 8 << 20
-"""Bytes of values and headers in one transaction, unless a single record has more."""
+"""Bytes of records in one transaction, unless a single record has more."""
 
 
 class CommandWork:
@@ -94,10 +94,8 @@ class CommandWork:
 
 
 def _size(batch: Batch) -> int:
-    """Return the bytes of the values and headers of a batch."""
-    read = [record for record in batch.records if not isinstance(record, Undecodable)]
-    values = sum(len(record.value or b"") for record in read)
-    return values + sum(len(name) + len(value or b"") for record in read for name, value in record.headers)
+    """Return the bytes of the records of a batch."""
+    return sum(size_of(record) for record in batch.records if not isinstance(record, Undecodable))
 
 
 def _may_fit_in_part(fault: Exception) -> bool:
