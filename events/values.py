@@ -7,10 +7,11 @@ error what it wants, since the sentence goes back to the publisher (``details.fa
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import isinf
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, JsonValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def _said(schema: CoreSchema, kind: str, sentence: str) -> CoreSchema:
@@ -201,6 +202,8 @@ _EXACT = 2**53
 def _plain_number(number: float) -> float:
     """Return equal numbers in one form: whole ones as integers, and beyond 2^53 as floats where they are equal."""
     if isinstance(number, float):
+        if isinf(number):
+            raise PydanticCustomError("redletter_finite", "must not hold a number that is not finite")
         return int(number) if number.is_integer() and abs(number) <= _EXACT else number
     if abs(number) <= _EXACT:
         return number

@@ -152,3 +152,9 @@ def test_sellers_and_buyers_have_names() -> None:
 )
 def test_codes_details_addresses_and_digests_are_kept_as_written(kind: Any, written: str) -> None:
     assert TypeAdapter[str](kind).validate_python(written) == written
+
+
+@pytest.mark.parametrize("written", ['{"a":1e400}', '{"a":[{"b":-1E+400}]}', '{"a":1' + "0" * 400 + ".5}"])
+def test_a_free_object_holds_no_number_that_is_too_large_for_a_float(written: str) -> None:
+    with pytest.raises(ValidationError, match="must not hold a number that is not finite"):
+        TypeAdapter(values.FreeObject).validate_json(written)
