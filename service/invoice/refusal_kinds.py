@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-RecordCode = Literal["WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT"]
+RecordCode = Literal["WRONG_CHANNEL", "IDEMPOTENCY_KEY_REUSED", "MALFORMED_COMMAND", "INTERNAL_FAULT", "INVOICE_PARKED"]
 """Of a record, whatever its command says."""
 RuleCode = Literal[
     "INVOICE_NOT_FOUND",
@@ -83,8 +83,13 @@ KINDS: Mapping[Code, RefusalKind] = {
         tells_version=False,
     ),
     "INTERNAL_FAULT": RefusalKind(
-        "Redletter failed to decide this command, and nothing changed. Its operators have the record. Send it "
-        "again later.",
+        "Redletter failed to decide this command, and nothing changed. Send it again later.",
+        final=False,
+        tells_version=False,
+    ),
+    "INVOICE_PARKED": RefusalKind(
+        "Redletter failed to decide an earlier command of this invoice, and no more commands can wait for that to be "
+        "put right: {commands} do. Send this one again later.",
         final=False,
         tells_version=False,
     ),

@@ -27,9 +27,11 @@ from events.invoice_events import AnyInvoiceEvent
 from events.names import WORKER_GROUP
 from service.invoice.claims import Claim, Holder
 from service.log.entries import EarlierReply
-from service.store import claim_rows, log_tables, recorder
+from service.log.parking import Queue, WaitingCommand
+from service.store import claim_rows, log_tables, parking_rows, recorder
 from service.store.claim_rows import ClaimLost
 from service.store.newer_releases import read_known
+from service.store.parking_rows import ParkedInvoice, QueueChanged
 from service.store.recorder import Datastore, InvoiceRecorder, RehearsalEnded, stored_events
 from service.store.rehearsal import harmless
 from service.store.write import Conflict, TooMuchToWrite, Write
@@ -58,28 +60,44 @@ class Store:
 
     def history(
         self, keys: Sequence[UUID], numbers: Collection[str]
-    ) -> tuple[dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
-        """Return the first replies to these ids, and each invoice's events in order, as (stored name, bytes)."""
+    ) -> tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
+        """Return the queues of parked invoices, the first replies to these ids, and each invoice's events in order.
+
+        An event is (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue
+        is seen, which has changed when the batch is written, or all that the release has led to.
+        """
         with self._datastore.get_connection() as connection, connection.pipeline():
-            answered, recorded = connection.cursor(), connection.cursor()
+            parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
+            parked.execute(parking_rows.QUEUES, (sorted(numbers),), binary=True)
             answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
             recorded.execute(log_tables.STREAMS, (sorted(numbers),), binary=True)
             earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
             streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+            queues = parking_rows.queues_of(parked.fetchall())
             for number, name, state in recorded.fetchall():
                 streams[number].append((name, state))
-        return earlier, streams
+        return queues, earlier, streams
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
         with self._datastore.get_connection() as connection, connection.cursor() as cur:
             return claim_rows.load_claims(cur, claims, holds)
 
+    def first_waiting(self, number: str, most: int) -> tuple[UUID | None, Sequence[WaitingCommand]]:
+        """Return the version of an invoice's queue, and the first commands in it; None and nothing if not parked."""
+        with self._datastore.get_connection() as connection, connection.cursor(binary=True) as cur:
+            return parking_rows.read_first(cur, number, most)
+
+    def parked(self) -> list[ParkedInvoice]:
+        """Return all parked invoices, those that have waited longest first."""
+        with self._datastore.get_connection() as connection:
+            return parking_rows.read_parked(connection)
+
     def save(self, write: Write) -> None:
         """Write everything of a batch, or nothing.
 
-        Raises: PositionLost when another worker owns a partition, Conflict when an invoice or a claim has changed,
-        TooMuchToWrite when it was not done in time; psycopg's errors.
+        Raises: PositionLost when another worker owns a partition, Conflict when an invoice, a claim or a queue has
+        changed, TooMuchToWrite when it was not done in time; psycopg's errors.
         """
         self._write(write)
 
@@ -92,7 +110,7 @@ class Store:
         begun = monotonic()
         try:
             self._insert(write, rehearsed=rehearsed)
-        except (UniqueViolation, ClaimLost, DeadlockDetected) as error:
+        except (UniqueViolation, ClaimLost, QueueChanged, DeadlockDetected) as error:
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error

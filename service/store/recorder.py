@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, TupleRow
 
 from events.names import WORKER_GROUP
 from service.log.entries import EventEntry, LogEntry
-from service.store import appending, claim_rows
+from service.store import appending, claim_rows, parking_rows
 from service.store.write import Write
 from transport import positions
 from transport.clients.postgres import KeptSession
@@ -39,6 +39,7 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         tuples = cast("Cursor[TupleRow]", curs)
         positions.advance(tuples, WORKER_GROUP, write.moves)
         claim_rows.apply(tuples, write.claims)
+        parking_rows.apply_queues(tuples, write.queues)
         appending.append(tuples, write.entries, kwargs["partitions"])
         if kwargs["rehearsed"]:
             tuples.execute("select 1").fetchone()  # in a pipeline a refusal arrives only with the next answer

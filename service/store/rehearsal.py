@@ -8,16 +8,20 @@ from uuid import uuid4
 from events.trace import Trace
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.log.entries import DeadLetterEntry, EventEntry, NoticeEntry, ReplyEntry
+from service.log.parking import Queue
 from service.store.write import Write
 from transport.positions import Move
+from transport.records import ConsumerRecord
 
 _NUMBER = "00000000000000000000"
 _ID = "rehearsal"
 
 
 def harmless(time: datetime, moves: Sequence[Move]) -> Write:
-    """Return a write of one entry of each kind and a claim that stays where it is; to be rolled back."""
+    """Return a write of one entry of each kind, a claim and a command that waits; to be rolled back."""
     move = moves[0]
+    queue = Queue(_ID)
+    queue.add(uuid4(), _ID, _ID, _ID, ConsumerRecord(move.topic, 0, 0, 0, 1, None, None, None, 0, 0, ()))
     holder, trace = Holder(_NUMBER, _ID), Trace(_ID, _ID, None)
     return Write(
         entries=[
@@ -58,4 +62,5 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
         ],
         claims=[ClaimChange(Claim("document", _ID), None, holder)],
         moves=[replace(move, next=move.was) for move in moves],
+        queues={_NUMBER: queue},
     )

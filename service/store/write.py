@@ -1,20 +1,26 @@
 """What one transaction of the worker writes, and why it may not be written."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from service.invoice.claims import ClaimChange
 from service.log.entries import LogEntry
+from service.log.parking import Queue
+from transport.clients.postgres import about_content
 from transport.positions import Move
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Everything that one batch leads to. entries are in the order of the log: a command's reply comes last."""
+    """Everything that one batch leads to.
+
+    entries: in the order of the log, where a command's reply comes last. queues: those of parked invoices that changed.
+    """
 
     entries: Sequence[LogEntry]
     claims: Sequence[ClaimChange]
     moves: Sequence[Move]
+    queues: Mapping[str, Queue] = field(default_factory=dict[str, Queue])
 
 
 class TooMuchToWrite(Exception):
@@ -22,4 +28,9 @@ class TooMuchToWrite(Exception):
 
 
 class Conflict(Exception):
-    """Another worker wrote to one of the invoices or claims: load and decide again."""
+    """Another worker wrote to one of the invoices, claims or queues: load and decide again."""
+
+
+def may_fit_in_part(fault: Exception) -> bool:
+    """Say whether a part of what was to be written may be written although the whole was not."""
+    return isinstance(fault, TooMuchToWrite) or about_content(fault)

@@ -3,16 +3,19 @@
 from collections.abc import Iterable
 
 from events.stored import WrittenByNewerRelease
+from service.invoice.refusals import refuse
 from service.log.entries import ReplyEntry
-from service.worker.deciding import decide_command
+from service.log.parking import Queue
+from service.worker.deciding import Refused, Waits, answer_known, decide_command, wait
 from service.worker.memory import Memory
 from service.worker.reading import Received, Unreadable
-from service.worker.replies import Incident, RecordAnswer, answer_command, bury, unreadable
+from service.worker.replies import RecordAnswer, announce_waiting, answer_command, bounded_error, unreadable
 
 
 def answer_batch(records: Iterable[Received | Unreadable], memory: Memory) -> list[RecordAnswer]:
     """Answer records in their order.
 
+    A command that cannot be decided parks its invoice: it waits, and with it all later ones of the invoice.
     Raises: WrongHolder when what was loaded does not fit together, since a rival wrote in between;
     WrittenByNewerRelease when a newer release has replied to one of these ids before.
     """
@@ -21,21 +24,53 @@ def answer_batch(records: Iterable[Received | Unreadable], memory: Memory) -> li
     ]
 
 
+def set_aside(record: Received | Unreadable, fault: Exception, memory: Memory) -> RecordAnswer:
+    """Let a command wait that the program failed on, and park its invoice; what is no command is buried."""
+    if isinstance(record, Unreadable):
+        return unreadable(record)
+    new = Queue(bounded_error(repr(fault)))
+    decided = wait(record, memory.queues.setdefault(record.command.invoice_number, new))
+    return answer_command(record, decided) if isinstance(decided, Refused) else _let_wait(record, decided, fault)
+
+
+def give_up_batch(records: Iterable[Received | Unreadable], memory: Memory) -> list[RecordAnswer]:
+    """Refuse commands with INTERNAL_FAULT, which uses no id up; a repeat gets the first reply again.
+
+    Raises: WrittenByNewerRelease.
+    """
+    return [unreadable(record) if isinstance(record, Unreadable) else _give_up(record, memory) for record in records]
+
+
+def _give_up(received: Received, memory: Memory) -> RecordAnswer:
+    refused = Refused(refuse("INTERNAL_FAULT"))
+    try:
+        return answer_command(received, answer_known(received, memory) or refused)
+    except WrittenByNewerRelease:
+        raise
+    except Exception:  # noqa: BLE001 - an earlier reply that cannot be read is the fault that this is about
+        return answer_command(received, refused)
+
+
 def _answer_next(received: Received, memory: Memory) -> RecordAnswer:
     """Answer a command, and let the next ones see what it led to."""
     answered = _answer(received, memory)
     if effect := answered.effect:
         memory.keep_decision(received.command.invoice_number, effect.state, effect.version, effect.claims)
-    if isinstance(entry := answered.entries[-1], ReplyEntry):
+    if answered.entries and isinstance(entry := answered.entries[-1], ReplyEntry):
         memory.keep_reply(entry)
     return answered
 
 
 def _answer(received: Received, memory: Memory) -> RecordAnswer:
     try:
-        return answer_command(received, decide_command(received, memory))
+        decided = decide_command(received, memory)
+        return _let_wait(received, decided) if isinstance(decided, Waits) else answer_command(received, decided)
     except WrittenByNewerRelease:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, the other records must not suffer from it
-        facts = {"command_id": received.id, "correlation_id": received.trace.correlation}
-        return bury(received, fault, Incident("command_not_decided", facts, fault))
+        return set_aside(received, fault, memory)
+
+
+def _let_wait(received: Received, waits: Waits, fault: Exception | None = None) -> RecordAnswer:
+    waiting = waits.queue.add(received.key, received.id, received.source, received.type, received.record)
+    return announce_waiting(received, waiting, fault)

@@ -1,6 +1,6 @@
 """One command, decided on what the ones before it left.
 
-Order of checks: channel, idempotency, rules. Pure: what is needed has been loaded.
+Order of checks: channel, idempotency, parked, rules. Pure: what is needed has been loaded.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from service.invoice.refusal_kinds import KINDS
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import Invoice
 from service.log.entries import EarlierReply
+from service.log.parking import Queue
 from service.worker.memory import Memory, Stream
 from service.worker.reading import Received
 
@@ -45,7 +46,13 @@ class Repeated(NamedTuple):
     reply: AnyReply
 
 
-Decided = Accepted | Refused | Repeated
+class Waits(NamedTuple):
+    """The command waits in the queue of its invoice, which is parked."""
+
+    queue: Queue
+
+
+Decided = Accepted | Refused | Repeated | Waits
 
 
 def decide_command(received: Received, memory: Memory) -> Decided:
@@ -54,12 +61,28 @@ def decide_command(received: Received, memory: Memory) -> Decided:
     Raises: WrittenByNewerRelease when a newer release has replied to its id before; whatever a fault of the program
     raises.
     """
+    if known := answer_known(received, memory):
+        return known
+    if queue := memory.queues.get(received.command.invoice_number):
+        return wait(received, queue)
+    return _by_rules(received, memory)
+
+
+def answer_known(received: Received, memory: Memory) -> Refused | Repeated | None:
+    """Answer a command from a topic that is not its own, or whose id was used before; no other. Raises: the same."""
     channel = received.command.CHANNEL.value
     if received.record.topic != channel:
         return Refused(refuse("WRONG_CHANNEL", expected=channel, topic=received.record.topic))
     if earlier := memory.earlier.get(received.key):
         return _repeated(received, earlier)
-    return _by_rules(received, memory)
+    return None
+
+
+def wait(received: Received, queue: Queue) -> Waits | Refused:
+    """Let a command wait if there is room for it."""
+    if queue.has_room_for(received.record):
+        return Waits(queue)
+    return Refused(refuse("INVOICE_PARKED", commands=queue.commands))
 
 
 def _repeated(received: Received, earlier: EarlierReply) -> Repeated | Refused:

@@ -22,7 +22,7 @@ def log_batch(answers: Sequence[RecordAnswer], seconds: float) -> None:
         "batch_decided",
         records=len(answers),
         milliseconds=round(seconds * 1000, 1),
-        **Counter(_outcome(answer.reply) for answer in answers),
+        **Counter(map(_outcome, answers)),
     )
     for answer in answers:
         _log_trouble(answer)
@@ -31,21 +31,21 @@ def log_batch(answers: Sequence[RecordAnswer], seconds: float) -> None:
             _log_reply(answer)
 
 
-def _outcome(reply: AnyReply | None) -> str:
+def _outcome(answer: RecordAnswer) -> str:
     """Return the code of a refusal; ``unanswered`` is a record whose sender is not known."""
-    if reply is None:
-        return "unanswered"
-    return reply.code if isinstance(reply, CommandRefused) else "accepted"
+    if answer.reply is None:
+        return "parked" if answer.waits else "unanswered"
+    return answer.reply.code if isinstance(answer.reply, CommandRefused) else "accepted"
 
 
 def _log_trouble(answer: RecordAnswer) -> None:
     if incident := answer.incident:
         log.error(incident.key, exc_info=incident.fault, **incident.facts)
-    first = answer.entries[0]
-    if isinstance(first, DeadLetterEntry):
-        log.warning(
-            "dead_letter", reason=first.reason, topic=first.topic, partition=first.partition, offset=first.offset
-        )
+    for entry in answer.entries:
+        if isinstance(entry, DeadLetterEntry):
+            log.warning(
+                "dead_letter", reason=entry.reason, topic=entry.topic, partition=entry.partition, offset=entry.offset
+            )
     reply = answer.reply
     if isinstance(reply, CommandRefused) and is_alarming(reply.command_type, reply.code):
         log.error("alarming_refusal", outcome=reply.code, **_facts(reply, answer.entries))
@@ -53,7 +53,7 @@ def _log_trouble(answer: RecordAnswer) -> None:
 
 def _log_reply(answer: RecordAnswer) -> None:
     if reply := answer.reply:
-        log.debug("command_decided", outcome=_outcome(reply), **_facts(reply, answer.entries))
+        log.debug("command_decided", outcome=_outcome(answer), **_facts(reply, answer.entries))
 
 
 def _facts(reply: AnyReply, entries: Sequence[LogEntry]) -> dict[str, str | int | None]:

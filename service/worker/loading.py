@@ -24,7 +24,7 @@ def load(store: Store, received: Sequence[Received]) -> Memory:
     Raises: ProgramTooOld, TooMuchToWrite, psycopg's errors.
     """
     numbers = {record.command.invoice_number for record in received}
-    earlier, stored = store.history([record.key for record in received], numbers)
+    queues, earlier, stored = store.history([record.key for record in received], numbers)
     streams = {number: fold(read_stream(events)) for number, events in stored.items()}
     needed = [needed_by(record.command) for record in received]
     own = [claims_held(stream.state) for stream in streams.values() if stream.state is not None]
@@ -32,7 +32,7 @@ def load(store: Store, received: Sequence[Received]) -> Memory:
     if len(claims) > MAX_BATCH_CLAIMS and len(received) > 1:
         raise TooMuchToWrite
     holds = set(chain.from_iterable(name.holds for name in needed))
-    return Memory(streams, earlier, Overlay(store.claims(claims, holds)))
+    return Memory(streams, earlier, Overlay(store.claims(claims, holds)), queues)
 
 
 def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:

@@ -1,13 +1,14 @@
-"""What a batch is decided on: earlier replies, invoices, and the claims that its commands bear on."""
+"""What a batch is decided on: earlier replies, invoices, the claims that its commands bear on, and who waits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.invoice.claims import ClaimChange
 from service.invoice.overlay import Overlay
 from service.invoice.state import Invoice
 from service.log.entries import EarlierReply, ReplyEntry
+from service.log.parking import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,12 @@ NEVER_SEEN = Stream(None, 0)
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """As loaded, and then as the answer to each record leaves it."""
+    """As loaded, and then as the answer to each record leaves it. queues: of parked invoices."""
 
     streams: dict[str, Stream]
     earlier: dict[UUID, EarlierReply]
     claims: Overlay
+    queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
 
     def stream(self, number: str) -> Stream:
         """Return an invoice; one that has no events yet was never seen."""
@@ -46,3 +48,7 @@ class Memory:
         """Let a repeat of a command see the final reply to it."""
         if entry.command_key and entry.digest:
             self.earlier[entry.command_key] = EarlierReply(entry.digest, entry.name, entry.value)
+
+    def grown(self) -> dict[str, Queue]:
+        """Return the queues that commands have been added to."""
+        return {number: queue for number, queue in self.queues.items() if queue.added}

@@ -1,4 +1,4 @@
-"""What a record leads to, as entries of the log: events, the one reply, dead letters. Pure."""
+"""What a record leads to, as entries of the log: events, the one reply, dead letters, notices. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +9,19 @@ from typing import Any, NamedTuple, assert_never
 from events.catalogue import json_of, name_of, type_of
 from events.faults import Faults, cut_bytes
 from events.names import event_id
+from events.parking import AnyNotice, CommandParked, CommandReleased, notice_id
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
 from service.invoice.refusal_kinds import KINDS
-from service.invoice.refusals import refuse
 from service.invoice.state import status_of
-from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, ReplyEntry
+from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
+from service.log.parking import WaitingCommand
 from service.log.published_size import LARGEST_PUBLISHED, published_size
-from service.worker.deciding import Accepted, Decided, Refused, Repeated
+from service.worker.deciding import Accepted, Refused, Repeated
 from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable
 from transport.records import KafkaRecord, Undecodable
 
 MAX_ERROR_BYTES = 4 * 1024
-"""Bytes of a dead letter's ``dl_error``."""
+"""Bytes of a dead letter's ``dl_error``, and of the error that an invoice is parked for."""
 
 
 class Unpublishable(Exception):
@@ -39,16 +40,17 @@ class Incident:
 class RecordAnswer(NamedTuple):
     """What a record leads to. The entries are in the order of the log, the reply last; reply: what that says.
 
-    effect: what it changes, where it was accepted.
+    effect: what it changes, where it was accepted. waits: whether it is not answered yet.
     """
 
     entries: Sequence[LogEntry]
     reply: AnyReply | None = None
     effect: Accepted | None = None
     incident: Incident | None = None
+    waits: bool = False
 
 
-def answer_command(received: Received, decided: Decided) -> RecordAnswer:
+def answer_command(received: Received, decided: Accepted | Refused | Repeated) -> RecordAnswer:
     """Answer a command as it was decided. Raises: Unpublishable."""
     match decided:
         case Accepted():
@@ -117,14 +119,51 @@ def _replied(received: Received, reply: AnyReply, *, final: bool) -> RecordAnswe
     return RecordAnswer((_reply_entry(received, substitute, final=False),), substitute, incident=incident)
 
 
-def bury(record: Received | Unreadable, fault: Exception, incident: Incident | None = None) -> RecordAnswer:
-    """Make a dead letter of a record that the program failed on; its id stays free."""
-    if isinstance(record, Unreadable):
-        return unreadable(record)
-    reply = _refused(record, Refused(refuse("INTERNAL_FAULT")))
-    replied = _reply_entry(record, reply, final=False)
-    dead = _dead_letter(record.record, "FAULT", repr(fault), record.time, answered=True)
-    return RecordAnswer((dead, replied), reply, incident=incident)
+def announce_waiting(received: Received, waiting: WaitingCommand, fault: Exception | None) -> RecordAnswer:
+    """Announce that a command waits. fault: why it could not be decided; None where it waits behind another."""
+    number = received.command.invoice_number
+    facts = {"invoice": number, "command_id": received.id, "correlation_id": received.trace.correlation}
+    incident = Incident("invoice_parked", facts, fault) if fault else None
+    if waiting.place is None:
+        return RecordAnswer((), incident=incident, waits=True)
+    parked = CommandParked(
+        command_id=waiting.id,
+        command_source=waiting.source,
+        command_type=waiting.type,
+        invoice_number=number,
+        place=waiting.place,
+        reason="INTERNAL_FAULT" if fault else "INVOICE_PARKED",
+    )
+    return RecordAnswer((_notice_entry(received, parked, answered=False),), incident=incident, waits=True)
+
+
+def announce_release(
+    record: Received | Unreadable, number: str, waiting: WaitingCommand, discarded: str | None
+) -> Sequence[NoticeEntry]:
+    """Announce that a command waits no longer, if it was announced that it does. discarded: why it was given up."""
+    if waiting.place is None:
+        return ()
+    released = CommandReleased(
+        command_id=waiting.id,
+        command_source=waiting.source,
+        command_type=waiting.type,
+        invoice_number=number,
+        place=waiting.place,
+        discarded=discarded,
+    )
+    return (_notice_entry(record, released, answered=True),)
+
+
+def _notice_entry(record: Received | Unreadable, notice: AnyNotice, *, answered: bool) -> NoticeEntry:
+    return NoticeEntry(
+        answered=answered,
+        id=notice_id(_reply_id(record.record), type(notice)),
+        name=name_of(type(notice)),
+        invoice_number=notice.invoice_number,
+        value=json_of(notice),
+        sent_at=record.time,
+        trace=record.trace,
+    )
 
 
 def unreadable(record: Unreadable) -> RecordAnswer:
@@ -160,7 +199,7 @@ def _reply_entry(record: Received | Unreadable, reply: AnyReply, *, final: bool)
     return ReplyEntry(
         command_key=key,
         digest=digest,
-        id=reply_id(origin.topic, origin.partition, origin.offset),  # the same when the batch is decided again
+        id=_reply_id(origin),
         name=name_of(type(reply)),
         record_key=_key(origin),
         subject=reply.invoice_number,
@@ -169,6 +208,11 @@ def _reply_entry(record: Received | Unreadable, reply: AnyReply, *, final: bool)
         trace=record.trace,
         came_by=origin.partition,
     )
+
+
+def _reply_id(record: KafkaRecord) -> str:
+    """Return the id of the reply to a record: the same when it is decided again."""
+    return reply_id(record.topic, record.partition, record.offset)
 
 
 def _dead_letter(
@@ -181,7 +225,7 @@ def _dead_letter(
         partition=record.partition,
         offset=record.offset,
         reason=reason,
-        error=cut_bytes(error.replace("\0", "\\0"), MAX_ERROR_BYTES),
+        error=bounded_error(error),
         buried_at=buried_at,
         record_key=_key(record),
         value=None,
@@ -193,6 +237,11 @@ def _dead_letter(
     if reason == "TOO_LARGE" or not _fits(whole):
         return replace(row, reason="TOO_LARGE", headers=_stand_in(record.value or b""))
     return whole
+
+
+def bounded_error(error: str) -> str:
+    """Return an error as the store takes it, cut to 4 KiB."""
+    return cut_bytes(error.replace("\0", "\\0"), MAX_ERROR_BYTES)
 
 
 def _fits(entry: LogEntry) -> bool:

@@ -6,17 +6,17 @@ from time import monotonic
 import structlog
 
 from events.stored import WrittenByNewerRelease
-from service.invoice.claims import ClaimChange
 from service.invoice.overlay import WrongHolder
 from service.store.event_store import Store
 from service.store.newer_releases import too_old
-from service.store.write import Conflict, TooMuchToWrite, Write
-from service.worker.answering import answer_batch
+from service.store.write import Conflict, TooMuchToWrite, Write, may_fit_in_part
+from service.worker.answering import answer_batch, set_aside
 from service.worker.decision_log import log_batch
 from service.worker.loading import load
+from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
-from service.worker.replies import RecordAnswer, bury
+from service.worker.replies import RecordAnswer
 from transport.batch import Batch
 from transport.clients.postgres import about_content
 from transport.positions import Move
@@ -40,7 +40,7 @@ class CommandWork:
     def handle(self, batch: Batch) -> None:
         """Answer the batch and write all of it, in as many transactions as it takes.
 
-        A record whose values PostgreSQL will never take becomes a dead letter. Raises: PositionLost; ProgramTooOld;
+        A command whose outcome PostgreSQL will never take parks its invoice. Raises: PositionLost; ProgramTooOld;
         Conflict and psycopg's errors for troubles of the surroundings, which are never held against a record.
         """
         parts = [batch]
@@ -53,23 +53,29 @@ class CommandWork:
                 self._answer(part)
             except Exception as fault:
                 if single and about_content(fault):
-                    self._bury(part, fault)
-                elif single or not _may_fit_in_part(fault):
+                    self._set_aside(part, fault)
+                elif single or not may_fit_in_part(fault):
                     raise
                 else:
                     log.warning("batch_halved", records=len(part.records), reason=repr(fault))
                     parts += reversed(part.halves())
 
-    def _answer(self, batch: Batch) -> None:
-        """Read the records, and decide them until no rival writes in between."""
+    def _answer(self, batch: Batch, unwritable: Exception | None = None) -> None:
+        """Read the records, and decide them until no rival writes in between.
+
+        unwritable: why what the batch's only record leads to cannot be written.
+        """
         begun = monotonic()
         records = [read(record, self._moments) for record in batch.records]
         received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
                 memory = load(self._store, received)
-                answers = answer_batch(records, memory)
-                self._save(answers, memory.claims.net(), batch.moves)
+                if unwritable:
+                    answers = [set_aside(record, unwritable, memory) for record in records]
+                else:
+                    answers = answer_batch(records, memory)
+                self._save(answers, memory, batch.moves)
                 return log_batch(answers, monotonic() - begun)
             except (Conflict, WrongHolder) as rival:
                 log.info("batch_decided_again", cause=str(rival))
@@ -79,25 +85,18 @@ class CommandWork:
                 raise too_old(newer) from newer
         return None
 
-    def _save(self, answers: Sequence[RecordAnswer], claims: Sequence[ClaimChange], moves: Sequence[Move]) -> None:
-        self._store.save(Write([entry for answer in answers for entry in answer.entries], claims, moves))
+    def _save(self, answers: Sequence[RecordAnswer], memory: Memory, moves: Sequence[Move]) -> None:
+        entries = [entry for answer in answers for entry in answer.entries]
+        self._store.save(Write(entries, memory.claims.net(), moves, memory.grown()))
 
-    def _bury(self, batch: Batch, fault: Exception) -> None:
-        """Make a dead letter of a batch's only record, once it has been shown that the fault is not elsewhere."""
-        begun = monotonic()
-        (record,) = [read(record, self._moments) for record in batch.records]
-        self._store.rehearse(record.time, batch.moves)
+    def _set_aside(self, batch: Batch, fault: Exception) -> None:
+        """Let a batch's only record wait, once it has been shown that the fault is not elsewhere."""
+        (record,) = batch.records
+        self._store.rehearse(self._moments.time(record), batch.moves)
         log.error("record_not_writable", exc_info=fault)
-        answers = [bury(record, fault)]
-        self._save(answers, [], batch.moves)
-        log_batch(answers, monotonic() - begun)
+        self._answer(batch, unwritable=fault)
 
 
 def _size(batch: Batch) -> int:
     """Return the bytes of the records of a batch."""
     return sum(size_of(record) for record in batch.records if not isinstance(record, Undecodable))
-
-
-def _may_fit_in_part(fault: Exception) -> bool:
-    """Say whether a part of the batch may be written although the whole was not."""
-    return isinstance(fault, TooMuchToWrite) or about_content(fault)

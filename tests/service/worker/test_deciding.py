@@ -17,9 +17,8 @@ from service.store.event_store import read_stream
 from service.worker import deciding
 from service.worker.loading import fold
 from service.worker.reading import MAX_RECORD_BYTES
-from service.worker.replies import bury
 from tests.service.support.answered import Answered
-from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, TAKEN, as_read, binary, headers, raw
+from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, TAKEN, binary, headers, raw
 from transport.records import KafkaRecord, Undecodable
 
 RETURN = {"invoice_number": NUMBER, "account_id": "account"}
@@ -90,15 +89,6 @@ def test_the_same_command_again_is_answered_as_before_and_appends_nothing() -> N
     first, again = replies(on)
     assert again == first | {"replayed": True}
     assert kinds(on).count(EventEntry) == 1
-
-
-def test_a_reply_that_cannot_be_read_again_costs_no_other_command_its_answer() -> None:
-    register = command("RegisterInvoice", REGISTER, "1")
-    on = decided(register)
-    on.memory.earlier.update({key: earlier._replace(value=b"{}") for key, earlier in on.memory.earlier.items()})
-    decided(register, command("RequestReturn", RETURN, "2"), on=on)
-    assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
-    assert kinds(on).count(DeadLetterEntry) == 1
 
 
 def test_a_refusal_is_final_for_its_id() -> None:
@@ -204,57 +194,10 @@ def test_an_error_has_at_most_four_kibibytes() -> None:
     assert 4000 < len(buried.error.encode()) <= 4096
 
 
-def test_an_internal_error_is_reported_in_bounded_size_too() -> None:
-    buried, _ = bury(as_read(binary("CancelReturn", CANCEL)), ValueError("x" * 100_000)).entries
-    assert isinstance(buried, DeadLetterEntry)
-    assert len(buried.error) <= 4096
-
-
 def test_an_unreadable_record_without_an_id_gets_no_reply() -> None:
     on = decided(raw(b"{}", headers("CancelReturn", ce_id=None)), Undecodable("invoice.commands.tax", 0, 5, "bad"))
     assert kinds(on) == [DeadLetterEntry, DeadLetterEntry]
     assert codes(on) == []
-
-
-def test_a_command_that_fails_internally_is_buried_and_answered_and_the_others_continue(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    decide = deciding.decide
-
-    def failing(state: Any, claims: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "remarks", None) == "boom":
-            raise RuntimeError("a fault of ours")
-        return decide(state, claims, command, moment)
-
-    monkeypatch.setattr(deciding, "decide", failing)
-    boom = command("RequestReturn", RETURN | {"remarks": "boom"}, "2")
-    on = decided(command("RegisterInvoice", REGISTER, "1"), boom, command("RequestReturn", RETURN, "3"))
-    assert codes(on) == ["accepted", "INTERNAL_FAULT", "accepted"]
-    monkeypatch.undo()
-    assert codes(decided(boom, on=on))[-1] == "RETURN_ALREADY_IN_PROGRESS"
-
-
-def test_an_invoice_whose_events_cannot_be_read_faults_only_its_own_commands() -> None:
-    on = Answered()
-    on.memory.streams[NUMBER] = fold(iter_broken())
-    other = "26000000000000000002"
-    registered = REGISTER | {"invoice_number": other, "charges": [{"charge_id": "c2", "amount": "106.00"}]}
-    decided(
-        command("CancelReturn", CANCEL, "1"),
-        raw(
-            json.dumps(registered).encode(),
-            headers("RegisterInvoice"),
-            key=other.encode(),
-            topic="invoice.commands.billing",
-        ),
-        on=on,
-    )
-    assert codes(on) == ["INTERNAL_FAULT", "accepted"]
-
-
-def iter_broken() -> Any:
-    raise ValueError("not an event")
-    yield
 
 
 def test_two_invoices_in_one_batch_cannot_take_the_same_charge() -> None:
@@ -376,23 +319,6 @@ def test_a_reply_that_is_too_large_for_kafka_is_an_internal_fault_and_uses_no_id
     assert all(entry.command_key is None for entry in on.entries if isinstance(entry, ReplyEntry))
     monkeypatch.undo()
     assert codes(decided(cancel, on=on)) == ["INTERNAL_FAULT", "INVOICE_NOT_FOUND"]
-
-
-def test_an_event_that_is_too_large_for_kafka_is_a_fault_and_nothing_is_appended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    decide = deciding.decide
-
-    def decide_at_length(*arguments: Any) -> Any:
-        (event,) = decide(*arguments)  # type: ignore[misc] - events, as the command is accepted
-        return [event.model_copy(update={"remarks": "x" * (5 << 20)})]
-
-    monkeypatch.setattr(deciding, "decide", decide_at_length)
-    on = decided(command("RegisterInvoice", REGISTER, "1"))
-    assert (kinds(on), codes(on)) == ([DeadLetterEntry, ReplyEntry], ["INTERNAL_FAULT"])
-    monkeypatch.undo()
-    decided(command("RegisterInvoice", REGISTER, "2"), on=on)
-    assert codes(on) == ["INTERNAL_FAULT", "accepted"]
 
 
 def test_a_record_whose_headers_are_small_but_too_many_is_kept_as_size_and_digest() -> None:

@@ -60,7 +60,7 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
     assert codes(database) == ["CHARGE_ALREADY_INVOICED", "accepted"]
 
 
-def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: Store, database: str) -> None:
+def test_a_fault_in_writing_parks_the_invoice_that_causes_it_and_no_other(store: Store, database: str) -> None:
     save = store.save
 
     def refuse_the_fourth(write: Write) -> None:
@@ -71,6 +71,9 @@ def test_a_fault_in_writing_costs_the_record_that_causes_it_and_no_other(store: 
 
     store.save = refuse_the_fourth
     CommandWork(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))
-    assert codes(database) == ["accepted"] * 3 + ["INTERNAL_FAULT"] + ["accepted"] * 3
-    assert buried(database) == [("FAULT", 3)]
+    assert codes(database) == ["accepted"] * 6
+    assert buried(database) == []
+    (parked,) = store.parked()
+    assert (parked.invoice_number, parked.commands) == (f"26{4:018d}", 1)
+    assert "what the store will never take" in parked.error
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 7}

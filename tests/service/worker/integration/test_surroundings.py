@@ -197,7 +197,7 @@ NEW_VALUE = """
     update redletter.invoice_events
     set state = convert_to(regexp_replace(convert_from(state, 'UTF8'), '"kind":"[a-z]+"', '"kind":"newer"'), 'UTF8')
 """
-NEW_REPLY = "update redletter.replies set name = 'CommandParked.v1'"
+NEW_REPLY = "update redletter.replies set name = 'CommandPostponed.v1'"
 NEW_STATUS = """
     update redletter.replies
     set value = convert_to(regexp_replace(convert_from(value, 'UTF8'), '"status":"[^"]+"', '"status":"NEWER"'), 'UTF8')
@@ -207,7 +207,7 @@ OF_A_NEWER_RELEASE = pytest.mark.parametrize(
     [
         (NEW_TYPE, r"InvoiceIssued\.v99"),
         (NEW_VALUE, r"InvoiceIssued\.v1 with an unknown value of kind"),
-        (NEW_REPLY, r"CommandParked\.v1"),
+        (NEW_REPLY, r"CommandPostponed\.v1"),
         (NEW_STATUS, r"CommandAccepted\.v1 with an unknown value of status"),
     ],
     ids=["a type", "a value", "a reply", "a status in a reply"],
