@@ -11,10 +11,10 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format settings approve containers pictures messages bench bench-peers bench-read lock clean
+.PHONY: help setup demo up test test-unit cover prove check format settings approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv from the locked requirements; the program is then .venv/bin/redletter
 
@@ -91,6 +91,12 @@ bench-peers: setup ## Compare with Kafka Streams over 120,000 commands, which it
 bench-read: setup ## Measure a rebuild, and queries at a million invoices (under 5 minutes)
 	@$(BIN)/python -m benchmarks.projections
 	@$(BIN)/python -m benchmarks.queries
+
+bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, and 1, 2 and 4 workers (over an hour, 50 GB)
+	@$(BIN)/python -m benchmarks.long
+
+profile: setup ## Show which functions the CPU time of each role goes to (about a minute)
+	@$(BIN)/python -m benchmarks.profiling
 
 LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

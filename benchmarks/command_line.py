@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 
 def described_parser(module: str, description: str | None) -> ArgumentParser:
@@ -23,6 +23,19 @@ def positive_number(given: str) -> int:
 def positive_numbers(given: str) -> Sequence[int]:
     """Read numbers with commas between them. Raises: ArgumentTypeError."""
     return [positive_number(one) for one in given.split(",")]
+
+
+def some_of(choices: Collection[str]) -> Callable[[str], Sequence[str]]:
+    """Return the reader of names with commas between them, which gives them in the order of the choices."""
+
+    def read_names(given: str) -> Sequence[str]:
+        names = given.split(",")
+        if unknown := set(names) - set(choices):
+            msg = f"there is no {', '.join(sorted(unknown))}: choose of {', '.join(choices)}"
+            raise ArgumentTypeError(msg)
+        return [name for name in choices if name in names]
+
+    return read_names
 
 
 def run_program(main: Callable[[], None]) -> None:

@@ -16,7 +16,9 @@ from local.programs import Program, tied_command
 from redletter.roles import role_command
 from transport.addresses import Addresses
 
-WRITE_SIDE = ("relay", "worker")
+WORKER = "worker"
+"""How the name of a process that reads commands begins."""
+WRITE_SIDE = ("relay", WORKER)
 READ_SIDE = ("projector", "clock")
 STOP_WITHIN = 5.0
 """Seconds from SIGTERM until a process is killed."""
@@ -50,20 +52,25 @@ class Process:
 
 
 def command_lines(program: str, own: Addresses, folder: Path) -> Mapping[str, Sequence[str]]:
-    """Return the command lines of a program's processes; the last one reads the commands.
+    """Return the command lines of a program's processes, by name.
 
     The roles run as in earnest, at their usual log level. folder: for files, among them `recording_file`.
     """
     match program:
         case "naive":
-            return {"worker": (sys.executable, "-m", "benchmarks.naive")}
+            return {WORKER: (sys.executable, "-m", "benchmarks.naive")}
         case "streams":
-            return {"worker": kafka_streams.command_line(own.kafka, folder)}
+            return {WORKER: kafka_streams.command_line(own.kafka, folder)}
         case "raw":
-            return {"worker": (sys.executable, "-m", "benchmarks.raw", str(recording_file(folder)))}
+            return {WORKER: (sys.executable, "-m", "benchmarks.raw", str(recording_file(folder)))}
         case _:
             roles = WRITE_SIDE if program == "redletter" else (*READ_SIDE, *WRITE_SIDE)
             return {role: role_command(role) for role in roles}
+
+
+def several(count: int) -> Mapping[str, Sequence[str]]:
+    """Return the command lines of so many workers and relays."""
+    return {f"{role}-{number}": role_command(role) for role in WRITE_SIDE for number in range(1, count + 1)}
 
 
 def recording_file(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -52,16 +52,18 @@ class Rebuilt:
     cpu_us: Mapping[str, float]
 
 
-async def measure(servers: Servers, events: int, runs: int) -> Mapping[str, Sequence[Rebuilt]]:
-    """Run all programs in turns, over the same topic."""
-    measured: dict[str, list[Rebuilt]] = {program: [] for program in PROGRAMS}
+async def measure_rebuilds(
+    servers: Servers, events: int, runs: int, programs: Collection[str] = PROGRAMS
+) -> Mapping[str, Sequence[Rebuilt]]:
+    """Run the programs in turns, over the same topic."""
+    measured: dict[str, list[Rebuilt]] = {program: [] for program in programs}
     async with system(servers.addresses) as own:
         await asyncio.to_thread(schema.ensure_read_tables, own.database)
         with console.status(f"publishing {events:,} events"):
             await publish(own.kafka, mixed(events // EVENTS_OF_ONE))
         await asyncio.to_thread(_stand_at_the_end, own)
         for number in range(1, runs + 1):
-            for program in PROGRAMS:
+            for program in programs:
                 with console.status(f"run {number} of {runs}: {program}"):
                     measured[program].append(await _run(program, own, servers.pids, events, number))
                 terminal.print_line(f"run {number} of {runs}: {_line_of(program, measured[program][-1])}")
@@ -125,7 +127,7 @@ def main() -> None:
     logs.configure("critical")
     terminal.print_line("starting the servers")
     with servers() as found:
-        runs = asyncio.run(measure(found, given.events, given.runs))
+        runs = asyncio.run(measure_rebuilds(found, given.events, given.runs))
     processes = runs["redletter"][0].cpu_us
     terminal.print_table(("program", "events/s", *(f"{name} us" for name in processes), "sum us"), rows(runs))
     rates = {program: [run.rate for run in of_one] for program, of_one in runs.items()}

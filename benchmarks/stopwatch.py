@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.cpu import CpuSeconds, cpu_seconds
 from benchmarks.fresh_servers import PARTITIONS
-from benchmarks.programs import Process, ProgramFailed
+from benchmarks.programs import WORKER, Process, ProgramFailed
 from benchmarks.read_side import ReadSide, watching_read_side
 from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
@@ -66,13 +66,11 @@ class Measurement:
 class Watch:
     """What has come out, read only once all of it is there, so that reading takes no time from who is measured."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         self._consumer = consumer
-        self._partitions = [
-            TopicPartition(topic, p) for topic in (EVENTS_TOPIC, REPLIES_TOPIC) for p in range(PARTITIONS)
-        ]
-        self._read = dict.fromkeys(self._partitions, 0)
-        self.ends = self._read
+        self._partitions = list(ends)
+        self._read = ends
+        self.ends = ends
         """The ends of the partitions, when they were last looked at."""
         self.published: list[Published] = []
         consumer.assign(self._partitions)
@@ -95,27 +93,29 @@ class Watch:
         while any([await self._consumer.position(p) < end for p, end in self.ends.items()]):
             new += chain.from_iterable((await self._consumer.getmany(timeout_ms=100)).values())
         self._consumer.pause(*self._partitions)
-        self._read = self.ends
+        # Records beyond the ends may have come in the meantime.
+        self._read = {partition: await self._consumer.position(partition) for partition in self._partitions}
         self.published += new
         return new
 
 
 @asynccontextmanager
 async def watching(bootstrap: str) -> AsyncGenerator[Watch]:
-    """Watch the event and reply topics, committed records only."""
+    """Watch what comes to the event and reply topics from now on, committed records only."""
+    partitions = [TopicPartition(topic, p) for topic in (EVENTS_TOPIC, REPLIES_TOPIC) for p in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        yield Watch(consumer)
+        yield Watch(consumer, await consumer.end_offsets(partitions))
     finally:
         await consumer.stop()
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Times one program. Its last process reads the commands; the CPU of all of them and of the servers is counted."""
+    """Times one program. Its workers read the commands; the CPU of all its processes and of the servers is counted."""
 
     producer: AIOKafkaProducer
     watch: Watch
@@ -136,13 +136,15 @@ class Stopwatch:
         return measured
 
     async def _wave(self, wave: Sequence[OutgoingRecord], measured: Measurement) -> None:
-        reader = self.processes[-1]
-        reader.freeze()
+        workers = [process for process in self.processes if process.name.startswith(WORKER)]
+        for worker in workers:
+            worker.freeze()
         try:
             await _publish(self.producer, wave)
         finally:
             before, started = self._cpu(), time.time()
-            reader.thaw()
+            for worker in workers:
+                worker.thaw()
         answers, after = await self._answers(2 * len(wave))
         _check_accepted(len(wave), answers)
         measured.commands += len(wave)

@@ -1,7 +1,7 @@
 """The events of invoices whose return has ended: six for each, as the relay publishes them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from events.topics import EVENTS_TOPIC
 from events.values import Buyer, Calendar, Charge, RedFontForm, Seller
 
 EVENTS_OF_ONE = 6
+MAX_UNCONFIRMED = 20_000
 ABREAST = 500
 """Invoices whose events are mixed with one another on the topic."""
 START = datetime(2026, 2, 13, 1, 30, tzinfo=UTC)
@@ -97,16 +98,15 @@ def story(index: int) -> list[Stored]:
     return [(event, version, name_of(type(event))) for version, event in enumerate(events, 1)]
 
 
-def mixed(invoices: int) -> list[Stored]:
-    """Return the events of many invoices as they come: in order for each, the invoices of a group in turns."""
-    events: list[Stored] = []
+def mixed(invoices: int) -> Iterator[Stored]:
+    """Yield the events of many invoices as they come: in order for each, the invoices of a group in turns."""
     for first in range(0, invoices, ABREAST):
         stories = [story(index) for index in range(first, min(first + ABREAST, invoices))]
-        events += [one for step in zip(*stories, strict=True) for one in step]
-    return events
+        for step in zip(*stories, strict=True):
+            yield from step
 
 
-async def publish(bootstrap: str, events: Sequence[Stored]) -> None:
+async def publish(bootstrap: str, events: Iterable[Stored]) -> None:
     """Publish events as the relay does."""
     servers: Any = bootstrap.split(",")
     async with AIOKafkaProducer(bootstrap_servers=servers, linger_ms=5, max_batch_size=262_144) as producer:
@@ -124,4 +124,7 @@ async def publish(bootstrap: str, events: Sequence[Stored]) -> None:
                 version=version,
             )
             sent.append(await producer.send(EVENTS_TOPIC, json_of(event), key=number.encode(), headers=headers))
+            if len(sent) == MAX_UNCONFIRMED:
+                await asyncio.gather(*sent)
+                sent.clear()
         await asyncio.gather(*sent)

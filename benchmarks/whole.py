@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from benchmarks import recording
-from benchmarks.command_line import described_parser, positive_number, run_program
+from benchmarks.command_line import described_parser, positive_number, run_program, some_of
 from benchmarks.fresh_servers import Servers, servers, system
 from benchmarks.programs import command_lines, recording_file, running
 from benchmarks.stopwatch import Measurement, stopwatch
@@ -113,13 +113,10 @@ def _arguments() -> Namespace:
 
 
 def _programs(given: str) -> Sequence[str]:
-    names = given.split(",")
-    if unknown := set(names) - set(PROGRAMS):
-        msg = f"there is no {', '.join(sorted(unknown))}: choose of {', '.join(PROGRAMS)}"
-        raise ArgumentTypeError(msg)
+    names = some_of(PROGRAMS)(given)
     if "raw" in names and "redletter" not in names:
         raise ArgumentTypeError("raw writes what a run of redletter wrote: name redletter, too")
-    return [name for name in PROGRAMS if name in names]
+    return names
 
 
 if __name__ == "__main__":

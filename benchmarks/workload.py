@@ -6,7 +6,7 @@ between which Kafka keeps no order; so they come in waves, each only once the on
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -22,13 +22,31 @@ _SENT_AT = datetime(2026, 2, 13, 1, 0, tzinfo=UTC)
 def waves(invoices: range) -> Iterator[Sequence[OutgoingRecord]]:
     """Give the commands of these invoices, wave by wave; the same ids and bytes every time."""
     for name in STEPS:
-        yield [_command(name, f"26{invoice:018}") for invoice in invoices]
+        yield [_command(name, number_of(invoice)) for invoice in invoices]
+
+
+def number_of(invoice: int) -> str:
+    """Return the number of an invoice of the load."""
+    return f"26{invoice:018}"
+
+
+def posting_change(number: str, change: int) -> OutgoingRecord:
+    """Return a command that changes the posting status of an invoice, that was recorded, for the n-th time from 0."""
+    status = "recorded" if change % 2 else "not_recorded"
+    observed = _SENT_AT + timedelta(seconds=change + 1)
+    body = {"invoice_number": number, "posting_status": status, "observed_at": observed.isoformat()}
+    name = "RecordPostingStatus.v1"
+    return _record(name, number, f"{number}-{name}-{change}", body)
 
 
 def _command(name: str, number: str) -> OutgoingRecord:
     body: dict[str, JsonValue] = {"invoice_number": number, **_BODIES[name], **_own(name, number)}
+    return _record(name, number, f"{number}-{name}", body)
+
+
+def _record(name: str, number: str, id_: str, body: Mapping[str, JsonValue]) -> OutgoingRecord:
     headers = cloudevents.headers(
-        id=f"{number}-{name}",
+        id=id_,
         source=SOURCE,
         name=name,
         subject=number,

@@ -1,0 +1,49 @@
+"""A small run of every benchmark, so that each keeps working."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.summary import PROGRAMS
+from benchmarks.whole import OUT
+from transport.addresses import Addresses
+
+
+def output_of(module: str, servers: Addresses, *arguments: str) -> str:
+    """Run a benchmark and return what it prints."""
+    named = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": servers.kafka, "REDLETTER_DATABASE_URL": servers.database}
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+        env=os.environ | named,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_program_does_all_commands_and_its_cpu_is_counted(servers: Addresses) -> None:
+    OUT.unlink(missing_ok=True)
+    shown = output_of("whole", servers, "--programs", ",".join(PROGRAMS), "--commands", "300", "--runs", "1")
+    assert all(f"\n{name} " in shown for name in PROGRAMS.values())
+    figures = json.loads(OUT.read_text())
+    assert figures["visible"][0] > 0
+    assert {name for name, (us,) in figures["cpu_us"].items() if us > 0} == {"worker", "relay", "projector", "clock"}
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "shown"),
+    [
+        ("visibility", "--rates 50 --seconds 2 --runs 1", "accepted to visible"),
+        ("projections", "--events 1200 --runs 1", "times the library's runner"),
+        ("queries", "--invoices 200 --runs 1", "operations "),
+        ("profiling", "--commands 300", "worker: "),
+        ("long", "--sizes 600,1200 --commands 300 --hot-events 1000 --workers 1,2", "workers and relays"),
+    ],
+)
+def test_a_benchmark_ends_with_its_figures(servers: Addresses, module: str, arguments: str, shown: str) -> None:
+    assert shown in output_of(module, servers, *arguments.split())
