@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from playwright.async_api import Browser, Page, expect
 
-from benchmarks import queries
+from benchmarks.filled_read_tables import fill_read_tables
 from events.topics import EVENTS_TOPIC
 from local import ports
 from tests.browser.support.scopes import each, together
@@ -35,7 +35,7 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 async def filled(servers: Addresses, template: str) -> AsyncIterator[Addresses]:
     """Lay a system with 100,000 invoices."""
     async with fresh(servers, template) as own:
-        await queries.fill(own, COPIES)
+        await fill_read_tables(own, COPIES)
         yield own
 
 
