@@ -1,156 +1,30 @@
-"""The clock asks at once, asks again until it is answered, and never after."""
+"""What the clock does by itself: also when it was stopped, is behind, or shares its partitions with another one."""
 
 import asyncio
 import itertools
-import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from events import cloudevents
-from events.catalogue import json_of, name_of, stored_name
-from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
+from events.invoice_events import ReturnDeadlineRevised
 from events.names import CLOCK_GROUP
-from events.topics import EVENTS_TOPIC, TAX_REQUESTS_TOPIC, Channel
+from events.topics import TAX_REQUESTS_TOPIC, Channel
 from rules.calendar import MAINLAND_CHINA, MainlandChina, read_decree
 from service import clock
 from service.clock import sending
 from service.clock import timers as tables
 from service.clock.sending import DueTimers
 from service.store.newer_releases import ProgramTooOld
-from tests.faults.support.evidence import everything, headers
 from tests.service.support import clock_facts
 from tests.service.support.groups import members
-from tests.support.tasks import running
+from tests.service.support.ticking import NEVER, SOON, happened, names, sent, ticking, timers, until
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 from transport.outbox import FencedPublisher
 from transport.producer import Fenced, FencedProducers
 from transport.records import OutgoingRecord
-
-SOON = timedelta(milliseconds=300)
-NEVER = timedelta(hours=1)
-_versions = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One message that the clock sent."""
-
-    name: str
-    id: str
-    key: str
-    body: dict[str, Any]
-    at: int
-
-
-async def sent(addresses: Addresses, topic: str = TAX_REQUESTS_TOPIC) -> list[Sent]:
-    records = await everything(addresses.kafka, topic)
-    return [
-        Sent(
-            stored_name(headers(record)["ce_type"]).removesuffix(".v1"),
-            headers(record)["ce_id"],
-            (record.key or b"").decode(),
-            json.loads(record.value or b"{}"),
-            record.timestamp,
-        )
-        for record in sorted(records, key=lambda record: record.timestamp)
-    ]
-
-
-async def until(
-    addresses: Addresses, enough: Callable[[list[Sent]], bool], topic: str = TAX_REQUESTS_TOPIC
-) -> list[Sent]:
-    async with asyncio.timeout(30):
-        while not enough(found := await sent(addresses, topic)):
-            await asyncio.sleep(0.05)
-    return found
-
-
-async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Callable[[bytes], bytes] = bytes) -> None:
-    """Publish events as the relay does. written: how another release writes what this one writes."""
-    async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
-        for event in events:
-            version = next(_versions)
-            headers = cloudevents.headers(
-                id=f"event-{version}",
-                source="urn:redletter:worker",
-                name=name_of(type(event)),
-                subject=event.invoice_number,
-                time=event.occurred_at,
-                correlation="story",
-                causation="command",
-                version=version,
-            )
-            as_written = [(name, written(value)) for name, value in headers]
-            key = event.invoice_number.encode()
-            await producer.send_and_wait(EVENTS_TOPIC, written(json_of(event)), key=key, headers=as_written)
-
-
-@asynccontextmanager
-async def ticking(
-    addresses: Addresses,
-    repeat: timedelta = NEVER,
-    most: timedelta = NEVER,
-    calendar: MainlandChina = MAINLAND_CHINA,
-) -> AsyncGenerator[None]:
-    work = clock.run(addresses, clock_shift=timedelta(0), calendar=calendar, repeat=repeat, repeat_max=most)
-    async with running(work):
-        yield
-
-
-async def test_a_request_goes_out_at_once_with_what_the_tax_side_needs(addresses: Addresses) -> None:
-    await happened(addresses, clock_facts.issued(), clock_facts.requested())
-    async with ticking(addresses):
-        (request,) = await until(addresses, lambda found: len(found) == 1)
-    assert (request.name, request.id) == ("VerifyRedFontForm", f"{clock_facts.RETURN}-VerifyRedFontForm")
-    assert request.body["request_id"] == request.id
-    assert (request.body["attempt"], request.body["net_amount"], request.body["tax_amount"]) == (1, "-100.00", "0.00")
-
-
-async def test_an_unanswered_request_is_repeated_under_its_id_with_growing_pauses(addresses: Addresses) -> None:
-    await happened(addresses, clock_facts.issued(), clock_facts.requested())
-    async with ticking(addresses, repeat=SOON, most=3 * SOON):
-        found = await until(addresses, lambda found: len(found) >= 5)
-    assert {request.id for request in found} == {f"{clock_facts.RETURN}-VerifyRedFontForm"}
-    assert [request.body["attempt"] for request in found][:5] == [1, 2, 3, 4, 5]
-    pauses = [after.at - before.at for before, after in itertools.pairwise(found)]
-    # Never early: 1, 2 and then 3 times the first pause, in milliseconds, less what clocks round away.
-    assert [pause >= least - 20 for pause, least in zip(pauses, (300, 600, 900, 900), strict=False)] == [True] * 4
-
-
-async def test_the_answer_ends_the_repeats_and_asks_the_next_question(addresses: Addresses) -> None:
-    await happened(addresses, clock_facts.issued(), clock_facts.requested())
-    async with ticking(addresses, repeat=SOON, most=SOON):
-        await until(addresses, lambda found: len(found) >= 2)
-        await happened(addresses, clock_facts.confirmed(), clock_facts.reversed_())
-        found = await until(addresses, lambda found: [r.name for r in found].count("VerifyReversal") >= 3)
-    first = [request.name for request in found].index("VerifyReversal")
-    assert {request.name for request in found[first:]} == {"VerifyReversal"}
-
-
-async def test_nothing_is_asked_after_a_refusal(addresses: Addresses) -> None:
-    await happened(addresses, clock_facts.issued(), clock_facts.requested(), clock_facts.refused())
-    other = "26000000000000000002"
-    await happened(addresses, clock_facts.issued(number=other), clock_facts.requested("simple", number=other))
-    async with ticking(addresses, repeat=SOON, most=SOON):
-        found = await until(addresses, lambda found: [request.key for request in found].count(other) >= 3)
-    assert {request.key for request in found} == {other}
-
-
-async def test_a_failed_attempt_moves_the_next_sending(addresses: Addresses) -> None:
-    await happened(addresses, clock_facts.issued(), clock_facts.requested())
-    async with ticking(addresses):
-        await until(addresses, lambda found: len(found) == 1)
-        await happened(addresses, clock_facts.failed(retry_at=datetime.now(UTC)))
-        found = await until(addresses, lambda found: len(found) == 2)
-    assert found[1].body["attempt"] == 2
 
 
 async def test_a_return_is_marked_overdue_also_when_the_clock_was_down_at_that_moment(addresses: Addresses) -> None:
@@ -181,37 +55,6 @@ async def test_a_clock_that_was_stopped_resumes_where_it_was(addresses: Addresse
         ("VerifyRedFontForm", 1),
         ("IssueCreditNote", 1),
     ]
-
-
-async def test_a_failure_in_the_same_batch_as_the_request_puts_the_request_off(addresses: Addresses) -> None:
-    await happened(
-        addresses,
-        clock_facts.issued(),
-        clock_facts.requested(),
-        clock_facts.failed(retry_at=datetime.now(UTC) + timedelta(minutes=30)),
-    )
-    other = "26000000000000000002"
-    await happened(addresses, clock_facts.issued(number=other), clock_facts.requested("simple", number=other))
-    async with ticking(addresses):
-        await until(addresses, lambda found: other in {request.key for request in found})
-        due = timers(addresses, "select due_at > now() + interval '20 minutes' from redletter.timers where id like %s")
-    assert due == [True]
-
-
-async def test_a_repeat_is_put_off_for_no_longer_than_the_longest_pause(addresses: Addresses) -> None:
-    await happened(
-        addresses,
-        clock_facts.issued(),
-        clock_facts.requested(),
-        clock_facts.failed(retry_at=datetime.now(UTC) + timedelta(days=4000)),
-    )
-    async with ticking(addresses, most=SOON, repeat=SOON):
-        await until(addresses, lambda found: len(found) >= 2)
-
-
-def timers(addresses: Addresses, query: LiteralString) -> list[Any]:
-    with psycopg.connect(addresses.database) as connection:
-        return [value for (value,) in connection.execute(query, (f"{clock_facts.RETURN}-VerifyRedFontForm",))]
 
 
 MANY = """
@@ -382,7 +225,3 @@ async def test_open_returns_are_revised_when_a_decree_changes_their_due_dates(ad
         before = len(await sent(addresses))
         await until(addresses, lambda found: len(found) > before + 2)
     assert "ReviseDeadline" not in names((await sent(addresses, internal))[sendings:])
-
-
-def names(found: list[Sent]) -> list[str]:
-    return [one.name for one in found]
