@@ -236,7 +236,7 @@ _WANTED_SOURCE = f"must be a URI reference of at most {LONGEST_ATTRIBUTE} charac
 
 @lru_cache(maxsize=1024)
 def is_source(text: str) -> bool:
-    """Say whether a text may be the source of a command."""
+    """Return whether a text may be the source of a command."""
     return _is_short(text) and _URI_REFERENCE.fullmatch(text) is not None
 
 

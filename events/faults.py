@@ -72,7 +72,7 @@ class Faults:
         self.more += other.more
 
     def __bool__(self) -> bool:
-        """Say whether anything is wrong."""
+        """Return whether anything is wrong."""
         return bool(self.first)
 
     def __iter__(self) -> Iterator[Fault]:
@@ -82,7 +82,7 @@ class Faults:
             yield Fault("", f"and {self.more} more")
 
     def concerns(self, field: str) -> bool:
-        """Say whether one of the first faults is about this field."""
+        """Return whether one of the first faults is about this field."""
         return any(fault.field == field for fault in self.first)
 
     def sum_up(self) -> str:

@@ -53,7 +53,7 @@ _ALARMING = {
 
 
 def is_alarming(command_type: str, code: str) -> bool:
-    """Say whether a refusal needs attention."""
+    """Return whether a refusal needs attention."""
     return code in _ALARMING.get(command_type, ())
 
 

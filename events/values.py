@@ -131,7 +131,7 @@ _INVOICE_NUMBER = re.compile(_NUMBER_PATTERN)
 
 
 def is_invoice_number(text: str) -> bool:
-    """Say whether a text is written like the number of an invoice."""
+    """Return whether a text is written like the number of an invoice."""
     return _INVOICE_NUMBER.fullmatch(text) is not None
 
 

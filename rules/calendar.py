@@ -102,7 +102,7 @@ class MainlandChina:
         return self._used(day_of(requested_at), day_of(until))
 
     def is_business_day(self, day: date) -> bool:
-        """Say whether business is done on a day."""
+        """Return whether business is done on a day."""
         if day in self._decree.off:
             return False
         if day in self._decree.working:

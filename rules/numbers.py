@@ -15,7 +15,7 @@ def fold_number(written: str | None) -> str:
 
 
 def is_number(number: str) -> bool:
-    """Say whether a text is exactly 20 digits 0-9. Source: docs/contract.md#messages."""
+    """Return whether a text is exactly 20 digits 0-9. Source: docs/contract.md#messages."""
     return is_invoice_number(number)
 
 

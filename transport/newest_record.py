@@ -29,7 +29,7 @@ async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | Non
 
 
 async def ever_written(bootstrap: str, partitions: Collection[TopicPartition]) -> bool:
-    """Say whether anything was ever written to any of these, be it an aborted transaction."""
+    """Return whether anything was ever written to any of these, be it an aborted transaction."""
     async with running(_consumer(bootstrap, "read_uncommitted")) as everything:
         return any((await everything.end_offsets(list(partitions))).values())
 

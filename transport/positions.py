@@ -174,7 +174,7 @@ def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) 
                 see="redletter positions",
             )
         else:
-            offsets[one.partition] = _go_on(cur, consumer, position, one)
+            offsets[one.partition] = _resume_at(cur, consumer, position, one)
     return Placement(offsets, unread)
 
 
@@ -187,7 +187,7 @@ def unread_because(position: GroupPosition, now: PartitionLog) -> str | None:
     return None
 
 
-def _go_on(cur: Cursor[TupleRow], consumer: str, position: GroupPosition, now: PartitionLog) -> int:
+def _resume_at(cur: Cursor[TupleRow], consumer: str, position: GroupPosition, now: PartitionLog) -> int:
     next_ = max(position.next, now.start)
     if gone := next_ - position.next:
         log.error(

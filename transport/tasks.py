@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 
 
 def is_cancelled() -> bool:
-    """Say whether the running task has been asked to end.
+    """Return whether the running task has been asked to end.
 
     A cancellation can be lost to a failure that comes at the same moment, such as that of a producer that is fenced:
     what is gathered raises the failure instead. A loop that tries again after failures asks here first.

@@ -107,7 +107,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
 
 
 def _is_of_another_account(invoice: Invoice, command: _Later) -> bool:
-    """Say whether a customer names an account that the invoice is not in; only customers name one."""
+    """Return whether a customer names an account that the invoice is not in; only customers name one."""
     if isinstance(command, RequestReturn | RequestReissue | CancelReturn | AmendInvoice):
         return command.account_id != invoice.account_id
     return False

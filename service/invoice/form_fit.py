@@ -85,7 +85,7 @@ def _misfit_state(form: RedFontForm, route: Route) -> Misfit | None:
 
 
 def _misfit_claim(invoice: FormOpen, form: RedFontForm, claims: Claims) -> Misfit | None:
-    """Say whether another invoice has the form; on the form route this one claimed it when it was requested."""
+    """Return whether another invoice has the form; on the form route this one claimed it when it was requested."""
     holder = claims.holder(form_claim(form.number)) if invoice.latest.route == "simple" else None
     return (
         Misfit("RED_FONT_FORM_ALREADY_USED", {**used_form_facts(form.number, holder, invoice.account_id)})

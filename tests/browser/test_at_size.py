@@ -33,7 +33,7 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 @together
 async def filled(servers: Addresses, template: str) -> AsyncIterator[Addresses]:
-    """Lay a system with 100,000 invoices."""
+    """Fill a system with 100,000 invoices."""
     async with fresh(servers, template) as own:
         await fill_read_tables(own, COPIES)
         yield own

@@ -75,7 +75,7 @@ def test_a_message_describes_its_headers_key_and_body(name: str) -> None:
 
 @pytest.mark.parametrize("topic", [name for name in DOCUMENT["channels"] if name.startswith("invoice.commands")])
 def test_commands_are_answered_on_the_topic_of_replies(topic: str) -> None:
-    operation = DOCUMENT["operations"][f"take:{topic}"]
+    operation = DOCUMENT["operations"][f"receive:{topic}"]
     assert operation["action"] == "receive"
     assert operation["reply"]["channel"] == {"$ref": "#/channels/invoice.replies"}
     assert operation["bindings"]["kafka"]["groupId"]["enum"] == ["redletter.worker"]

@@ -149,12 +149,12 @@ class KeptSession:
 
 
 def spoils(error: psycopg.Error) -> bool:
-    """Say whether the server behind the session may be the wrong one: a fresh session may find the right one."""
+    """Return whether the server behind the session may be the wrong one: a fresh session may find the right one."""
     return not about_content(error) and not isinstance(error, UniqueViolation)
 
 
 def about_content(error: BaseException | None) -> bool:
-    """Say whether an error, or what caused it, says that PostgreSQL will never take these values (SQLSTATE class 22).
+    """Return whether an error, or what caused it, says that PostgreSQL will never take these values (SQLSTATE class 22).
 
     Everything else is about the surroundings: a server away or read-only, a missing table or privilege, a time-out.
     """

@@ -81,7 +81,7 @@ class SteppingConsumer(AIOKafkaConsumer):
             raise
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go on from an offset."""
+        """Continue from an offset."""
         super().seek(partition, offset)
         self._reached[partition] = offset
 
@@ -198,7 +198,7 @@ class SteppingConsumer(AIOKafkaConsumer):
         return {partition: found} if found else {}
 
     async def _pass(self, partition: TopicPartition, offset: int, error: Exception) -> Undecodable:
-        """Go on behind what cannot be decoded: a record, or all that is left of a batch."""
+        """Continue after what cannot be decoded: a record, or all that is left of a batch."""
         of_one_record = isinstance(error, UnicodeDecodeError)
         last = offset if of_one_record else await self._last_of_batch(partition, offset)
         self.seek(partition, last + 1)

@@ -135,7 +135,7 @@ def _title(name: str) -> str:
 
 
 def _verb(topic: Topic) -> str:
-    return f"{'take' if _is_taken(topic) else 'tell'}:{topic.name}"
+    return f"{'receive' if _is_taken(topic) else 'send'}:{topic.name}"
 
 
 def _is_taken(topic: Topic) -> bool:

@@ -39,7 +39,7 @@ _INVOICE: dict[str, Any] = {
     "total_amount": "106.00",
     "charges": [{"charge_id": "ecs-2026-01", "amount": "106.00"}],
 }
-_FORM_TOLD: dict[str, Any] = {
+_REPORTED_FORM: dict[str, Any] = {
     "number": _FORM,
     "state": "04",
     "invoice_number": _NUMBER,
@@ -55,7 +55,7 @@ _FORM_TOLD: dict[str, Any] = {
 DETAILS_EXAMPLE: dict[str, Any] = {
     "invoice": _INVOICE,
     "status": STATUS_EXAMPLE,
-    "return": {**_RETURN, "reason": "wrong_amount", "remarks": f"original invoice {_NUMBER}", "form": _FORM_TOLD},
+    "return": {**_RETURN, "reason": "wrong_amount", "remarks": f"original invoice {_NUMBER}", "form": _REPORTED_FORM},
     "credit_note": {
         "credit_note_number": _CREDIT_NOTE,
         "issued_on": "2026-02-14",
@@ -113,7 +113,7 @@ FORM_EXAMPLE: dict[str, Any] = {
     "state": "04",
     "invoice_number": _NUMBER,
     "active": True,
-    "form": _FORM_TOLD,
+    "form": _REPORTED_FORM,
 }
 RETURNS_EXAMPLE: dict[str, Any] = {
     "items": [

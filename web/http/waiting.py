@@ -43,7 +43,7 @@ async def found(look: Look, *, account_id: str | None, min_version: int, wait: f
 
 
 def check_number(number: str) -> None:
-    """Let pass what can be the number of an invoice. Raises: Problem INVOICE_NOT_FOUND."""
+    """Refuse what cannot be the number of an invoice. Raises: Problem INVOICE_NOT_FOUND."""
     if not is_number(number):
         raise not_found()
 

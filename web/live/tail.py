@@ -53,7 +53,7 @@ class Tail:
                     await self._place(consumer)
                     self.reading.set()
                     await self._follow(consumer)
-            except (KafkaError, OSError, KeyError) as error:  # KeyError: the topics are not laid yet
+            except (KafkaError, OSError, KeyError) as error:  # KeyError: the topics do not exist yet
                 log.warning("topic_not_readable", topic=self._topic, error=repr(error))
             except Exception:
                 log.exception("topic_not_readable", topic=self._topic)

@@ -65,7 +65,7 @@ class _Found(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """Records found between a position and the end, and how far was looked."""
+    """Records found between a position and the end, and how far the search went."""
 
     found: list[_Found]
     reached: int

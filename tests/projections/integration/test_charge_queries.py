@@ -12,7 +12,7 @@ from transport.addresses import Addresses
 
 
 def chain() -> tuple[list[AnyInvoiceEvent], list[AnyInvoiceEvent]]:
-    """An original whose charge went on to a replacement, which was itself returned."""
+    """An original whose charge moved to a replacement, which was itself returned."""
     original: list[AnyInvoiceEvent] = [*STORY, facts.reissue_requested(), facts.replaced()]
     replacement: list[AnyInvoiceEvent] = [
         invoice(facts.REPLACEMENT, charge="c1"),

@@ -91,28 +91,28 @@ async def test_a_bad_event_stops_its_partition_alone_until_an_operator_steps_ove
         await publish(addresses, [one for each in numbers for one in messages(story(each)[3:], first=4)])
         elsewhere = [each for each in numbers if (murmur2(each.encode()) & 0x7FFFFFFF) % 8 != 0]
 
-        async def the_others_go_on() -> bool:
+        async def the_others_continue() -> bool:
             return await versions(addresses, "details") == dict.fromkeys(elsewhere, len(STORY))
 
-        await until(the_others_go_on)
+        await until(the_others_continue)
         assert await stands("details", 0)
         assert await listed("details") == "stopped: invoice.events[0] offset 0 is not a known event"
-        sentences, goes_on = await asyncio.to_thread(
+        sentences, resumed = await asyncio.to_thread(
             command.resume_read_model, addresses, command.named("details"), skip=False
         )
-        assert (sentences, goes_on) == (
+        assert (sentences, resumed) == (
             ["details has stopped again: invoice.events[0] offset 0 is not a known event"],
             False,
         )
-        sentences, goes_on = await asyncio.to_thread(
+        sentences, resumed = await asyncio.to_thread(
             command.resume_read_model, addresses, command.named("details"), skip=True
         )
-        assert goes_on
+        assert resumed
         assert sentences[0].startswith("details: skipped invoice.events[0] offset 0, which it now lacks")
 
-        async def all_go_on() -> bool:
+        async def all_continue() -> bool:
             return await versions(addresses, "details") == dict.fromkeys(numbers, len(STORY))
 
-        await until(all_go_on)
+        await until(all_continue)
         assert await listed("details") == "running; skipped records: 1, rebuild it"
         assert (await listed("history")).startswith("stopped")

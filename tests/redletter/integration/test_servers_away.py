@@ -75,7 +75,7 @@ def ended(command: list[str], addresses: Addresses, said: str = "") -> tuple[int
 
 
 def has_one_sentence(errors: str) -> bool:
-    """Tell whether the command said why in one sentence; a password is never part of it."""
+    """Return whether the command said why in one sentence; a password is never part of it."""
     sentences = [line for line in errors.splitlines() if line.startswith("redletter: ")]
     return len(sentences) == 1 and "Traceback" not in errors and "secret" not in errors
 

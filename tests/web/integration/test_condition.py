@@ -135,7 +135,7 @@ async def test_an_api_that_does_not_hear_replies_says_so(tables: Addresses) -> N
             details = [reason["detail"] for reason in (await http.get("/readyz")).json()["reasons"]]
             return any("is not receiving" in one for one in details)
 
-        await until(deaf, within=10)  # the topics are not laid
+        await until(deaf, within=10)  # the topics do not exist
 
 
 async def test_a_part_of_the_api_that_ends_ends_the_api(tables: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,7 +276,7 @@ class Seed:
         return "ReissueRequested" if worth > 0 else "NOTHING_TO_INVOICE"
 
     def _replaced(self, paper: Paper, charge: str) -> bool:
-        """Say whether a charge went on to a replacement, whatever became of that since."""
+        """Return whether a charge has moved to a replacement, whatever became of that since."""
         return any(
             charge in asked["charges"] and self.replacement(paper.number, reissue_id)
             for reissue_id, asked in paper.reissues.items()

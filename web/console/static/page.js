@@ -155,7 +155,7 @@ const renew = async (number, version) => {
 
 // ---- changes
 
-/** Say whether an answer was overtaken by a newer one that is shown already. @param {ParentNode} now @param {ParentNode} shown */
+/** Return whether an answer was overtaken by a newer one that is shown already. @param {ParentNode} now @param {ParentNode} shown */
 const isOlder = (now, shown) => {
   const [theirs, ours] = [now, shown].map((one) => find(one, "[data-version]:not(tr)", HTMLElement)?.dataset.version);
   return Number(theirs) < Number(ours);

@@ -149,13 +149,13 @@ def test_a_writer_waits_for_no_vacuum_and_no_index_build(addresses: Addresses) -
 
 def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer is frozen in the middle of its transaction, or writes without a pause."""
-    store, in_transaction, go_on = Store(addresses.database), threading.Event(), threading.Event()
+    store, in_transaction, may_continue = Store(addresses.database), threading.Event(), threading.Event()
     apply = claim_rows.apply
 
     def apply_and_wait(*arguments: object) -> None:
         apply(*arguments)  # type: ignore[arg-type] - handed on
         in_transaction.set()
-        assert go_on.wait(30)
+        assert may_continue.wait(30)
 
     monkeypatch.setattr(claim_rows, "apply", apply_and_wait)
     with ThreadPoolExecutor() as threads, psycopg.connect(addresses.database, autocommit=True) as tending:
@@ -165,7 +165,7 @@ def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, m
             assert in_transaction.wait(30)
             tending.execute("vacuum (analyze) redletter.invoice_events")
         finally:
-            go_on.set()
+            may_continue.set()
         writing.result()
         ending = threads.submit(_write_at_random, addresses, 1, time.monotonic() + 2)
         while not ending.done():
