@@ -154,7 +154,7 @@ def spoils(error: psycopg.Error) -> bool:
 
 
 def about_content(error: BaseException | None) -> bool:
-    """Return whether an error, or what caused it, says that PostgreSQL will never take these values (SQLSTATE class 22).
+    """Return whether an error, or its cause, says that PostgreSQL will never take these values (SQLSTATE class 22).
 
     Everything else is about the surroundings: a server away or read-only, a missing table or privilege, a time-out.
     """
