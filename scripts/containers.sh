@@ -124,7 +124,7 @@ frozen_is_unhealthy() { # and the other workers take over
 	local worker=redletter_worker_3
 	docker inspect "$worker" > /dev/null 2>&1 || worker=redletter-worker-3
 	docker kill --signal STOP "$worker" > /dev/null
-	$python -m scripts.checking returns
+	$python -m scripts.container_checks returns
 	for _ in $(seq 120); do
 		[ "$(docker inspect --format '{{.State.Health.Status}}' "$worker")" != unhealthy ] || break
 		sleep 1
@@ -145,25 +145,25 @@ say "docker compose up"
 quietly system --profile simulator up --detach --no-build
 healthy
 say "the journeys of the demo"
-$python -m scripts.checking journeys
+$python -m scripts.container_checks journeys
 
 say "three workers, two projectors"
 quietly system --profile simulator up --detach --no-build --scale worker=3 --scale projector=2
 healthy
-$python -m scripts.checking shares worker
-$python -m scripts.checking shares projector
-$python -m scripts.checking returns
+$python -m scripts.container_checks shares worker
+$python -m scripts.container_checks shares projector
+$python -m scripts.container_checks returns
 say "freezing a worker"
 frozen_is_unhealthy
 
 say "docker compose down and up again, with the same volumes"
-$python -m scripts.checking statuses > "$work/before.json"
+$python -m scripts.container_checks statuses > "$work/before.json"
 quietly system --profile simulator down
 quietly system --profile simulator up --detach --no-build
 healthy
-$python -m scripts.checking statuses > "$work/after.json"
+$python -m scripts.container_checks statuses > "$work/after.json"
 cmp "$work/before.json" "$work/after.json"
-$python -m scripts.checking returns
+$python -m scripts.container_checks returns
 quietly system --profile simulator down --volumes
 
 say "Kafka and PostgreSQL only; the checkout creates topics and tables"

@@ -13,7 +13,7 @@ from tests.browser.support.scopes import each, together
 from tests.browser.support.site import Site
 from tests.support.fresh_system import fresh
 from tests.whole.support.client import connected
-from tests.whole.support.running import system
+from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -16,9 +16,9 @@ from benchmarks.filled_read_tables import fill_read_tables
 from events.topics import EVENTS_TOPIC
 from local import ports
 from tests.browser.support.scopes import each, together
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.support.fresh_system import fresh
-from tests.whole.support.running import system
+from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.alone

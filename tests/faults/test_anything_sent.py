@@ -12,7 +12,6 @@ from confluent_kafka import Producer
 
 from events.replies import reply_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
-from tests.faults.support.anything import CODECS, MAX_RESIDENT_BYTES, Anything, Hurt
 from tests.faults.support.evidence import (
     Replies,
     assert_no_gap_and_no_duplicate,
@@ -20,12 +19,13 @@ from tests.faults.support.evidence import (
     everything,
     headers,
 )
+from tests.faults.support.hurt_records import CODECS, MAX_RESIDENT_BYTES, Anything, Hurt
 from tests.faults.support.load import SOURCE, scripts
 from tests.faults.support.publishing import Outside
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.support.fresh_system import PARTITIONS
 from tests.support.scale import SCALE, SEED
-from tests.whole.support.running import system
+from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 SENT = 1000 * SCALE

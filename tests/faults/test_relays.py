@@ -15,7 +15,7 @@ from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from service.store.event_store import Store
 from tests.faults import support
 from tests.faults.support.evidence import assert_no_gap_and_no_duplicate, everything, headers
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.service.support.rows import event, reply, save
 from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
@@ -140,7 +140,7 @@ async def test_a_relay_killed_in_its_first_transactions_starts_again(
 ) -> None:
     """The first are those of the positions before the first entry; then come the first entries."""
     await asyncio.to_thread(writing.once)
-    program = Path(support.__file__).with_name("dying.py")
+    program = Path(support.__file__).with_name("relay_killed_at_commit.py")
     arguments = [str(program), addresses.kafka, addresses.database, str(commit)]
     dying = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=os.environ)
     assert await asyncio.wait_for(dying.wait(), 60) == -signal.SIGKILL

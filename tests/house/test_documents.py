@@ -17,6 +17,7 @@ CONTRACT = (ROOT / "docs" / "contract.md").read_text()
 TAX_RULES = (ROOT / "docs" / "tax-rules.md").read_text()
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 CITED = re.compile(r"\bdocs/[\w./-]+\.(?:md|json)(?:#[\w-]+)?")
+NAMED_FILE = re.compile(r"`((?:tests|scripts|benchmarks|local|redletter|web)/[\w/-]+\.(?:py|sh))\b")
 TAG = re.compile(r"docs/tax-rules\.md \[(\w+)\]")
 WORKPLACE = re.compile(r"product\.md|domain\.md|\bthe contract's table\b|rules' table")
 
@@ -30,6 +31,12 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
             path = (document.parent / file) if file else document
             assert path.exists(), f"{target} in {document.name}"
             assert not heading or heading in headings(path), f"{target} in {document.name}"
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    named = {found for document in DOCUMENTS for found in NAMED_FILE.findall(document.read_text())}
+    assert named
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
 
 
 @pytest.mark.parametrize("source", [path for path in tracked() if path.suffix == ".py"], ids=lambda path: path.stem)
@@ -85,3 +92,18 @@ def test_every_path_that_a_document_names_is_there() -> None:
         if not (ROOT / name).exists()
     ]
     assert gone == []
+
+
+def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
+    homes = re.compile(r"(?<![\w.:/-])/[(]?(home|root|Users|work)/\w")
+    found = [path.name for path in tracked() if path.is_file() and homes.search(path.read_text(errors="replace"))]
+    assert found == []
+
+
+def test_every_decision_record_says_what_enforces_it() -> None:
+    for record in sorted((ROOT / "docs" / "adr").glob("*.md")):
+        text = record.read_text()
+        missing = [
+            part for part in ("Context", "Decision", "Consequences", "Alternatives", "Enforced by") if part not in text
+        ]
+        assert missing == [], record.name

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from tests.support.fresh_system import fresh
 from tests.whole.support.client import Client, connected
-from tests.whole.support.running import system
 from tests.whole.support.shared import Shared
+from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 _NUMBERS = (f"2699{index:016d}" for index in count(1))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.service.support.orders import ask_simply, observe, register
 from tests.whole.support.client import Answered, Client, connected
 from tests.whole.support.stories import STORIES, Story, filled, ids_of, outcome

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from events.commands import AnyCommand
 from events.invoice_events import InvoiceReturned, ReturnOverdue, ReturnRequested
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.service.support.orders import NUMBER, OTHER_NUMBER, ask_simply, complete, confirm, credit, register
 from tests.whole.support.client import Client, connected
 from transport.addresses import Addresses

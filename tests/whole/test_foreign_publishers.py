@@ -19,7 +19,7 @@ from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, STATUS_TOPIC, Channel
 from tests.service.support.orders import NUMBER, ask_simply, register
 from tests.support.kafka_codecs import CODECS, compress
 from tests.whole.support.client import connected
-from tests.whole.support.running import system
+from tests.whole.support.system import system
 from tests.whole.support.terminal import User
 from transport.addresses import Addresses
 

@@ -11,8 +11,8 @@ from events.topics import Channel
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.orders import ACCOUNT, confirm, credit, observe, register
 from tests.whole.support.client import Client
-from tests.whole.support.running import system
 from tests.whole.support.shared import Shared
+from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from events.commands import AnyCommand
 from local import ports
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.whole.support.client import Client, connected
 from tests.whole.support.machine import MAX_STEPS, Outcome, World, play
 from transport.addresses import Addresses

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from events.commands import AnyCommand
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.service.support.orders import ask_return, observe, register
 from tests.support.fresh_system import PARTITIONS
 from tests.whole.support.client import Client, connected

@@ -11,7 +11,7 @@ import httpx
 from playwright.async_api import Locator, Page, expect
 
 from events.commands import AnyCommand
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.service.support.orders import charge, observe, register
 from tests.whole.support.client import Answered, Client
 

@@ -25,7 +25,7 @@ from tests.faults.support.evidence import (
 )
 from tests.faults.support.load import scripts
 from tests.faults.support.publishing import Outside
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.support.fresh_system import PARTITIONS, migrate
 from tests.support.scale import SEED
 from transport.addresses import Addresses

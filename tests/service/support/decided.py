@@ -14,7 +14,7 @@ from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEnt
 from service.worker.answering import answer_batch
 from service.worker.memory import Memory
 from service.worker.reading import Received
-from tests.faults.support.anything import CODECS, Hurt
+from tests.faults.support.hurt_records import CODECS, Hurt
 from tests.service.support.records import as_read
 
 ENVELOPE_BYTES = 64 * 1024

@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 
 from service.log.entries import LogEntry, ReplyEntry
-from tests.faults.support.anything import MAX_RESIDENT_BYTES, Anything, Hurt
 from tests.faults.support.evidence import answer_of
+from tests.faults.support.hurt_records import MAX_RESIDENT_BYTES, Anything, Hurt
 from tests.faults.support.load import Answer, Sent, scripts
 from tests.service.support.decided import Deciding, decoded
 from tests.support.scale import SCALE, SEED

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from events.catalogue import COMMAND_TYPES, json_of
 from events.command_records import MAX_COMMAND_BYTES
 from tests.events.support.messages import MESSAGES
-from tests.faults.support.anything import Hurt
+from tests.faults.support.hurt_records import Hurt
 from tests.faults.support.load import Sent, scripts
 from tests.service.support.decided import Deciding, decoded
 from tests.service.support.records import CANCEL, NUMBER, headers

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from tests.whole.support.client import Client
 from transport.addresses import Addresses
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 
-from tests.faults.support.running import PROGRAM
+from tests.faults.support.roles import PROGRAM
 
 
 class User:

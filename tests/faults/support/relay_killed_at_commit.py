@@ -1,6 +1,6 @@
 """A relay that is killed when it is about to commit for the n-th time: its messages are there, its commit is not.
 
-python dying.py BOOTSTRAP DATABASE N
+python relay_killed_at_commit.py BOOTSTRAP DATABASE N
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Checks of the system in containers, at its published ports: ``python -m scripts.checking WHAT``.
+"""Checks of the system in containers, at its published ports: ``python -m scripts.container_checks WHAT``.
 
 journeys: play the demo. returns: return a hundred invoices at once. statuses: print the status of each invoice.
 shares ROLE: check that every container of a role has a share of the partitions, and that together they have all.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.faults.support.running import PROGRAM
+from tests.faults.support.roles import PROGRAM
 from tests.service.support.orders import ask_return, ask_simply, observe, register
 from tests.whole.support.shared import Shared
 from tests.whole.support.terminal import User

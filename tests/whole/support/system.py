@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from local import ports
-from tests.faults.support.running import Roles
+from tests.faults.support.roles import Roles
 from transport.addresses import Addresses
 
 

