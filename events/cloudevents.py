@@ -219,7 +219,7 @@ def _filled(envelope: Envelope, attributes: Mapping[str, JsonValue]) -> Envelope
         return None
 
     text("specversion", "must be 1.0", "1.0".__eq__)
-    envelope.id = text("id", _WANTED_ID, _ID.fullmatch)
+    envelope.id = text("id", _WANTED_ID, is_id)
     envelope.source = text("source", _WANTED_SOURCE, is_source)
     envelope.type = text("type", _WANTED_STRING, _is_short) or _echoed(attributes.get("type"))
     envelope.subject = text("subject", _WANTED_STRING, _is_short, needed=False)
@@ -232,6 +232,11 @@ def _filled(envelope: Envelope, attributes: Mapping[str, JsonValue]) -> Envelope
 _WANTED_ID = f"must be 1 to {LONGEST_ID} characters, no control characters"
 _WANTED_STRING = f"must be a string of at most {LONGEST_ATTRIBUTE} characters"
 _WANTED_SOURCE = f"must be a URI reference of at most {LONGEST_ATTRIBUTE} characters"
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text may be the id of a command."""
+    return _ID.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)

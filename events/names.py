@@ -12,6 +12,8 @@ PROJECTOR_GROUPS = "redletter.projector."
 WORKER_SOURCE = "urn:redletter:worker"
 CLOCK_SOURCE = "urn:redletter:clock"
 PROJECTOR_SOURCE = "urn:redletter:projector"
+HTTP_SOURCES = "urn:redletter:api:"
+"""How the source of every command begins that came over HTTP; the account follows."""
 
 
 def projector_group(read_model: str) -> str:

@@ -57,6 +57,23 @@ def is_alarming(command_type: str, code: str) -> bool:
     return code in _ALARMING.get(command_type, ())
 
 
+_LEAVES_ID_FREE = frozenset(
+    {
+        "WRONG_CHANNEL",
+        "IDEMPOTENCY_KEY_REUSED",
+        "MALFORMED_COMMAND",
+        "INTERNAL_FAULT",
+        "INVOICE_PARKED",
+        "RETURN_NOT_OVERDUE",
+    }
+)
+
+
+def is_final(code: str) -> bool:
+    """Say whether a refusal uses up the id of its command, so that a repeat gets this reply again."""
+    return code not in _LEAVES_ID_FREE
+
+
 def reply_id(topic: str, partition: int, offset: int) -> str:
     """Return the id of the reply to a record. Every record gets one reply, so its place in Kafka is the id."""
     return f"{topic}-{partition}-{offset}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from events.names import projector_group
-from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
+from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from projections.charges import fold as charges
 from projections.charges.table import charges_table
 from projections.dead_letters.table import DeadLetters
@@ -19,7 +19,7 @@ from projections.history.table import History
 from projections.invoices import fold as invoices
 from projections.invoices.table import InvoicesTable
 from projections.publication import outbox
-from projections.replies.table import ReplyCounts
+from projections.replies.table import Replies
 from projections.returns import fold as returns
 from projections.returns.table import returns_table
 from projections.status import fold as status
@@ -42,13 +42,14 @@ class CatalogueEntry:
     """A read model in the catalogue.
 
     build: makes it with a suffix to the names of its tables; the live ones have none. folder: of its code.
-    publication: given where its rows are published.
+    beside: topics that it reads beside its own. publication: given where its rows are published.
     """
 
     name: str
     build: Callable[[str], ReadModel]
     folder: str
     topic: str = EVENTS_TOPIC
+    beside: tuple[str, ...] = ()
     publication: Publication | None = None
 
     @property
@@ -83,7 +84,7 @@ _ALL = (
     CatalogueEntry("returns", lambda suffix: Folded(returns.fold, returns_table(f"returns{suffix}")), folder="returns"),
     CatalogueEntry("charges", lambda suffix: Folded(charges.fold, charges_table(f"charges{suffix}")), folder="charges"),
     CatalogueEntry("forms", lambda suffix: Folded(forms.fold, forms_table(f"forms{suffix}")), folder="forms"),
-    CatalogueEntry("answered", lambda suffix: ReplyCounts(f"answered{suffix}"), folder="replies", topic=REPLIES_TOPIC),
+    CatalogueEntry("replies", Replies, folder="replies", topic=REPLIES_TOPIC, beside=(PARKED_TOPIC,)),
     CatalogueEntry(
         "dead_letters",
         lambda suffix: DeadLetters(f"dead_letters{suffix}"),

@@ -84,7 +84,7 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, committed: Calla
         await consume(
             addresses,
             group=entry.consumer,
-            topics=[entry.topic],
+            topics=[entry.topic, *entry.beside],
             work=projection,
             max_records=_MAX_BATCH_RECORDS,
             found=projection.found,

@@ -16,7 +16,7 @@ from transport.addresses import Addresses
 from web import console
 from web.api import asyncapi, description, invoices, lookups, returns
 from web.console.sampling import Sampler
-from web.gateway import commands
+from web.gateway import commands, monitoring
 from web.gateway import returns as gateway_returns
 from web.gateway.publishing import CommandPublisher
 from web.http import problems
@@ -69,6 +69,7 @@ def build(
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))
+    app.include_router(monitoring.router(reader, addresses.kafka))
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))

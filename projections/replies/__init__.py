@@ -1,1 +1,1 @@
-"""Counts of the replies to commands: acceptances, and refusals by code."""
+"""Replies to commands: each kept for as long as its topic keeps it, and all of them counted."""

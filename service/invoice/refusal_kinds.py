@@ -57,40 +57,33 @@ class RefusalKind:
     """What is the same for every refusal with a code.
 
     sentence: what is wrong and what to do, with the facts to be filled in.
-    final: the idempotency key is used up, and a repeat gets this reply again.
     tells_version: the reply carries the invoice's version, if the invoice is the caller's.
     """
 
     sentence: str
-    final: bool = True
     tells_version: bool = True
 
 
 KINDS: Mapping[Code, RefusalKind] = {
     "WRONG_CHANNEL": RefusalKind(
         "This command is only taken from the topic {expected}.",
-        final=False,
         tells_version=False,
     ),
     "IDEMPOTENCY_KEY_REUSED": RefusalKind(
         "The id {id} was used for another command. Send this one under an id of its own.",
-        final=False,
         tells_version=False,
     ),
     "MALFORMED_COMMAND": RefusalKind(
         "The command is malformed: {said}. Correct it and send it again.",
-        final=False,
         tells_version=False,
     ),
     "INTERNAL_FAULT": RefusalKind(
         "Redletter failed to decide this command, and nothing changed. Send it again later.",
-        final=False,
         tells_version=False,
     ),
     "INVOICE_PARKED": RefusalKind(
         "Redletter failed to decide an earlier command of this invoice, and no more commands can wait for that to be "
         "put right: {commands} do. Send this one again later.",
-        final=False,
         tells_version=False,
     ),
     "INVOICE_NOT_FOUND": RefusalKind(
@@ -213,7 +206,6 @@ KINDS: Mapping[Code, RefusalKind] = {
     ),
     "RETURN_NOT_OVERDUE": RefusalKind(
         "This return is not due before {due_latest}. Send this again after that.",
-        final=False,
     ),
     "ORIGINAL_NOT_RETURNED": RefusalKind(
         "This invoice has not been returned. Request its return first; its charges can be invoiced again once it "

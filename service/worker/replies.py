@@ -10,8 +10,7 @@ from events.catalogue import json_of, name_of, type_of
 from events.faults import Faults, cut_bytes
 from events.names import event_id
 from events.parking import AnyNotice, CommandParked, CommandReleased, notice_id
-from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, reply_id
-from service.invoice.refusal_kinds import KINDS
+from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_final, reply_id
 from service.invoice.state import status_of
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.log.parking import WaitingCommand
@@ -56,7 +55,7 @@ def answer_command(received: Received, decided: Accepted | Refused | Repeated) -
         case Accepted():
             return _accepted(received, decided)
         case Refused(refusal):
-            return _replied(received, _refused(received, decided), final=KINDS[refusal.code].final)
+            return _replied(received, _refused(received, decided), final=is_final(refusal.code))
         case Repeated(reply):
             return _replied(received, reply, final=False)
         case _:

@@ -117,7 +117,7 @@ async def test_read_models_are_listed_rebuilt_and_verified(user: User, returning
             "returns",
             "charges",
             "forms",
-            "answered",
+            "replies",
             "dead_letters",
         },
     )
@@ -126,5 +126,5 @@ async def test_read_models_are_listed_rebuilt_and_verified(user: User, returning
     assert (code, output.count("rows, correct")) == (0, 7), error
     code, output, error = await user.run("projections", "rebuild", "status", "charges")
     assert (code, output.count("same as before")) == (0, 2), error
-    code, _, error = await user.run("projections", "rebuild", "answered")
-    assert (code, 'unknown read model "answered"' in error) == (2, True)
+    code, _, error = await user.run("projections", "rebuild", "replies")
+    assert (code, 'unknown read model "replies"' in error) == (2, True)

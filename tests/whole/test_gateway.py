@@ -14,10 +14,12 @@ from tests.whole.support.client import Client
 from tests.whole.support.shared import Shared
 from tests.whole.support.system import system
 from transport.addresses import Addresses
+from web.gateway.commands import monitor_address, source_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIMPLE = {"account_id": ACCOUNT}
+SOURCE = source_of(ACCOUNT)
 
 
 def of(number: str, action: str = "return") -> str:
@@ -45,7 +47,7 @@ async def test_a_return_is_asked_for_once_however_often_it_is_clicked(
     assert len({reply["events"][0]["id"] for reply in replies}) == 1
     assert sorted(reply["replayed"] for reply in replies) == [False, True, True]
     published = await of_customers(shared, number)
-    assert {record["ce_source"] for record in published} == {f"urn:redletter:api:{ACCOUNT}"}
+    assert {record["ce_source"] for record in published} == {SOURCE}
     assert {record["ce_id"] for record in published} == {"click-1"}
 
     reused = await post(http, of(number), "click-1", SIMPLE | {"remarks": "more"})
@@ -177,9 +179,11 @@ async def test_a_reply_that_takes_long_is_looked_for_later(
     shared.roles.stop("worker")
     answer = await post(http, of(number), "later", SIMPLE)
     assert (answer.status_code, answer.headers["location"]) == (202, of(number, "status"))
+    underway = {"status": "published", "command_id": "later", "monitor": monitor_address("later", SOURCE)}
+    assert (answer.json(), answer.headers["link"]) == (underway, f'<{underway["monitor"]}>; rel="monitor"')
     (outcome,) = (await http.post("/returns", json={"items": [item(number, "later")]})).json()["items"]
     assert (outcome["status"], outcome["location"]) == (202, of(number, "status"))
-    assert outcome["underway"] == {"status": "published", "command_id": "later"}
+    assert outcome["underway"] == underway
     shared.roles.start("worker")
     async with asyncio.timeout(60):
         while (later := await post(http, of(number), "later", SIMPLE)).status_code == 202:

@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
 from projections.invoices.fold import Line
-from web.gateway.commands import CustomerCommand, body_of, publish_command
-from web.gateway.publishing import CommandPublisher, Pending
+from web.gateway.commands import CustomerCommand, Underway, body_of, publish_command
+from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem
 
 _KEY = "key"
@@ -71,7 +71,7 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     reply = await publish_command(
         publisher, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
     )
-    if isinstance(reply, Pending):
+    if isinstance(reply, Underway):
         raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
     version = reply["invoice_version"]
     if "x-fragment" in request.headers:

@@ -20,6 +20,7 @@ from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.cloudevents import LONGEST_ID, is_source, traceparent_of
 from events.commands import RequestReissue, RequestReturn
 from events.faults import Fault, Faults
+from events.names import HTTP_SOURCES
 from events.replies import CommandAccepted
 from events.strict_json import parse
 from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
@@ -39,21 +40,20 @@ class Underway(BaseModel):
     """The command is on its way.
 
     published: Kafka has confirmed it, and a reply will follow. unconfirmed: it was sent to Kafka, which has not
-    confirmed it yet; sending it again with the same key does no harm.
+    confirmed it yet; sending it again with the same key does no harm. monitor: the address of the reply to it.
     """
 
     status: Literal["published", "unconfirmed"]
     command_id: str
-
-    @classmethod
-    def of(cls, pending: Pending, command_id: str) -> "Underway":
-        """Say how far a command has come whose reply has not."""
-        return cls(status="published" if pending.published else "unconfirmed", command_id=command_id)
+    monitor: str
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": CommandAccepted, "description": "Accepted: the reply"},
-    202: {"model": Underway, "description": "No reply yet: query the address in Location"},
+    202: {
+        "model": Underway,
+        "description": "No reply yet: query the status at the address in Location, or the reply at that in Link",
+    },
     404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
     409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
     422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused because of its fields"},
@@ -84,10 +84,9 @@ def router(publisher: CommandPublisher) -> APIRouter:
             outcome = await publish_command(
                 publisher, kind, number, await body_of(request), idempotency_key, trace_of(request)
             )
-            if isinstance(outcome, Pending):
-                underway = Underway.of(outcome, idempotency_key or "")
-                location = {"Location": status_address(number)}
-                return JSONResponse(underway.model_dump(), HTTPStatus.ACCEPTED, location)
+            if isinstance(outcome, Underway):
+                addresses = {"Location": status_address(number), "Link": f'<{outcome.monitor}>; rel="monitor"'}
+                return JSONResponse(outcome.model_dump(), HTTPStatus.ACCEPTED, addresses)
             return JSONResponse(outcome)
 
     route("/return", RequestReturn, examples.RETURN_EXAMPLE, "Request the return of an invoice")
@@ -98,6 +97,12 @@ def router(publisher: CommandPublisher) -> APIRouter:
 def status_address(number: str) -> str:
     """Return where the status of an invoice is."""
     return f"/invoices/{number}/status"
+
+
+def monitor_address(command_id: str, source: str | None) -> str:
+    """Return where the reply to a command is, or will be."""
+    query = "" if source is None else f"?source={quote(source, safe='')}"
+    return f"/commands/{quote(command_id, safe='')}{query}"
 
 
 def _schema(kind: type[CustomerCommand]) -> dict[str, Any]:
@@ -190,8 +195,8 @@ async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with
     body: bytes,
     key: str | None,
     traceparent: str | None,
-) -> Reply | Pending:
-    """Publish a customer's command, and return the reply that accepts it, or `Pending` when none came in time.
+) -> Reply | Underway:
+    """Publish a customer's command, and return the reply that accepts it, or `Underway` when none came in time.
 
     body: JSON, without the number. Raises: Problem with the code of the refusal, or MALFORMED_COMMAND.
     """
@@ -206,22 +211,22 @@ async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with
 
 def source_of(account_id: str) -> str:
     """Return the CloudEvents source of an account's commands; too long an id is replaced by its digest."""
-    if is_source(source := f"urn:redletter:api:{quote(account_id, safe='')}"):
+    if is_source(source := f"{HTTP_SOURCES}{quote(account_id, safe='')}"):
         return source
-    return f"urn:redletter:api:{sha256(account_id.encode()).hexdigest()}"
+    return f"{HTTP_SOURCES}{sha256(account_id.encode()).hexdigest()}"
 
 
 async def publish(
     publisher: CommandPublisher, command: CustomerCommand, key: str, traceparent: str | None
-) -> Reply | Pending:
-    """Publish a command, and return the reply that accepts it, or `Pending` when none came in time.
+) -> Reply | Underway:
+    """Publish a command, and return the reply that accepts it, or `Underway` when none came in time.
 
     Raises: Problem with the code of the refusal, or COMMANDS_UNAVAILABLE.
     """
-    number, name = command.invoice_number, name_of(type(command))
+    number, name, source = command.invoice_number, name_of(type(command)), source_of(command.account_id)
     headers = cloudevents.headers(
         id=key,
-        source=source_of(command.account_id),
+        source=source,
         name=name,
         subject=number,
         time=datetime.now(UTC),
@@ -236,7 +241,10 @@ async def publish(
     except Unavailable:
         detail = "Commands cannot be accepted right now. Send it again with the same key."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
-    if not isinstance(reply, Pending) and "code" in reply:
+    if isinstance(reply, Pending):
+        status = "published" if reply.published else "unconfirmed"
+        return Underway(status=status, command_id=key, monitor=monitor_address(key, source))
+    if "code" in reply:
         raise _refused(reply)
     return reply
 

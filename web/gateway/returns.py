@@ -22,7 +22,7 @@ from web.gateway.commands import (
     status_address,
     trace_of,
 )
-from web.gateway.publishing import CommandPublisher, Pending
+from web.gateway.publishing import CommandPublisher
 from web.http import examples
 from web.http.problems import Problem, ProblemDocument
 from web.http.reading import written
@@ -122,11 +122,9 @@ async def _outcome(publisher: CommandPublisher, item: JsonValue, trace: str | No
     except Problem as problem:
         document = ProblemDocument.model_validate(problem.document())
         return outcome.model_copy(update={"status": problem.status.value, "problem": document})
-    if isinstance(reply, Pending):
-        underway, location = Underway.of(reply, key), status_address(command.invoice_number)
-        return outcome.model_copy(
-            update={"status": HTTPStatus.ACCEPTED.value, "underway": underway, "location": location}
-        )
+    if isinstance(reply, Underway):
+        location = status_address(command.invoice_number)
+        return outcome.model_copy(update={"status": HTTPStatus.ACCEPTED.value, "underway": reply, "location": location})
     return outcome.model_copy(update={"reply": CommandAccepted.model_validate(reply)})
 
 

@@ -25,7 +25,7 @@ _AGES = """
     select phase, least(extract(day from %(now)s - requested_at)::int, 4), count(*) from projections.returns
     where complete_at is null and ended_at is null group by 1, 2 order by 1, 2
 """
-_ANSWERS = "select command_type, answer, times, last_at from projections.answered order by command_type, answer"
+_ANSWERS = "select command_type, answer, times, last_at from projections.reply_counts order by command_type, answer"
 _DEAD_LETTERS = """
     select topic, partition, record_offset, reason, error, buried_at from projections.dead_letters
     order by buried_at desc, topic, partition, record_offset limit 100

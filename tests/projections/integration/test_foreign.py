@@ -10,7 +10,8 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from events.topics import DEAD_LETTERS_TOPIC, REPLIES_TOPIC
+from events.replies import reply_id
+from events.topics import DEAD_LETTERS_TOPIC, REPLIES_TOPIC, Channel
 from projections.catalogue import MODELS
 from projections.engine.projection import Projection
 from tests.projections.support.published import records
@@ -21,8 +22,12 @@ from transport.records import Headers, OutgoingRecord
 KNOWN = "redletter.invoice.RequestReturn.v1"
 
 
+REPLY_ID = reply_id(Channel.CUSTOMER.value, 0, 0).encode()
+REPLY = {"command_id": "c1", "command_source": "urn:tests", "command_type": KNOWN, "replayed": False}
+
+
 def reply(command_type: str = KNOWN, **more: object) -> bytes:
-    return json.dumps({"command_type": command_type, "replayed": False} | more).encode()
+    return json.dumps(REPLY | {"command_type": command_type} | more).encode()
 
 
 @contextmanager
@@ -44,9 +49,15 @@ def rows(tables: Addresses, query: LiteralString) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
+def counted(tables: Addresses, messages: Sequence[tuple[bytes | None, bytes | None]]) -> list[Any]:
+    """Return the counts of replies with these ids and values."""
+    sent = [OutgoingRecord(REPLIES_TOPIC, b"key", value, [("ce_id", id_)]) for id_, value in messages]
+    with project(tables, "replies", sent):
+        return rows(tables, "select command_type, answer, times from projections.reply_counts order by 1, 2")
+
+
 def answers(tables: Addresses, *values: bytes | None) -> list[Any]:
-    with project(tables, "answered", [OutgoingRecord(REPLIES_TOPIC, b"key", value, []) for value in values]):
-        return rows(tables, "select command_type, answer, times from projections.answered order by 1, 2")
+    return counted(tables, [(REPLY_ID, value) for value in values])
 
 
 def test_types_that_no_command_has_are_counted_under_one_word(tables: Addresses) -> None:
@@ -70,10 +81,15 @@ def test_types_that_no_command_has_are_counted_under_one_word(tables: Addresses)
         b"{}",
         b"[" * 100_000,
         json.dumps({"command_type": KNOWN}).encode(),
+        reply(command_id="a\0b"),
+        reply(command_id="x" * 9000),
+        reply(command_source="a\0b"),
+        reply(command_source="x" * 9000),
+        reply(command_source=None),
         reply(replayed="no"),
         reply(code="x" * 9000),
         reply(code=None),
-        json.dumps({"command_type": 1, "replayed": False}).encode(),
+        json.dumps(REPLY | {"command_type": 1}).encode(),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -82,6 +98,22 @@ def test_a_foreign_record_among_the_replies_is_left_out_and_logged(tables: Addre
         assert answers(tables, reply(), foreign, reply()) == [(KNOWN, "ACCEPTED", 2)]
     (line,) = [one for one in logs if one["event"] == "foreign_records_left_out"]
     assert (line["records"], line["topic"], line["partition"], line["offset"]) == (1, REPLIES_TOPIC, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "foreign_id",
+    [
+        None,
+        b"",
+        b"reply-1",
+        b"invoice.events-0-0",
+        b"invoice.commands.customer-0-" + b"9" * 30,
+        b"invoice.commands.customer--1-0",
+        b" invoice.commands.customer-0-0",
+    ],
+)
+def test_a_reply_to_no_record_of_a_command_topic_is_left_out(tables: Addresses, foreign_id: bytes | None) -> None:
+    assert counted(tables, [(REPLY_ID, reply()), (foreign_id, reply())]) == [(KNOWN, "ACCEPTED", 1)]
 
 
 LETTER: Mapping[str, bytes | None] = {

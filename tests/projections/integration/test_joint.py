@@ -281,7 +281,7 @@ def test_a_recorded_stop_is_cleared_once_the_read_model_resumes(tables: Addresse
     with psycopg.connect(tables.database) as connection:
         connection.execute(
             "insert into projections.stopped (model, topic, partition, next, why) values"
-            " ('details', %s, 0, 0, 'here'), ('details', %s, 1, 0, 'elsewhere'), ('answered', %s, 0, 0, 'another')",
+            " ('details', %s, 0, 0, 'here'), ('details', %s, 1, 0, 'elsewhere'), ('replies', %s, 0, 0, 'another')",
             (EVENTS_TOPIC, EVENTS_TOPIC, EVENTS_TOPIC),
         )
     together.handle(batch(on(GOOD, message(invoice(1), 1))))
