@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +18,9 @@ from redletter.role_process import RoleWork, run_until_stopped
 from redletter.settings import Settings
 from transport.addresses import Addresses
 from transport.clients import postgres
+
+if TYPE_CHECKING:
+    from service.invoice.moment import Policy
 
 log = structlog.get_logger(__name__)
 
@@ -30,17 +34,23 @@ def role_command(role: str) -> Sequence[str]:
     return (sys.executable, str(Path(sysconfig.get_path("scripts")) / "redletter"), role)
 
 
-def _worker(addresses: Addresses, settings: Settings) -> RoleWork:
-    """Decide commands."""
+def policy_of(settings: Settings) -> "Policy":
+    """Return the settings that decisions depend on."""
     from service.invoice.moment import Policy
-    from service.worker import role
 
-    policy = Policy(
+    return Policy(
         general_recorded_route=settings.general_recorded_route,
         repeat=timedelta(seconds=settings.tax_repeat_seconds),
         repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
     )
-    return role.run(addresses, clock_shift=settings.clock_shift, calendar=settings.calendar(), policy=policy)
+
+
+def _worker(addresses: Addresses, settings: Settings) -> RoleWork:
+    """Decide commands."""
+    from service.worker import role
+
+    calendar, policy = settings.calendar(), policy_of(settings)
+    return role.run(addresses, clock_shift=settings.clock_shift, calendar=calendar, policy=policy)
 
 
 def _relay(addresses: Addresses, settings: Settings) -> RoleWork:

@@ -3,6 +3,7 @@
 import typer
 
 from redletter.cli.invoices import invoice_commands
+from redletter.cli.parked import parking_commands
 from redletter.cli.positions import position_commands
 from redletter.cli.read_models import read_model_commands
 from redletter.cli.roles import role_commands
@@ -30,3 +31,4 @@ app.add_typer(invoice_commands)
 app.add_typer(role_commands)
 app.add_typer(read_model_commands, name="projections")
 app.add_typer(position_commands, name="positions")
+app.add_typer(parking_commands, name="parked")
