@@ -3,6 +3,9 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
 
 
 def described_parser(module: str, description: str | None) -> ArgumentParser:
@@ -10,6 +13,13 @@ def described_parser(module: str, description: str | None) -> ArgumentParser:
     return ArgumentParser(
         f"python -m benchmarks.{module}", description=description, formatter_class=RawDescriptionHelpFormatter
     )
+
+
+def add_output(parser: ArgumentParser, file: str) -> None:
+    """Add the option that says where the figures are written, by default to a file below benchmarks/out."""
+    default = OUT / file
+    shown = default.relative_to(OUT.parent.parent)
+    parser.add_argument("--output", type=Path, default=default, help=f"where figures are written; {shown} by default")
 
 
 def positive_number(given: str) -> int:

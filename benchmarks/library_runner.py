@@ -1,4 +1,4 @@
-"""(a) The event store library's own `ProjectionRunner`, doing the same fold: one event, one transaction.
+"""The event store library's own `ProjectionRunner`, doing the same fold: one event, one transaction.
 
 The documented way: an application whose events are in PostgreSQL, a view that tracks its position, and a projection
 that processes one event after the other.

@@ -1,4 +1,4 @@
-"""(a) One message at a time, as the documentation of FastStream and of eventsourcing shows it.
+"""One message at a time, as the documentation of FastStream and of eventsourcing shows it.
 
 A handler with a pydantic body, an aggregate whose methods decide, `save` for each command, the event and a reply
 published and confirmed, and then the message acknowledged: at least once, acks all. It remembers no command ids and

@@ -1,7 +1,7 @@
 """Measure a rebuild of the status model in events per second, and its CPU: the library's runner, redletter, a raw pipe.
 
 The runner gets fewer events, for about as long a run. Runs in turns on embedded servers of its own, or on those that
-the environment names. The figures also go to benchmarks/out/projections.json.
+the environment names. The figures are also written to a file.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import time
 from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import psycopg
@@ -18,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 
 from benchmarks import library_runner
-from benchmarks.command_line import described_parser, positive_number, run_program
+from benchmarks.command_line import add_output, described_parser, positive_number, run_program
 from benchmarks.cpu import own_cpu_seconds
 from benchmarks.fresh_servers import PARTITIONS, Servers, servers, system
 from benchmarks.raw_load import load_raw
@@ -36,7 +35,6 @@ RUNS = 3
 EVENTS = 300_000
 FEWER_FOR_RUNNER = 200
 """How many times fewer events the library's runner gets."""
-OUT = Path(__file__).parent / "out" / "projections.json"
 PROGRAMS = {"runner": "the library's runner", "redletter": "redletter", "raw": "raw pipe"}
 TIMES_RUNNER, OF_RAW = 30.0, 0.4
 """What is wanted of redletter's median: over the runner's, and over the raw pipe's."""
@@ -134,14 +132,15 @@ def main() -> None:
     times, share = (median(rates["redletter"]) / median(rates[program]) for program in ("runner", "raw"))
     terminal.print_line(f"{times:.1f} times the library's runner (wanted {TIMES_RUNNER:.0f} or more)")
     terminal.print_line(f"{share:.2f} of the raw pipe (wanted {OF_RAW} or more)")
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(rates))
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(json.dumps(rates))
 
 
 def _arguments() -> Namespace:
     parser = described_parser("projections", __doc__)
     parser.add_argument("--events", type=positive_number, default=EVENTS, help="on the topic; %(default)s by default")
     parser.add_argument("--runs", type=positive_number, default=RUNS, help="of each program; %(default)s by default")
+    add_output(parser, "projections.json")
     return parser.parse_args()
 
 

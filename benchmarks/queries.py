@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 import httpx
 import psycopg
@@ -36,8 +36,7 @@ from web.http import cursors
 
 INVOICES = 1_000_000
 RUNS = 3
-ASKED = 200
-"""Times that each query is asked in a run, unless that takes longer than `ASKED_FOR`."""
+TIMES = 200
 ASKED_FOR = 3.0
 """Seconds."""
 LARGE = 5000
@@ -104,14 +103,22 @@ Row = Sequence[str]
 """A query, its p50 and p99, microseconds of CPU of each process, and the indexes that answered it."""
 
 
-async def ask(own: Addresses, base: str, pids: Mapping[str, int], copies: Copies, runs: int) -> AsyncGenerator[Row]:
+class Asking(NamedTuple):
+    """How often each query is asked: runs, and times in each, unless that takes longer than `ASKED_FOR`."""
+
+    copies: Copies
+    runs: int
+    times: int
+
+
+async def ask(own: Addresses, base: str, pids: Mapping[str, int], asking: Asking) -> AsyncGenerator[Row]:
     """Ask every query, one after the other. Raises: ReadThrough."""
     async with httpx.AsyncClient(base_url=base, transport=httpx.AsyncHTTPTransport(retries=8), timeout=30) as http:
         await http.get("/livez")
         for name, path in QUERIES.items():
             indexes, cpu = await asyncio.to_thread(_used, own), cpu_seconds(pids)
             with console.status(name):
-                asked = [await _asked(http, lambda path=path: path(copies)) for _ in range(runs)]
+                asked = [await _asked(http, path, asking) for _ in range(asking.runs)]
             cpu_after, indexes_after = cpu_seconds(pids), await asyncio.to_thread(_used, own)
             yield (
                 name,
@@ -126,11 +133,11 @@ class ReadThrough(Exception):
     """A query read a large table from end to end."""
 
 
-async def _asked(http: httpx.AsyncClient, path: Callable[[], str]) -> Sequence[float]:
+async def _asked(http: httpx.AsyncClient, path: Callable[[Copies], str], asking: Asking) -> Sequence[float]:
     end = time.monotonic() + ASKED_FOR
     seconds: list[float] = []
-    while len(seconds) < ASKED and time.monotonic() < end:
-        seconds.append(await _timed(http, path()))
+    while len(seconds) < asking.times and time.monotonic() < end:
+        seconds.append(await _timed(http, path(asking.copies)))
     return seconds
 
 
@@ -155,32 +162,33 @@ def _used(own: Addresses) -> dict[str, int]:
 _BASE: dict[str, int] = {}
 
 
-async def measure(servers: Servers, folder: Path, invoices: int, runs: int) -> None:
+async def measure(servers: Servers, folder: Path, asking: Asking) -> None:
     """Fill the tables, ask, and print the figures."""
-    copies = Copies(max(1, invoices // MODELS))
     async with system(servers.addresses) as own:
-        terminal.print_line(f"filling the read tables with {copies * MODELS:,} invoices")
-        await fill_read_tables(own, copies)
+        terminal.print_line(f"filling the read tables with {asking.copies * MODELS:,} invoices")
+        await fill_read_tables(own, asking.copies)
         (port,) = ports.free(1)
         os.environ["REDLETTER_API_PORT"] = str(port)
         with programs.running({"api": role_command("api")}, own, folder) as (api,):
             pids = {"api": api.running.pid} | {name: pid for name, pid in servers.pids.items() if name == "postgres"}
-            rows = [row async for row in ask(own, f"http://127.0.0.1:{port}", pids, copies, runs)]
+            rows = [row async for row in ask(own, f"http://127.0.0.1:{port}", pids, asking)]
     terminal.print_table(("query", "p50 ms", "p99 ms", *(f"{name} us" for name in pids), "indexes"), rows)
 
 
 def main() -> None:
     """Measure and print."""
     given = _arguments()
+    asking = Asking(Copies(max(1, given.invoices // MODELS)), given.runs, given.times)
     logs.configure("critical")
     with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as found:
-        asyncio.run(measure(found, Path(folder), given.invoices, given.runs))
+        asyncio.run(measure(found, Path(folder), asking))
 
 
 def _arguments() -> Namespace:
     parser = described_parser("queries", __doc__)
     parser.add_argument("--invoices", type=positive_number, default=INVOICES, help="%(default)s by default")
     parser.add_argument("--runs", type=positive_number, default=RUNS, help="of each query; %(default)s by default")
+    parser.add_argument("--times", type=positive_number, default=TIMES, help="in each run; %(default)s by default")
     return parser.parse_args()
 
 

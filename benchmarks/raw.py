@@ -1,4 +1,4 @@
-"""(c) The raw pipe: the least work with which the same bytes come in, lie in the store, and go out.
+"""The raw pipe: the least work with which the same bytes come in, lie in the store, and go out.
 
 One process: take at most as many records as Redletter's worker takes, look each one's outcome up by the id in its
 header (no decoding, no loading, no decision), write the same rows with the same statements in one transaction, then

@@ -1,4 +1,4 @@
-"""(c) The raw pipe of a rebuild: consume the same bytes and load the same rows, decode and fold nothing."""
+"""The raw pipe of a rebuild: consume the same bytes and load the same rows, decode and fold nothing."""
 
 import asyncio
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Runs on embedded servers of its own, or on those that REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL
 name: Redletter's topics on that Kafka are deleted, and the CPU of the servers is not known. `benchmarks.stopwatch`
-says what is timed. The figures of the whole system are also written to benchmarks/out/whole.json.
+says what is timed. The figures of the whole system are also written to a file.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from benchmarks import recording
-from benchmarks.command_line import described_parser, positive_number, run_program, some_of
+from benchmarks.command_line import add_output, described_parser, positive_number, run_program, some_of
 from benchmarks.fresh_servers import Servers, servers, system
 from benchmarks.programs import command_lines, recording_file, running
 from benchmarks.stopwatch import Measurement, stopwatch
@@ -34,7 +34,6 @@ FEWER_FOR_NAIVE = 16
 """How many times fewer commands the documented service gets, for about as long a run."""
 WARMING = 100
 """Invoices before the clock starts; each is three commands."""
-OUT = Path(__file__).parent / "out" / "whole.json"
 
 console = Console()
 
@@ -88,8 +87,8 @@ def main() -> None:
     for verdict in verdicts(runs):
         terminal.print_line(verdict)
     if "visible" in runs:
-        OUT.parent.mkdir(exist_ok=True)
-        OUT.write_text(json.dumps(whole_figures(runs["visible"])))
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(whole_figures(runs["visible"])))
 
 
 def _arguments() -> Namespace:
@@ -109,6 +108,7 @@ def _arguments() -> Namespace:
         help=f"commands of one run, %(default)s by default; {FEWER_FOR_NAIVE} times fewer for naive",
     )
     parser.add_argument("--runs", type=positive_number, default=RUNS, help="of each program; %(default)s by default")
+    add_output(parser, "whole.json")
     return parser.parse_args()
 
 

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.summary import PROGRAMS
-from benchmarks.whole import OUT
 from transport.addresses import Addresses
 
 
@@ -26,24 +26,28 @@ def output_of(module: str, servers: Addresses, *arguments: str) -> str:
     return done.stdout
 
 
-def test_every_program_does_all_commands_and_its_cpu_is_counted(servers: Addresses) -> None:
-    OUT.unlink(missing_ok=True)
-    shown = output_of("whole", servers, "--programs", ",".join(PROGRAMS), "--commands", "300", "--runs", "1")
+def test_every_program_does_all_commands_and_its_cpu_is_counted(servers: Addresses, tmp_path: Path) -> None:
+    figures = tmp_path / "out" / "whole.json"
+    shown = output_of(
+        "whole", servers, "--programs", ",".join(PROGRAMS), *f"--commands 300 --runs 1 --output {figures}".split()
+    )
     assert all(f"\n{name} " in shown for name in PROGRAMS.values())
-    figures = json.loads(OUT.read_text())
-    assert figures["visible"][0] > 0
-    assert {name for name, (us,) in figures["cpu_us"].items() if us > 0} == {"worker", "relay", "projector", "clock"}
+    whole = json.loads(figures.read_text())
+    assert whole["visible"][0] > 0
+    assert {name for name, (us,) in whole["cpu_us"].items() if us > 0} == {"worker", "relay", "projector", "clock"}
 
 
 @pytest.mark.parametrize(
     ("module", "arguments", "shown"),
     [
         ("visibility", "--rates 50 --seconds 2 --runs 1", "accepted to visible"),
-        ("projections", "--events 1200 --runs 1", "times the library's runner"),
-        ("queries", "--invoices 200 --runs 1", "operations "),
-        ("profiling", "--commands 300", "worker: "),
+        ("projections", "--events 1200 --runs 1 --output {folder}/projections.json", "times the library's runner"),
+        ("queries", "--invoices 200 --runs 1 --times 5", "operations "),
+        ("profiling", "--commands 300 --output {folder}/profile", "worker: "),
         ("long", "--sizes 600,1200 --commands 300 --hot-events 1000 --workers 1,2", "workers and relays"),
     ],
 )
-def test_a_benchmark_ends_with_its_figures(servers: Addresses, module: str, arguments: str, shown: str) -> None:
-    assert shown in output_of(module, servers, *arguments.split())
+def test_a_benchmark_ends_with_its_figures(
+    servers: Addresses, tmp_path: Path, module: str, arguments: str, shown: str
+) -> None:
+    assert shown in output_of(module, servers, *arguments.format(folder=tmp_path).split())
