@@ -24,6 +24,7 @@ RELAY_TOPIC = "redletter.relay"
 TAX_REQUESTS_TOPIC = "tax.requests"
 
 WEEK = timedelta(days=7)
+DEAD_LETTERS_KEPT = timedelta(days=30)
 MIB = 1 << 20
 
 
@@ -64,7 +65,7 @@ TOPICS = (
     *(Topic(channel.value, keep=WEEK, largest=MIB) for channel in Channel),
     Topic(EVENTS_TOPIC, keep=None),
     Topic(REPLIES_TOPIC, keep=WEEK),
-    Topic(DEAD_LETTERS_TOPIC, keep=timedelta(days=30)),
+    Topic(DEAD_LETTERS_TOPIC, keep=DEAD_LETTERS_KEPT),
     Topic(PARKED_TOPIC, keep=timedelta(days=30)),
     Topic(STATUS_TOPIC, keep="compacted"),
     Topic(RELAY_TOPIC, keep="compacted"),

@@ -14,16 +14,19 @@ import structlog
 from events.names import PROJECTOR_GROUP
 from events.topics import EVENTS_TOPIC
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
+from projections.dead_letters.handling import delete_old
 from projections.engine.health import Health
 from projections.engine.joint import JointProjection, Traveller
 from projections.engine.live import LiveProjection
-from projections.engine.projection import Projection
+from projections.engine.projection import ROLE, Projection
 from projections.engine.read_model import EventModel
 from projections.publication.publisher import status_publisher
 from transport.addresses import Addresses
+from transport.clients.postgres import connect
 from transport.consumer import consume
 from transport.outbox import FencedPublisher
 from transport.tasks import is_cancelled
+from transport.threads import OwnThread
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,8 @@ _MAX_BATCH_RECORDS = 1000
 """Records in one transaction."""
 _RESTART_AFTER = 2.0
 """Seconds before a failed task is restarted."""
+_DELETE_EVERY = 3600.0
+"""Seconds between two deletions of old dead letters."""
 
 
 async def run(addresses: Addresses) -> None:
@@ -42,6 +47,7 @@ async def run(addresses: Addresses) -> None:
             task = partial(_project, addresses, entry, publisher.wake if entry.publication else _nothing)
             group.create_task(_restarting(name, task))
         group.create_task(_restarting("status publication", publisher.run))
+        group.create_task(_restarting("dead letters' retention", partial(_delete_old_letters, addresses.database)))
 
 
 async def _project_together(addresses: Addresses, publisher: FencedPublisher) -> None:
@@ -92,6 +98,23 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, committed: Calla
         )
     finally:
         await asyncio.to_thread(projection.close)
+
+
+async def _delete_old_letters(database: str) -> None:
+    """Delete, again and again, the dead letters that their topic no longer keeps, until cancelled."""
+    thread = OwnThread("dead letters' retention")
+    try:
+        while True:
+            await thread.run(_delete_once, database)
+            await asyncio.sleep(_DELETE_EVERY)
+    finally:
+        thread.close()
+
+
+def _delete_once(database: str) -> None:
+    with connect(database, ROLE) as connection, connection.transaction(), connection.cursor() as cur:
+        if deleted := delete_old(cur):
+            log.info("old_dead_letters_deleted", rows=deleted)
 
 
 def _nothing() -> None:

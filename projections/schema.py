@@ -6,8 +6,10 @@ from psycopg.errors import LockNotAvailable
 from events.names import PROJECTOR_GROUP
 from events.topics import EVENTS_TOPIC
 from projections.catalogue import MODELS, REBUILT
+from projections.dead_letters import handling
+from projections.dead_letters.table import DeadLetters
 from projections.engine import health
-from projections.engine.read_model import is_there
+from projections.engine.read_model import Cur, is_there
 from projections.publication import outbox
 from projections.rebuild import tables
 from transport import positions
@@ -18,6 +20,7 @@ _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('redletter projections')
 """Of two processes that create the same schema at once, one would fail."""
 
 _BUILT = "insert into projections.built (model, code) values (%s, %s) on conflict (model) do nothing"
+_NOT_BUILT = "delete from projections.built where model = 'dead_letters'"
 
 
 def ensure_read_tables(database_url: str) -> None:
@@ -39,6 +42,7 @@ def _ensure(database_url: str) -> None:
         cur.execute("create schema if not exists projections")
         cur.execute(tables.CREATE_BUILT)
         cur.execute(health.CREATE_HEALTH)
+        _make_room_for_dead_letters(cur)
         for entry in MODELS.values():
             if not is_there(cur, entry.make().names()[0]):
                 entry.make().create(cur)
@@ -48,5 +52,13 @@ def _ensure(database_url: str) -> None:
         # An earlier release had no leader; what has been projected is not to be read again.
         followers = [entry.consumer for entry in REBUILT.values()]
         positions.begin_at_farthest(cur, PROJECTOR_GROUP, followers, EVENTS_TOPIC)
+        cur.execute(handling.CREATE_HANDLED)
         cur.execute(outbox.CREATE)
         cur.execute(outbox.CREATE_INDEX)
+
+
+def _make_room_for_dead_letters(cur: Cur) -> None:
+    """Let a table of an earlier release be filled again from the topic, which keeps dead letters as long as it does."""
+    if DeadLetters().drop_outdated(cur):
+        positions.forget(cur, MODELS["dead_letters"].consumer)
+        cur.execute(_NOT_BUILT)

@@ -10,8 +10,10 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 
 from transport.clients.kafka import make_transactional_producer, stop
+from transport.marks import Mark, MarkPlace
 from transport.partitioning import partition_of
 from transport.records import OutgoingRecord
 
@@ -82,7 +84,24 @@ class TransactionalProducer:
         except ProducerFenced as error:
             raise Fenced(self.transactional_id) from error
 
-    async def _send(self, messages: Sequence[OutgoingRecord], *, apart: bool) -> None:
+    async def publish_with_mark(self, messages: Sequence[OutgoingRecord], place: MarkPlace, name: str) -> Sequence[int]:
+        """Publish messages to one partition, in order, together with a mark of that name; return their offsets.
+
+        messages: at most `MAX_MARKED_RECORDS`. Raises: what `publish` raises; either way this producer is finished.
+        """
+        try:
+            await self._producer.begin_transaction()
+            sent = await self._send(messages, apart=False)
+            offsets = [metadata.offset + index for batch, metadata in sent for index in range(len(batch.indexes))]
+            marks = {place.partition: Mark(name, offsets).as_offset()}
+            await self._producer.send_offsets_to_transaction(marks, place.group)
+            await self._producer.commit_transaction()
+        except ProducerFenced as error:
+            raise Fenced(self.transactional_id) from error
+        return offsets
+
+    async def _send(self, messages: Sequence[OutgoingRecord], *, apart: bool) -> list[tuple[_Batch, RecordMetadata]]:
+        """Send the messages, and return the batches that they travelled in with what Kafka says of each."""
         batches = await self._batches(messages, apart=apart)
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         try:
@@ -91,12 +110,13 @@ class TransactionalProducer:
                     future = await self._producer.send_batch(batch.builder, topic, partition=partition)
                     sent.append((batch, future))
             # A refused record does not fail the commit: every one is asked.
-            await asyncio.gather(*(future for _, future in sent))
+            answers = await asyncio.gather(*(future for _, future in sent))
         except KafkaError as error:
             # Whatever comes after a refused batch fails for other reasons.
             if refused := [index for batch, future in sent if _is_refused(future) for index in batch.indexes]:
                 raise TooLarge(sorted(refused)) from error
             raise
+        return [(batch, metadata) for (batch, _), metadata in zip(sent, answers, strict=True)]
 
     async def _batches(self, messages: Sequence[OutgoingRecord], *, apart: bool) -> dict[tuple[str, int], list[_Batch]]:
         """Put the messages into batches by hand: the client's own way costs four times as much a record."""

@@ -1,9 +1,8 @@
 """Rebuild and verify: a fresh fold of all events beside the live tables, compared with them, then replacing them."""
 
 import asyncio
-import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -19,6 +18,7 @@ from projections.rebuild.filling import MAX_STALL_SECONDS_WHILE_PAUSED, CannotFo
 from projections.rebuild.tables import NEW, OLD
 from transport.addresses import Addresses
 from transport.clients.postgres import connect
+from transport.exclusive import exclusive
 from transport.topics import partition_counts
 
 _GRACE_SECONDS = 10.0
@@ -28,11 +28,6 @@ _MAX_RECORDS_BEHIND_TO_PAUSE = 2000
 _ROLE = "rebuild"
 _FROZEN_AFTER = "20s"
 """A frozen rebuild that has paused the live read model would hold its positions locked for ever."""
-_LOCK = "select pg_try_advisory_lock(hashtext('redletter rebuild'), hashtext(%s))"
-
-
-_RELEASE_SECONDS = 5.0
-"""Seconds in which the server notices that a killed rebuild is gone."""
 
 
 class Busy(Exception):
@@ -210,21 +205,7 @@ def _transaction(addresses: Addresses) -> Generator[Cur]:
         yield cur
 
 
-def _soon(condition: Callable[[], bool]) -> bool:
-    """Poll until the condition holds, for as long as a killed process may hold its lock; return whether it does."""
-    end = time.monotonic() + _RELEASE_SECONDS
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-@contextmanager
-def _alone(addresses: Addresses, entry: CatalogueEntry) -> Generator[None]:
-    """Hold the right to rebuild a read model; a killed process loses it with its connection."""
-    with connect(addresses.database, _ROLE) as connection:
-        if not _soon(lambda: connection.execute(_LOCK, (entry.name,)).fetchone() == (True,)):
-            msg = f"another process is rebuilding or verifying {entry.name}; wait for it to end"
-            raise Busy(msg)
-        yield
+def _alone(addresses: Addresses, entry: CatalogueEntry) -> AbstractContextManager[object]:
+    """Hold the right to rebuild a read model. Raises: Busy."""
+    busy = Busy(f"another process is rebuilding or verifying {entry.name}; wait for it to end")
+    return exclusive(addresses.database, _ROLE, ("redletter rebuild", entry.name), busy)

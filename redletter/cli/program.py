@@ -2,6 +2,7 @@
 
 import typer
 
+from redletter.cli.dead_letters import dead_letter_commands
 from redletter.cli.invoices import invoice_commands
 from redletter.cli.parked import parking_commands
 from redletter.cli.positions import position_commands
@@ -30,5 +31,6 @@ app.add_typer(system_commands)
 app.add_typer(invoice_commands)
 app.add_typer(role_commands)
 app.add_typer(read_model_commands, name="projections")
+app.add_typer(dead_letter_commands, name="dead-letters")
 app.add_typer(position_commands, name="positions")
 app.add_typer(parking_commands, name="parked")

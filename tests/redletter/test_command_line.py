@@ -16,9 +16,21 @@ from tests.redletter.support.program import PROGRAM, redletter
 def test_help_names_every_command_that_is_there() -> None:
     """And none that is not."""
     listing = redletter("--help").stdout
-    for command in ("up", "demo", "send", "status", "migrate", "worker", "relay", "clock", "api", "tax-simulator"):
+    for command in (
+        "up",
+        "demo",
+        "send",
+        "status",
+        "migrate",
+        "worker",
+        "relay",
+        "clock",
+        "api",
+        "tax-simulator",
+        "dead-letters",
+    ):
         assert f"  {command} " in listing
-    assert "dead-letters" not in listing
+    assert "reconcile" not in listing
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "up"])

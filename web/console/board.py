@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from projections.dead_letters.queries import newest_letters
 from web.console import charts
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
@@ -11,6 +12,8 @@ from web.http.reading import Reader
 from web.operations import queries
 from web.operations.condition import condition
 from web.operations.readiness import Watch
+
+_MAX_DEAD_LETTERS = 500
 
 
 def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIRouter:
@@ -33,6 +36,11 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
             last=sampler.samples[-1] if sampler.samples else None,
             rate=rates[-1] if rates else None,
         )
+
+    @routes.get("/board/dead-letters")
+    async def dead_letters(request: Request) -> Response:
+        found = await reader.read(lambda connection: newest_letters(connection, _MAX_DEAD_LETTERS))
+        return pages.show(request, "dead_letters.html", letters=found)
 
     @routes.get("/state")
     async def state(request: Request) -> Response:

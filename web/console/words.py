@@ -52,6 +52,12 @@ CHARGE: Mapping[str, str] = {
     "replaced": _("On a new invoice"),
 }
 REISSUE: Mapping[str, str] = {"open": _("Requested"), "refused": _("Refused"), "replaced": _("Issued")}
+DEAD_LETTER: Mapping[str, str] = {
+    "waiting": _("Waiting"),
+    "replaying": _("Being replayed"),
+    "replayed": _("Replayed"),
+    "discarded": _("Discarded"),
+}
 EVENT: Mapping[str, str] = {
     "InvoiceIssued": _("Invoice issued"),
     "PostingStatusChanged": _("Posting status changed"),

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from events.values import Message, Time
+from projections.dead_letters.queries import DeadLetter
 from web.http.parameters import QueryRoute
 from web.http.problems import ProblemDocument
 from web.http.reading import Reader, written
 from web.operations import lag, queries
 from web.operations.condition import Condition, Reason, condition
 from web.operations.lag import Lag
-from web.operations.queries import Board, DeadLetter, OpenReturn
+from web.operations.queries import Board, OpenReturn
 from web.operations.readiness import Watch
 
 
@@ -52,7 +53,10 @@ class Unpublished(Message):
 
 
 class OperationsBoard(Message):
-    """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable."""
+    """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable.
+
+    dead_letters: the newest. dead_letters_waiting: those neither replayed nor discarded, by reason.
+    """
 
     at: Time
     reasons: list[Reason]
@@ -65,6 +69,7 @@ class OperationsBoard(Message):
     alarms: list[Alarm]
     dead_letters: list[DeadLetter]
     dead_letters_by_reason: dict[str, int]
+    dead_letters_waiting: dict[str, int]
 
 
 class NoParameters(BaseModel):
@@ -112,5 +117,6 @@ def _as_served(
         failing=board.failing,
         alarms=[Alarm(command_type=a.command_type, code=a.answer, times=a.times, last_at=a.last_at) for a in alarms],
         dead_letters=board.dead_letters,
-        dead_letters_by_reason=board.dead_letters_by_reason,
+        dead_letters_by_reason={one.reason: one.letters for one in board.letter_counts},
+        dead_letters_waiting={one.reason: one.waiting for one in board.letter_counts},
     )

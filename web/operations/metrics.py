@@ -55,9 +55,15 @@ def of_board(board: Board) -> Iterator[Metric]:
         returns.add_metric([phase.phase], phase.returns)
         overdue.add_metric([phase.phase], phase.overdue)
     letters = GaugeMetricFamily("redletter_dead_letters", "Unreadable records by reason", labels=["reason"])
-    for reason, count in board.dead_letters_by_reason.items():
-        letters.add_metric([reason], count)
-    yield from (answers, alarms, returns, overdue, letters)
+    waiting = GaugeMetricFamily(
+        "redletter_dead_letters_waiting",
+        "Unreadable records that were neither replayed nor discarded, by reason",
+        labels=["reason"],
+    )
+    for one in board.letter_counts:
+        letters.add_metric([one.reason], one.letters)
+        waiting.add_metric([one.reason], one.waiting)
+    yield from (answers, alarms, returns, overdue, letters, waiting)
 
 
 def of_condition(known: Condition) -> Iterator[Metric]:

@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow, class_row
 
 from events.replies import is_alarming
 from events.values import AccountId, InvoiceNumber, Message, Phase, ReturnId, Time
+from projections.dead_letters.queries import DeadLetter, newest_letters
 
 _OPEN: LiteralString = """
     select account_id, invoice_number, return_id, phase, requested_at, due_latest, overdue, attempts, failure, retry_at
@@ -26,11 +27,13 @@ _AGES = """
     where complete_at is null and ended_at is null group by 1, 2 order by 1, 2
 """
 _ANSWERS = "select command_type, answer, times, last_at from projections.reply_counts order by command_type, answer"
-_DEAD_LETTERS = """
-    select topic, partition, record_offset, reason, error, buried_at from projections.dead_letters
-    order by buried_at desc, topic, partition, record_offset limit 100
+_COUNT_DEAD_LETTERS = """
+    select reason, count(*), count(*) filter (where h.outcome is null)
+    from projections.dead_letters
+    left join projections.handled_dead_letters as h using (topic, partition, record_offset)
+    group by reason order by reason
 """
-_COUNT_DEAD_LETTERS = "select reason, count(*) from projections.dead_letters group by reason order by reason"
+_MAX_DEAD_LETTERS = 100
 
 
 class OpenReturn(Message):
@@ -46,17 +49,6 @@ class OpenReturn(Message):
     attempts: int
     failure: str | None = None
     retry_at: Time | None = None
-
-
-class DeadLetter(Message):
-    """Where an unreadable record lies, and why."""
-
-    topic: str
-    partition: int
-    record_offset: int
-    reason: str
-    error: str
-    buried_at: Time
 
 
 class Answers(NamedTuple):
@@ -89,8 +81,16 @@ class Ages(NamedTuple):
     returns: int
 
 
+class LetterCount(NamedTuple):
+    """Dead letters of a reason, and how many of them were neither replayed nor discarded."""
+
+    reason: str
+    letters: int
+    waiting: int
+
+
 class Board(NamedTuple):
-    """Everything that the board shows."""
+    """Everything that the board shows. dead_letters: the newest."""
 
     overdue: list[OpenReturn]
     near_due: list[OpenReturn]
@@ -98,7 +98,7 @@ class Board(NamedTuple):
     phases: list[Phases]
     answers: list[Answers]
     dead_letters: list[DeadLetter]
-    dead_letters_by_reason: dict[str, int]
+    letter_counts: list[LetterCount]
 
 
 async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
@@ -111,16 +111,14 @@ async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
     async def rows(query: LiteralString) -> list[TupleRow]:
         return await (await connection.execute(query)).fetchall()
 
-    async with connection.cursor(row_factory=class_row(DeadLetter)) as cur:
-        dead_letters = await (await cur.execute(_DEAD_LETTERS)).fetchall()
     return Board(
         overdue=await returns(_OVERDUE),
         near_due=await returns(_NEAR_DUE),
         failing=await returns(_FAILING),
         phases=[Phases(*row) for row in await rows(_PHASES)],
         answers=[Answers(*row) for row in await rows(_ANSWERS)],
-        dead_letters=dead_letters,
-        dead_letters_by_reason=dict(await rows(_COUNT_DEAD_LETTERS)),
+        dead_letters=await newest_letters(connection, _MAX_DEAD_LETTERS),
+        letter_counts=[LetterCount(*row) for row in await rows(_COUNT_DEAD_LETTERS)],
     )
 
 
