@@ -83,7 +83,14 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, committed: Calla
     """
     health = Health(addresses.database, entry.name, entry.fingerprint)
     projection = LiveProjection(
-        Projection(addresses.database, consumer=entry.consumer, model=entry.make(), committed=committed, guard=health),
+        Projection(
+            addresses.database,
+            consumer=entry.consumer,
+            model=entry.make(),
+            committed=committed,
+            guard=health,
+            parks=entry.name if entry.name in REBUILT else None,
+        ),
         health,
     )
     try:

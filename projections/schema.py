@@ -8,7 +8,7 @@ from events.topics import EVENTS_TOPIC
 from projections.catalogue import MODELS, REBUILT
 from projections.dead_letters import handling
 from projections.dead_letters.table import DeadLetters
-from projections.engine import health
+from projections.engine import health, parking
 from projections.engine.read_model import Cur, is_there
 from projections.publication import outbox
 from projections.rebuild import tables
@@ -42,6 +42,7 @@ def _ensure(database_url: str) -> None:
         cur.execute("create schema if not exists projections")
         cur.execute(tables.CREATE_BUILT)
         cur.execute(health.CREATE_HEALTH)
+        cur.execute(parking.CREATE_PARKED)
         _make_room_for_dead_letters(cur)
         for entry in MODELS.values():
             if not is_there(cur, entry.make().names()[0]):

@@ -15,7 +15,7 @@ from transport.records import ConsumerRecord
 
 _ROLE = "dead-letters"
 _MAX_ERROR_CHARACTERS = 100
-COLUMNS = ("place", "buried", "reason", "invoice", "what became of it", "error")
+LETTER_COLUMNS = ("place", "buried", "reason", "invoice", "what became of it", "error")
 
 
 def find(addresses: Addresses, wanted: LetterFilter) -> list[DeadLetter]:
@@ -25,7 +25,7 @@ def find(addresses: Addresses, wanted: LetterFilter) -> list[DeadLetter]:
 
 
 def row(letter: DeadLetter) -> Sequence[str]:
-    """Return the cells of `COLUMNS`."""
+    """Return the cells of `LETTER_COLUMNS`."""
     error = letter.error if len(letter.error) <= _MAX_ERROR_CHARACTERS else f"{letter.error[:_MAX_ERROR_CHARACTERS]}…"
     buried = letter.buried_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return (str(letter.place), buried, letter.reason, letter.invoice_number or "", fate(letter), error)
@@ -75,7 +75,7 @@ def record_lines(record: ConsumerRecord) -> Iterator[str]:
     yield f"value: {_shown(record.value)}"
 
 
-def discard(addresses: Addresses, letters: Sequence[DeadLetter], *, by: str, why: str) -> list[RecordPlace]:
+def discard_letters(addresses: Addresses, letters: Sequence[DeadLetter], *, by: str, why: str) -> list[RecordPlace]:
     """Discard dead letters; return the places of those that nobody had decided on before. Raises: psycopg.Error."""
     with connect(addresses.database, _ROLE) as connection, connection.transaction(), connection.cursor() as cur:
         return handling.discard(cur, letters, by=by, why=why)

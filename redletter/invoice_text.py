@@ -23,6 +23,8 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  replaced by      {', '.join(replacements)}"
     yield f"  you may          {', '.join(document['actions'])}"
     yield f"  as of            {document['as_of']} (version {document['version']})"
+    if fault := document.get("out_of_date"):
+        yield f"  OUT OF DATE      since {fault['since']}: {fault['reason']}"
 
 
 def _yes_or_no(value: object) -> str:

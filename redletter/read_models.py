@@ -1,7 +1,8 @@
-"""Show, rebuild, verify and resume the read models."""
+"""Show, rebuild, verify and resume the read models, and release the invoices that they have parked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 from rich.progress import (
     BarColumn,
@@ -14,11 +15,12 @@ from rich.progress import (
 )
 
 from local import terminal
-from projections import resuming
+from projections import releasing, resuming
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.publication.failures import PUBLICATION
 from projections.rebuild import tables
 from projections.rebuild.rebuilding import Outcome, ProgressReport, rebuild, verify
+from projections.releasing import OutOfDateInvoice
 from transport.addresses import Addresses
 from transport.clients import postgres
 from web.operations import lag
@@ -53,6 +55,7 @@ def state_rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
         built = {model: (code, building) for model, code, building in connection.execute(_BUILT_BY)}
         skipped = {model: count for model, count in connection.execute(_SKIPPED)}  # noqa: C416 - as dict() of untyped rows is unknown
         old = {name: tables.left_over(cur, entry) for name, entry in REBUILT.items()}
+    parked = Counter(one.model for one in releasing.parked_invoices(addresses.database))
     for name, entry in MODELS.items():
         own = behind.get(entry.consumer)
         messages, seconds = (str(own.messages), f"{own.seconds:.1f}") if own else ("-", "-")
@@ -63,6 +66,7 @@ def state_rows(addresses: Addresses) -> Iterator[tuple[str, ...]]:
             "" if code == entry.fingerprint else "built by a different version",
             "a rebuild is running or was interrupted" if building else "",
             f"skipped records: {skipped[name]}, rebuild it" if name in skipped else "",
+            f"parked invoices: {parked[name]}, see `redletter projections parked`" if parked[name] else "",
             f"left over from a rebuild: {', '.join(old[name])}; the next rebuild drops it" if old.get(name) else "",
         ]
         yield name, messages, seconds, "; ".join(part for part in state if part)
@@ -96,6 +100,33 @@ def resume_read_model(addresses: Addresses, entry: CatalogueEntry, *, skip: bool
     if left := resuming.wait_for_retry(addresses.database, entry):
         return [*sentences, *(f"{name} has stopped again: {one.why}" for one in left)], False
     return [*sentences, f"{name} is running"], True
+
+
+PARKED_COLUMNS = ("read model", "invoice", "since", "first version it lacks", "why")
+
+
+def parked_row(one: OutOfDateInvoice) -> Sequence[str]:
+    """Return the cells of `PARKED_COLUMNS`."""
+    since = one.since.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return (one.model, one.invoice_number, since, str(one.version), one.why)
+
+
+def release_invoices(addresses: Addresses, numbers: Collection[str] | None) -> Iterator[tuple[str, bool]]:
+    """Release parked invoices, all of them if no numbers are given; yield a sentence for each, and whether it is.
+
+    Raises: Retired, EventsMissing, KafkaError, psycopg.Error.
+    """
+    parked: dict[str, list[str]] = defaultdict(list)
+    for one in releasing.parked_invoices(addresses.database):
+        if numbers is None or one.invoice_number in numbers:
+            parked[one.model].append(one.invoice_number)
+    for number in set(numbers or ()).difference(*parked.values()):
+        yield f"{number} is not parked", True
+    for model, wanted in parked.items():
+        failed = asyncio.run(releasing.release(addresses, REBUILT[model], wanted))
+        for number in wanted:
+            became = f"stays parked: {failed[number]}" if number in failed else "released"
+            yield f"{model}: {number} {became}", number not in failed
 
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:

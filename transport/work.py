@@ -38,10 +38,14 @@ class TransactionalWork:
 
     def handle(self, batch: Batch) -> None:
         """Apply the batch and commit its positions. Raises: PositionLost, psycopg.Error, and what ``apply`` raises."""
+        self.handle_by(self._apply, batch)
+
+    def handle_by(self, apply: Apply, batch: Batch) -> None:
+        """Apply the batch in another way, and commit its positions. Raises: as `handle`."""
         with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
             # Positions first: their locks keep an earlier owner of a partition from writing beside this one.
             positions.advance(cur, self._consumer, batch.moves)
-            self._apply(cur, batch)
+            apply(cur, batch)
         self._committed()
 
     def close(self) -> None:

@@ -2,23 +2,25 @@
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL
 
 from events.catalogue import json_of
-from projections.answers import Answer
+from projections.answers import OUT_OF_DATE, Answer, as_body
 from projections.details.row import DetailsRow
 
-_OF = """
-    select account_id, version, invoice::text, sequel::text from projections.details where invoice_number = %s
-"""
+_OF = SQL("""
+    select account_id, version, invoice::text, sequel::text, {}
+    from projections.details where invoice_number = %(number)s
+""").format(OUT_OF_DATE)
 
 
 async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answer | None:
     """Return the details of an invoice, or None for one not seen."""
-    row = await (await connection.execute(_OF, (invoice_number,))).fetchone()
+    row = await (await connection.execute(_OF, {"model": "details", "number": invoice_number})).fetchone()
     if row is None:
         return None
-    account_id, version, invoice, sequel = row
-    return Answer(account_id, version, _joined(invoice, sequel))
+    account_id, version, invoice, sequel, out_of_date = row
+    return Answer(account_id, version, as_body(_joined(invoice, sequel), out_of_date))
 
 
 def joined(row: DetailsRow) -> str:

@@ -16,10 +16,12 @@ from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow
 
 from events.published import Published
-from projections.engine import health
+from projections.engine import health, parking
 from projections.engine.folding import NotAnEvent, numbers, read
 from projections.engine.health import reason
-from projections.engine.live import MAX_TRIES, is_away
+from projections.engine.live import MAX_TRIES
+from projections.engine.narrowing import is_away
+from projections.engine.parking import ParkedInvoices
 from projections.engine.projection import FROZEN_AFTER, ROLE
 from projections.engine.read_model import Cur, EventModel
 from transport import positions
@@ -153,11 +155,12 @@ class JointProjection:
         self, connection: Connection[TupleRow], batch: Batch, events: _Readable, travellers: Sequence[Traveller]
     ) -> tuple[Sequence[_Journey], Collection[tuple[str, TopicPartition]]]:
         """Lock the positions; return who continues, and the partitions where one had stopped. Raises: PositionLost."""
-        locked, known = connection.cursor(), connection.cursor()
+        locked, known, kept_back = connection.cursor(), connection.cursor(), connection.cursor()
         consumers = [traveller.consumer for traveller in travellers]
         positions.ask_together(locked, self._leader, consumers, batch.partitions())
         # With the positions locked no rebuild can switch the tables, nor retire this code.
         health.ask(known, _codes(travellers))
+        parking.ask_parked(kept_back, [traveller.name for traveller in travellers], batch.partitions())
         try:
             at = positions.together(locked)
         except LockNotAvailable as error:
@@ -166,9 +169,9 @@ class JointProjection:
         here = {one for one, position in lead.items() if not position.unread and position.next == batch.starts[one]}
         if not here.issuperset(batch.partitions()):
             raise PositionLost(self._leader)
-        stored = health.stored_health(known)
+        stored, parked = health.stored_health(known), parking.stored_parked(kept_back)
         journeys = [
-            _journey(traveller, batch, events, at.get(traveller.consumer, {}))
+            _without_parked(_journey(traveller, batch, events, at.get(traveller.consumer, {})), parked)
             for traveller in travellers
             if traveller.name not in stored.retired
         ]
@@ -206,6 +209,14 @@ def _journey(
         return _Journey(traveller, moves, [event for _, _, event in readable.events])
     events = [event for partition, offset, event in readable.events if offset >= starts.get(partition, offset + 1)]
     return _Journey(traveller, moves, events)
+
+
+def _without_parked(journey: _Journey, parked: ParkedInvoices) -> _Journey:
+    """Leave out the events of invoices that this read model has parked."""
+    if not parked:
+        return journey
+    name = journey.traveller.name
+    return journey._replace(events=[one for one in journey.events if (name, one.event.invoice_number) not in parked])
 
 
 def _readable(batch: Batch) -> _Readable:

@@ -1,14 +1,17 @@
 """One read model at work: a batch of records becomes rows, in one transaction with the positions."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from aiokafka import TopicPartition
 
+from projections.engine import parking
+from projections.engine.folding import read
 from projections.engine.read_model import Cur, ReadModel
 from transport import positions
 from transport.batch import Batch
 from transport.clients.postgres import connect
+from transport.records import KafkaRecord
 from transport.work import TransactionalWork
 
 ROLE = "projector"
@@ -27,7 +30,7 @@ class Guard(Protocol):
 class Projection:
     """Turns batches into rows and positions, each in one transaction, or raises and stores nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a projection is made of
         self,
         database: str,
         *,
@@ -35,8 +38,13 @@ class Projection:
         model: ReadModel,
         committed: Callable[[], None] = lambda: None,
         guard: Guard | None = None,
+        parks: str | None = None,
     ) -> None:
-        """``consumer`` names the positions; ``committed`` is called, in the working thread, after each transaction."""
+        """``consumer`` names the positions; ``committed`` is called, in the working thread, after each transaction.
+
+        parks: the name under which invoices are parked, of a read model of events.
+        """
+        self.parks = parks
         self._database = database
         self._consumer = consumer
         self._model = model
@@ -62,11 +70,34 @@ class Projection:
         """
         self._work.handle(batch)
 
+    def park(self, batch: Batch, why: str) -> None:
+        """Park the invoice of the one event of a batch, and store the position behind it.
+
+        Raises: as `handle`, and TooManyParked.
+        """
+        (record,) = batch.records
+        published = read(record)
+
+        def apply(cur: Cur, batch: Batch) -> None:
+            self._before_write(cur, batch)
+            parking.park(cur, self.parks or "", record, published, why)
+
+        self._work.handle_by(apply, batch)
+
     def _apply(self, cur: Cur, batch: Batch) -> None:
+        self._before_write(cur, batch)
+        self._model.project(cur, self._unparked(cur, batch))
+
+    def _before_write(self, cur: Cur, batch: Batch) -> None:
         # With the positions locked no rebuild can switch the tables.
         if self._guard:
             self._guard.before_write(cur, batch.partitions())
-        self._model.project(cur, batch.records)
+
+    def _unparked(self, cur: Cur, batch: Batch) -> Sequence[KafkaRecord]:
+        if not self.parks:
+            return batch.records
+        parking.ask_parked(cur, [self.parks], batch.partitions())
+        return parking.without_parked(batch.records, parking.stored_parked(cur))
 
     def close(self) -> None:
         """Close the connection, after the batch that is being handled."""

@@ -7,19 +7,20 @@ from typing import NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL
 
 from events.catalogue import json_of, read_event, stored_name
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Message, Time
-from projections.answers import Answer
+from projections.answers import OUT_OF_DATE, Answer, as_body
 from projections.details import fold as details
 from projections.details.queries import joined
 from projections.status import fold as status
 
-_OF = """
-    select account_id, version, event_id, type, occurred_at, causation_id, correlation_id, data::text
-    from projections.history where invoice_number = %s order by version
-"""
+_OF = SQL("""
+    select account_id, version, event_id, type, occurred_at, causation_id, correlation_id, data::text, {}
+    from projections.history where invoice_number = %(number)s order by version
+""").format(OUT_OF_DATE)
 
 
 class PublishedEvent(Message):
@@ -49,14 +50,13 @@ class _Row(NamedTuple):
     causation_id: str
     correlation_id: str
     data: str
+    out_of_date: str | None
 
 
 async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answer | None:
     """Return the history of an invoice, or None for one not seen."""
     rows = await _rows(connection, invoice_number)
-    if not rows:
-        return None
-    return Answer(rows[0].account_id, rows[-1].version, '{"events":[' + ",".join(map(_event, rows)) + "]}")
+    return _answer(rows, '{"events":[' + ",".join(map(_event, rows)) + "]}")
 
 
 async def status_at(connection: AsyncConnection[TupleRow], invoice_number: str, moment: datetime) -> Answer | None:
@@ -78,7 +78,10 @@ async def details_at(connection: AsyncConnection[TupleRow], invoice_number: str,
 
 
 async def _rows(connection: AsyncConnection[TupleRow], invoice_number: str) -> list[_Row]:
-    return [_Row(*row) for row in await (await connection.execute(_OF, (invoice_number,))).fetchall()]
+    return [
+        _Row(*row)
+        for row in await (await connection.execute(_OF, {"model": "history", "number": invoice_number})).fetchall()
+    ]
 
 
 def _until(rows: list[_Row], moment: datetime) -> Iterator[tuple[int, AnyInvoiceEvent]]:
@@ -89,7 +92,10 @@ def _until(rows: list[_Row], moment: datetime) -> Iterator[tuple[int, AnyInvoice
 
 
 def _answer(rows: list[_Row], body: str | None) -> Answer | None:
-    return Answer(rows[0].account_id, rows[-1].version, body) if rows else None
+    """Answer from the events that are here. Of an invoice that this read model has parked, some are not."""
+    if not rows:
+        return None
+    return Answer(rows[0].account_id, rows[-1].version, body and as_body(body, rows[0].out_of_date))
 
 
 def _event(row: _Row) -> str:

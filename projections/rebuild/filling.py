@@ -9,10 +9,9 @@ import psycopg
 from aiokafka import TopicPartition
 
 from projections.catalogue import CatalogueEntry
-from projections.engine.folding import NotAnEvent
-from projections.engine.health import reason
+from projections.engine.narrowing import up_to_stop
+from projections.engine.parking import is_fault_of_event
 from projections.engine.projection import Projection
-from projections.engine.versions import VersionGap
 from projections.rebuild.tables import NEW, rebuilding
 from transport.addresses import Addresses
 from transport.batch import Batch
@@ -49,7 +48,9 @@ class Filling:
         self, addresses: Addresses, entry: CatalogueEntry, consumer: SteppingConsumer, progress: Progress
     ) -> None:
         self._consumer = consumer
-        self._projection = Projection(addresses.database, consumer=rebuilding(entry), model=entry.build(NEW))
+        self._projection = Projection(
+            addresses.database, consumer=rebuilding(entry), model=entry.build(NEW), parks=entry.name + NEW
+        )
         self._progress = progress
         self.at: PartitionOffsets = {}
 
@@ -105,15 +106,22 @@ class Filling:
         return Batch(records, starts) if records else None
 
     async def _write(self, batch: Batch, total: int) -> None:
-        try:
-            await asyncio.to_thread(self._projection.handle, batch)
-        except (psycopg.Error, PositionLost):
-            raise
-        except Exception as error:
-            explained = isinstance(error, (NotAnEvent, VersionGap))
-            raise CannotFold(str(error) if explained else reason(error)) from error
+        await asyncio.to_thread(self._project, batch)
         self.at |= batch.ends
         self._progress(sum(self.at.values()), total)
+
+    def _project(self, batch: Batch) -> None:
+        """Project the batch, and park invoices that cannot be folded. Raises: as `reach`, and PositionLost."""
+        try:
+            self._projection.handle(batch)
+        except PositionLost:
+            raise
+        except Exception as error:
+            if isinstance(error, psycopg.Error) and not is_fault_of_event(error):
+                raise
+            for partition in batch.partitions():
+                if stop := up_to_stop(self._projection, batch.of([partition])):
+                    raise CannotFold(stop.why) from error
 
 
 def _stalled(partition: TopicPartition, at: int, target: int) -> Stalled:

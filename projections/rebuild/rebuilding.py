@@ -10,7 +10,7 @@ import stamina
 from aiokafka import TopicPartition
 from psycopg.errors import LockNotAvailable
 
-from projections import resuming
+from projections import releasing, resuming
 from projections.catalogue import CatalogueEntry
 from projections.engine.read_model import Cur
 from projections.rebuild import shares, tables
@@ -39,13 +39,14 @@ class Outcome:
     """The result of a rebuild or a verification.
 
     same: whether live and fresh rows are equal; None if other code made the live ones. stopped: why the live read model
-    has stopped.
+    has stopped. parked: how many invoices it has parked; their rows are not compared.
     """
 
     rows: int
     same: bool | None
     differences: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    parked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ async def rebuild(
         await asyncio.sleep(grace)
         with _transaction(addresses) as cur:
             tables.drop_tables(cur, entry, OLD)
-    return replace(outcome, stopped=await _still_stopped(addresses, entry))
+    return replace(outcome, stopped=await _still_stopped(addresses, entry), parked=await _parked(addresses, entry))
 
 
 async def verify(addresses: Addresses, entry: CatalogueEntry, report: ProgressReport) -> Outcome:
@@ -90,7 +91,7 @@ async def verify(addresses: Addresses, entry: CatalogueEntry, report: ProgressRe
         with _transaction(addresses) as cur:
             tables.give_up(cur, entry)
     stops = await asyncio.to_thread(resuming.stopped_partitions, addresses.database, entry.name)
-    return replace(outcome, stopped=tuple(stop.why for stop in stops))
+    return replace(outcome, stopped=tuple(stop.why for stop in stops), parked=await _parked(addresses, entry))
 
 
 @contextmanager
@@ -111,6 +112,10 @@ async def _still_stopped(addresses: Addresses, entry: CatalogueEntry) -> tuple[s
     except resuming.NotTried as error:
         return (str(error),)
     return tuple(stop.why for stop in stops)
+
+
+async def _parked(addresses: Addresses, entry: CatalogueEntry) -> int:
+    return len(await asyncio.to_thread(releasing.parked_invoices, addresses.database, [entry.name]))
 
 
 async def _catch_up(
@@ -161,7 +166,9 @@ async def _compared(addresses: Addresses, entry: CatalogueEntry, fill: Filling, 
         return Outcome(fresh.rows, same=True)
     if built_by != code:
         return Outcome(fresh.rows, same=None)
-    return Outcome(fresh.rows, same=False, differences=tuple(await _differences(addresses, entry, fill)))
+    differences = tuple(await _differences(addresses, entry, fill))
+    # None where an invoice has been parked or released since the live tables were read.
+    return Outcome(fresh.rows, same=not differences, differences=differences)
 
 
 async def _differences(addresses: Addresses, entry: CatalogueEntry, fill: Filling) -> list[str]:

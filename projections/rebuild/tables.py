@@ -1,7 +1,7 @@
 """The new tables beside the live ones: created, compared, and renamed to replace them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from aiokafka import TopicPartition
 from psycopg.sql import SQL, Identifier
@@ -30,8 +30,16 @@ _RETIRE_OTHERS = """
     update projections.writers set retired = true where model = %(model)s and code <> %(code)s
 """
 _DELETE_SKIPPED = "delete from projections.skipped where model = %s"
-_HASH = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {table} as t"
-_ONLY = "(select t::text from {table} as t except select t::text from {other} as t) limit 3"
+_DELETE_PARKED = "delete from projections.parked where model = %s"
+_RENAME_PARKED = "update projections.parked set model = %s where model = %s"
+_UNPARKED: LiteralString = """
+    {table} as t where not exists (
+        select from projections.parked as p where p.model = any(%(models)s) and p.invoice_number = t.invoice_number
+    )
+"""
+"""The rows to compare: an invoice that the live or the new tables have parked differs, and is reported as parked."""
+_HASH: LiteralString = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {rows}"
+_ONLY: LiteralString = "(select t::text from {rows} except select t::text from {others}) limit 3"
 
 
 class Contents(NamedTuple):
@@ -57,6 +65,7 @@ def begin(cur: Cur, entry: CatalogueEntry, code: str) -> bool:
     if left_by == code and is_there(cur, entry.build(NEW).names()[0]):
         return True
     drop_tables(cur, entry, NEW)
+    cur.execute(_DELETE_PARKED, (entry.name + NEW,))
     entry.build(NEW).create(cur)
     stored_positions.forget(cur, rebuilding(entry))
     cur.execute("update projections.built set being_built_by = %s where model = %s", (code, entry.name))
@@ -75,8 +84,9 @@ def drop_tables(cur: Cur, entry: CatalogueEntry, suffix: str) -> None:
 
 
 def give_up(cur: Cur, entry: CatalogueEntry) -> None:
-    """Drop the new tables and their positions."""
+    """Drop the new tables, their positions and what they have parked."""
     drop_tables(cur, entry, NEW)
+    cur.execute(_DELETE_PARKED, (entry.name + NEW,))
     stored_positions.forget(cur, rebuilding(entry))
     cur.execute("update projections.built set being_built_by = null where model = %s", (entry.name,))
 
@@ -87,10 +97,10 @@ def positions_of(cur: Cur, consumer: str, entry: CatalogueEntry, *, pause: bool 
 
 
 def contents(cur: Cur, entry: CatalogueEntry, suffix: str = "") -> Contents:
-    """Return what is in the tables with a suffix."""
+    """Return what is in the tables with a suffix, without the invoices that are parked."""
     rows, hashes = 0, list[str]()
     for name in entry.build(suffix).names():
-        cur.execute(about(name, _HASH))
+        cur.execute(SQL(_HASH).format(rows=about(name, _UNPARKED)), _either(entry))
         for count, hashed in cur.fetchall():
             rows += count
             hashes.append(hashed)
@@ -102,10 +112,14 @@ def differences(cur: Cur, entry: CatalogueEntry) -> list[str]:
     lines: list[str] = []
     for live, new in zip(entry.build("").names(), entry.build(NEW).names(), strict=True):
         for mark, table, other in (("live only", live, new), ("new only", new, live)):
-            names = {"table": Identifier(SCHEMA, table), "other": Identifier(SCHEMA, other)}
-            cur.execute(SQL(_ONLY).format(**names))
+            names = {"rows": about(table, _UNPARKED), "others": about(other, _UNPARKED)}
+            cur.execute(SQL(_ONLY).format(**names), _either(entry))
             lines += [f"{mark}, {live}: {row}" for (row,) in cur.fetchall()]
     return lines
+
+
+def _either(entry: CatalogueEntry) -> dict[str, list[str]]:
+    return {"models": [entry.name, entry.name + NEW]}
 
 
 def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
@@ -126,6 +140,8 @@ def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
     cur.execute(done, (code, entry.name))
     cur.execute(_RETIRE_OTHERS, {"model": entry.name, "code": code})
     cur.execute(_DELETE_SKIPPED, (entry.name,))
+    cur.execute(_DELETE_PARKED, (entry.name,))
+    cur.execute(_RENAME_PARKED, (entry.name, entry.name + NEW))
 
 
 def _rename(cur: Cur, names: Sequence[str], to: Sequence[str]) -> None:

@@ -61,7 +61,7 @@ def list_dead_letters(  # noqa: PLR0913 - the filters
         for letter in found:
             terminal.print_json(dead_letters.as_json(letter))
     else:
-        terminal.print_table(dead_letters.COLUMNS, map(dead_letters.row, found))
+        terminal.print_table(dead_letters.LETTER_COLUMNS, map(dead_letters.row, found))
 
 
 @dead_letter_commands.command("show")
@@ -84,7 +84,7 @@ def show_dead_letter(
         content = dead_letters.record_as_json(record) if record else None
         terminal.print_json(dead_letters.as_json(letter) | {"record": content})
         return
-    for name, text in zip(dead_letters.COLUMNS[:-1], dead_letters.row(letter), strict=False):
+    for name, text in zip(dead_letters.LETTER_COLUMNS[:-1], dead_letters.row(letter), strict=False):
         terminal.print_line(f"{name}: {text}")
     terminal.print_line(f"error: {letter.error}")
     for line in dead_letters.record_lines(record) if record else ("its topic no longer keeps the record",):
@@ -161,7 +161,7 @@ def discard_dead_letters(  # noqa: PLR0913 - the filters
     with server_errors_end_the_command():
         letters = dead_letters.find(addresses, wanted)
         _confirm("Discard", letters, yes)
-        discarded = dead_letters.discard(addresses, letters, by=getpass.getuser(), why=because.strip())
+        discarded = dead_letters.discard_letters(addresses, letters, by=getpass.getuser(), why=because.strip())
     terminal.print_line(f"discarded: {len(discarded)}")
 
 

@@ -1,4 +1,4 @@
-"""`projections`: list, rebuild, verify and resume the read models."""
+"""`projections`: list, rebuild, verify and resume the read models, and release invoices that they have parked."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -7,13 +7,20 @@ import typer
 
 from local import terminal
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
-from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, read_settings, server_addresses
+from redletter.cli.servers import (
+    ANSWER_TIMEOUT_SECONDS,
+    read_settings,
+    server_addresses,
+    server_errors_end_the_command,
+)
 
 if TYPE_CHECKING:
     from projections.rebuild.rebuilding import Outcome
 
 read_model_commands = typer.Typer(
-    help="List, rebuild, verify and resume the read models.", no_args_is_help=True, rich_markup_mode=None
+    help="List, rebuild, verify and resume the read models, and release parked invoices.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Read models, or all.")]
@@ -41,28 +48,31 @@ def rebuild(names: _Names) -> None:
 
     Fills new tables and then switches to them; queries are answered throughout. If interrupted, run the same command
     again to resume. If the same version of the code built the replaced tables, their rows are compared. Exits 1 if the
-    rebuild fails, or if a read model is stopped afterwards.
+    rebuild fails, or if a read model is stopped or has parked invoices afterwards.
     """
-    stopped = False
+    incomplete = False
     comparison = {True: "same as before", False: "different from before", None: "built by a different version before"}
     for name, outcome in _run("rebuild", names).items():
         terminal.print_line(f"{name}: rebuilt, {outcome.rows:,} rows, {comparison[outcome.same]}")
         _show_differences(outcome)
-        _warn_if_stopped(name, outcome)
-        stopped |= bool(outcome.stopped)
-    raise typer.Exit(FAILED if stopped else 0)
+        _warn_if_stopped_or_parked(name, outcome)
+        incomplete |= bool(outcome.stopped or outcome.parked)
+    raise typer.Exit(FAILED if incomplete else 0)
 
 
 @read_model_commands.command("verify")
 def verify(names: _Names) -> None:
-    """Compare live read models with a fresh fold of all events. Exits 1 if rows differ, or if one is stopped."""
+    """Compare live read models with a fresh fold of all events.
+
+    Exits 1 if rows differ, or if one is stopped or has parked invoices, whose rows are not compared.
+    """
     wrong = False
     comparison = {True: "correct", False: "WRONG: rebuild it", None: "built by a different version: rebuild it"}
     for name, outcome in _run("verify", names).items():
         terminal.print_line(f"{name}: {outcome.rows:,} rows, {comparison[outcome.same]}")
         _show_differences(outcome)
-        _warn_if_stopped(name, outcome)
-        wrong |= outcome.same is not True or bool(outcome.stopped)
+        _warn_if_stopped_or_parked(name, outcome)
+        wrong |= outcome.same is not True or bool(outcome.stopped or outcome.parked)
     raise typer.Exit(FAILED if wrong else 0)
 
 
@@ -97,14 +107,65 @@ def resume(
     raise typer.Exit(0 if running else FAILED)
 
 
+@read_model_commands.command("parked")
+def list_parked(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one invoice per line as JSON.")] = False,
+) -> None:
+    """Show the invoices that a read model cannot fold.
+
+    It shows each as it was before the version that it lacks; queries say so. All others it shows as they are.
+    """
+    from projections import releasing
+    from redletter import read_models
+
+    with server_errors_end_the_command():
+        parked = releasing.parked_invoices(server_addresses(read_settings()).database)
+    if as_json:
+        for one in parked:
+            terminal.print_json(one._asdict() | {"since": one.since.isoformat()})
+    else:
+        terminal.print_table(read_models.PARKED_COLUMNS, map(read_models.parked_row, parked))
+
+
+@read_model_commands.command("release")
+def release(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Parked invoices.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every parked invoice.")] = False,
+) -> None:
+    """Fold parked invoices anew from their events, in every read model that has parked them.
+
+    Do it after a fix, with the fixed release. Queries are answered throughout. An invoice that still cannot be folded
+    stays parked. Exits 1 if one does.
+    """
+    from projections.engine.health import Retired
+    from projections.releasing import EventsMissing
+    from redletter import read_models
+
+    if bool(numbers) == everything:
+        exit_with("name invoices, or give --all", USAGE_ERROR)
+    addresses = server_addresses(read_settings())
+    with server_errors_end_the_command():
+        try:
+            found = list(read_models.release_invoices(addresses, numbers or None))
+        except (Retired, EventsMissing) as error:
+            exit_with(str(error), FAILED)
+    for sentence, _ in found:
+        terminal.print_line(sentence)
+    raise typer.Exit(0 if all(released for _, released in found) else FAILED)
+
+
 def _show_differences(outcome: "Outcome") -> None:
     for difference in outcome.differences:
         terminal.print_line(f"  {difference[:_MAX_DIFFERENCE_CHARACTERS]}")
 
 
-def _warn_if_stopped(name: str, outcome: "Outcome") -> None:
+def _warn_if_stopped_or_parked(name: str, outcome: "Outcome") -> None:
     for why in outcome.stopped:
         terminal.print_to_stderr(f"redletter: {name} is stopped: {why}")
+    if outcome.parked:
+        advice = "see `redletter projections parked`"
+        terminal.print_to_stderr(f"redletter: {name} has parked {outcome.parked} invoices: {advice}")
 
 
 def _run(work: str, names: Sequence[str]) -> "dict[str, Outcome]":

@@ -1,12 +1,19 @@
-"""`up`, `demo` and `migrate`: start the whole system, and prepare its topics and tables."""
+"""`up`, `demo`, `migrate` and `check`: run the whole system, prepare its topics and tables, and see what is wrong."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local import terminal
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
-from redletter.cli.servers import check_servers_answer, read_settings, server_addresses
+from redletter.cli.servers import (
+    ANSWER_TIMEOUT_SECONDS,
+    check_servers_answer,
+    read_settings,
+    server_addresses,
+    server_errors_end_the_command,
+)
 
 if TYPE_CHECKING:
     from local.plan import Plan
@@ -74,6 +81,32 @@ def migrate() -> None:
         create_or_upgrade(addresses, settings.topic_partitions)
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader wants the reason and no stack
         exit_with(f"could not create or upgrade topics and tables: {error}", FAILED)
+
+
+@system_commands.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one finding per line as JSON.")] = False,
+) -> None:
+    """Show what is late, stuck, stopped, parked or failing, and the next step for each. Exits 1 if anything is."""
+    from redletter import checkup
+    from redletter.time_limit import TimeLimited
+
+    settings = read_settings()
+    addresses = server_addresses(settings)
+    with server_errors_end_the_command():
+        found = TimeLimited(
+            lambda: checkup.findings(addresses, settings.calendar(), settings.clock_shift),
+            seconds=ANSWER_TIMEOUT_SECONDS,
+            reason=f"Kafka or PostgreSQL does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
+        ).result()
+    if as_json:
+        for finding in found:
+            terminal.print_json(finding._asdict())
+    elif found:
+        terminal.print_table(checkup.FINDING_COLUMNS, found)
+    else:
+        terminal.print_line("nothing needs attention")
+    raise typer.Exit(FAILED if found else 0)
 
 
 def _require_embedded_servers() -> None:

@@ -11,8 +11,10 @@ from tests.support.fresh_system import database
 from transport.addresses import Addresses
 
 _LEFT = "drop table if exists projections.status_2"
-_BESIDE = ("status_outbox", "stopped", "skipped", "writers", "handled_dead_letters")
-_OTHERS = [Identifier("projections", name) for name in _BESIDE] + [Identifier("redletter", "positions")]
+_BESIDE = ("status_outbox", "stopped", "skipped", "writers", "parked", "handled_dead_letters")
+_OTHERS = [Identifier("projections", name) for name in _BESIDE] + [
+    Identifier("redletter", name) for name in ("positions", "parked_invoices")
+]
 _MODELS = [Identifier("projections", name) for entry in MODELS.values() for name in entry.make().names()]
 _EMPTY = SQL(";").join(SQL("delete from {}").format(table) for table in (*_OTHERS, *_MODELS))
 """Where there are few rows this is many times as quick as to truncate the tables."""

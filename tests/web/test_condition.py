@@ -9,7 +9,7 @@ from rules.calendar import MAINLAND_CHINA
 from transport.groups import Group
 from web.operations.condition import GROUPS, Condition, missing, reasons
 
-FAR = Condition(0, 0.0, (), ())
+FAR = Condition(0, 0.0, (), (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -25,7 +25,7 @@ def test_the_end_of_the_calendar_is_reported_60_days_before() -> None:
 
 @pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
 def test_entries_that_stay_unpublished_for_long_are_reported(seconds: float, codes: list[str]) -> None:
-    assert [one.code for one in reasons(Condition(7, seconds, (), ()), KNOWN, MAINLAND_CHINA)] == codes
+    assert [one.code for one in reasons(Condition(7, seconds, (), (), ()), KNOWN, MAINLAND_CHINA)] == codes
 
 
 def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:

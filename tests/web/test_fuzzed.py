@@ -8,11 +8,8 @@ from pydantic import BaseModel
 
 from events.commands import RequestReissue, RequestReturn
 from events.replies import CommandAccepted
-from events.status import InvoiceStatus
-from projections.details.row import InvoiceDetails
 from projections.forms.queries import FormAnswer
-from projections.history.queries import InvoiceHistory
-from web.api.invoices import InvoicePage
+from web.api.invoices import DetailsAnswer, HistoryAnswer, InvoicePage, StatusAnswer
 from web.api.lookups import ChargesPage
 from web.api.returns import ReturnsPage
 from web.gateway.returns import ReturnOutcomes
@@ -23,10 +20,10 @@ from web.http.problems import ProblemDocument
 @pytest.mark.parametrize(
     ("model", "example"),
     [
-        (InvoiceStatus, examples.STATUS_EXAMPLE),
-        (InvoiceDetails, examples.DETAILS_EXAMPLE),
+        (StatusAnswer, examples.STATUS_EXAMPLE),
+        (DetailsAnswer, examples.DETAILS_EXAMPLE),
         (InvoicePage, examples.PAGE_EXAMPLE),
-        (InvoiceHistory, examples.HISTORY_EXAMPLE),
+        (HistoryAnswer, examples.HISTORY_EXAMPLE),
         (ChargesPage, examples.CHARGES_EXAMPLE),
         (FormAnswer, examples.FORM_EXAMPLE),
         (ReturnsPage, examples.RETURNS_EXAMPLE),

@@ -9,10 +9,10 @@ from web.http import examples
 from web.http.problems import MEDIA_TYPE
 
 _EXAMPLES: Mapping[str, Any] = {
-    "InvoiceStatus": examples.STATUS_EXAMPLE,
-    "InvoiceDetails": examples.DETAILS_EXAMPLE,
+    "StatusAnswer": examples.STATUS_EXAMPLE,
+    "DetailsAnswer": examples.DETAILS_EXAMPLE,
     "InvoicePage": examples.PAGE_EXAMPLE,
-    "InvoiceHistory": examples.HISTORY_EXAMPLE,
+    "HistoryAnswer": examples.HISTORY_EXAMPLE,
     "ChargesPage": examples.CHARGES_EXAMPLE,
     "FormAnswer": examples.FORM_EXAMPLE,
     "ReturnsPage": examples.RETURNS_EXAMPLE,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from events.status import InvoiceStatus
 from events.values import AccountId, InvoiceNumber, StatusCode, Time
-from projections.answers import Answer
+from projections.answers import Answer, MaybeOutOfDate
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.history import queries as history
@@ -70,6 +70,18 @@ class PastQuery(InvoiceQuery):
     as_of: Time | None = None
 
 
+class StatusAnswer(InvoiceStatus, MaybeOutOfDate):
+    """The status document, and whether it is out of date."""
+
+
+class DetailsAnswer(InvoiceDetails, MaybeOutOfDate):
+    """The details, and whether they are out of date."""
+
+
+class HistoryAnswer(InvoiceHistory, MaybeOutOfDate):
+    """The events, and whether later ones are missing."""
+
+
 _MALFORMED: dict[int | str, dict[str, Any]] = {
     422: {"model": ProblemDocument, "description": "MALFORMED_QUERY, with every parameter that is at fault"},
     503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
@@ -98,14 +110,14 @@ def router(reader: Reader) -> APIRouter:
             written(InvoicePage(items=[invoices.as_served(line) for line in page.lines], next_cursor=following)),
         )
 
-    @routes.get("/invoices/{number}", responses={200: {"model": InvoiceDetails}, **_PROBLEMS}, response_class=Response)
+    @routes.get("/invoices/{number}", responses={200: {"model": DetailsAnswer}, **_PROBLEMS}, response_class=Response)
     async def invoice_details(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
         """Invoicing Record Details: the invoice as issued, and all that became of it, at one version."""
         find = details.of if query.as_of is None else partial(history.details_at, moment=query.as_of)
         return await _of_one(reader, request, find, number, query)
 
     @routes.get(
-        "/invoices/{number}/status", responses={200: {"model": InvoiceStatus}, **_PROBLEMS}, response_class=Response
+        "/invoices/{number}/status", responses={200: {"model": StatusAnswer}, **_PROBLEMS}, response_class=Response
     )
     async def invoice_status(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
         """Where the invoice and its return stand."""
@@ -113,7 +125,7 @@ def router(reader: Reader) -> APIRouter:
         return await _of_one(reader, request, find, number, query)
 
     @routes.get(
-        "/invoices/{number}/history", responses={200: {"model": InvoiceHistory}, **_PROBLEMS}, response_class=Response
+        "/invoices/{number}/history", responses={200: {"model": HistoryAnswer}, **_PROBLEMS}, response_class=Response
     )
     async def invoice_history(request: Request, number: str, query: Annotated[InvoiceQuery, Query()]) -> Response:
         """Every event of the invoice, as it was published."""

@@ -32,6 +32,8 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
             "board.html",
             board=found,
             reasons=await watch.look(known, now),
+            parked=known.parked,
+            out_of_date=known.out_of_date,
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,
             rate=rates[-1] if rates else None,

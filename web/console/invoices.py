@@ -9,13 +9,12 @@ from pydantic import BeforeValidator, ValidationError, model_validator
 from projections.answers import Answer
 from projections.charges import queries as charges
 from projections.details import queries as details
-from projections.details.row import InvoiceDetails
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
 from projections.invoices.fold import Line
 from projections.invoices.queries import InvoiceFilter
-from web.api.invoices import INVOICE_CURSOR, ListQuery
+from web.api.invoices import INVOICE_CURSOR, DetailsAnswer, ListQuery
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
 from web.http import cursors
@@ -74,7 +73,7 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         return pages.show(
             request,
             "details.html",
-            details=InvoiceDetails.model_validate_json(details_row.body or ""),
+            details=DetailsAnswer.model_validate_json(details_row.body or ""),
             events=InvoiceHistory.model_validate_json(past.body).events if past and past.body else (),
             charge_states={charge.charge_id: charge.state for charge in held},
         )

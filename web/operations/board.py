@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from events.values import Message, Time
 from projections.dead_letters.queries import DeadLetter
+from projections.engine.parking import OutOfDateModel
 from web.http.parameters import QueryRoute
 from web.http.problems import ProblemDocument
 from web.http.reading import Reader, written
 from web.operations import lag, queries
-from web.operations.condition import Condition, Reason, condition
+from web.operations.condition import Condition, Reason, WaitingInvoice, condition
 from web.operations.lag import Lag
 from web.operations.queries import Board, OpenReturn
 from web.operations.readiness import Watch
@@ -55,7 +56,8 @@ class Unpublished(Message):
 class OperationsBoard(Message):
     """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable.
 
-    dead_letters: the newest. dead_letters_waiting: those neither replayed nor discarded, by reason.
+    parked: the first 100 invoices with a command that could not be decided. out_of_date: read models with invoices that
+    they cannot fold. dead_letters: the newest. dead_letters_waiting: those neither replayed nor discarded, by reason.
     """
 
     at: Time
@@ -67,6 +69,8 @@ class OperationsBoard(Message):
     near_due: list[OpenReturn]
     failing: list[OpenReturn]
     alarms: list[Alarm]
+    parked: list[WaitingInvoice]
+    out_of_date: list[OutOfDateModel]
     dead_letters: list[DeadLetter]
     dead_letters_by_reason: dict[str, int]
     dead_letters_waiting: dict[str, int]
@@ -116,6 +120,8 @@ def _as_served(
         near_due=board.near_due,
         failing=board.failing,
         alarms=[Alarm(command_type=a.command_type, code=a.answer, times=a.times, last_at=a.last_at) for a in alarms],
+        parked=list(known.parked.first),
+        out_of_date=list(known.out_of_date),
         dead_letters=board.dead_letters,
         dead_letters_by_reason={one.reason: one.letters for one in board.letter_counts},
         dead_letters_waiting={one.reason: one.waiting for one in board.letter_counts},

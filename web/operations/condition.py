@@ -8,10 +8,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, WORKER_GROUP
-from events.values import Message
+from events.values import InvoiceNumber, Message, Time
 from projections.catalogue import MODELS
-from projections.engine import health
+from projections.engine import health, parking
 from projections.engine.health import Stopped
+from projections.engine.parking import OutOfDateModel
 from rules.calendar import MainlandChina, day_of
 from transport.groups import Group
 from transport.positions import read_all_async
@@ -30,6 +31,10 @@ GROUPS: Mapping[str, Collection[str]] = {
 _UNPUBLISHED = """
     select coalesce(sum(entries), 0)::bigint, coalesce(extract(epoch from now() - min(oldest)), 0)::float8
     from redletter.unpublished where entries > 0
+"""
+_PARKED = """
+    select count(*) over (), sum(commands) over ()::bigint, invoice_number, since, error, commands
+    from redletter.parked_invoices order by since, invoice_number limit 100
 """
 
 
@@ -50,6 +55,23 @@ class Partition(NamedTuple):
     gone: int
 
 
+class WaitingInvoice(Message):
+    """An invoice with a command that could not be decided. commands: how many wait. why: the error."""
+
+    invoice_number: InvoiceNumber
+    since: Time
+    why: str
+    commands: int
+
+
+class Parked(NamedTuple):
+    """How many invoices are parked on the write side, how many commands wait, and the first of the invoices."""
+
+    invoices: int = 0
+    commands: int = 0
+    first: Sequence[WaitingInvoice] = ()
+
+
 class Condition(NamedTuple):
     """The state of the system in PostgreSQL. unpublished: log entries, the oldest of which has waited ``seconds``."""
 
@@ -57,6 +79,8 @@ class Condition(NamedTuple):
     seconds: float
     partitions: Sequence[Partition]
     stopped: Sequence[Stopped]
+    out_of_date: Sequence[OutOfDateModel]
+    parked: Parked = Parked()
 
 
 class Reason(Message):
@@ -74,7 +98,20 @@ async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
         for one in await read_all_async(connection)
         if one.unread is not None or one.gone
     ]
-    return Condition(entries, seconds, partitions, await health.stopped(connection))
+    stopped, out_of_date = await health.stopped(connection), await parking.out_of_date(connection, MODELS)
+    return Condition(entries, seconds, partitions, stopped, out_of_date, await _parked(connection))
+
+
+async def _parked(connection: AsyncConnection[TupleRow]) -> Parked:
+    rows = await (await connection.execute(_PARKED)).fetchall()
+    if not rows:
+        return Parked()
+    invoices, commands, *_ = rows[0]
+    found = [
+        WaitingInvoice(invoice_number=number, since=since, why=error, commands=waiting)
+        for _, _, number, since, error, waiting in rows
+    ]
+    return Parked(invoices, commands, found)
 
 
 def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterator[Reason]:
@@ -82,6 +119,19 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
     for model in known.stopped:
         where = ", ".join(map(str, model.partitions))
         yield Reason(code="READ_MODEL_STOPPED", detail=f"{model.model}, partitions {where}: {model.why}")
+    for first in known.parked.first[:1]:
+        detail = (
+            f"{known.parked.invoices} invoices are parked since a command could not be decided, and"
+            f" {known.parked.commands} commands wait; the first is {first.invoice_number}, since"
+            f" {first.since.isoformat(timespec='seconds')}: {first.why}"
+        )
+        yield Reason(code="INVOICES_PARKED", detail=detail)
+    for one in known.out_of_date:
+        detail = (
+            f"{one.model} shows {one.invoices} invoices as they were before an event that it cannot fold, since"
+            f" {one.since.isoformat(timespec='seconds')}; the first is {one.first}: {one.why}"
+        )
+        yield Reason(code="INVOICES_OUT_OF_DATE", detail=detail)
     if known.seconds > UNPUBLISHED_FOR:
         detail = f"{known.unpublished} log entries are unpublished, the oldest for {known.seconds:.0f} s."
         yield Reason(code="LOG_UNPUBLISHED", detail=detail)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from projections.engine.health import Stopped
+from projections.engine.parking import OutOfDateModel
 from web.http.problems import ProblemDocument
 from web.http.reading import Reader
 from web.operations import readiness
@@ -15,11 +16,15 @@ from web.operations.readiness import Watch
 
 
 class Ready(BaseModel):
-    """Whether queries can be answered. reasons: why the system is degraded. stopped: the stopped read models."""
+    """Whether queries can be answered. reasons: why the system is degraded.
+
+    stopped: the stopped read models. out_of_date: those that have parked invoices.
+    """
 
     status: Literal["ready", "degraded"]
     reasons: list[Reason]
     stopped: list[Stopped]
+    out_of_date: list[OutOfDateModel]
 
 
 def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
@@ -39,6 +44,11 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
         """
         known, groups = await readiness.check_servers(reader, watch.kafka)
         found = watch.reasons(known, groups, datetime.now(UTC) + clock_shift)
-        return Ready(status="degraded" if found else "ready", reasons=found, stopped=list(known.stopped))
+        return Ready(
+            status="degraded" if found else "ready",
+            reasons=found,
+            stopped=list(known.stopped),
+            out_of_date=list(known.out_of_date),
+        )
 
     return routes

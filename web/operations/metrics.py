@@ -90,7 +90,18 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     )
     for model, count in _stopped(known).items():
         stopped.add_metric([model], count)
-    yield from (entries, seconds, unread, gone, stopped)
+    out_of_date = GaugeMetricFamily(
+        "redletter_out_of_date_invoices",
+        "Invoices that a read model has parked, since it cannot fold an event",
+        labels=["model"],
+    )
+    for one in known.out_of_date:
+        out_of_date.add_metric([one.model], one.invoices)
+    parked = GaugeMetricFamily("redletter_parked_invoices", "Invoices with a command that could not be decided")
+    parked.add_metric([], known.parked.invoices)
+    waiting = GaugeMetricFamily("redletter_parked_commands", "Commands that wait for parked invoices")
+    waiting.add_metric([], known.parked.commands)
+    yield from (entries, seconds, unread, gone, stopped, out_of_date, parked, waiting)
 
 
 def _stopped(known: Condition) -> Counter[str]:

@@ -10,16 +10,19 @@ from typing import Any, Literal
 
 import psycopg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
-from events.topics import Channel
+from events.topics import DEAD_LETTERS_TOPIC, Channel
+from projections.catalogue import MODELS
 from projections.dead_letters.handling import delete_old, discard
 from projections.dead_letters.queries import DeadLetter, LetterFilter, find_letters
 from projections.dead_letters.replaying import REPLAY_RIGHT, Replay, ReplayRunning, replay
+from projections.schema import ensure_read_tables
 from tests.faults.points.catalogue import Point
 from tests.faults.points.launch import arm
 from tests.faults.support.evidence import everything
-from tests.projections.support.letters import CUSTOMER, bury, letter
+from tests.projections.support.letters import CUSTOMER, bury, letter, project
+from transport import positions
 from transport.addresses import Addresses
 from transport.exclusive import exclusive
 
@@ -34,8 +37,8 @@ def kept(addresses: Addresses, wanted: LetterFilter = ALL) -> list[DeadLetter]:
 
 
 async def sent_again(addresses: Addresses) -> list[tuple[Any, ...]]:
-    """Return all records of the customer topic, in order."""
-    records = await everything(addresses.kafka, CUSTOMER)
+    """Return all records of the customer topic, partition by partition in order."""
+    records = sorted(await everything(addresses.kafka, CUSTOMER), key=lambda one: (one.partition, one.offset))
     return [(one.partition, one.key, one.value, tuple(one.headers)) for one in records]
 
 
@@ -189,10 +192,10 @@ NUMBER = "26312000000000000001"
         (LetterFilter(since=datetime.fromisoformat("2026-03-01T00:00:00+00:00")), [3]),
     ],
 )
-async def test_dead_letters_are_found_by_what_is_known_of_them(
+def test_dead_letters_are_found_by_what_is_known_of_them(
     tables: Addresses, wanted: LetterFilter, found: Sequence[int]
 ) -> None:
-    await bury(
+    project(
         tables,
         [
             letter(1, key=NUMBER.encode()),
@@ -203,10 +206,10 @@ async def test_dead_letters_are_found_by_what_is_known_of_them(
     assert [one.record_offset for one in kept(tables, wanted)] == found
 
 
-async def test_a_dead_letter_is_deleted_with_what_became_of_it_when_its_topic_no_longer_keeps_it(
+def test_a_dead_letter_is_deleted_with_what_became_of_it_when_its_topic_no_longer_keeps_it(
     tables: Addresses,
 ) -> None:
-    await bury(tables, [letter(1), letter(2)])
+    project(tables, [letter(1), letter(2)])
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         discard(cur, find_letters(cur, ALL), by="ada", why="old")
         cur.execute("update projections.handled_dead_letters set decided_at = now() - interval '31 days'")
@@ -217,3 +220,21 @@ async def test_a_dead_letter_is_deleted_with_what_became_of_it_when_its_topic_no
         assert delete_old(cur) == 1
         assert [one.record_offset for one in find_letters(cur, ALL)] == [2]
         assert cur.execute("select record_offset from projections.handled_dead_letters").fetchall() == [(2,)]
+
+
+async def test_a_table_of_an_earlier_release_is_made_anew_and_filled_again_from_the_topic(addresses: Addresses) -> None:
+    await bury(addresses, [letter(1)])
+    consumer = MODELS["dead_letters"].consumer
+    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+        positions.stored(cur, consumer, [TopicPartition(DEAD_LETTERS_TOPIC, 0)])
+        cur.execute("alter table projections.dead_letters drop column letter_offset")
+        cur.execute("update projections.built set code = 'earlier' where model = 'dead_letters'")
+    ensure_read_tables(addresses.database)
+    assert kept(addresses) == []
+    with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
+        assert positions.of_topic(cur, consumer, DEAD_LETTERS_TOPIC) == {}
+        cur.execute("select code from projections.built where model = 'dead_letters'")
+        assert cur.fetchone() == (MODELS["dead_letters"].fingerprint,)
+    await bury(addresses, [letter(2)])
+    ensure_read_tables(addresses.database)
+    assert [one.record_offset for one in kept(addresses)] == [2]

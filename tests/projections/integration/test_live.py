@@ -138,7 +138,7 @@ async def test_what_cannot_be_folded_stops_its_partition_there_and_no_other(
     assert await stopped(tables) == [([1], why.format(at=at))]
 
 
-async def test_an_internal_error_on_one_record_stops_its_partition_after_a_few_tries(
+async def test_an_internal_error_on_one_record_stops_a_model_that_parks_nothing_after_a_few_tries(
     tables: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = catalogue.details.fold

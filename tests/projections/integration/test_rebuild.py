@@ -25,6 +25,7 @@ from tests.projections.support.rebuilt import (
 from tests.support.tasks import running
 from tests.support.waiting import until
 from tests.web.support.serving import serving
+from transport import exclusive
 from transport.addresses import Addresses
 
 
@@ -105,7 +106,7 @@ async def test_a_rebuild_in_several_processes_reports_its_progress(
 async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuilding, "_RELEASE_SECONDS", 0.5)
+    monkeypatch.setattr(exclusive, "_RELEASE_SECONDS", 0.5)
     async with projected(addresses, 5):
         outcomes = await asyncio.gather(
             *(rebuild(addresses, MODELS[name], quietly(), grace=0) for name in ("status", "history", "forms"))

@@ -1,6 +1,6 @@
 """Dead letters on their topic, as the relay writes them, and in the read model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import psycopg
 from aiokafka import AIOKafkaProducer
@@ -42,8 +42,12 @@ def letter(  # noqa: PLR0913 - what a dead letter has
 async def bury(addresses: Addresses, letters: Sequence[OutgoingRecord]) -> None:
     """Write dead letters to partition 0 of their topic, and project them."""
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka) as producer:
-        offsets = [await _send(producer, one) for one in letters]
-    records = [record(one, offset) for one, offset in zip(letters, offsets, strict=True)]
+        project(addresses, letters, [await _send(producer, one) for one in letters])
+
+
+def project(addresses: Addresses, letters: Sequence[OutgoingRecord], offsets: Iterable[int] | None = None) -> None:
+    """Project dead letters that lie at these offsets of partition 0, by default at the first ones."""
+    records = [record(one, offset) for one, offset in zip(letters, offsets or range(len(letters)), strict=True)]
     with psycopg.connect(addresses.database) as connection, connection.cursor() as cur:
         DeadLetters().project(cur, records)
 

@@ -158,7 +158,7 @@ async def test_an_api_with_both_servers_is_ready(client: httpx.AsyncClient) -> N
 
 async def test_the_description_of_the_api_names_both_answers(client: httpx.AsyncClient) -> None:
     described = (await client.get("/openapi.json")).json()
-    assert {"InvoiceStatus", "InvoiceDetails", "ProblemDocument"} <= described["components"]["schemas"].keys()
+    assert {"StatusAnswer", "DetailsAnswer", "ProblemDocument"} <= described["components"]["schemas"].keys()
 
 
 NO_KAFKA = {"kafka": NOWHERE}

@@ -5,13 +5,13 @@ import psycopg
 
 from projections.dead_letters.handling import discard
 from projections.dead_letters.queries import LetterFilter, find_letters
-from tests.projections.support.letters import CUSTOMER, bury, letter
-from tests.web.integration.test_api import serving
+from tests.projections.support.letters import CUSTOMER, letter, project
+from tests.web.support.serving import serving
 from transport.addresses import Addresses
 
 
 async def test_the_page_the_board_and_the_metrics_tell_waiting_dead_letters_from_others(tables: Addresses) -> None:
-    await bury(tables, [letter(1), letter(2), letter(3, reason="FAULT", key=b"26312000000000000001")])
+    project(tables, [letter(1), letter(2), letter(3, reason="FAULT", key=b"26312000000000000001")])
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         discard(cur, find_letters(cur, LetterFilter(places=[f"{CUSTOMER}/0/1"])), by="ada", why="<b>a test</b>")
     async with serving(tables) as client:

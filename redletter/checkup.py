@@ -1,0 +1,100 @@
+"""What needs attention now, and the next step for each: what `redletter check` prints."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from rules.calendar import MainlandChina
+from transport.addresses import Addresses
+from transport.clients.postgres import connect_async
+from web.operations import lag, queries
+from web.operations.condition import Reason, condition
+from web.operations.lag import Lag
+from web.operations.queries import Board
+from web.operations.readiness import Watch
+
+LATE_SECONDS = 30.0
+"""How long a message may wait for a consumer."""
+_ALARMS_WITHIN = timedelta(days=1)
+"""Refusals that need attention are counted for ever; only recent ones are news."""
+
+STEPS: Mapping[str, tuple[str, str]] = {
+    "READ_MODEL_STOPPED": ("stopped", "after a fix: redletter projections resume NAME"),
+    "INVOICES_OUT_OF_DATE": (
+        "parked",
+        "redletter projections parked; after a fix: projections release --all",
+    ),
+    "INVOICES_PARKED": ("parked", "redletter parked list; after a fix: redletter parked release --all"),
+    "LOG_UNPUBLISHED": ("stuck", "read the logs of the relay, or start one: redletter relay"),
+    "PARTITION_NOT_READ": ("stopped", "redletter positions show; then redletter positions reset"),
+    "RECORDS_GONE": (
+        "late",
+        "redletter positions show; a read model of events: projections rebuild NAME",
+    ),
+    "ROLE_MISSING": ("stopped", "start it, or look why it does not run"),
+    "CALENDAR_ENDS": ("late", "add the decreed days of the next year to REDLETTER_CALENDAR_FILE"),
+}
+"""By code of a reason why the system is degraded: the kind of finding, and the next step."""
+
+
+class Finding(NamedTuple):
+    """Something that needs attention. kind: late, stuck, stopped, parked or failing."""
+
+    kind: str
+    what: str
+    next_step: str
+
+
+FINDING_COLUMNS = ("", "what", "next step")
+
+
+def findings(addresses: Addresses, calendar: MainlandChina, clock_shift: timedelta) -> list[Finding]:
+    """Return everything that needs attention. Raises: psycopg.Error, KafkaError."""
+    return asyncio.run(_find(addresses, calendar, datetime.now(UTC) + clock_shift))
+
+
+async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) -> list[Finding]:
+    async with await connect_async(addresses.database, "check") as connection:
+        behind = await lag.lags(addresses.kafka, lambda: lag.positions(connection))
+        reasons = await Watch(addresses.kafka, calendar, {}).look(await condition(connection), now)
+        board = await queries.board(connection, now)
+    return [*_degraded(reasons), *_late(behind), *_returns(board), *_records(board, now)]
+
+
+def _degraded(reasons: Sequence[Reason]) -> Iterator[Finding]:
+    for reason in reasons:
+        kind, step = STEPS[reason.code]
+        yield Finding(kind, f"{reason.code}: {reason.detail}", step)
+
+
+def _late(behind: Sequence[Lag]) -> Iterator[Finding]:
+    for one in behind:
+        if one.seconds > LATE_SECONDS:
+            what = f"{one.consumer} is {one.messages} messages and {one.seconds:.0f} s behind"
+            yield Finding(
+                "late", what, "read the logs of its role; start another process of it if it keeps up too slowly"
+            )
+
+
+def _returns(board: Board) -> Iterator[Finding]:
+    for kind, found, what in (("late", board.overdue, "overdue"), ("failing", board.failing, "failing")):
+        if found:
+            first = found[0]
+            said = f", {first.failure}" if first.failure else ""
+            yield Finding(
+                kind,
+                f"{len(found)} returns are {what}; the most urgent: {first.invoice_number}, {first.phase}{said}",
+                f"redletter why {first.invoice_number}; ask whoever runs the tax connector",
+            )
+
+
+def _records(board: Board, now: datetime) -> Iterator[Finding]:
+    for count in board.letter_counts:
+        if count.waiting:
+            step = f"redletter dead-letters list --waiting --reason {count.reason}; then replay or discard them"
+            yield Finding("stuck", f"{count.waiting} records could not be read: {count.reason}", step)
+    for answer in board.answers:
+        if answer.alarming and answer.last_at > now - _ALARMS_WITHIN:
+            what = f"{answer.command_type} refused with {answer.answer}, last at {answer.last_at.isoformat()}"
+            yield Finding("failing", what, "find out what its sender means: such a refusal should not occur")

@@ -1,0 +1,55 @@
+"""`redletter check`, as people and programs call it."""
+
+import json
+import subprocess
+
+import psycopg
+
+from tests.projections.support.letters import letter, project
+from tests.redletter.support.program import redletter
+from transport.addresses import Addresses
+
+_PARKED = """
+    insert into projections.parked (model, invoice_number, topic, partition, record_offset, version, why)
+    values ('details', '26312000000000000001', 'invoice.events', 0, 7, 5, 'ZeroDivisionError: division by zero'),
+        ('details__new', '26312000000000000001', 'invoice.events', 0, 7, 5, 'of a rebuild')
+"""
+
+
+def run(addresses: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return redletter(
+        *arguments,
+        REDLETTER_KAFKA_BOOTSTRAP_SERVERS=addresses.kafka,
+        REDLETTER_DATABASE_URL=addresses.database,
+    )
+
+
+def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses) -> None:
+    project(tables, [letter(1), letter(2)])
+    with psycopg.connect(tables.database) as connection:
+        connection.execute(_PARKED)
+        connection.execute(
+            "insert into projections.stopped (model, topic, partition, next, why)"
+            " values ('forms', 'invoice.events', 2, 9, 'it cannot')"
+        )
+    ended = run(tables, "check", "--json")
+    assert ended.returncode == 1
+    found = {(one["kind"], one["what"]): one["next_step"] for one in map(json.loads, ended.stdout.splitlines())}
+    assert ("stopped", "READ_MODEL_STOPPED: forms, partitions 2: it cannot") in found
+    (parked,) = [what for kind, what in found if kind == "parked"]
+    assert "details shows 1 invoices" in parked
+    assert "26312000000000000001: ZeroDivisionError: division by zero" in parked
+    assert "projections release --all" in found["parked", parked]
+    assert found["stuck", "2 records could not be read: MALFORMED_COMMAND"].startswith("redletter dead-letters list")
+
+
+def test_what_read_models_have_parked_is_listed_and_released_by_number(tables: Addresses) -> None:
+    with psycopg.connect(tables.database) as connection:
+        connection.execute(_PARKED)
+    (parked,) = map(json.loads, run(tables, "projections", "parked", "--json").stdout.splitlines())
+    assert (parked["model"], parked["invoice_number"], parked["version"]) == ("details", "26312000000000000001", 5)
+    assert "ZeroDivisionError" in run(tables, "projections", "parked").stdout
+    unknown = run(tables, "projections", "release", "26312000000000000002")
+    assert (unknown.returncode, unknown.stdout) == (0, "26312000000000000002 is not parked\n")
+    for arguments in ([], ["--all", "26312000000000000002"]):
+        assert run(tables, "projections", "release", *arguments).returncode == 2
