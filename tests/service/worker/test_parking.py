@@ -15,12 +15,11 @@ from service.worker.answering import give_up_batch
 from service.worker.loading import fold
 from service.worker.reading import read
 from service.worker.replies import MAX_ERROR_BYTES
-from tests.service.support.answered import Answered
-from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, binary, headers, raw
-from transport.records import ConsumerRecord, KafkaRecord
+from tests.service.support.answered import RETURN, Answered, codes, command, decided
+from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, headers, raw
+from transport.records import ConsumerRecord
 
 OTHER = "26000000000000000002"
-RETURN = {"invoice_number": NUMBER, "account_id": "account"}
 BROKEN = RETURN | {"remarks": "boom"}
 
 
@@ -37,23 +36,10 @@ def _bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "decide", failing)
 
 
-def command(name: str, body: dict[str, Any], id_: str, offset: int = 0, **more: Any) -> ConsumerRecord:
-    return binary(name, body, ce_id=id_.encode(), offset=offset, **more)
-
-
 def register(number: str, id_: str) -> ConsumerRecord:
     body = REGISTER | {"invoice_number": number, "charges": [{"charge_id": number, "amount": "106.00"}]}
     attributes = headers("RegisterInvoice", ce_id=id_.encode())
     return raw(json.dumps(body).encode(), attributes, key=number.encode(), topic="invoice.commands.billing")
-
-
-def taken(*records: KafkaRecord) -> Answered:
-    return Answered().take(*records)
-
-
-def codes(on: Answered) -> list[str]:
-    replies = [json.loads(entry.value) for entry in on.entries if isinstance(entry, ReplyEntry)]
-    return [reply.get("code", "accepted") for reply in replies]
 
 
 def notices(on: Answered) -> Sequence[dict[str, Any]]:
@@ -61,7 +47,7 @@ def notices(on: Answered) -> Sequence[dict[str, Any]]:
 
 
 def test_a_command_that_cannot_be_decided_waits_with_all_later_ones_of_its_invoice() -> None:
-    on = taken(
+    on = decided(
         register(NUMBER, "1"),
         command("RequestReturn", BROKEN, "2", offset=7),
         command("RequestReturn", RETURN, "3"),
@@ -87,13 +73,13 @@ def test_a_command_that_cannot_be_decided_waits_with_all_later_ones_of_its_invoi
 
 def test_commands_of_a_parked_invoice_wait_on_every_topic() -> None:
     observed = {"invoice_number": NUMBER, "posting_status": "recorded", "observed_at": "2026-02-13T01:00:00Z"}
-    on = taken(command("RequestReturn", BROKEN, "1"), command("RecordPostingStatus", observed, "2"))
+    on = decided(command("RequestReturn", BROKEN, "1"), command("RecordPostingStatus", observed, "2"))
     assert [notice["place"] for notice in notices(on)] == [1, 2]
     assert codes(on) == []
 
 
 def test_what_is_no_matter_of_deciding_is_answered_though_the_invoice_is_parked() -> None:
-    on = taken(
+    on = decided(
         register(NUMBER, "1"),
         command("RequestReturn", BROKEN, "2"),
         register(NUMBER, "1"),
@@ -106,7 +92,7 @@ def test_what_is_no_matter_of_deciding_is_answered_though_the_invoice_is_parked(
 
 
 def test_a_repeat_of_a_command_that_waits_waits_too_and_is_not_announced() -> None:
-    on = taken(
+    on = decided(
         *[command("RequestReturn", BROKEN, "1", offset=offset) for offset in range(2)],
         command("RequestReturn", RETURN, "1"),
         command("RequestReturn", RETURN, "2"),
@@ -119,7 +105,7 @@ def test_a_repeat_of_a_command_that_waits_waits_too_and_is_not_announced() -> No
 
 def test_a_queue_holds_a_thousand_commands_and_refuses_more_without_using_their_ids_up() -> None:
     waiting = [command("RequestReturn", BROKEN, str(number)) for number in range(MAX_WAITING_COMMANDS)]
-    on = taken(*waiting, command("CancelReturn", CANCEL, "more"), command("RequestReturn", BROKEN, "broken"))
+    on = decided(*waiting, command("CancelReturn", CANCEL, "more"), command("RequestReturn", BROKEN, "broken"))
     assert codes(on) == ["INVOICE_PARKED"] * 2
     assert len(notices(on)) == MAX_WAITING_COMMANDS
     (reply, _) = [entry for entry in on.entries if isinstance(entry, ReplyEntry)]
@@ -141,7 +127,7 @@ def test_a_queue_holds_sixteen_mebibytes() -> None:
 
 
 def test_a_repeat_whose_earlier_reply_cannot_be_read_waits_and_parks_the_invoice() -> None:
-    on = taken(register(NUMBER, "1"))
+    on = decided(register(NUMBER, "1"))
     on.memory.earlier.update({key: earlier._replace(value=b"{}") for key, earlier in on.memory.earlier.items()})
     on.take(register(NUMBER, "1"), command("RequestReturn", RETURN, "2"), register(OTHER, "3"))
     assert codes(on) == ["accepted", "accepted"]
@@ -170,7 +156,7 @@ def test_an_event_that_is_too_large_for_kafka_parks_the_invoice_and_nothing_is_a
         return [event.model_copy(update={"remarks": "x" * (5 << 20)})]
 
     monkeypatch.setattr(deciding, "decide", decide_at_length)
-    on = taken(register(NUMBER, "1"))
+    on = decided(register(NUMBER, "1"))
     assert [type(entry) for entry in on.entries] == [NoticeEntry]
     assert on.memory.claims.net() == []
     assert NUMBER not in on.memory.streams
@@ -180,7 +166,7 @@ def test_what_a_newer_release_has_written_parks_nothing(monkeypatch: pytest.Monk
     def newer(*_: object) -> None:
         raise WrittenByNewerRelease("CommandPostponed.v1")
 
-    on = taken(register(NUMBER, "1"))
+    on = decided(register(NUMBER, "1"))
     monkeypatch.setattr(deciding, "read_reply", newer)
     with pytest.raises(WrittenByNewerRelease):
         on.take(register(NUMBER, "1"))
@@ -192,13 +178,13 @@ def test_the_error_that_an_invoice_is_parked_for_is_bounded(monkeypatch: pytest.
         raise RuntimeError("\0" + "字" * 100_000)
 
     monkeypatch.setattr(deciding, "decide", fail)
-    error = taken(register(NUMBER, "1")).memory.queues[NUMBER].error
+    error = decided(register(NUMBER, "1")).memory.queues[NUMBER].error
     assert len(error.encode()) <= MAX_ERROR_BYTES
     assert "\0" not in error
 
 
 def test_commands_that_are_given_up_are_refused_and_repeats_get_their_first_reply() -> None:
-    on = taken(register(NUMBER, "1"))
+    on = decided(register(NUMBER, "1"))
     records = [register(NUMBER, "1"), command("RequestReturn", BROKEN, "2"), raw(b"{")]
     answers = give_up_batch([read(record, MOMENTS) for record in records], on.memory)
     first, second, third = (answer.entries[-1] for answer in answers)
@@ -210,7 +196,7 @@ def test_commands_that_are_given_up_are_refused_and_repeats_get_their_first_repl
 
 
 def test_a_command_whose_earlier_reply_cannot_be_read_can_be_given_up() -> None:
-    on = taken(register(NUMBER, "1"))
+    on = decided(register(NUMBER, "1"))
     on.memory.earlier.update({key: earlier._replace(value=b"{}") for key, earlier in on.memory.earlier.items()})
     (answer,) = give_up_batch([read(register(NUMBER, "1"), MOMENTS)], on.memory)
     assert isinstance(reply := answer.entries[0], ReplyEntry)
