@@ -2,35 +2,19 @@
 
 import asyncio
 import json
-import socket
 import time
-from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import httpx
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.sql import SQL, Identifier, Literal
 
 from events.catalogue import json_of
 from tests.projections.support import facts, naive
-from tests.support.waiting import until
-from tests.web.support.serving import problem, served, serving
+from tests.web.support.serving import problem
 from tests.web.support.story import STORY, UNKNOWN, store
 from transport.addresses import Addresses
-from web.serving import listening_socket
 
 PATHS = ("/invoices/{}", "/invoices/{}/status")
-NOWHERE = "127.0.0.1:1"
-
-
-@pytest.fixture
-async def client(tables: Addresses) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of an api whose read models have seen the story."""
-    store(tables, versions=len(STORY))
-    async with serving(tables) as client:
-        yield client
 
 
 async def test_status_is_the_document_of_all_events(client: httpx.AsyncClient) -> None:
@@ -149,142 +133,6 @@ async def test_what_does_not_exist_is_a_problem_document_too(
     assert problem(await client.request(method, path)) == expected
 
 
-async def test_an_api_with_both_servers_is_ready(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/livez")).json() == {"status": "live"}
-    ready = (await client.get("/readyz")).json()
-    assert (ready["status"], ready["stopped"]) == ("degraded", [])  # alone: nobody plays the other roles
-    assert {reason["code"] for reason in ready["reasons"]} <= {"ROLE_MISSING", "NOT_LISTENING", "CALENDAR_ENDS"}
-
-
 async def test_the_description_of_the_api_names_both_answers(client: httpx.AsyncClient) -> None:
     described = (await client.get("/openapi.json")).json()
     assert {"StatusAnswer", "DetailsAnswer", "ProblemDocument"} <= described["components"]["schemas"].keys()
-
-
-NO_KAFKA = {"kafka": NOWHERE}
-NO_DATABASE = {"database": f"postgresql://nobody@{NOWHERE}/none"}
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize(
-    ("gone", "down"),
-    [(NO_KAFKA, ["kafka"]), (NO_DATABASE, ["database"]), (NO_KAFKA | NO_DATABASE, ["database", "kafka"])],
-)
-async def test_readiness_names_what_is_down_within_its_bound(
-    tables: Addresses, gone: dict[str, str], down: list[str]
-) -> None:
-    async with serving(replace(tables, **gone)) as client:
-        began = time.monotonic()
-        answer = await client.get("/readyz")
-        assert time.monotonic() - began < 4
-        assert problem(answer) == (503, "NOT_READY")
-        assert answer.json()["down"] == down
-        assert (await client.get("/livez")).status_code == 200
-
-
-@pytest.mark.alone
-async def test_servers_that_accept_and_never_answer_do_not_hold_readiness_up() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        frozen = Addresses(kafka=f"127.0.0.1:{port}", database=f"postgresql://nobody@127.0.0.1:{port}/none")
-        async with serving(frozen) as client:
-            began = time.monotonic()
-            answer = await client.get("/readyz")
-            assert time.monotonic() - began < 4
-            assert answer.json()["down"] == ["database", "kafka"]
-
-
-async def test_a_database_without_read_tables_is_not_ready(servers: Addresses) -> None:
-    async with serving(servers) as client:
-        assert (await client.get("/readyz")).json()["down"] == ["database"]
-        assert problem(await client.get(f"/invoices/{facts.NUMBER}")) == (503, "READ_MODEL_UNAVAILABLE")
-
-
-async def test_queries_say_that_the_database_is_down_and_answer_once_it_is_back(
-    servers: Addresses, tables: Addresses
-) -> None:
-    store(tables, versions=1)
-    async with serving(tables) as client:
-        await _connections(servers, tables, allowed=False)
-        assert problem(await client.get(f"/invoices/{facts.NUMBER}")) == (503, "READ_MODEL_UNAVAILABLE")
-        await _connections(servers, tables, allowed=True)
-
-        async def answers() -> bool:
-            return (await client.get(f"/invoices/{facts.NUMBER}")).status_code == 200
-
-        await until(answers, within=10)
-
-
-async def test_a_query_does_not_notice_that_idle_connections_were_cut(
-    servers: Addresses, tables: Addresses, client: httpx.AsyncClient
-) -> None:
-    async def look() -> int:
-        return (await client.get(f"/invoices/{facts.NUMBER}")).status_code
-
-    assert await asyncio.gather(*(look() for _ in range(20))) == [200] * 20  # over several connections
-    await _connections(servers, tables, allowed=True)
-    assert [await look() for _ in range(20)] == [200] * 20
-    await _connections(servers, tables, allowed=True)
-    assert (await client.get("/readyz")).status_code == 200
-
-
-async def _connections(servers: Addresses, tables: Addresses, *, allowed: bool) -> None:
-    """Let the database refuse connections and cut those it has, or accept them again."""
-    database = str(conninfo_to_dict(tables.database)["dbname"])
-    async with await psycopg.AsyncConnection.connect(servers.database, autocommit=True) as connection:
-        await connection.execute(
-            SQL("alter database {} allow_connections {}").format(Identifier(database), Literal(allowed))
-        )
-        await connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (database,)
-        )
-
-
-@pytest.mark.alone
-async def test_the_server_answers_until_it_is_cancelled_and_stops_at_once(tables: Addresses) -> None:
-    async with served(tables) as (running, client):
-        waiting = asyncio.create_task(
-            client.get(f"/invoices/{UNKNOWN}/status", params={"min_version": 1, "wait": 30}, timeout=40)
-        )
-        await client.get("/livez")
-        began = time.monotonic()
-        running.cancel()
-        await asyncio.wait({running})
-        assert time.monotonic() - began < 5
-        await asyncio.wait({waiting})
-        waiting.exception()
-
-
-async def test_head_is_answered_as_get_without_a_body(tables: Addresses) -> None:
-    async with served(tables) as (_, client):
-        for path in ("/livez", "/docs", "/invoices/1", "/invoices/1/return"):
-            head, got = await client.head(path), await client.get(path)
-            assert (head.status_code, head.headers["content-length"]) == (got.status_code, str(len(got.content)))
-            assert head.content == b""
-
-
-async def test_head_of_the_stream_does_not_hold_up_what_comes_after_it_on_the_connection(tables: Addresses) -> None:
-    async with served(tables) as (_, client):
-        assert (await client.head("/stream")).status_code == 405
-        assert (await client.get("/livez")).status_code == 200
-
-
-async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_some_seconds(tables: Addresses) -> None:
-    async with served(tables) as (_, client):
-        url = client.base_url
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        for kept in (6, 0):  # the server's own default is 5
-            writer.write(b"GET /livez HTTP/1.1\r\nHost: redletter\r\n\r\n")
-            assert b"200" in await reader.readline()
-            await reader.readuntil(b"}")
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(reader.read(1), kept)
-        writer.close()
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_an_answer_does_not_wait_for_a_full_packet(host: str) -> None:
-    with listening_socket(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
-        accepted, _ = listening.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,7 +1,6 @@
 """Which queries are accepted and which are refused: empty, repeated, forged and impossible parameters."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
@@ -10,20 +9,12 @@ import pytest
 
 from projections.history.table import History
 from tests.projections.support import facts, published
-from tests.web.support.serving import problem, serving
-from tests.web.support.story import STORY, UNKNOWN, store
+from tests.web.support.serving import problem
+from tests.web.support.story import STORY, UNKNOWN
 from transport.addresses import Addresses
 
 PAGE = {"accept": "text/html"}
 OTHER = "acct-2"
-
-
-@pytest.fixture
-async def client(tables: Addresses) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of an api whose read models have seen the story."""
-    store(tables, versions=len(STORY))
-    async with serving(tables) as client:
-        yield client
 
 
 def store_history(tables: Addresses) -> None:
