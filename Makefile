@@ -92,7 +92,7 @@ bench-read: setup ## Measure a rebuild, and queries at a million invoices (under
 	@$(BIN)/python -m benchmarks.projections
 	@$(BIN)/python -m benchmarks.queries
 
-bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, and 1, 2 and 4 workers (over an hour, 50 GB)
+bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, and 1, 2 and 4 workers (hours, 60 GB)
 	@$(BIN)/python -m benchmarks.long
 
 profile: setup ## Show which functions the CPU time of each role goes to (about a minute)
