@@ -74,7 +74,7 @@ def _end(*_: object) -> None:
 def main() -> None:
     """Measure, print, and write the figures down."""
     given = _arguments()
-    logs.configure("critical")  # topics that have just been laid are a commotion to the clients, which try again
+    logs.configure("critical")  # clients of topics that were just created warn, and try again
     signal.signal(signal.SIGTERM, _end)
     with TemporaryDirectory(prefix="redletter-bench-logs-") as folder:
         terminal.print_line("starting the servers")

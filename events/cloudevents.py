@@ -235,7 +235,7 @@ _WANTED_SOURCE = f"must be a URI reference of at most {LONGEST_ATTRIBUTE} charac
 
 
 def is_id(text: str) -> bool:
-    """Say whether a text may be the id of a command."""
+    """Return whether a text may be the id of a command."""
     return _ID.fullmatch(text) is not None
 
 

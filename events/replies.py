@@ -70,7 +70,7 @@ _LEAVES_ID_FREE = frozenset(
 
 
 def is_final(code: str) -> bool:
-    """Say whether a refusal uses up the id of its command, so that a repeat gets this reply again."""
+    """Return whether a refusal uses up the id of its command, so that a repeat gets this reply again."""
     return code not in _LEAVES_ID_FREE
 
 

@@ -28,7 +28,7 @@ class CommandKey:
     topics: Sequence[str]
 
     def fits(self, command_id: str | None, source: str | None) -> bool:
-        """Say whether a command with this id and source is meant."""
+        """Return whether a command with this id and source is meant."""
         if command_id != self.command_id or source is None:
             return False
         return source.startswith(HTTP_SOURCES) if self.source is None else source == self.source

@@ -48,7 +48,7 @@ class Queue:
     left: int = 0
 
     def has_room_for(self, record: ConsumerRecord) -> bool:
-        """Say whether one more record may wait."""
+        """Return whether one more record may wait."""
         return self.commands < MAX_WAITING_COMMANDS and self.bytes + size_of(record) <= MAX_WAITING_BYTES
 
     def add(self, key: UUID, id_: str, source: str, type_: str, record: ConsumerRecord) -> WaitingCommand:

@@ -32,5 +32,5 @@ class Conflict(Exception):
 
 
 def may_fit_in_part(fault: Exception) -> bool:
-    """Say whether a part of what was to be written may be written although the whole was not."""
+    """Return whether a part of what was to be written may be written although the whole was not."""
     return isinstance(fault, TooMuchToWrite) or about_content(fault)

@@ -244,7 +244,7 @@ def bounded_error(error: str) -> str:
 
 
 def _fits(entry: LogEntry) -> bool:
-    """Say whether an entry is small enough for Kafka."""
+    """Return whether an entry is small enough for Kafka."""
     return published_size(entry) <= LARGEST_PUBLISHED
 
 

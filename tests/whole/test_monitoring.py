@@ -52,7 +52,7 @@ async def more(answers: list[httpx.Response], count: int = 2) -> None:
 
 
 async def decided(shared: Shared, command_id: str) -> bool:
-    """Tell whether the worker has replied."""
+    """Return whether the worker has replied."""
     async with await psycopg.AsyncConnection.connect(shared.addresses.database) as connection:
         replies = await connection.execute("select 1 from redletter.replies where causation_id = %s", (command_id,))
         return await replies.fetchone() is not None

@@ -96,7 +96,7 @@ def _source(command_id: str, query: CommandQuery) -> str | None:
 
 
 async def _waits(unanswered: Unanswered, key: CommandKey) -> bool:
-    """Say whether the command waits for its reply. Raises: Problem READ_MODEL_UNAVAILABLE."""
+    """Return whether the command waits for its reply. Raises: Problem READ_MODEL_UNAVAILABLE."""
     try:
         return await unanswered.holds(key)
     except Unknowable:

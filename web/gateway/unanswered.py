@@ -58,7 +58,7 @@ class Unanswered:
         self._next_look: asyncio.Task[_Look] | None = None
 
     async def holds(self, key: CommandKey) -> bool:
-        """Say whether a command that is on its topic has no reply yet. Raises: Unknowable.
+        """Return whether a command that is on its topic has no reply yet. Raises: Unknowable.
 
         False says nothing of a command whose reply came into the read model during this call.
         """

@@ -80,8 +80,8 @@ def position(tables: Addresses) -> int:
 
 def batch(*indexes: int, first: int = 0, of: slice = slice(None)) -> Batch:
     """Return stories, one event of each in turn, as a batch that begins at an offset."""
-    told = [messages(story(index))[of] for index in indexes]
-    mixed = [one for together in zip(*told, strict=True) for one in together]
+    stories = [messages(story(index))[of] for index in indexes]
+    mixed = [one for together in zip(*stories, strict=True) for one in together]
     records: Sequence[ConsumerRecord] = [record(one, offset) for offset, one in enumerate(mixed, first)]
     return Batch(records, {PARTITION: first})
 

@@ -45,9 +45,9 @@ async def assert_told_to_operators(client: httpx.AsyncClient) -> None:
     assert [(one["model"], one["invoices"], one["first"]) for one in ready["out_of_date"]] == [
         (name, 1, facts.NUMBER) for name in ("details", "history", "status")
     ]
-    told = [one["detail"] for one in ready["reasons"] if one["code"] == "INVOICES_OUT_OF_DATE"]
-    assert len(told) == 3
-    assert WHY in told[0]
+    reported = [one["detail"] for one in ready["reasons"] if one["code"] == "INVOICES_OUT_OF_DATE"]
+    assert len(reported) == 3
+    assert WHY in reported[0]
     assert 'redletter_out_of_date_invoices{model="status"} 1.0' in (await client.get("/metrics")).text
     assert "INVOICES_OUT_OF_DATE" in (await client.get("/board")).text
 
@@ -64,12 +64,12 @@ async def test_commands_that_wait_for_a_parked_invoice_are_counted_wherever_oper
         metrics = (await client.get("/metrics")).text
         assert "redletter_parked_invoices 2.0" in metrics
         assert "redletter_parked_commands 5.0" in metrics
-        (told,) = [
+        (reported,) = [
             one["detail"] for one in (await client.get("/readyz")).json()["reasons"] if one["code"] == "INVOICES_PARKED"
         ]
-        assert told.startswith("2 invoices are parked since a command could not be decided, and 5 commands wait;")
-        assert f"{facts.NUMBER}, since 2026-02-01" in told
-        assert WHY in told
+        assert reported.startswith("2 invoices are parked since a command could not be decided, and 5 commands wait;")
+        assert f"{facts.NUMBER}, since 2026-02-01" in reported
+        assert WHY in reported
         shown = (await client.get("/operations")).json()["parked"]
         assert [(one["invoice_number"], one["commands"]) for one in shown] == [(facts.NUMBER, 3), (OTHER, 2)]
         assert "commands waiting: 3" in (await client.get("/board")).text

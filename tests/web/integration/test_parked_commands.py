@@ -78,5 +78,5 @@ async def test_a_parked_command_is_on_its_way_until_it_is_released(
 
 
 async def published(client: httpx.AsyncClient, number: str) -> bool:
-    """Tell whether a command could be published: the api may only just have started."""
+    """Return whether a command could be published: the api may only just have started."""
     return await request_return(client, number) != 503

@@ -174,8 +174,8 @@ def assert_each_once_and_in_order(addresses: Addresses, number: str) -> None:
     for name in ("register", "cancel"):
         wanted = [f"{name}-{turn}-{number}" for turn in range(ROUNDS)]
         assert [id_ for id_ in answered if id_.startswith(name)] == wanted
-    told = {
+    reported = {
         kind: [one for name, *one in parking.notices(addresses.database, number) if name == kind]
         for kind in parking.NOTICES
     }
-    assert told["CommandReleased"] == told["CommandParked"] != []
+    assert reported["CommandReleased"] == reported["CommandParked"] != []
