@@ -75,6 +75,15 @@ class Outside:
             while self.answered < since + by:
                 await asyncio.sleep(0.02)
 
+    async def publish_at_once(self, records: Sequence[Sent]) -> None:
+        """Publish records in order, and wait for no reply; nothing else may be played meanwhile."""
+        await self._start_producer()
+        try:
+            for record in records:
+                await self.publish(record)
+        finally:
+            await self._producer.stop()
+
     async def publish(self, record: Sent) -> None:
         """Publish one record, until the broker has it."""
         await self._producer.send_and_wait(record.topic, record.value, key=record.key, headers=list(record.headers))

@@ -28,6 +28,8 @@ class Roles:
     logs: Path
     environment: dict[str, str] = field(default_factory=dict[str, str])
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+    programs: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """The command of a role that is not the installed one."""
     kills: int = 0
     read_from: dict[str, int] = field(default_factory=dict[str, int])
     """Bytes of each role's log about the time before its last start, freeze or wake."""
@@ -38,8 +40,8 @@ class Roles:
             self._forget(name)
             with (self.logs / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
-                    [PROGRAM, re.sub(r"-\d+$", "", name)],
-                    env=self._environment(name),
+                    self.programs.get(role := re.sub(r"-\d+$", "", name), (PROGRAM, role)),
+                    env=self.environment_of(name),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
@@ -108,7 +110,8 @@ class Roles:
             process.wait(STOP_WITHIN)
         self.running.clear()
 
-    def _environment(self, name: str) -> dict[str, str]:
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return the environment of a process by that name."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("REDLETTER_TESTS_")},
             "PGAPPNAME": name,  # so that a role's sessions can be distinguished
