@@ -54,19 +54,21 @@ class FencedPublisher:
     """Owns partitions as a consumer group assigns them, and publishes what waits in them."""
 
     def __init__(
-        self, producers: FencedProducers, outbox: Outbox, *, name: str, look_seconds: float, gather_seconds: float = 0.0
+        self, producers: FencedProducers, outbox: Outbox, *, name: str, look_seconds: float, turn_seconds: float = 0.0
     ) -> None:
         """Make a publisher that owns nothing yet.
 
-        name: in the log. look_seconds: between two looks that nobody asked for. gather_seconds: to wait for more after
-        `wake`.
+        name: in the log. look_seconds: between two looks that nobody asked for. turn_seconds: at least between the
+        beginnings of two turns after `wake`, so that what comes thick and fast shares transactions, and what comes
+        alone waits for nothing.
         """
         self._loop = asyncio.get_running_loop()
         self._producers = producers
         self._outbox = outbox
         self._name = name
         self._look_seconds = look_seconds
-        self._gather_seconds = gather_seconds
+        self._turn_seconds = turn_seconds
+        self._turn_began = float("-inf")
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._partitions: frozenset[int] = frozenset()
@@ -152,6 +154,7 @@ class FencedPublisher:
         async with await self._outbox.connect() as connection:
             while True:
                 self._woken.clear()
+                self._turn_began = time.monotonic()
                 async with self._turn:
                     await self.take()
                 if not await self._outbox.publish_waiting(connection, self):
@@ -163,4 +166,4 @@ class FencedPublisher:
                 await self._woken.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(self._gather_seconds)
+        await asyncio.sleep(self._turn_began + self._turn_seconds - time.monotonic())

@@ -29,8 +29,8 @@ _MAX_DOCUMENTS = 500
 """Documents of a partition in one Kafka transaction."""
 _LOOK_SECONDS = 1.0
 """Seconds between looks for documents that nothing announced: another process's, or those left by a crash."""
-_GATHER_SECONDS = 0.01
-"""Seconds to gather documents after the first: a transaction begun right after another waits 20 ms for its markers."""
+_TURN_SECONDS = 0.1
+"""Least seconds from one publication to the next: each is a Kafka transaction for every partition with documents."""
 
 
 def status_publisher(addresses: Addresses) -> FencedPublisher:
@@ -40,7 +40,7 @@ def status_publisher(addresses: Addresses) -> FencedPublisher:
         StatusDocuments(addresses.database),
         name=PUBLICATION,
         look_seconds=_LOOK_SECONDS,
-        gather_seconds=_GATHER_SECONDS,
+        turn_seconds=_TURN_SECONDS,
     )
 
 
@@ -68,7 +68,7 @@ class StatusDocuments:
         self._failures.close()
 
     async def publish_waiting(self, connection: AsyncConnection[TupleRow], publisher: FencedPublisher) -> bool:
-        """Publish some documents of every partition; return whether there were any."""
+        """Publish some documents of every partition; return whether one has more."""
         owned = publisher.owned
         by_partition: dict[int, list[UnpublishedDocument]] = defaultdict(list)
         for document in await outbox.pending(connection, owned, _MAX_DOCUMENTS) if owned else ():
@@ -80,7 +80,7 @@ class StatusDocuments:
         if done:
             await outbox.drop(connection, done)
         await self._failures.succeeded(owned.difference(by_partition) | {document.partition for document in done})
-        return bool(done)
+        return any(len(documents) == _MAX_DOCUMENTS for documents in published)
 
     async def _publish(
         self, publisher: FencedPublisher, partition: int, documents: Sequence[UnpublishedDocument]

@@ -27,6 +27,8 @@ MAX_SENDINGS = 500
 """Timers of a partition that are sent in one transaction."""
 LOOK_SECONDS = 0.5
 """Seconds between two looks for what is due, when no event asks for one."""
+TURN_SECONDS = 0.05
+"""Least seconds from one look to the next: each that finds something is a transaction for every partition with it."""
 _REFUSALS = (TooLarge, InvalidTimestampError)
 """Errors that are about a record: Kafka will refuse the same record again."""
 
@@ -43,7 +45,7 @@ def sender_of(
     """Return what sends the due timers of the partitions that this clock owns."""
     due = DueTimers(addresses.database, now=now, repeat=repeat, repeat_max=repeat_max)
     producers = FencedProducers(addresses.kafka, CLOCK_GROUP)
-    return FencedPublisher(producers, due, name="clock", look_seconds=LOOK_SECONDS)
+    return FencedPublisher(producers, due, name="clock", look_seconds=LOOK_SECONDS, turn_seconds=TURN_SECONDS)
 
 
 class DueTimers:
