@@ -1,10 +1,10 @@
 """Open returns and when they are due, so that their dates can be revised once their days are decreed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
@@ -22,8 +22,7 @@ from rules.calendar import MainlandChina
 from service.clock.timers import Timer
 
 
-@dataclass(frozen=True, slots=True)
-class DueReturn:
+class DueReturn(NamedTuple):
     """A return in progress. since: the id of the event that set its due dates."""
 
     return_id: str
@@ -65,27 +64,54 @@ def revision(open_: DueReturn, calendar: MainlandChina) -> Timer | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Deadlines:
+    """What a batch of events says of open returns, by return id. closed: invoices whose revisions are not sent."""
+
+    opened: dict[str, DueReturn] = field(default_factory=dict[str, DueReturn])
+    revised: dict[str, tuple[datetime, datetime, str]] = field(
+        default_factory=dict[str, tuple[datetime, datetime, str]]
+    )
+    ended: set[str] = field(default_factory=set[str])
+    closed: set[str] = field(default_factory=set[str])
+    revisions: dict[str, Timer | None] = field(default_factory=dict[str, Timer | None])
+
+    def take(self, one: Published, calendar: MainlandChina) -> None:
+        """Fold one event in."""
+        match one.event:
+            case ReturnRequested() as event:
+                opened = self.opened[event.return_id] = _opened(one, event)
+                self.revisions[event.return_id] = revision(opened, calendar)
+            case ReturnDeadlineRevised() as event:
+                self.revised[event.return_id] = (event.due_earliest, event.due_latest, one.id)
+                self.closed.add(event.invoice_number)
+                self.revisions[event.return_id] = None
+            case CreditNoteIssued() | ReturnRefused() as event:
+                self.ended.add(event.return_id)
+                self.closed.add(event.invoice_number)
+                self.revisions[event.return_id] = None
+            case _:
+                pass
+
+
 def follow(cur: Cursor[TupleRow], batch: Iterable[Published], calendar: MainlandChina) -> list[Timer]:
     """Keep what a batch of events says of open returns; return the revisions of those that it opened."""
-    revisions: dict[str, Timer | None] = {}
-    with cur.connection.pipeline():
-        for one in batch:
-            match one.event:
-                case ReturnRequested() as event:
-                    opened = _opened(one, event)
-                    cur.execute(_ADD, [getattr(opened, field.name) for field in fields(DueReturn)])
-                    revisions[event.return_id] = revision(opened, calendar)
-                case ReturnDeadlineRevised() as event:
-                    cur.execute(_REVISE, (event.due_earliest, event.due_latest, one.id, event.return_id))
-                    cur.execute(_CLOSE, (event.invoice_number,))
-                    revisions[event.return_id] = None
-                case CreditNoteIssued() | ReturnRefused() as event:
-                    cur.execute(_END, (event.return_id,))
-                    cur.execute(_CLOSE, (event.invoice_number,))
-                    revisions[event.return_id] = None
-                case _:
-                    pass
-    return [timer for timer in revisions.values() if timer]
+    deadlines = _Deadlines()
+    for one in batch:
+        deadlines.take(one, calendar)
+    if deadlines.opened:
+        cur.execute(_ADD, _columns(deadlines.opened.values()))
+    if deadlines.revised:
+        cur.execute(_REVISE, _columns([(return_id, *due) for return_id, due in deadlines.revised.items()]))
+    if deadlines.ended:
+        cur.execute(_END, (sorted(deadlines.ended),))
+    if deadlines.closed:
+        cur.execute(_CLOSE, (sorted(deadlines.closed),))
+    return [timer for timer in deadlines.revisions.values() if timer]
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def outdated(cur: Cursor[TupleRow], calendar: MainlandChina) -> Sequence[Timer]:
@@ -113,13 +139,19 @@ def _opened(published: Published, event: ReturnRequested) -> DueReturn:
 _ADD: LiteralString = """
     insert into redletter.clock_returns (return_id, invoice_number, partition, requested_at, due_earliest, due_latest,
         since, correlation_id, traceparent)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+    select * from unnest(%s::text[], %s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+        %s::text[], %s::text[], %s::text[])
+    on conflict do nothing
 """
 _REVISE: LiteralString = """
-    update redletter.clock_returns set due_earliest = %s, due_latest = %s, since = %s where return_id = %s
+    update redletter.clock_returns as r set due_earliest = n.earliest, due_latest = n.latest, since = n.since
+    from unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[]) as n (return_id, earliest, latest, since)
+    where r.return_id = n.return_id
 """
-_END: LiteralString = "delete from redletter.clock_returns where return_id = %s"
-_CLOSE: LiteralString = "delete from redletter.timers where name = 'ReviseDeadline.v1' and invoice_number = %s"
+_END: LiteralString = "delete from redletter.clock_returns where return_id = any(%s)"
+_CLOSE: LiteralString = """
+    delete from redletter.timers where name = 'ReviseDeadline.v1' and invoice_number = any(%s)
+"""
 _ALL: LiteralString = """
     select return_id, invoice_number, partition, requested_at, due_earliest, due_latest, since, correlation_id,
         traceparent

@@ -64,9 +64,9 @@ def id_of(return_id: str, kind: type[Message]) -> str:
 
 
 def actions(  # noqa: C901 - one case per event
-    event: AnyInvoiceEvent, invoice: InvoiceIssued
+    event: AnyInvoiceEvent, invoice: InvoiceIssued | None = None
 ) -> Iterator[TimerAction]:
-    """Yield what an event opens, closes and delays. invoice is what the event is about, as it was issued.
+    """Yield what an event opens, closes and delays. invoice: as it was issued; a request for a return needs it.
 
     Source: docs/contract.md#tax-requests.
     """
@@ -107,7 +107,8 @@ def _form_request(event: ReturnRequested) -> type[OpenRedFontForm]:
     return VerifyRedFontForm if event.route == "form" else OpenRedFontForm
 
 
-def _about_form(event: ReturnRequested, invoice: InvoiceIssued) -> OpenRedFontForm:
+def _about_form(event: ReturnRequested, invoice: InvoiceIssued | None) -> OpenRedFontForm:
+    assert invoice is not None  # noqa: S101 - the caller gives it with a request for a return
     kind = _form_request(event)
     form = {"form_number": event.red_font_form_number} if kind is VerifyRedFontForm else {}
     return kind.model_validate(

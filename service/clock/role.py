@@ -12,6 +12,9 @@ from transport import consumer
 from transport.addresses import Addresses
 from transport.work import TransactionalWork
 
+_MAX_BATCH_RECORDS = 2000
+"""Records in one transaction; most ask for nothing."""
+
 
 async def run(
     addresses: Addresses,
@@ -47,6 +50,7 @@ async def run(
             group=CLOCK_GROUP,
             topics=[EVENTS_TOPIC],
             work=work,
+            max_records=_MAX_BATCH_RECORDS,
             found=watching.found,
             assigned=sender.assigned_at_once,
             revoked=sender.revoked_after_turn,

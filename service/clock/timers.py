@@ -1,4 +1,4 @@
-"""The clock's tables: what is to be sent and when, and each invoice as it was issued. Set-based SQL."""
+"""The clock's table of what is to be sent and when. Set-based SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,6 @@ FIRST: TimerPlace = (datetime.min.replace(tzinfo=UTC), 0)
 """Before every other place."""
 
 
-_INVOICES: LiteralString = "select invoice_number, body from redletter.clock_invoices where invoice_number = any(%s)"
-_ADD_INVOICES: LiteralString = """
-    insert into redletter.clock_invoices (invoice_number, body)
-    select * from unnest(%s::text[], %s::bytea[]) on conflict do nothing
-"""
 _CLOSE: LiteralString = "delete from redletter.timers where id = any(%s)"
 _DELAY: LiteralString = """
     update redletter.timers as t set due_at = d.due_at
@@ -70,23 +65,14 @@ _TAKE_DUE: LiteralString = """
 """
 
 
-def invoices(cur: Cursor[TupleRow], numbers: Collection[str]) -> dict[str, bytes]:
-    """Return each invoice as it was issued."""
-    cur.execute(_INVOICES, (sorted(numbers),), binary=True)
-    return dict(cur.fetchall())
-
-
 def change(
     cur: Cursor[TupleRow],
     *,
-    issued: Mapping[str, bytes],
     opened: Sequence[Timer],
     closed: Collection[str],
     delayed: Mapping[str, datetime],
 ) -> None:
     """Write what a batch of events asks for, in the caller's transaction. A repeat changes nothing."""
-    if issued:
-        cur.execute(_ADD_INVOICES, (list(issued), list(issued.values())))
     if closed:
         cur.execute(_CLOSE, (sorted(closed),))
     open_(cur, opened)

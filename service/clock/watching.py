@@ -1,9 +1,9 @@
 """Events -> timers, batch by batch."""
 
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import cast
 
 import psycopg
@@ -11,14 +11,22 @@ from aiokafka import TopicPartition
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from events.catalogue import json_of, name_of, read_event
-from events.invoice_events import InvoiceIssued
+from events.catalogue import json_of, name_of, read_event, type_of
+from events.invoice_events import (
+    InvoiceIssued,
+    PostingStatusChanged,
+    ReissueRefused,
+    ReissueRequested,
+    ReturnRequested,
+)
 from events.published import Published, read_published
 from events.stored import WrittenByNewerRelease
+from events.topics import EVENTS_TOPIC
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
 from service.clock.requests import CloseTimer, DelayTimer, OpenTimer, actions
 from service.clock.timers import Timer
+from service.store import log_tables
 from service.store.newer_releases import read_known, too_old
 from transport.batch import Batch
 from transport.records import ConsumerRecord, Undecodable
@@ -43,8 +51,8 @@ class Changes:
     closed: set[str] = field(default_factory=set[str])
     delayed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    def take(self, published: Published, invoice: InvoiceIssued) -> None:
-        """Fold one event in."""
+    def take(self, published: Published, invoice: InvoiceIssued | None) -> None:
+        """Fold one event in. invoice: as it was issued, for the request for a return."""
         for action in actions(published.event, invoice):
             match action:
                 case OpenTimer():
@@ -91,23 +99,44 @@ class Watching:
 
     def apply(self, cur: Cursor[TupleRow], batch: Batch) -> None:
         """Change the timers as the events ask. Raises: ProgramTooOld at an event of a newer release."""
-        self._change(cur, [_read(record) for record in batch.records])
+        if concerning := [_read(record) for record in batch.records if _concerns(record)]:
+            self._change(cur, concerning)
 
     def _change(self, cur: psycopg.Cursor, batch: Sequence[Published]) -> None:
-        issued = {one.event.invoice_number: one.body for one in batch if isinstance(one.event, InvoiceIssued)}
-        missing = {one.event.invoice_number for one in batch} - issued.keys()
-        known = {number: _issued(body) for number, body in chain(issued.items(), timers.invoices(cur, missing).items())}
+        invoices = _invoices(cur, {one.event.invoice_number for one in batch if isinstance(one.event, ReturnRequested)})
         changes = Changes(self._now() + self._repeat_max)
         for one in batch:
-            changes.take(one, known[one.event.invoice_number])
-        timers.change(
-            cur, issued=issued, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed
-        )
+            changes.take(one, invoices.get(one.event.invoice_number))
+        timers.change(cur, opened=list(changes.opened.values()), closed=changes.closed, delayed=changes.delayed)
         timers.open_(cur, deadlines.follow(cur, batch, self._calendar))
 
 
-def _issued(body: bytes) -> InvoiceIssued:
-    return cast("InvoiceIssued", read_known(read_event, name_of(InvoiceIssued), body))
+def _invoices(cur: psycopg.Cursor, numbers: AbstractSet[str]) -> dict[str, InvoiceIssued]:
+    """Return invoices as they were issued, which the log knows. Raises: ProgramTooOld, UnreadableEvent."""
+    if not numbers:
+        return {}
+    issues = log_tables.issues(cur, numbers)
+    if missing := numbers - issues.keys():
+        msg = f"the log in this database has no invoice {min(missing)}, whose events are on {EVENTS_TOPIC}"
+        raise UnreadableEvent(msg)
+    return {
+        number: cast("InvoiceIssued", read_known(read_event, name, body)) for number, (name, body) in issues.items()
+    }
+
+
+_ISSUED, *_OF_NO_CONCERN = (
+    type_of(name_of(kind)).encode() for kind in (InvoiceIssued, PostingStatusChanged, ReissueRequested, ReissueRefused)
+)
+
+
+def _concerns(record: ConsumerRecord | Undecodable) -> bool:
+    """Return whether a record may ask for anything; most invoices are issued and never returned."""
+    if isinstance(record, Undecodable):
+        return True
+    type_ = dict(record.headers).get("ce_type")
+    if type_ == _ISSUED:
+        return b'"replaces"' in (record.value or b"")
+    return type_ not in _OF_NO_CONCERN
 
 
 def _read(record: ConsumerRecord | Undecodable) -> Published:

@@ -3,7 +3,7 @@
 Each kind is written with one statement. A relay reads all of them as one sequence of `LogRow`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar, cast
@@ -186,6 +186,16 @@ STREAMS: LiteralString = """
     select originator_id, topic, state from redletter.invoice_events
     where originator_id = any(%s) order by originator_id, originator_version
 """
+_ISSUES: LiteralString = """
+    select originator_id, topic, state from redletter.invoice_events
+    where originator_version = 1 and originator_id = any(%s)
+"""
+
+
+def issues(cur: Cursor[TupleRow], numbers: Collection[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the first event of each invoice, as (stored name, bytes): every invoice begins with being issued."""
+    cur.execute(_ISSUES, (sorted(numbers),), binary=True)
+    return {number: (name, state) for number, name, state in cur.fetchall()}
 
 
 class LogRow(NamedTuple):

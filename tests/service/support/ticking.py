@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from events import cloudevents
 from events.catalogue import json_of, name_of, stored_name
-from events.invoice_events import AnyInvoiceEvent
+from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from events.topics import EVENTS_TOPIC, TAX_REQUESTS_TOPIC
 from rules.calendar import MAINLAND_CHINA, MainlandChina
 from service import clock
@@ -65,7 +65,10 @@ async def until(
 
 
 async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Callable[[bytes], bytes] = bytes) -> None:
-    """Publish events as the relay does. written: how another release writes what this one writes."""
+    """Record and publish events as worker and relay do. written: how another release writes what this one writes."""
+    for event in events:
+        if isinstance(event, InvoiceIssued):
+            await asyncio.to_thread(_record, addresses, event, written)
     async with AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all") as producer:
         for event in events:
             version = next(_versions)
@@ -82,6 +85,20 @@ async def happened(addresses: Addresses, *events: AnyInvoiceEvent, written: Call
             as_written = [(name, written(value)) for name, value in headers]
             key = event.invoice_number.encode()
             await producer.send_and_wait(EVENTS_TOPIC, written(json_of(event)), key=key, headers=as_written)
+
+
+_RECORD = """
+    insert into redletter.invoice_events (originator_id, originator_version, topic, state, occurred_at, causation_id,
+        correlation_id, partition, place)
+    values (%s, 1, %s, %s, %s, 'command', 'story', 0, %s)
+"""
+
+
+def _record(addresses: Addresses, event: InvoiceIssued, written: Callable[[bytes], bytes]) -> None:
+    name = written(name_of(InvoiceIssued).encode()).decode()
+    row = (event.invoice_number, name, written(json_of(event)), event.occurred_at, next(_versions))
+    with psycopg.connect(addresses.database) as connection:
+        connection.execute(_RECORD, row)
 
 
 @asynccontextmanager

@@ -177,7 +177,8 @@ async def test_a_rebalance_between_two_goes_of_a_backlog_loses_nothing_and_doubl
 async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
     addresses: Addresses, old: bytes, new: bytes, named: str
 ) -> None:
-    await happened(addresses, clock_facts.issued(), written=lambda text: text.replace(old, new))
+    with_return = (clock_facts.issued(), clock_facts.requested())
+    await happened(addresses, *with_return, written=lambda text: text.replace(old, new))
     with pytest.raises(ProgramTooOld, match=f"holds {named} of a newer release"):
         async with asyncio.timeout(30):
             await clock.run(

@@ -1,7 +1,10 @@
 """The clock asks the tax side at once, asks again until it is answered, and never after."""
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
+
+from structlog.testing import capture_logs
 
 from tests.service.support import clock_facts
 from tests.service.support.ticking import SOON, happened, ticking, timers, until
@@ -15,6 +18,18 @@ async def test_a_request_goes_out_at_once_with_what_the_tax_side_needs(addresses
     assert (request.name, request.id) == ("VerifyRedFontForm", f"{clock_facts.RETURN}-VerifyRedFontForm")
     assert request.body["request_id"] == request.id
     assert (request.body["attempt"], request.body["net_amount"], request.body["tax_amount"]) == (1, "-100.00", "0.00")
+
+
+async def test_the_log_is_asked_for_the_invoice_again_while_it_does_not_know_it(addresses: Addresses) -> None:
+    await happened(addresses, clock_facts.requested())
+    with capture_logs() as logs:
+        async with ticking(addresses):
+            async with asyncio.timeout(30):
+                while not [line for line in logs if line["event"] == "batch_retried"]:
+                    await asyncio.sleep(0.05)
+            await happened(addresses, clock_facts.issued())
+            (request,) = await until(addresses, lambda found: len(found) == 1)
+    assert request.body["net_amount"] == "-100.00"
 
 
 async def test_an_unanswered_request_is_repeated_under_its_id_with_growing_pauses(addresses: Addresses) -> None:
