@@ -1,50 +1,39 @@
 """An event as it is read from its record on `invoice.events`."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from events.catalogue import read_published_event
+from events.catalogue import json_of, name_of, read_published_event, type_of
 from events.invoice_events import AnyInvoiceEvent
 from events.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """An event with its record. version: the invoice's. body: its JSON, as published. partition: of the topic."""
+class Published(NamedTuple):
+    """An event with its record.
+
+    version: the invoice's. type: in full. body: its JSON, as published. partition: of the topic. causation: the command
+    that caused it. correlation: the journey that it belongs to.
+    """
 
     event: AnyInvoiceEvent
     version: int
+    id: str
+    type: str
     body: bytes
     partition: int
-    headers: Mapping[str, bytes | None]
-
-    @property
-    def id(self) -> str:
-        """The event's id."""
-        return self._text("ce_id") or ""
-
-    @property
-    def type(self) -> str:
-        """The event's full type."""
-        return self._text("ce_type") or ""
-
-    @property
-    def own_trace(self) -> Trace:
-        """What the event itself carries: the command that caused it, and the journey that it belongs to."""
-        return Trace(self._text("ce_causationid") or "", self._correlation, self._text("traceparent"))
+    causation: str
+    correlation: str
+    traceparent: str | None
 
     @property
     def trace(self) -> Trace:
         """What the messages that this event causes carry."""
-        return Trace(self.id, self._correlation, self._text("traceparent"))
+        return Trace(self.id, self.correlation, self.traceparent)
 
     @property
-    def _correlation(self) -> str:
-        return self._text("ce_correlationid") or self.id
-
-    def _text(self, name: str) -> str | None:
-        value = self.headers.get(name)
-        return None if value is None else value.decode()
+    def body_today(self) -> bytes:
+        """Its JSON as today's type has it: another body than that published where an upcaster has read that."""
+        return self.body if self.type == type_of(name_of(type(self.event))) else json_of(self.event)
 
 
 def read_published(headers: Iterable[tuple[str, bytes | None]], body: bytes, partition: int) -> Published:
@@ -54,5 +43,18 @@ def read_published(headers: Iterable[tuple[str, bytes | None]], body: bytes, par
     does not know yet.
     """
     named = dict(headers)
-    event = read_published_event((named["ce_type"] or b"").decode(), body)
-    return Published(event, int(named["ce_invoiceversion"] or b""), body, partition, named)
+    type_ = (named["ce_type"] or b"").decode()
+    event = read_published_event(type_, body)
+    id_ = (named.get("ce_id") or b"").decode()
+    traceparent = named.get("traceparent")
+    return Published(
+        event,
+        int(named["ce_invoiceversion"] or b""),
+        id_,
+        type_,
+        body,
+        partition,
+        causation=(named.get("ce_causationid") or b"").decode(),
+        correlation=(named.get("ce_correlationid") or b"").decode() or id_,
+        traceparent=None if traceparent is None else traceparent.decode(),
+    )

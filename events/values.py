@@ -5,10 +5,12 @@ error what it wants, since the sentence goes back to the publisher (``details.fa
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from math import isinf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, JsonValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -238,6 +240,39 @@ class Message(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    @classmethod
+    def of_valid(cls, **fields: object) -> Self:
+        """Make a message of values that are valid already, such as those of another message: nothing is checked."""
+        return _unchecked(cls, {**_blank(cls), **fields})
+
+    def but(self, **fields: object) -> Self:
+        """Return the same message with other values in some fields, which are valid already: nothing is checked."""
+        return _unchecked(type(self), {**self.__dict__, **fields})
+
+
+_AnyMessage = TypeVar("_AnyMessage", bound=Message)
+
+
+def _unchecked(kind: type[_AnyMessage], fields: dict[str, object]) -> _AnyMessage:
+    """Do what `model_construct` and `model_copy` do, several times as fast. Fields are written in their order here."""
+    made = kind.__new__(kind)
+    _set(made, "__dict__", fields)
+    _set(made, "__pydantic_fields_set__", _NONE_SET)
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
+_set = object.__setattr__
+_NONE_SET = set[str]()
+"""Which fields were given makes no difference to anything here."""
+
+
+@cache
+def _blank(kind: type[Message]) -> Mapping[str, object]:
+    """Return the fields in the order in which they are written, with their defaults where they have any."""
+    return {name: None if field.is_required() else field.default for name, field in kind.model_fields.items()}
 
 
 class Seller(Message):

@@ -30,7 +30,7 @@ from transport.threads import OwnThread
 
 log = structlog.get_logger(__name__)
 
-_MAX_BATCH_RECORDS = 1000
+_MAX_BATCH_RECORDS = 2000
 """Records in one transaction."""
 _RESTART_AFTER = 2.0
 """Seconds before a failed task is restarted."""

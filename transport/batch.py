@@ -21,7 +21,8 @@ class Batch:
     @cached_property
     def ends(self) -> Mapping[TopicPartition, int]:
         """The offset behind the last record of each partition."""
-        return {TopicPartition(record.topic, record.partition): next_offset(record) for record in self.records}
+        ends = {(record.topic, record.partition): next_offset(record) for record in self.records}
+        return {TopicPartition(*place): end for place, end in ends.items()}
 
     @cached_property
     def moves(self) -> Sequence[Move]:

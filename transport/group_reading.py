@@ -115,13 +115,14 @@ class GroupReader(ConsumerRebalanceListener):
             await self._rewind(partitions, self._assignment)
 
     def _batch(self, records: Sequence[KafkaRecord]) -> Batch | None:
-        partitions = {TopicPartition(record.topic, record.partition) for record in records}
+        partitions = {TopicPartition(*place) for place in {(record.topic, record.partition) for record in records}}
         self._report_unknown(partitions - self.positions.keys() - self._unread)
         starts = self._starts(partitions)
+        first: dict[tuple[str, int], int] = {(one.topic, one.partition): start for one, start in starts.items()}
         kept = [
             record
             for record in records
-            if record.offset >= starts.get(TopicPartition(record.topic, record.partition), record.offset + 1)
+            if record.offset >= first.get((record.topic, record.partition), record.offset + 1)
         ]
         return Batch(kept, starts) if kept else None
 

@@ -9,7 +9,7 @@ ends before the position, the partition is not read until an operator resets the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -28,8 +28,7 @@ class PositionLost(Exception):
     """Another worker moved one of these positions: it owns the partition now, and this batch is dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One partition's step: ``was`` is the offset that was read from, ``next`` the first one not processed yet."""
 
     topic: str
@@ -249,7 +248,7 @@ def advance(cur: Cursor[TupleRow], consumer: str, moves: Sequence[Move]) -> None
 
 def advance_together(cur: Cursor[TupleRow], moves: Mapping[str, Sequence[Move]]) -> None:
     """Move the positions of several consumers. Raises: as `advance`."""
-    ordered = sorted((consumer, *astuple(move)) for consumer, of_one in moves.items() for move in of_one)
+    ordered = sorted((consumer, *move) for consumer, of_one in moves.items() for move in of_one)
     names = ("consumers", "topics", "partitions", "was", "next")
     columns = zip(*ordered, strict=True) if ordered else ((),) * len(names)
     cur.execute(_ADVANCE, {name: list(column) for name, column in zip(names, columns, strict=True)})

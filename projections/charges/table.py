@@ -15,5 +15,5 @@ def charges_table(name: str = "charges") -> ItemsTable[ChargeItem]:
         "reissue_id": "text",
         "released_at": "timestamptz",
     }
-    indexes = ("charge_id", "account_id, charge_id", "state, charge_id", "account_id, state, charge_id")
+    indexes = ("charge_id", "state, charge_id", "account_id, state, charge_id")
     return ItemsTable(name, ChargeItem, columns, indexes)

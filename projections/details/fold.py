@@ -2,7 +2,6 @@
 
 from typing import assert_never
 
-from events.catalogue import json_of
 from events.invoice_events import (
     AnyInvoiceEvent,
     CreditNoteIssued,
@@ -23,7 +22,6 @@ from events.status import InvoiceStatus
 from events.values import RedFontForm
 from projections.details.row import (
     CreditNote,
-    DetailsRow,
     NamedForm,
     Reissue,
     Replacement,
@@ -36,18 +34,17 @@ _Changes = dict[str, object]
 """New values of fields of the sequel, by name."""
 
 
-def fold(row: DetailsRow | None, event: AnyInvoiceEvent, version: int) -> DetailsRow:
-    """Fold one event of the invoice into its row; a repeat gives the same row again.
+def fold(sequel: Sequel | None, event: AnyInvoiceEvent, version: int) -> Sequel:
+    """Fold one event of the invoice into its sequel; a repeat gives the same sequel again.
 
     Raises: VersionGap.
     """
-    now = status.fold(row and row.sequel.status, event, version)
-    if row is None:
-        return DetailsRow(invoice=json_of(event).decode(), sequel=Sequel(status=now, version=version))
-    if now is row.sequel.status:
-        return row
-    changes = _changes(row.sequel, now, event) | {"status": now, "version": version}
-    return DetailsRow(invoice=row.invoice, sequel=row.sequel.model_copy(update=changes))
+    now = status.fold(sequel and sequel.status, event, version)
+    if sequel is None:
+        return Sequel.of_valid(status=now, version=version)
+    if now is sequel.status:
+        return sequel
+    return sequel.but(**_changes(sequel, now, event), status=now, version=version)
 
 
 def _changes(  # noqa: PLR0911 - one case per event
@@ -78,14 +75,18 @@ def _changes(  # noqa: PLR0911 - one case per event
 
 
 def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
-    form = NamedForm(number=event.red_font_form_number) if event.red_font_form_number else None
+    form = NamedForm.of_valid(number=event.red_font_form_number) if event.red_font_form_number else None
     request = {"reason": event.reason, "remarks": event.remarks, "requested_by": event.requested_by, "form": form}
-    return ReturnDetails.model_validate(dict(now.return_ or ()) | request)
+    return ReturnDetails.of_valid(**_progress(now), **request)
 
 
 def _return(sequel: Sequel, now: InvoiceStatus, **fields: object) -> _Changes:
     """Update the return. Its progress is always that of the status document."""
-    return {"return_": sequel.return_ and sequel.return_.model_copy(update=dict(now.return_ or ()) | fields)}
+    return {"return_": sequel.return_ and sequel.return_.but(**_progress(now), **fields)}
+
+
+def _progress(now: InvoiceStatus) -> _Changes:
+    return vars(now.return_) if now.return_ else {}
 
 
 def _refused_form(form: RedFontForm | NamedForm | None, event: ReturnRefused) -> RedFontForm | NamedForm | None:
@@ -93,12 +94,12 @@ def _refused_form(form: RedFontForm | NamedForm | None, event: ReturnRefused) ->
     if event.form_number is None:
         return form
     if form is None or form.number != event.form_number:
-        return NamedForm(number=event.form_number, state=event.form_state)
-    return form if event.form_state is None else form.model_copy(update={"state": event.form_state})
+        return NamedForm.of_valid(number=event.form_number, state=event.form_state)
+    return form if event.form_state is None else form.but(state=event.form_state)
 
 
 def _credit_note(event: CreditNoteIssued) -> CreditNote:
-    return CreditNote(
+    return CreditNote.of_valid(
         credit_note_number=event.credit_note_number,
         issued_on=event.issued_on,
         form_number=event.form_number,
@@ -109,7 +110,7 @@ def _credit_note(event: CreditNoteIssued) -> CreditNote:
 
 
 def _reissue(event: ReissueRequested) -> Reissue:
-    return Reissue(
+    return Reissue.of_valid(
         reissue_id=event.reissue_id,
         state="open",
         charge_ids=event.charge_ids,
@@ -125,13 +126,12 @@ def _reissue(event: ReissueRequested) -> Reissue:
 def _close(sequel: Sequel, reissue_id: str, **fields: object) -> _Changes:
     return {
         "reissues": tuple(
-            reissue.model_copy(update=fields) if reissue.reissue_id == reissue_id else reissue
-            for reissue in sequel.reissues
+            reissue.but(**fields) if reissue.reissue_id == reissue_id else reissue for reissue in sequel.reissues
         )
     }
 
 
 def _replacement(event: ReplacementIssued) -> Replacement:
-    return Replacement(
+    return Replacement.of_valid(
         reissue_id=event.reissue_id, replacement_number=event.replacement_number, charge_ids=event.charge_ids
     )

@@ -4,9 +4,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
-from events.catalogue import json_of
 from projections.answers import OUT_OF_DATE, Answer, as_body
-from projections.details.row import DetailsRow
 
 _OF = SQL("""
     select account_id, version, invoice::text, sequel::text, {}
@@ -20,14 +18,9 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answ
     if row is None:
         return None
     account_id, version, invoice, sequel, out_of_date = row
-    return Answer(account_id, version, as_body(_joined(invoice, sequel), out_of_date))
+    return Answer(account_id, version, as_body(joined(invoice, sequel), out_of_date))
 
 
-def joined(row: DetailsRow) -> str:
-    """Return the answer made of a row."""
-    return _joined(row.invoice, json_of(row.sequel).decode())
-
-
-def _joined(invoice: str, sequel: str) -> str:
+def joined(invoice: str, sequel: str) -> str:
     """Make one object of two that are kept as JSON text, without reading either."""
     return f'{{"invoice":{invoice},{sequel[1:]}'

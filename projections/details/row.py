@@ -4,7 +4,6 @@ The row holds its own status document instead of sharing that of the status read
 may have reached different versions, and an answer must show one.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -91,19 +90,11 @@ class Sequel(Message):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class DetailsRow:
-    """An invoice and its sequel.
-
-    invoice: the body of InvoiceIssued as JSON text. It never changes and may hold a thousand charges, so it is kept
-    as it will be served and not read again for every later event.
-    """
-
-    invoice: str
-    sequel: Sequel
-
-
 class InvoiceDetails(Sequel):
-    """The whole answer; used only to describe it in the API, since its two parts are joined as text."""
+    """The whole answer; used only to describe it in the API, since its two parts are joined as text.
+
+    The invoice never changes and may hold a thousand charges, so it is kept as it was published and will be served,
+    and not read again for every later event.
+    """
 
     invoice: InvoiceIssued

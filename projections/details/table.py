@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.catalogue import json_of
-from projections.details.row import DetailsRow, Sequel
+from projections.details.row import Sequel
+from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
 
 _CREATE = """
@@ -16,15 +17,15 @@ _CREATE = """
         sequel json not null -- the rest of the answer
     ) with (fillfactor = 70) -- each row is written again a few times within days
 """
-_LOAD = "select invoice_number, invoice::text, sequel::text from {table} where invoice_number = any(%b)"
-# The invoice never changes, so it is not set again: a long one stays where it is.
-_WRITE = """
-    insert into {table} as t (invoice_number, version, account_id, invoice, sequel)
+_LOAD = "select invoice_number, sequel::text from {table} where invoice_number = any(%b)"
+_INSERT = """
+    insert into {table} (invoice_number, version, account_id, invoice, sequel)
     select n, v, a, i::json, s::json
-    from unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[]) as written (n, v, a, i, s)
-    on conflict (invoice_number) do update
-        set version = excluded.version, sequel = excluded.sequel
-        where excluded.version > t.version
+    from unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[]) as begun (n, v, a, i, s)
+"""
+_UPDATE = """
+    update {table} set version = v, sequel = s::json
+    from unnest(%b::text[], %b::int[], %b::text[]) as written (n, v, s) where invoice_number = n and version < v
 """
 
 
@@ -49,17 +50,26 @@ class DetailsTable:
         """Ask for the rows of these invoices."""
         cur.execute(about(self.name, _LOAD), (numbers,))
 
-    def rows(self, answer: Cur) -> dict[str, DetailsRow]:
+    def rows(self, answer: Cur) -> dict[str, Sequel]:
         """Return the rows that were asked for, by number."""
-        return {number: DetailsRow(invoice, Sequel.model_validate_json(sequel)) for number, invoice, sequel in answer}
+        return {number: Sequel.model_validate_json(sequel) for number, sequel in answer.fetchall()}
 
-    def write(self, cur: Cur, rows: Sequence[DetailsRow]) -> None:
-        """Insert or replace the rows that are newer than what is there."""
+    def insert(self, cur: Cur, begun: Sequence[Changed[Sequel]]) -> None:
+        """Insert rows that are not there yet."""
         columns = (
-            [row.sequel.status.invoice_number for row in rows],
-            [row.sequel.version for row in rows],
-            [row.sequel.status.account_id for row in rows],
-            [row.invoice for row in rows],
-            [json_of(row.sequel).decode() for row in rows],
+            [row.status.invoice_number for row, *_ in begun],
+            [row.version for row, *_ in begun],
+            [row.status.account_id for row, *_ in begun],
+            [issued.body_today.decode() for _, issued, *_ in begun],
+            [json_of(row).decode() for row, *_ in begun],
         )
-        cur.execute(about(self.name, _WRITE), columns)
+        cur.execute(about(self.name, _INSERT), columns)
+
+    def update(self, cur: Cur, rows: Sequence[Sequel]) -> None:
+        """Replace the rows that are older than these."""
+        columns = (
+            [row.status.invoice_number for row in rows],
+            [row.version for row in rows],
+            [json_of(row).decode() for row in rows],
+        )
+        cur.execute(about(self.name, _UPDATE), columns)

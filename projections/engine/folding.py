@@ -23,10 +23,12 @@ class NotAnEvent(Exception):
 
 
 class Changed(NamedTuple, Generic[Row]):
-    """A row that a batch changed, and the event that was folded into it last."""
+    """A row that a batch changed, and the events that were folded into it first and last. begins: whether it is new."""
 
     row: Row
+    first: Published
     last: Published
+    begins: bool
 
 
 def numbers(events: Iterable[Published]) -> list[str]:
@@ -39,15 +41,21 @@ def fold_batch(fold: Fold[Row], rows: dict[str, Row], events: Iterable[Published
 
     Raises: VersionGap.
     """
+    first: dict[str, Published] = {}
     last: dict[str, Published] = {}
+    begun: set[str] = set()
     for published in events:
         number = published.event.invoice_number
         before = rows.get(number)
         after = fold(before, published.event, published.version)
-        if after is not before:
-            rows[number] = after
-            last[number] = published
-    return [Changed(rows[number], last[number]) for number in sorted(last)]
+        if after is before:
+            continue
+        if before is None:
+            begun.add(number)
+        rows[number] = after
+        first.setdefault(number, published)
+        last[number] = published
+    return [Changed(rows[number], first[number], last[number], number in begun) for number in sorted(last)]
 
 
 def read(record: KafkaRecord) -> Published:

@@ -1,8 +1,8 @@
 """What read models with several rows per invoice, such as its charges, share."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
 from projections.engine.versions import VersionGap, is_next
@@ -30,17 +30,19 @@ def folding(
 
     def fold(row: Items[Item] | None, event: AnyInvoiceEvent, version: int) -> Items[Item]:
         if row is None:
-            _check_first(event, version)
+            row = _first(event, version)
         elif not is_next(row.invoice_number, row.version, version):
             return row
-        now = row or Items(event.invoice_number, event.account_id, version, dict[str, Item]())
-        changed = changes(now.items, event)
-        items = {**now.items, **changed} if changed else now.items
-        return replace(now, version=version, items=items, changed=now.changed | changed.keys())
+        changed = changes(row.items, event)
+        if not changed:
+            return Items(row.invoice_number, row.account_id, version, row.items, row.changed)
+        items = {**row.items, **changed}
+        return Items(row.invoice_number, row.account_id, version, items, row.changed | changed.keys())
 
     return fold
 
 
-def _check_first(event: AnyInvoiceEvent, version: int) -> None:
+def _first(event: AnyInvoiceEvent, version: int) -> Items[Any]:
     if version != 1 or not isinstance(event, InvoiceIssued):
         raise VersionGap(event.invoice_number, 0, version)
+    return Items(event.invoice_number, event.account_id, 0, {})

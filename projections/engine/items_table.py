@@ -5,6 +5,7 @@ from typing import Generic, LiteralString
 
 from psycopg.sql import SQL, Composed, Identifier
 
+from projections.engine.folding import Changed
 from projections.engine.items import Item, Items
 from projections.engine.read_model import SCHEMA, Cur
 
@@ -22,6 +23,7 @@ class ItemsTable(Generic[Item]):
         self._item = item
         self._columns = columns
         self._indexes = indexes
+        self._statements: dict[LiteralString, bytes] = {}
 
     def names(self) -> Sequence[str]:
         """Return the names of both tables."""
@@ -44,21 +46,40 @@ class ItemsTable(Generic[Item]):
     def rows(self, answer: Cur) -> dict[str, Items[Item]]:
         """Return the items that were asked for, by number of the invoice."""
         found: dict[str, Items[Item]] = {}
-        for number, account_id, version, key, *rest in answer:
+        for number, account_id, version, key, *rest in answer.fetchall():
             known = found.setdefault(number, Items(number, account_id, version, dict[str, Item]()))
             if key is not None:
                 known.items[key] = self._item(key, *rest)  # type: ignore[index] - still the dict made above
         return found
 
-    def write(self, cur: Cur, rows: Sequence[Items[Item]]) -> None:
+    def insert(self, cur: Cur, begun: Sequence[Changed[Items[Item]]]) -> None:
+        """Insert the versions and items of invoices that have none yet."""
+        rows = [one.row for one in begun]
+        columns = (
+            [row.invoice_number for row in rows],
+            [row.account_id for row in rows],
+            [row.version for row in rows],
+        )
+        cur.execute(self._sql(_INSERT_INVOICES), columns)
+        self._write(cur, _INSERT_ITEMS, rows)
+
+    def update(self, cur: Cur, rows: Sequence[Items[Item]]) -> None:
         """Write the versions, and the items that have changed."""
-        invoices = [[getattr(row, column) for row in rows] for column in ("invoice_number", "account_id", "version")]
-        cur.execute(self._sql(_WRITE_INVOICES), invoices)
+        cur.execute(self._sql(_UPDATE_INVOICES), ([row.invoice_number for row in rows], [row.version for row in rows]))
+        self._write(cur, _WRITE_ITEMS, rows)
+
+    def _write(self, cur: Cur, statement: LiteralString, rows: Sequence[Items[Item]]) -> None:
         items = [(row.invoice_number, row.account_id, *row.items[key]) for row in rows for key in sorted(row.changed)]
         if items:
-            cur.execute(self._sql(_WRITE_ITEMS), [list(column) for column in zip(*items, strict=True)])
+            cur.execute(self._sql(statement), [list(column) for column in zip(*items, strict=True)])
 
-    def _sql(self, statement: LiteralString) -> Composed:
+    def _sql(self, statement: LiteralString) -> bytes:
+        """Put the names of the tables and columns into a statement, which is composed once."""
+        if statement not in self._statements:
+            self._statements[statement] = self._composed(statement).as_bytes()
+        return self._statements[statement]
+
+    def _composed(self, statement: LiteralString) -> Composed:
         key, *rest = self._columns
         return SQL(statement).format(
             items=Identifier(SCHEMA, self._name),
@@ -88,10 +109,15 @@ _LOAD: LiteralString = """
     select v.invoice_number, v.account_id, v.version, {qualified}
     from {invoices} as v left join {items} as i using (invoice_number) where v.invoice_number = any(%b)
 """
-_WRITE_INVOICES: LiteralString = """
-    insert into {invoices} as v (invoice_number, account_id, version)
-    select * from unnest(%b::text[], %b::text[], %b::int[])
-    on conflict (invoice_number) do update set version = excluded.version where excluded.version > v.version
+_INSERT_INVOICES: LiteralString = """
+    insert into {invoices} (invoice_number, account_id, version) select * from unnest(%b::text[], %b::text[], %b::int[])
+"""
+_UPDATE_INVOICES: LiteralString = """
+    update {invoices} set version = v from unnest(%b::text[], %b::int[]) as written (n, v)
+    where invoice_number = n and version < v
+"""
+_INSERT_ITEMS: LiteralString = """
+    insert into {items} (invoice_number, account_id, {columns}) select * from unnest(%b::text[], %b::text[], {arrays})
 """
 _WRITE_ITEMS: LiteralString = """
     insert into {items} (invoice_number, account_id, {columns})

@@ -39,6 +39,15 @@ _TRANSACTION_WITHIN = "15s"
 as idle, so that `FROZEN_AFTER` alone would not end it."""
 
 
+_BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Every statement here finds its rows by their keys: a plan that says so is made once, and holds for any batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traveller:
     """A read model that may be taken along. consumer: the name of its positions. code: the fingerprint of its code."""
@@ -50,9 +59,13 @@ class Traveller:
 
 
 class _Readable(NamedTuple):
-    """The events of a batch. ends: the offset in each partition up to which every record is an event."""
+    """The events of a batch, and where each of them lies.
 
-    events: Sequence[tuple[TopicPartition, int, Published]]
+    ends: the offset in each partition up to which every record is an event.
+    """
+
+    events: Sequence[Published]
+    places: Sequence[tuple[TopicPartition, int]]
     ends: Mapping[TopicPartition, int]
 
 
@@ -85,6 +98,7 @@ class JointProjection:
             ROLE,
             idle_in_transaction_session_timeout=FROZEN_AFTER,
             lock_timeout=_LOCK_WITHIN,
+            **_BY_KEY,
             transaction_timeout=_TRANSACTION_WITHIN,
         )
 
@@ -185,8 +199,12 @@ class JointProjection:
 
 def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> None:
     answers = [connection.cursor() for _ in journeys]
+    asked: dict[int, Sequence[str]] = {}
     for answer, journey in zip(answers, journeys, strict=True):
-        journey.traveller.model.ask(answer, numbers(journey.events))
+        events = journey.events  # the same list for all that travel the whole way
+        if id(events) not in asked:
+            asked[id(events)] = numbers(events)
+        journey.traveller.model.ask(answer, asked[id(events)])
     writes = [
         journey.traveller.model.fold(answer, journey.events) for answer, journey in zip(answers, journeys, strict=True)
     ]
@@ -206,8 +224,12 @@ def _journey(
     }
     moves = [Move(*partition, was=start, next=readable.ends[partition]) for partition, start in starts.items()]
     if all(starts.get(partition) == batch.starts[partition] for partition in readable.ends):
-        return _Journey(traveller, moves, [event for _, _, event in readable.events])
-    events = [event for partition, offset, event in readable.events if offset >= starts.get(partition, offset + 1)]
+        return _Journey(traveller, moves, readable.events)
+    events = [
+        event
+        for event, (partition, offset) in zip(readable.events, readable.places, strict=True)
+        if offset >= starts.get(partition, offset + 1)
+    ]
     return _Journey(traveller, moves, events)
 
 
@@ -221,7 +243,8 @@ def _without_parked(journey: _Journey, parked: ParkedInvoices) -> _Journey:
 
 def _readable(batch: Batch) -> _Readable:
     """Read the records up to the first of each partition that is not an event: there every read model stops."""
-    events: list[tuple[TopicPartition, int, Published]] = []
+    events: list[Published] = []
+    places: list[tuple[TopicPartition, int]] = []
     ends: dict[TopicPartition, int] = {}
     closed: set[TopicPartition] = set()
     for record in batch.records:
@@ -229,14 +252,15 @@ def _readable(batch: Batch) -> _Readable:
         if partition in closed:
             continue
         try:
-            events.append((partition, record.offset, read(record)))
+            events.append(read(record))
         except NotAnEvent as error:
             log.warning("read_models_left_behind", why=str(error))
             closed.add(partition)
             ends.setdefault(partition, batch.starts[partition])
         else:
+            places.append((partition, record.offset))
             ends[partition] = next_offset(record)
-    return _Readable(events, ends)
+    return _Readable(events, places, ends)
 
 
 def _codes(travellers: Sequence[Traveller]) -> Mapping[str, str]:

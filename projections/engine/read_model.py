@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, LiteralString, Protocol
 
 from psycopg import Cursor
@@ -86,8 +87,12 @@ class Table(Protocol[Row]):
         """Return what was asked for, by number; an invoice not seen before has no row."""
         ...
 
-    def write(self, cur: Cur, rows: Sequence[Row]) -> None:
-        """Insert or replace the rows. One that is not newer than what is there is left out."""
+    def insert(self, cur: Cur, begun: Sequence[Changed[Row]]) -> None:
+        """Insert rows that are not there yet."""
+        ...
+
+    def update(self, cur: Cur, rows: Sequence[Row]) -> None:
+        """Replace rows. One that is not newer than what is there is left out."""
         ...
 
 
@@ -132,13 +137,17 @@ class Folded(Generic[Row]):
         changed = fold_batch(self.by, self.table.rows(answer), events)
 
         def write(cur: Cur) -> None:
+            if begun := [one for one in changed if one.begins]:
+                self.table.insert(cur, begun)
+            if rows := [one.row for one in changed if not one.begins]:
+                self.table.update(cur, rows)
             if changed:
-                self.table.write(cur, [row for row, _ in changed])
                 self.announce(cur, changed)
 
         return write
 
 
+@cache
 def about(table: str, statement: LiteralString) -> Composed:
     """Put the name of a table into a statement, where it says ``{table}``."""
     return SQL(statement).format(table=Identifier(SCHEMA, table))

@@ -74,7 +74,7 @@ async def details_at(connection: AsyncConnection[TupleRow], invoice_number: str,
     row = None
     for version, event in _until(rows, moment):
         row = details.fold(row, event, version)
-    return _answer(rows, row and joined(row))
+    return _answer(rows, row and joined(rows[0].data, json_of(row).decode()))
 
 
 async def _rows(connection: AsyncConnection[TupleRow], invoice_number: str) -> list[_Row]:

@@ -72,7 +72,7 @@ class History:
 
 
 def _row(published: Published, reached: dict[str, int]) -> tuple[object, ...] | None:
-    event, trace = published.event, published.own_trace
+    event = published.event
     number = event.invoice_number
     if not is_next(number, reached.get(number, 0), published.version):
         return None
@@ -84,7 +84,7 @@ def _row(published: Published, reached: dict[str, int]) -> tuple[object, ...] | 
         published.id,
         published.type,
         event.occurred_at,
-        trace.causation,
-        trace.correlation,
+        published.causation,
+        published.correlation,
         published.body.decode(),
     )

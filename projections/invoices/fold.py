@@ -1,10 +1,6 @@
-"""Events -> a line of the list. The status in it comes from the status read model's own fold."""
+"""Events -> the part of a line of the list that changes: the status document, by the status read model's own fold."""
 
-from dataclasses import dataclass, replace
-from typing import cast
-
-from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
-from events.status import InvoiceStatus
+from events.invoice_events import InvoiceIssued
 from events.values import Day, Documents, Kind, Message, Money
 from projections.status import fold as status
 
@@ -20,28 +16,12 @@ class IssuedPart(Message):
     documents: Documents | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An invoice in the list."""
-
-    issued: IssuedPart
-    status: InvoiceStatus
+fold = status.fold
 
 
-def fold(line: Line | None, event: AnyInvoiceEvent, version: int) -> Line:
-    """Fold one event of the invoice into its line; a repeat gives the same line again.
-
-    Raises: VersionGap.
-    """
-    now = status.fold(line and line.status, event, version)
-    if line is None:
-        # The status fold lets nothing else begin.
-        return Line(_issued(cast("InvoiceIssued", event)), now)
-    return line if now is line.status else replace(line, status=now)
-
-
-def _issued(event: InvoiceIssued) -> IssuedPart:
-    return IssuedPart(
+def issued_part(event: InvoiceIssued) -> IssuedPart:
+    """Return the part of an invoice's line that never changes."""
+    return IssuedPart.of_valid(
         kind=event.kind,
         issued_on=event.issued_on,
         net_amount=event.net_amount,

@@ -9,15 +9,22 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Composed
 
-from events.status import Action, InvoiceStatus, LastRefusal, Status
+from events.status import LABELS, Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
-from projections.invoices.fold import IssuedPart, Line
+from projections.invoices.fold import IssuedPart
 from projections.paging import Page, conditions, page_of
 
 _NUMBER_DIGITS = 20
 """Digits of a whole number."""
 _FROM = SQL("select invoice_number, issued::text, document::text from projections.invoices where ")
-_IN_ORDER = SQL("{} order by issued_on desc, invoice_number desc limit %(limit)s")
+# Of each status its newest, and the newest of those: so an index by status serves a page of all of them too.
+_IN_ORDER = SQL("""
+    select invoice_number, issued, document from unnest(%(statuses)s::text[]) as one (code)
+    cross join lateral (
+        select invoice_number, issued_on, issued::text as issued, document::text as document from projections.invoices
+        where {} order by issued_on desc, invoice_number desc limit %(limit)s
+    ) as line order by issued_on desc, invoice_number desc limit %(limit)s
+""")
 _BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
 _FIRST_OR_LAST = SQL("({first}) union ({last}) order by invoice_number desc limit %(limit)s")
 
@@ -37,6 +44,14 @@ class InvoiceLine(Message):
     actions: tuple[Action, ...]
     documents: Documents | None = None
     last_refusal: LastRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An invoice in the list: what was issued, and where it stands."""
+
+    issued: IssuedPart
+    status: InvoiceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +89,10 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
         "number": number,
         "limit": wanted.limit + 1,
     }
-    filters = conditions(_FILTERS, facts)
     if wanted.q is None:
-        after = [SQL("(issued_on, invoice_number) < (%(day)s, %(number)s)")] if number else []
-        return _IN_ORDER.format(_where([*filters, *after])), facts
+        facts["statuses"] = [wanted.status] if wanted.status else list(LABELS)
+        return _IN_ORDER.format(SQL(" and ").join([SQL("status = one.code"), *conditions(_IN_ORDER_OF, facts)])), facts
+    filters = conditions(_FILTERS, facts)
     after = [SQL("invoice_number < %(number)s")] if number else []
     if len(wanted.q) == _NUMBER_DIGITS:
         return _BY_NUMBER.format(_where([*filters, *after, SQL("invoice_number = %(q)s")])), facts | {"q": wanted.q}
@@ -90,7 +105,12 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     return _FIRST_OR_LAST.format(first=each[0], last=each[1]), facts
 
 
-_FILTERS: dict[LiteralString, str] = {"account_id = %(account)s": "account", "status = %(status)s": "status"}
+_OF_ACCOUNT: dict[LiteralString, str] = {"account_id = %(account)s": "account"}
+_IN_ORDER_OF: dict[LiteralString, str] = {
+    **_OF_ACCOUNT,
+    "(issued_on, invoice_number) < (%(day)s, %(number)s)": "number",
+}
+_FILTERS: dict[LiteralString, str] = {**_OF_ACCOUNT, "status = %(status)s": "status"}
 
 
 def _where(all_of: Sequence[Composable]) -> Composable:

@@ -87,7 +87,7 @@ class UnpublishedDocument:
 
 def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
     """Queue these documents to be published, in the transaction that changes them."""
-    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *last.trace) for row, last in changed]
+    rows = [(row.invoice_number, row.version, last.partition, row.as_of, *last.trace) for row, _, last, _ in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
 
 

@@ -38,14 +38,14 @@ def fold(row: InvoiceStatus | None, event: AnyInvoiceEvent, version: int) -> Inv
         return _first(event, version)
     if not is_next(row.invoice_number, row.version, version):
         return row
-    return row.model_copy(update=_changes(row, event) | {"version": version, "as_of": event.occurred_at})
+    return row.but(**_changes(row, event), version=version, as_of=event.occurred_at)
 
 
 def _first(event: AnyInvoiceEvent, version: int) -> InvoiceStatus:
     """Begin the row. An invoice begins with being issued: before anything else, an event is missing."""
     if version != 1 or not isinstance(event, InvoiceIssued):
         raise VersionGap(event.invoice_number, 0, version)
-    return InvoiceStatus(
+    return InvoiceStatus.of_valid(
         invoice_number=event.invoice_number,
         account_id=event.account_id,
         status=_STATUS["issued"],
@@ -97,7 +97,7 @@ def _standing(code: StatusCode) -> _Changes:
 
 
 def _begun(event: ReturnRequested) -> ReturnProgress:
-    return ReturnProgress(
+    return ReturnProgress.of_valid(
         return_id=event.return_id,
         route=event.route,
         phase=FIRST_PHASES[event.route],
@@ -110,8 +110,10 @@ def _begun(event: ReturnRequested) -> ReturnProgress:
 
 def _progress(row: InvoiceStatus, **fields: object) -> _Changes:
     """Update the latest return, which is kept after its end."""
-    return {"return_": row.return_ and row.return_.model_copy(update=fields)}
+    return {"return_": row.return_ and row.return_.but(**fields)}
 
 
 def _refusal(event: ReturnRefused) -> LastRefusal:
-    return LastRefusal(code=event.code, details=event.details, form_number=event.form_number, at=event.occurred_at)
+    return LastRefusal.of_valid(
+        code=event.code, details=event.details, form_number=event.form_number, at=event.occurred_at
+    )

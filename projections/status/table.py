@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from events.catalogue import json_of
 from events.status import InvoiceStatus
+from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
 
 _CREATE = """
@@ -16,12 +17,13 @@ _CREATE = """
     ) with (fillfactor = 70) -- each row is written again a few times within days
 """
 _LOAD = "select invoice_number, document::text from {table} where invoice_number = any(%b)"
-_WRITE = """
-    insert into {table} as t (invoice_number, version, account_id, document)
-    select n, v, a, d::json from unnest(%b::text[], %b::int[], %b::text[], %b::text[]) as written (n, v, a, d)
-    on conflict (invoice_number) do update
-        set version = excluded.version, account_id = excluded.account_id, document = excluded.document
-        where excluded.version > t.version
+_INSERT = """
+    insert into {table} (invoice_number, version, account_id, document)
+    select n, v, a, d::json from unnest(%b::text[], %b::int[], %b::text[], %b::text[]) as begun (n, v, a, d)
+"""
+_UPDATE = """
+    update {table} set version = v, document = d::json
+    from unnest(%b::text[], %b::int[], %b::text[]) as written (n, v, d) where invoice_number = n and version < v
 """
 
 
@@ -48,14 +50,23 @@ class StatusTable:
 
     def rows(self, answer: Cur) -> dict[str, InvoiceStatus]:
         """Return the rows that were asked for, by number."""
-        return {number: InvoiceStatus.model_validate_json(document) for number, document in answer}
+        return {number: InvoiceStatus.model_validate_json(document) for number, document in answer.fetchall()}
 
-    def write(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
-        """Insert or replace the rows that are newer than what is there."""
+    def insert(self, cur: Cur, begun: Sequence[Changed[InvoiceStatus]]) -> None:
+        """Insert rows that are not there yet."""
+        columns = (
+            [row.invoice_number for row, *_ in begun],
+            [row.version for row, *_ in begun],
+            [row.account_id for row, *_ in begun],
+            [json_of(row).decode() for row, *_ in begun],
+        )
+        cur.execute(about(self.name, _INSERT), columns)
+
+    def update(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
+        """Replace the rows that are older than these."""
         columns = (
             [row.invoice_number for row in rows],
             [row.version for row in rows],
-            [row.account_id for row in rows],
             [json_of(row).decode() for row in rows],
         )
-        cur.execute(about(self.name, _WRITE), columns)
+        cur.execute(about(self.name, _UPDATE), columns)

@@ -1,7 +1,6 @@
 """A write of the usual shape that says nothing: where it fails, the fault is the database's and not a record's."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -61,6 +60,6 @@ def harmless(time: datetime, moves: Sequence[Move]) -> Write:
             ),
         ],
         claims=[ClaimChange(Claim("document", _ID), None, holder)],
-        moves=[replace(move, next=move.was) for move in moves],
+        moves=[move._replace(next=move.was) for move in moves],
         queues={_NUMBER: queue},
     )

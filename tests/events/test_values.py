@@ -158,3 +158,19 @@ def test_codes_details_addresses_and_digests_are_kept_as_written(kind: Any, writ
 def test_a_free_object_holds_no_number_that_is_too_large_for_a_float(written: str) -> None:
     with pytest.raises(ValidationError, match="must not hold a number that is not finite"):
         TypeAdapter(values.FreeObject).validate_json(written)
+
+
+def test_a_message_of_valid_values_is_equal_to_one_that_was_validated_and_is_written_alike() -> None:
+    validated = values.Charge(charge_id="c1", amount=Decimal("1.00"))
+    made = values.Charge.of_valid(amount=Decimal("1.00"), charge_id="c1")
+    assert made == validated
+    assert made.model_dump_json() == validated.model_dump_json()
+
+
+def test_a_message_with_other_values_leaves_the_first_as_it_was() -> None:
+    first = values.Charge(charge_id="c1", amount=Decimal("1.00"))
+    other = first.but(amount=Decimal("2.00"))
+    assert other == values.Charge(charge_id="c1", amount=Decimal("2.00"))
+    assert first.amount == Decimal("1.00")
+    assert other.model_copy(update={"charge_id": "c2"}).model_fields_set == {"charge_id"}
+    assert first.but().model_fields_set == set()

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.catalogue import json_of
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
 from projections.details import fold as details
+from projections.details.row import Sequel
 from projections.engine.folding import NotAnEvent, fold_batch, read
 from projections.engine.versions import VersionGap
 from projections.status import fold as status
@@ -57,21 +59,31 @@ def test_any_cut_into_batches_with_repeats_gives_the_rows_of_one_event_at_a_time
 @given(st.data())
 def test_details_do_not_depend_on_the_cut_either(data: st.DataObject) -> None:
     topic = data.draw(topics())
-    whole: dict[str, details.DetailsRow] = {}
+    whole: dict[str, Sequel] = {}
     fold_batch(details.fold, whole, map(read, topic))
-    in_batches: dict[str, details.DetailsRow] = {}
+    in_batches: dict[str, Sequel] = {}
     for batch in data.draw(batches(topic)):
         fold_batch(details.fold, in_batches, map(read, batch))
     assert in_batches == whole
 
 
-def test_only_rows_that_changed_are_returned_with_the_event_folded_last() -> None:
+def test_only_rows_that_changed_are_returned_with_the_events_folded_first_and_last() -> None:
     first, second = (facts.issued(invoice_number=number) for number in NUMBERS[:2])
     rows: dict[str, InvoiceStatus] = {}
     fold_batch(status.fold, rows, map(read, records([message(first, 1)])))
     topic = records([message(second, 1), message(first, 1), message(facts.posting(invoice_number=NUMBERS[1]), 2)])
     changed = fold_batch(status.fold, rows, map(read, topic))
-    assert [(row.invoice_number, row.version, last.version) for row, last in changed] == [(NUMBERS[1], 2, 2)]
+    assert [(one.row.invoice_number, one.row.version, one.first.version, one.last.version) for one in changed] == [
+        (NUMBERS[1], 2, 1, 2)
+    ]
+
+
+def test_a_row_that_was_loaded_does_not_begin_anew() -> None:
+    topic = records(messages([facts.issued(), facts.posting()]))
+    rows: dict[str, InvoiceStatus] = {}
+    (issued,) = fold_batch(status.fold, rows, map(read, topic[:1]))
+    (booked,) = fold_batch(status.fold, rows, map(read, topic[1:]))
+    assert (issued.begins, booked.begins) == (True, False)
 
 
 def test_an_event_is_never_folded_over_a_missing_one() -> None:
@@ -121,3 +133,10 @@ def test_an_event_of_a_newer_release_stops_the_fold_and_says_so() -> None:
 def test_a_record_without_a_readable_key_is_not_an_event(strange: ConsumerRecord | Undecodable) -> None:
     with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
         read(strange)
+
+
+def test_an_invoice_is_kept_as_published_and_as_today_where_an_older_body_was_read() -> None:
+    published = read(record(GOOD, 7))
+    assert published.body_today is published.body
+    older = published._replace(type="redletter.invoice.InvoiceIssued.v0", body=b"{}")
+    assert older.body_today == json_of(published.event) == GOOD.value

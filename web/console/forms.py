@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
-from projections.invoices.fold import Line
+from projections.invoices.queries import Line
 from web.gateway.commands import CustomerCommand, Underway, body_of, publish_command
 from web.gateway.publishing import CommandPublisher
 from web.http.problems import Problem

@@ -12,8 +12,7 @@ from projections.details import queries as details
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
-from projections.invoices.fold import Line
-from projections.invoices.queries import InvoiceFilter
+from projections.invoices.queries import InvoiceFilter, Line
 from web.api.invoices import INVOICE_CURSOR, DetailsAnswer, ListQuery
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages

@@ -9,7 +9,7 @@ from events.commands import RequestReissue
 from projections.charges import queries as charges
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
-from projections.invoices.fold import Line
+from projections.invoices.queries import Line
 from web.api.lookups import CHARGE_CURSOR
 from web.console import forms
 from web.console.error_pages import problems_as_pages

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from events.commands import RequestReturn
 from events.values import Route
-from projections.invoices.fold import Line
+from projections.invoices.queries import Line
 from rules.route import route_of
 from web.console import forms
 from web.console.error_pages import problems_as_pages

@@ -10,12 +10,12 @@ import pytest
 from aiokafka import TopicPartition
 from psycopg.rows import dict_row
 
-from events.status import InvoiceStatus
+from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS_TOPIC
 from projections import schema
 from projections.details import fold as details
 from projections.details.table import DetailsTable
-from projections.engine.folding import fold_batch, read
+from projections.engine.folding import Changed, Fold, Row, fold_batch, read
 from projections.engine.projection import Projection
 from projections.engine.read_model import Folded
 from projections.engine.versions import VersionGap
@@ -48,6 +48,12 @@ def statuses(tables: Addresses) -> Iterator[Projection]:
 def status_projection(tables: Addresses, committed: Callable[[], None] = lambda: None) -> Projection:
     model = Folded(status.fold, StatusTable(), outbox.put)
     return Projection(tables.database, consumer="status", model=model, committed=committed)
+
+
+def folded(fold: Fold[Row], events: Sequence[AnyInvoiceEvent]) -> list[Changed[Row]]:
+    """Return what each event changes when it comes alone."""
+    row: dict[str, Row] = {}
+    return [one for event in records(messages(events)) for one in fold_batch(fold, row, [read(event)])]
 
 
 def rows(tables: Addresses, query: LiteralString) -> list[dict[str, Any]]:
@@ -117,13 +123,13 @@ def test_a_gap_stores_nothing_and_work_resumes_once_it_is_filled(tables: Address
 
 
 def test_an_older_row_never_replaces_a_newer_one(tables: Addresses) -> None:
-    rows_by_version = [status.fold(None, STORY[0], 1)]
-    rows_by_version.append(status.fold(rows_by_version[0], STORY[1], 2))
+    begun, *later = folded(status.fold, STORY[:3])
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
-        StatusTable().write(cur, rows_by_version[1:])
-        StatusTable().write(cur, rows_by_version[:1])
+        StatusTable().insert(cur, [begun])
+        for one in reversed(later):
+            StatusTable().update(cur, [one.row])
         StatusTable().ask(cur, [facts.NUMBER])
-        assert StatusTable().rows(cur) == {facts.NUMBER: rows_by_version[1]}
+        assert StatusTable().rows(cur) == {facts.NUMBER: later[-1].row}
 
 
 def test_the_outbox_holds_one_row_for_the_newest_document(tables: Addresses, statuses: Projection) -> None:
@@ -143,19 +149,17 @@ def test_the_outbox_holds_one_row_for_the_newest_document(tables: Addresses, sta
 
 
 def test_older_details_never_replace_newer_ones(tables: Addresses) -> None:
-    first = details.fold(None, STORY[0], 1)
-    second = details.fold(first, STORY[1], 2)
+    begun, *later = folded(details.fold, STORY[:3])
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
-        DetailsTable().write(cur, [second])
-        DetailsTable().write(cur, [first])
+        DetailsTable().insert(cur, [begun])
+        for one in reversed(later):
+            DetailsTable().update(cur, [one.row])
         DetailsTable().ask(cur, [facts.NUMBER])
-        assert DetailsTable().rows(cur) == {facts.NUMBER: second}
+        assert DetailsTable().rows(cur) == {facts.NUMBER: later[-1].row}
 
 
 def test_an_older_document_never_replaces_a_newer_one_in_the_outbox(tables: Addresses) -> None:
-    rows_by_version: dict[str, InvoiceStatus] = {}
-    (first,) = fold_batch(status.fold, rows_by_version, map(read, records(messages(STORY))[:1]))
-    (second,) = fold_batch(status.fold, rows_by_version, map(read, records(messages(STORY))[1:2]))
+    first, second = folded(status.fold, STORY[:2])
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         outbox.put(cur, [second])
         outbox.put(cur, [first])
