@@ -27,14 +27,18 @@ from service.invoice.claims import Claim, charge_claims, document_claim, form_cl
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a command bears on: claims, and holds as (number of the original, reissue_id)."""
+    """What a command bears on: claims, and holds as (number of the original, reissue_id).
+
+    own: also the claims of its invoice, which it may free.
+    """
 
     claims: frozenset[Claim] = frozenset()
     holds: frozenset[tuple[str, str]] = frozenset()
+    own: bool = False
 
 
 def needed_by(command: AnyCommand) -> Needed:  # noqa: PLR0911 - one case per command
-    """Return what must be loaded to decide a command, besides what its invoice holds."""
+    """Return the claims that must be loaded to decide a command."""
     match command:
         case RegisterInvoice():
             own = {document_claim(command.invoice_number)} | charge_claims(
@@ -49,19 +53,19 @@ def needed_by(command: AnyCommand) -> Needed:  # noqa: PLR0911 - one case per co
         case RequestReissue():
             return Needed(charge_claims(command.charge_ids))
         case ConfirmRedFontForm():
-            return Needed(frozenset({form_claim(command.form.number)}))
+            return Needed(frozenset({form_claim(command.form.number)}), own=True)
         case RecordCreditNote():
-            return Needed(frozenset({document_claim(command.credit_note_number)}))
+            return Needed(frozenset({document_claim(command.credit_note_number)}), own=True)
         case RequestReturn():
             number = fold_number(command.red_font_form_number)
             return Needed(frozenset({form_claim(number)})) if is_number(number) else Needed()
+        case RejectRedFontForm() | ReportReversalFailure():
+            return Needed(own=True)
         case (
             CancelReturn()
             | AmendInvoice()
             | RecordPostingStatus()
-            | RejectRedFontForm()
             | CompleteReturn()
-            | ReportReversalFailure()
             | MarkReturnOverdue()
             | ReviseDeadline()
             | LinkReplacement()

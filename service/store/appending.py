@@ -17,15 +17,24 @@ from service.store.log_tables import Placed
 from transport.partitioning import partition_of
 
 
-def append(cur: Cursor[TupleRow], entries: Sequence[LogEntry], partitions: int) -> None:
+class LogMoved(Exception):
+    """Somebody else has written to a partition of the log since it was last known."""
+
+
+def append(
+    cur: Cursor[TupleRow], entries: Sequence[LogEntry], partitions: int, known: Mapping[int, int]
+) -> Mapping[int, int]:
     """Give each entry its place in the log, and write each kind with one statement.
 
-    partitions: of the log. Raises: LookupError when the log has not as many.
+    partitions: of the log. known: the last place of some of them. Returns the last place of each that was written to.
+    Raises: LogMoved when one of these has another last place; LookupError when the log has fewer partitions.
     """
     if not entries:
-        return
+        return {}
     chosen = [_partition(entry, partitions) for entry in entries]
     places = _draw(cur, Counter(chosen))
+    if any(known.get(partition, last) != last for partition, last in places.items()):
+        raise LogMoved
     by_kind: dict[type, list[Placed[Any]]] = defaultdict(list)
     for partition, entry in zip(chosen, entries, strict=True):
         places[partition] += 1
@@ -34,6 +43,7 @@ def append(cur: Cursor[TupleRow], entries: Sequence[LogEntry], partitions: int) 
         if placed := by_kind.get(kind):
             insert(cur, placed)
     cur.execute(_NOTIFY, (",".join(map(str, places)),))
+    return places
 
 
 _INSERTS: Mapping[type, Callable[[Cursor[TupleRow], Sequence[Placed[Any]]], None]] = {

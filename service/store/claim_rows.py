@@ -17,6 +17,8 @@ def load_claims(
     cur: Cursor[TupleRow], claims: Collection[Claim], holds: Collection[tuple[str, str]]
 ) -> dict[Claim, Holder]:
     """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
+    if not claims and not holds:
+        return {}
     wanted, held = sorted(claims), sorted(holds)
     cur.execute(
         _CLAIMS,

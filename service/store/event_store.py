@@ -5,7 +5,7 @@ the positions are not where the batch starts from: PositionLost, and the batch i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -29,6 +29,7 @@ from service.invoice.claims import Claim, Holder
 from service.log.entries import EarlierReply
 from service.log.parking import Queue, WaitingCommand
 from service.store import claim_rows, log_tables, parking_rows, recorder
+from service.store.appending import LogMoved
 from service.store.claim_rows import ClaimLost
 from service.store.newer_releases import read_known
 from service.store.parking_rows import ParkedInvoice, QueueChanged
@@ -59,9 +60,9 @@ class Store:
             return positions.stored(cur, WORKER_GROUP, partitions)
 
     def history(
-        self, keys: Sequence[UUID], numbers: Collection[str]
+        self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]
     ) -> tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
-        """Return the queues of parked invoices, the first replies to these ids, and each invoice's events in order.
+        """Return the queues of parked invoices, the first replies to these ids, and the events of unknown invoices.
 
         An event is (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue
         is seen, which has changed when the batch is written, or all that the release has led to.
@@ -70,7 +71,7 @@ class Store:
             parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
             parked.execute(parking_rows.QUEUES, (sorted(numbers),), binary=True)
             answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
-            recorded.execute(log_tables.STREAMS, (sorted(numbers),), binary=True)
+            recorded.execute(log_tables.STREAMS, (sorted(unknown),), binary=True)
             earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
             streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
             queues = parking_rows.queues_of(parked.fetchall())
@@ -93,24 +94,24 @@ class Store:
         with self._datastore.get_connection() as connection:
             return parking_rows.read_parked(connection)
 
-    def save(self, write: Write) -> None:
-        """Write everything of a batch, or nothing.
+    def save(self, write: Write) -> Mapping[int, int]:
+        """Write everything of a batch, or nothing. Return the last place in each partition of the log it wrote to.
 
         Raises: PositionLost when another worker owns a partition, Conflict when an invoice, a claim or a queue has
         changed, TooMuchToWrite when it was not done in time; psycopg's errors.
         """
-        self._write(write)
+        return self._write(write)
 
     def rehearse(self, time: datetime, moves: Sequence[Move]) -> None:
         """Write something harmless and roll it back. Raises: what `save` raises where no record is at fault."""
         with suppress(RehearsalEnded):
             self._write(harmless(time, moves), rehearsed=True)
 
-    def _write(self, write: Write, *, rehearsed: bool = False) -> None:
+    def _write(self, write: Write, *, rehearsed: bool = False) -> Mapping[int, int]:
         begun = monotonic()
         try:
-            self._insert(write, rehearsed=rehearsed)
-        except (UniqueViolation, ClaimLost, QueueChanged, DeadlockDetected) as error:
+            return self._insert(write, rehearsed=rehearsed)
+        except (UniqueViolation, ClaimLost, QueueChanged, LogMoved, DeadlockDetected) as error:
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error
@@ -120,15 +121,22 @@ class Store:
                 raise
             raise TooMuchToWrite from error
 
-    def _insert(self, write: Write, *, rehearsed: bool) -> None:
+    def _insert(self, write: Write, *, rehearsed: bool) -> Mapping[int, int]:
         stored = stored_events(write.entries)
-        also = {"write": write, "partitions": self._log_partitions, "rehearsed": rehearsed}
+        last_places: dict[int, int] = {}
+        also = {
+            "write": write,
+            "partitions": self._log_partitions,
+            "rehearsed": rehearsed,
+            "last_places": last_places,
+        }
         try:
             self._recorder.insert_events(stored, **also)
         except InvalidSqlStatementName:
             # A rollback in a pipeline leaves the client with statements that the server has forgotten, and nothing was
             # written. A new session has no such statements: if the error comes again, it has another cause.
             self._recorder.insert_events(stored, **also)
+        return last_places
 
     @cached_property
     def _log_partitions(self) -> int:

@@ -40,7 +40,8 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         positions.advance(tuples, WORKER_GROUP, write.moves)
         claim_rows.apply(tuples, write.claims)
         parking_rows.apply_queues(tuples, write.queues)
-        appending.append(tuples, write.entries, kwargs["partitions"])
+        last_places = appending.append(tuples, write.entries, kwargs["partitions"], write.last_places)
+        kwargs["last_places"].update(last_places)
         if kwargs["rehearsed"]:
             tuples.execute("select 1").fetchone()  # in a pipeline a refusal arrives only with the next answer
             raise RehearsalEnded

@@ -15,12 +15,14 @@ class Write:
     """Everything that one batch leads to.
 
     entries: in the order of the log, where a command's reply comes last. queues: those of parked invoices that changed.
+    last_places: by partition of the log; what the batch was decided on is only true if nothing was written behind them.
     """
 
     entries: Sequence[LogEntry]
     claims: Sequence[ClaimChange]
     moves: Sequence[Move]
     queues: Mapping[str, Queue] = field(default_factory=dict[str, Queue])
+    last_places: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 class TooMuchToWrite(Exception):

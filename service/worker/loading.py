@@ -11,27 +11,32 @@ from service.invoice.overlay import Overlay
 from service.store.event_store import Store, read_stream
 from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
-from service.worker.memory import Memory, Stream
+from service.worker.memory import NEVER_SEEN, Memory, Stream
 from service.worker.reading import Received
+from service.worker.recent import RecentInvoices
 
 MAX_BATCH_CLAIMS = 5_000
 """Claims that the decisions of one transaction bear on, unless a single record bears on more."""
 
 
-def load(store: Store, received: Sequence[Received]) -> Memory:
-    """Load what these commands are decided on.
+def load(store: Store, received: Sequence[Received], recent: RecentInvoices, *, again: bool = False) -> Memory:
+    """Load what these commands are decided on, as far as it is not remembered.
 
+    again: they have been decided in vain, so that the claims of all their invoices are loaded too.
     Raises: ProgramTooOld, TooMuchToWrite, psycopg's errors.
     """
     numbers = {record.command.invoice_number for record in received}
-    queues, earlier, stored = store.history([record.key for record in received], numbers)
-    streams = {number: fold(read_stream(events)) for number, events in stored.items()}
-    needed = [needed_by(record.command) for record in received]
-    own = [claims_held(stream.state) for stream in streams.values() if stream.state is not None]
-    claims = set(chain.from_iterable(chain((name.claims for name in needed), own)))
+    streams = recent.among(numbers)
+    keys = [record.key for record in received]
+    queues, earlier, stored = store.history(keys, numbers, numbers - streams.keys())
+    streams |= {number: fold(read_stream(events)) for number, events in stored.items()}
+    needed = [(record.command.invoice_number, needed_by(record.command)) for record in received]
+    freeing = numbers if again else {number for number, name in needed if name.own}
+    own = [claims_held(state) for number in freeing if (state := streams.get(number, NEVER_SEEN).state)]
+    claims = set(chain.from_iterable(chain((name.claims for _, name in needed), own)))
     if len(claims) > MAX_BATCH_CLAIMS and len(received) > 1:
         raise TooMuchToWrite
-    holds = set(chain.from_iterable(name.holds for name in needed))
+    holds = set(chain.from_iterable(name.holds for _, name in needed))
     return Memory(streams, earlier, Overlay(store.claims(claims, holds)), queues)
 
 

@@ -16,6 +16,7 @@ from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.reading import Received, Unreadable, read
+from service.worker.recent import RecentInvoices
 from service.worker.replies import RecordAnswer, announce_release, bounded_error
 from transport.clients.postgres import about_content
 
@@ -87,7 +88,9 @@ class Releasing:
         if not waiting:
             return Emptied(0)
         records = [read(command.record, self._moments) for command in waiting]
-        memory = load(self._store, [record for record in records if isinstance(record, Received)])
+        memory = load(
+            self._store, [record for record in records if isinstance(record, Received)], RecentInvoices(), again=True
+        )
         queue = memory.queues.pop(number, None)
         if queue is None or queue.version != version:
             msg = "the queue has changed since it was read"

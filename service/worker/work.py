@@ -16,6 +16,7 @@ from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
+from service.worker.recent import RecentInvoices
 from service.worker.replies import RecordAnswer
 from transport.batch import Batch
 from transport.clients.postgres import about_content
@@ -36,6 +37,7 @@ class CommandWork:
     def __init__(self, store: Store, moments: Moments) -> None:
         self._store = store
         self._moments = moments
+        self._recent = RecentInvoices()
 
     def handle(self, batch: Batch) -> None:
         """Answer the batch and write all of it, in as many transactions as it takes.
@@ -70,7 +72,7 @@ class CommandWork:
         received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
-                memory = load(self._store, received)
+                memory = load(self._store, received, self._recent, again=tries_left < MAX_DECIDING_TRIES - 1)
                 if unwritable:
                     answers = [set_aside(record, unwritable, memory) for record in records]
                 else:
@@ -78,6 +80,7 @@ class CommandWork:
                 self._save(answers, memory, batch.moves)
                 return log_batch(answers, monotonic() - begun)
             except (Conflict, WrongHolder) as rival:
+                self._recent.forget()
                 log.info("batch_decided_again", cause=str(rival))
                 if not tries_left:
                     raise Conflict(str(rival)) from rival
@@ -87,7 +90,8 @@ class CommandWork:
 
     def _save(self, answers: Sequence[RecordAnswer], memory: Memory, moves: Sequence[Move]) -> None:
         entries = [entry for answer in answers for entry in answer.entries]
-        self._store.save(Write(entries, memory.claims.net(), moves, memory.grown()))
+        write = Write(entries, memory.claims.net(), moves, memory.grown(), self._recent.last_places)
+        self._recent.keep(memory.streams, self._store.save(write))
 
     def _set_aside(self, batch: Batch, fault: Exception) -> None:
         """Let a batch's only record wait, once it has been shown that the fault is not elsewhere."""

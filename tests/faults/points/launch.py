@@ -93,9 +93,9 @@ def _spoil() -> None:
     """Let the store refuse whole batches now and then, as if one of their records could not be written."""
     save, chance = Store.save, random.Random()  # noqa: S311 - a load, not a secret
 
-    def spoiled(self: Store, write: Any) -> None:
+    def spoiled(self: Store, write: Any) -> Mapping[int, int]:
         if len(write.moves) > 1 and chance.random() < SPOILED:
             raise DataError("a record of this batch cannot be written")
-        save(self, write)
+        return save(self, write)
 
     Store.save = spoiled

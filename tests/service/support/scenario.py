@@ -99,7 +99,7 @@ class Scenario:
     def loaded(self, command: AnyCommand, state: Invoice | None) -> dict[Claim, Holder]:
         """Return what the store would load."""
         wanted = needed_by(command)
-        own = claims_held(state) if state else frozenset[Claim]()
+        own = claims_held(state) if state and wanted.own else frozenset[Claim]()
         return {
             claim: holder
             for claim, holder in self.claims.items()

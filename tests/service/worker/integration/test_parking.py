@@ -1,6 +1,7 @@
 """Commands that wait are answered in order after a fix, or discarded, with all that their records held."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -139,10 +140,10 @@ def test_an_outcome_that_cannot_be_written_keeps_its_command_waiting_and_those_b
     bugs.clear()
     save = writing.store.save
 
-    def refuse_the_eighth(write: Write) -> None:
+    def refuse_the_eighth(write: Write) -> Mapping[int, int]:
         if any(b'"command_id":"7"' in getattr(entry, "value", b"") for entry in write.entries):
             raise psycopg.DataError("what the store will never take")
-        save(write)
+        return save(write)
 
     with monkeypatch.context() as patched:
         patched.setattr(writing.store, "save", refuse_the_eighth)

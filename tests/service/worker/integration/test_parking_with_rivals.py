@@ -1,7 +1,7 @@
 """Workers and releases at one queue of parked commands: nothing that waits is lost, repeated or overtaken."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -21,10 +21,10 @@ def between(store: Store, rival: Callable[[], None]) -> None:
     """Let a rival write once, after this store has been read and before it is written."""
     save = store.save
 
-    def save_after_the_rival(write: Write) -> None:
+    def save_after_the_rival(write: Write) -> Mapping[int, int]:
         store.save = save
         rival()
-        save(write)
+        return save(write)
 
     store.save = save_after_the_rival
 

@@ -1,6 +1,7 @@
 """A batch is decided and written whole; rivals get an answer; one fault costs one record."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import psycopg
@@ -47,12 +48,12 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
     rival.positions([TopicPartition(TOPIC, 1)])
     save = store.save
 
-    def save_after_the_rival(write: Write) -> None:
+    def save_after_the_rival(write: Write) -> Mapping[int, int]:
         store.save = save
         CommandWork(rival, MOMENTS).handle(
             Batch([replace(register(2, "shared"), partition=1)], {TopicPartition(TOPIC, 1): 0})
         )
-        save(write)
+        return save(write)
 
     store.save = save_after_the_rival
     CommandWork(store, MOMENTS).handle(batch(register(1, "shared")))
@@ -63,11 +64,11 @@ def test_of_two_batches_that_take_the_same_charge_one_wins_and_one_is_refused(st
 def test_a_fault_in_writing_parks_the_invoice_that_causes_it_and_no_other(store: Store, database: str) -> None:
     save = store.save
 
-    def refuse_the_fourth(write: Write) -> None:
+    def refuse_the_fourth(write: Write) -> Mapping[int, int]:
         accepted = [json.loads(row.value) for row in write.entries if isinstance(row, ReplyEntry)]
         if any(reply.get("command_id") == "id-4" and "code" not in reply for reply in accepted):
             raise psycopg.DataError("what the store will never take")
-        save(write)
+        return save(write)
 
     store.save = refuse_the_fourth
     CommandWork(store, MOMENTS).handle(batch(*(register(index, offset=index - 1) for index in range(1, 8))))

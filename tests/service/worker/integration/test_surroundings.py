@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -122,11 +123,11 @@ def test_a_conflict_that_does_not_go_away_is_not_held_against_the_command(
 ) -> None:
     save = store.save
 
-    def lose(write: Write) -> None:
+    def lose(write: Write) -> Mapping[int, int]:
         """Lose with every event; a dead letter would be taken."""
         if any(isinstance(entry, EventEntry) for entry in write.entries):
             raise Conflict("a rival was faster")
-        save(write)
+        return save(write)
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "save", lose)
@@ -159,9 +160,10 @@ def writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Write]:
     written: list[Write] = []
     save = store.save
 
-    def keep(write: Write) -> None:
-        save(write)
+    def keep(write: Write) -> Mapping[int, int]:
+        last_places = save(write)
         written.append(write)
+        return last_places
 
     monkeypatch.setattr(store, "save", keep)
     return written
@@ -218,11 +220,10 @@ OF_A_NEWER_RELEASE = pytest.mark.parametrize(
 def test_an_invoice_that_a_newer_release_has_written_to_is_left_alone(
     store: Store, database: str, written: str, refusal: str
 ) -> None:
-    deciding = CommandWork(store, MOMENTS)
-    deciding.handle(batch(register(1)))
+    CommandWork(store, MOMENTS).handle(batch(register(1)))
     run(database, written)
     with pytest.raises(ProgramTooOld, match=refusal):
-        deciding.handle(batch(register(1), was=1))
+        CommandWork(store, MOMENTS).handle(batch(register(1), was=1))
     assert buried(database) == []
 
 
