@@ -1,4 +1,4 @@
-"""A read model that cannot fold an event stops there, says so, and resumes."""
+"""A read model that misses an event stops there, says so, and resumes; what it cannot fold parks an invoice."""
 
 import asyncio
 from functools import partial
@@ -12,6 +12,7 @@ from aiokafka.partitioner import murmur2
 from events.topics import EVENTS_TOPIC
 from projections import catalogue, projector, resuming
 from projections.catalogue import MODELS, REBUILT
+from projections.releasing import parked_invoices
 from redletter import read_models as command
 from tests.projections.support import facts
 from tests.projections.support.projected import STORY, number, reached, stopped, story, versions
@@ -23,7 +24,9 @@ from transport.addresses import Addresses
 from transport.records import OutgoingRecord
 
 
-async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_model_that_cannot_fold_an_event_parks_the_invoice_and_no_other_read_model_notices(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -31,14 +34,15 @@ async def test_a_read_model_that_stops_stops_alone(addresses: Addresses, monkeyp
     await publish(addresses, messages(STORY[:3]))
     async with running(projector.run(addresses)):
 
-        async def has_stopped() -> bool:
-            return [one.model for one in await stopped(addresses)] == ["details"]
+        async def has_parked() -> bool:
+            return [one.model for one in parked_invoices(addresses.database)] == ["details"]
 
-        await until(has_stopped)
+        await until(has_parked)
         await publish(addresses, messages(STORY[3:], first=4))
         for model in ("status", "invoices"):
             await until(partial(reached, addresses, model, len(STORY)))
-        assert await has_stopped()
+        assert await has_parked()
+        assert await stopped(addresses) == []
     assert await versions(addresses, "details") == {}
 
 
