@@ -3,7 +3,7 @@
 The same for every program. Its processes run, have joined, and have answered a few commands to get warm. Then, wave by
 wave, the one that reads commands is frozen (SIGSTOP), the whole wave is published, and the clock starts as it is let
 go. It stops at the time that the broker gave the last event or reply of the wave as it took it; for the whole system
-it goes on until every read model has been seen to have the last event. Rates are all commands over the sum of the
+it runs until every read model has been seen to have the last event. Rates are all commands over the sum of the
 waves' times: start-up, publishing and the pauses between waves are not in it, filling and emptying the pipe is. CPU
 is what each process, and each server, used from the start of the clock until nothing was left to be done. Every
 command must have been accepted, with one event and one reply, else the run is void.

@@ -1,6 +1,6 @@
-"""Release parked invoices: fold each anew from its events, and let the projector go on with it.
+"""Release parked invoices: fold each anew from its events, and let the projector resume it.
 
-The live read model is paused while that happens, so that no event is left out. Other read models and queries go on.
+The live read model is paused while that happens, so that no event is left out. Other read models and queries are not.
 """
 
 import time

@@ -41,6 +41,6 @@ async def of(connection: AsyncConnection[TupleRow], number: str) -> FoundForm | 
     account_id, invoice_number, number, state, active, reported = row
     form = RedFontForm.model_validate_json(reported) if reported else None
     if form and state:
-        form = form.model_copy(update={"state": state})
+        form = form.but(state=state)
     answer = FormAnswer(number=number, state=state, invoice_number=invoice_number, active=active, form=form)
     return FoundForm(account_id, answer)

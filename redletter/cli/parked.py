@@ -20,7 +20,7 @@ parking_commands = typer.Typer(
     help="""List the invoices whose commands wait, release them after a fix, or discard what waits.
 
     An invoice is parked when Redletter fails to decide one of its commands: that command and all later ones of the
-    invoice wait in order, and everything else goes on. The error is in `parked list` and in the worker's log.
+    invoice wait in order, and everything else continues. The error is in `parked list` and in the worker's log.
     """,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -55,7 +55,7 @@ def release(
     number: _Number = "",
     release_all: Annotated[bool, typer.Option("--all", help="Release every parked invoice.")] = False,
 ) -> None:
-    """Decide the waiting commands of an invoice in order, and let it go on.
+    """Decide the waiting commands of an invoice in order, and resume it.
 
     Run this once the fault is fixed and the workers run the release with the fix: each command gets its one reply. The
     workers need not be stopped, and it is safe to run it again. A command that still fails stays, with all behind it.
@@ -74,7 +74,7 @@ def discard(
     number: _Number,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is published with each command, on invoice.parked.")],
 ) -> None:
-    """Refuse the waiting commands of an invoice with INTERNAL_FAULT, and let it go on.
+    """Refuse the waiting commands of an invoice with INTERNAL_FAULT, and resume it.
 
     For commands that no fix will help. Their ids stay free, so whoever sent one may send it again. Exits 1 if NUMBER is
     not parked.

@@ -147,4 +147,4 @@ def _body(timer: Timer) -> bytes:
     if timer.name not in TAX_REQUEST_TYPES:
         return timer.body
     request = TAX_REQUEST_TYPES[timer.name].model_validate_json(timer.body)
-    return json_of(request.model_copy(update={"attempt": timer.attempt}))
+    return json_of(request.but(attempt=timer.attempt))

@@ -34,7 +34,8 @@ def append(
     chosen = [_partition(entry, partitions) for entry in entries]
     places = _draw(cur, Counter(chosen))
     if any(known.get(partition, last) != last for partition, last in places.items()):
-        raise LogMoved
+        msg = "somebody else has written to a partition of the log that was remembered"
+        raise LogMoved(msg)
     by_kind: dict[type, list[Placed[Any]]] = defaultdict(list)
     for partition, entry in zip(chosen, entries, strict=True):
         places[partition] += 1

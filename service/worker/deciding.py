@@ -88,7 +88,7 @@ def wait(received: Received, queue: Queue) -> Waits | Refused:
 def _repeated(received: Received, earlier: EarlierReply) -> Repeated | Refused:
     if earlier.digest != received.digest:
         return Refused(refuse("IDEMPOTENCY_KEY_REUSED", id=received.id, source=received.source))
-    return Repeated(read_reply(earlier.name, earlier.value).model_copy(update={"replayed": True}))
+    return Repeated(read_reply(earlier.name, earlier.value).but(replayed=True))
 
 
 def _by_rules(received: Received, memory: Memory) -> Accepted | Refused:

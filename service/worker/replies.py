@@ -108,12 +108,10 @@ def _replied(received: Received, reply: AnyReply, *, final: bool) -> RecordAnswe
     if _fits(entry):
         return RecordAnswer((entry,), reply)
     incident = Incident("reply_too_large", {"command_id": received.id, "command": received.type})
-    substitute = reply.model_copy(
-        update={
-            "code": "INTERNAL_FAULT",
-            "message": "What there is to say of this command is too large to be published; nothing changed.",
-            "details": {},
-        }
+    substitute = reply.but(
+        code="INTERNAL_FAULT",
+        message="What there is to say of this command is too large to be published; nothing changed.",
+        details={},
     )
     return RecordAnswer((_reply_entry(received, substitute, final=False),), substitute, incident=incident)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.programs import Program, tied_command
 from transport.addresses import Addresses
 
 PROGRAM = Path(sys.executable).parent / "redletter"
@@ -39,8 +40,9 @@ class Roles:
         for name in names:
             self._forget(name)
             with (self.logs / f"{name}.log").open("ab") as log:
+                command = self.programs.get(role := re.sub(r"-\d+$", "", name), (PROGRAM, role))
                 self.running[name] = subprocess.Popen(
-                    self.programs.get(role := re.sub(r"-\d+$", "", name), (PROGRAM, role)),
+                    tied_command(Program(name, tuple(map(str, command)))),
                     env=self.environment_of(name),
                     stdout=log,
                     stderr=subprocess.STDOUT,
