@@ -31,12 +31,13 @@ class Outside:
         """Play scripts, so many of them abreast, with ``noise`` rounds of unreadable records among them."""
         self._abreast = asyncio.Semaphore(abreast)
         await self._start_producer()
-        listening = asyncio.create_task(self._listen())
         try:
-            rounds = [self._noise(script.number) for script in scripts[:noise]]
-            await asyncio.gather(*(self._play(script) for script in scripts), *rounds)
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(self._listen())
+                rounds = [self._noise(script.number) for script in scripts[:noise]]
+                await asyncio.gather(*(self._play(script) for script in scripts), *rounds)
+                listening.cancel()
         finally:
-            listening.cancel()
             await self._producer.stop()
 
     async def _start_producer(self) -> None:
