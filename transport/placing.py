@@ -42,7 +42,9 @@ class Places:
 
         A partition that Kafka cannot describe now is left out. Raises: KafkaError, TimeoutError, psycopg.Error.
         """
-        return await self._thread.run(self._place, await partition_logs(consumer, partitions))
+        # Positions before logs: others move positions all the time, past what was the end of a log a moment ago.
+        before = await self._thread.run(self._stored, partitions)
+        return await self._thread.run(self._place, before, await partition_logs(consumer, partitions))
 
     async def changed(
         self,
@@ -70,9 +72,13 @@ class Places:
                 await self._thread.run(self._session.close)
         self._thread.close()
 
-    def _place(self, logs: list[PartitionLog]) -> Placement:
+    def _stored(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, GroupPosition]:
+        with self._session.use() as connection, connection.cursor() as cur:
+            return positions.standing(cur, self._group, partitions)
+
+    def _place(self, before: Mapping[TopicPartition, GroupPosition], logs: list[PartitionLog]) -> Placement:
         with self._session.use() as connection, connection.transaction(), connection.cursor() as cur:
-            placed = positions.place(cur, self._group, logs)
+            placed = positions.place(cur, self._group, before, logs)
             if self._found:
                 self._found(cur, placed.offsets.keys())
             return replace(placed, offsets=self._read_here(cur, placed.offsets))

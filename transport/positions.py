@@ -147,8 +147,17 @@ def standing(
     return _select(cur, _STORED, consumer, partitions)
 
 
-def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) -> Placement:
+def place(
+    cur: Cursor[TupleRow],
+    consumer: str,
+    before: Mapping[TopicPartition, GroupPosition],
+    logs: Collection[PartitionLog],
+) -> Placement:
     """Compare the positions with the logs as they are, in the caller's transaction; return where to resume.
+
+    before: the positions as they stood before the logs were looked at. Whoever has moved one since then has read a log
+    that goes so far, and whoever has reset one has seen a newer log: a position that is good for the log in either
+    state is read. One that has been reset to a log newer than this is left out.
 
     A partition never read before begins at the beginning of its log. Of a log that begins after the position, the
     offsets that are gone are counted; some may be markers of transactions, which are not records. A position
@@ -160,7 +169,10 @@ def place(cur: Cursor[TupleRow], consumer: str, logs: Collection[PartitionLog]) 
     unread: dict[TopicPartition, str] = {}
     for one in logs:
         position = positions[one.partition]
-        if reason := position.unread or unread_because(position, one):
+        stood = before.get(one.partition, position)
+        if position.topic_id not in {stood.topic_id, one.topic_id}:
+            continue
+        if reason := position.unread or (unread_because(stood, one) and unread_because(position, one)):
             unread[one.partition] = reason
             if not position.unread:
                 cur.execute(_UNREAD, (reason, consumer, *one.partition))

@@ -28,7 +28,9 @@ from tests.faults.support.publishing import Outside
 from tests.faults.support.roles import Roles
 from tests.support.fresh_system import PARTITIONS, migrate
 from tests.support.scale import SEED
+from transport import positions
 from transport.addresses import Addresses
+from transport.positions import StoredPosition
 
 WAITING = """
     select 1 from pg_locks join pg_stat_activity using (pid)
@@ -75,6 +77,11 @@ class System:
         with psycopg.connect(self.addresses.database) as connection:
             return connection.execute(PROJECTORS, (EVENTS_TOPIC,)).fetchall()
 
+    def _unread(self) -> list[StoredPosition]:
+        """Return the partitions that no consumer reads before an operator resets its position."""
+        with psycopg.connect(self.addresses.database) as connection:
+            return [position for position in positions.read_all(connection) if position.unread]
+
     async def verify(self) -> None:
         """Check everything that must hold, whatever happened."""
         bootstrap = self.addresses.kafka
@@ -83,6 +90,8 @@ class System:
         Replies.of(await everything(bootstrap, REPLIES_TOPIC)).assert_answer(self.outside.sent)
         assert_buried(await everything(bootstrap, DEAD_LETTERS_TOPIC), self.outside.sent, self.outside.undecodable)
         await assert_read_model_is_a_fold_of(events, self.addresses)
+        await self.projected()
+        assert self._unread() == []
         await assert_tax_requests_never_go_back(bootstrap, events)
 
 

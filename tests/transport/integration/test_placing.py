@@ -11,7 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from redletter import consumer_positions as commands
 from tests.support.waiting import WITHIN
 from tests.transport.support.writing import GROUP, TOPIC, Writing, consuming, publish, until
+from transport import placing, positions
 from transport.addresses import Addresses
+from transport.clients.kafka import topic_reader
+from transport.clients.stepping_consumer import SteppingConsumer
+from transport.partition_logs import PartitionLog, partition_logs
+from transport.placing import Places
+from transport.positions import Move
 
 VALUES = [f"value-{index}" for index in range(400)]
 
@@ -117,3 +123,28 @@ async def test_a_partition_whose_position_was_set_is_read_from_there_without_a_r
         await reset(addresses, 0, 7)
         await until(lambda: len(work.seen()) == 13)
     assert work.seen() == [*VALUES[:10], *VALUES[7:10]]
+
+
+async def test_a_position_that_others_moved_while_the_log_was_looked_at_does_not_lie_beyond_its_end(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = TopicPartition(TOPIC, 0)
+
+    async def overtaken(consumer: SteppingConsumer, asked: Any) -> list[PartitionLog]:
+        logs = await partition_logs(consumer, asked)
+        await publish(addresses, VALUES[10:20], 0)
+        with psycopg.connect(addresses.database) as connection:
+            positions.advance(connection.cursor(), GROUP, [Move(*partition, was=10, next=20)])
+        return logs
+
+    await publish(addresses, VALUES[:10], 0)
+    with psycopg.connect(addresses.database) as connection:
+        positions.stored(connection.cursor(), GROUP, [partition])
+        positions.advance(connection.cursor(), GROUP, [Move(*partition, was=0, next=10)])
+    monkeypatch.setattr(placing, "partition_logs", overtaken)
+    places = Places(GROUP, addresses.database)
+    async with topic_reader(addresses.kafka, "tests") as consumer:
+        placed = await places.ask(consumer, [partition])
+    await places.close()
+    assert placed.offsets == {partition: 20}
+    assert row(addresses, 0) == (20, None, 0)
