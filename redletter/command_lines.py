@@ -1,5 +1,6 @@
-"""Read the JSON lines of `send`: each is a command with its body, and maybe its id and source."""
+"""Read the JSON lines of `send` and `validate`: each is a command with its body, and maybe its id and source."""
 
+import json
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class CommandLine:
         is_key = isinstance(number, str) and number.isprintable() and len(number) <= _MAX_KEY_CHARACTERS
         return number if is_key else None
 
+    @property
+    def value(self) -> bytes:
+        """The body as it is published."""
+        return json.dumps(self.data).encode()
+
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the headers that it is published with."""
         return cloudevents.headers(
@@ -55,14 +61,25 @@ class CommandLine:
 
 def read_command_lines(lines: Iterable[bytes]) -> Iterator[CommandLine]:
     """Read JSON lines in UTF-8; empty lines and a byte order mark are skipped. Raises: UnreadableLine."""
+    for number, line in numbered(lines):
+        try:
+            yield read_command_line(line)
+        except ValueError as error:
+            msg = f"line {number} cannot be sent: {error}"
+            raise UnreadableLine(msg) from None
+
+
+def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines with something on them, with their numbers from 1, and without a byte order mark."""
     for number, line in enumerate(lines, 1):
-        text = line.removeprefix(BOM_UTF8) if number == 1 else line
-        if text.strip():
-            try:
-                yield _checked(_command(_parsed(text)))
-            except ValueError as error:
-                msg = f"line {number} cannot be sent: {error}"
-                raise UnreadableLine(msg) from None
+        text = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
+        if text:
+            yield number, text
+
+
+def read_command_line(line: bytes) -> CommandLine:
+    """Read one JSON line. Raises: ValueError, with the reason, for one that is not a command that can be sent."""
+    return _checked(_command(_parsed(line)))
 
 
 def _parsed(text: bytes) -> object:

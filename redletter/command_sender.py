@@ -86,7 +86,9 @@ async def _clients(
         async with _deadline(deadline, f"Kafka at {bootstrap} does not answer within {within:g} s; nothing was sent"):
             await producer.start()
             await consumer.start()
-            await _seek_to_end(consumer, producer)
+            # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
+            numbers = await producer.partitions_for(REPLIES_TOPIC)
+            await kafka.read_from_now(consumer, [TopicPartition(REPLIES_TOPIC, number) for number in numbers])
         yield producer, consumer
     finally:
         await _stop(kafka.stop(producer), kafka.stop(consumer))
@@ -100,18 +102,10 @@ async def _stop(*stops: Coroutine[Any, Any, None]) -> None:
         task.cancel()
 
 
-async def _seek_to_end(consumer: KafkaConsumer, producer: KafkaProducer) -> None:
-    # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
-    partitions = [TopicPartition(REPLIES_TOPIC, number) for number in await producer.partitions_for(REPLIES_TOPIC)]
-    consumer.assign(partitions)
-    for partition, end in (await consumer.end_offsets(partitions)).items():
-        consumer.seek(partition, end)
-
-
 async def _publish(producer: KafkaProducer, command: CommandLine) -> None:
     await producer.send_and_wait(
         COMMAND_TYPES[command.name].CHANNEL.value,
-        value=json.dumps(command.data).encode(),
+        value=command.value,
         key=None if command.key is None else command.key.encode(),
         headers=command.headers(),
     )

@@ -1,15 +1,45 @@
-"""The journeys of the demo: how an invoice is returned, refused, reversed and reissued."""
+"""The journeys of an invoice: how it is returned, refused, reversed and reissued. The demo plays all, `trigger` one."""
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from local.demo.stage import Stage, connected_stage
 
 _BILLING, _TAX, _CUSTOMER = "billing", "the tax connector", "the customer"
-_FORMS = [f"3300002611000000000{index}" for index in range(1, 5)]
 _OWN: Mapping[str, Any] = {"account_id": "demo-account"}
 _COMPLETE: Mapping[str, Any] = {"return_complete": True, "original_void": True}
+_SERIAL_DIGITS = 12
+
+
+class Case(NamedTuple):
+    """The numbers of one journey. serial: 12 digits that no other journey on the same system has.
+
+    ending: the last 6 digits of the invoice number, by which the tax simulator chooses what happens.
+    """
+
+    serial: str
+    ending: str = "000001"
+
+    @property
+    def number(self) -> str:
+        """The invoice number."""
+        return f"{datetime.now(UTC):%y}{self.serial}{self.ending}"
+
+    @property
+    def replacement(self) -> str:
+        """The number of the invoice that replaces it."""
+        return f"{datetime.now(UTC):%y}{self.serial}000002"
+
+    @property
+    def charge(self) -> str:
+        """The id of its one charge."""
+        return f"demo-charge-{self.serial}"
+
+    def form(self, index: int) -> str:
+        """Return the number of a red-font form."""
+        return f"33{self.serial}{index:06d}"
 
 
 def _invoice(kind: str, charge: str) -> Mapping[str, Any]:
@@ -26,82 +56,108 @@ def _invoice(kind: str, charge: str) -> Mapping[str, Any]:
     }
 
 
-def _by_form(number: str, form: str) -> Mapping[str, Any]:
-    return {**_OWN, "red_font_form_number": form, "reason": "wrong_amount", "remarks": f"original invoice {number}"}
+def _by_form(case: Case, index: int) -> Mapping[str, Any]:
+    facts = {"red_font_form_number": case.form(index), "reason": "wrong_amount"}
+    return {**_OWN, **facts, "remarks": f"original invoice {case.number}"}
 
 
-async def _recorded_invoice(stage: Stage, number: str, charge: str) -> None:
-    await stage.send(_BILLING, "RegisterInvoice", number, **_invoice("special", charge))
-    observed: dict[str, Any] = {"posting_status": "recorded", "observed_at": datetime.now(UTC).isoformat()}
-    await stage.send(_TAX, "RecordPostingStatus", number, **observed)
+def _recorded_now() -> Mapping[str, Any]:
+    return {"posting_status": "recorded", "observed_at": datetime.now(UTC).isoformat()}
 
 
-async def simple_route(stage: Stage, number: str) -> None:
+async def _recorded_invoice(stage: Stage, case: Case) -> None:
+    await stage.send(_BILLING, "RegisterInvoice", case.number, **_invoice("special", case.charge))
+    await stage.send(_TAX, "RecordPostingStatus", case.number, **_recorded_now())
+
+
+async def simple_route(stage: Stage, case: Case) -> None:
     """Return a general invoice without form, reason and remarks. It cannot be amended, and not be returned twice."""
-    stage.say("1. A general electronic invoice is returned (simple route)")
-    await stage.send(_BILLING, "RegisterInvoice", number, **_invoice("general", "demo-charge-1"))
-    await stage.reaches(number, "issued", return_complete=False)
-    await stage.send(_CUSTOMER, "AmendInvoice", number, refused="ISSUED_INVOICE_IMMUTABLE", **_OWN, changes={})
-    await stage.send(_CUSTOMER, "RequestReturn", number, **_OWN)
-    await stage.reaches(number, "returned", **_COMPLETE)
-    await stage.send(_CUSTOMER, "RequestReturn", number, refused="INVOICE_ALREADY_REVERSED", **_OWN)
+    stage.say("A general electronic invoice is returned (simple route)")
+    await stage.send(_BILLING, "RegisterInvoice", case.number, **_invoice("general", case.charge))
+    await stage.reaches(case.number, "issued", return_complete=False)
+    await stage.send(_CUSTOMER, "AmendInvoice", case.number, refused="ISSUED_INVOICE_IMMUTABLE", **_OWN, changes={})
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, **_OWN)
+    await stage.reaches(case.number, "returned", **_COMPLETE)
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, refused="INVOICE_ALREADY_REVERSED", **_OWN)
 
 
-async def form_route(stage: Stage, number: str) -> None:
+async def form_route(stage: Stage, case: Case) -> None:
     """Return a recorded special invoice: the buyer's form exists first, and the request names it."""
-    stage.say("2. A recorded special VAT invoice is returned (form route)")
-    await stage.send(_BILLING, "RegisterInvoice", number, **_invoice("special", "demo-charge-2"))
-    await stage.send(_CUSTOMER, "RequestReturn", number, refused="POSTING_STATUS_UNKNOWN", **_OWN)
-    observed: dict[str, Any] = {"posting_status": "recorded", "observed_at": datetime.now(UTC).isoformat()}
-    await stage.send(_TAX, "RecordPostingStatus", number, **observed)
-    await stage.send(_CUSTOMER, "RequestReturn", number, refused="RED_FONT_FORM_NUMBER_REQUIRED", **_OWN)
-    await stage.send(_CUSTOMER, "RequestReturn", number, **_by_form(number, _FORMS[0]))
-    await stage.reaches(number, "returned", **_COMPLETE)
+    stage.say("A recorded special VAT invoice is returned (form route)")
+    await stage.send(_BILLING, "RegisterInvoice", case.number, **_invoice("special", case.charge))
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, refused="POSTING_STATUS_UNKNOWN", **_OWN)
+    await stage.send(_TAX, "RecordPostingStatus", case.number, **_recorded_now())
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, refused="RED_FONT_FORM_NUMBER_REQUIRED", **_OWN)
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, **_by_form(case, 1))
+    await stage.reaches(case.number, "returned", **_COMPLETE)
 
 
-async def refused_form(stage: Stage, number: str) -> None:
+async def expired_form(stage: Stage, case: Case) -> None:
     """Have a form refused by the tax platform, as the invoice number demands, and return the invoice with a new one."""
-    stage.say("3. A form has expired: the return is refused, and succeeds with a new form")
-    await _recorded_invoice(stage, number, "demo-charge-3")
-    await stage.send(_CUSTOMER, "RequestReturn", number, **_by_form(number, _FORMS[1]))
-    await stage.refused(number, "RED_FONT_FORM_EXPIRED")
-    await stage.send(_CUSTOMER, "RequestReturn", number, **_by_form(number, _FORMS[2]))
-    await stage.reaches(number, "returned", last_refusal=None, **_COMPLETE)
+    stage.say("A form has expired: the return is refused, and succeeds with a new form")
+    await _recorded_invoice(stage, case)
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, **_by_form(case, 1))
+    await stage.refused(case.number, "RED_FONT_FORM_EXPIRED")
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, **_by_form(case, 2))
+    await stage.reaches(case.number, "returned", last_refusal=None, **_COMPLETE)
 
 
-async def no_way_back(stage: Stage, number: str) -> None:
+async def no_way_back(stage: Stage, case: Case) -> None:
     """Try to cancel a return, and to amend its invoice, while the tax platform delays its answers."""
-    stage.say("4. A submitted return can be neither cancelled nor amended")
-    await _recorded_invoice(stage, number, "demo-charge-4")
-    await stage.send(_CUSTOMER, "RequestReturn", number, **_by_form(number, _FORMS[3]))
-    await stage.send(_CUSTOMER, "CancelReturn", number, refused="RETURN_CANNOT_BE_CANCELLED", **_OWN)
-    await stage.send(_CUSTOMER, "AmendInvoice", number, refused="ISSUED_INVOICE_IMMUTABLE", **_OWN, changes={})
-    await stage.reaches(number, "return_in_progress", return_complete=False)
+    stage.say("A submitted return can be neither cancelled nor amended")
+    await _recorded_invoice(stage, case)
+    await stage.send(_CUSTOMER, "RequestReturn", case.number, **_by_form(case, 1))
+    await stage.send(_CUSTOMER, "CancelReturn", case.number, refused="RETURN_CANNOT_BE_CANCELLED", **_OWN)
+    await stage.send(_CUSTOMER, "AmendInvoice", case.number, refused="ISSUED_INVOICE_IMMUTABLE", **_OWN, changes={})
+    await stage.reaches(case.number, "return_in_progress", return_complete=False)
 
 
-async def reissue(stage: Stage, original: str, replacement: str) -> None:
-    """Ask for a new invoice for the charges of a returned one, and issue it."""
-    stage.say("5. The charges of the first invoice are put on a new invoice")
-    wanted: dict[str, Any] = {"charge_ids": ["demo-charge-1"], "buyer": {"name": "The Right Name Ltd."}}
-    reply = await stage.send(_CUSTOMER, "RequestReissue", original, **_OWN, **wanted)
+async def reissue(stage: Stage, case: Case) -> None:
+    """Return an invoice, ask for a new one for its charges, and issue that."""
+    await simple_route(stage, case)
+    stage.say("The charges of the returned invoice are put on a new invoice")
+    wanted: dict[str, Any] = {"charge_ids": [case.charge], "buyer": {"name": "The Right Name Ltd."}}
+    reply = await stage.send(_CUSTOMER, "RequestReissue", case.number, **_OWN, **wanted)
     asked = await stage.event_of(reply)
     new: dict[str, Any] = {
         **_invoice(asked["kind"], *asked["charge_ids"]),
         "buyer": asked["buyer"],
-        "replaces": {"invoice_number": original, "reissue_id": asked["reissue_id"]},
+        "replaces": {"invoice_number": case.number, "reissue_id": asked["reissue_id"]},
     }
-    await stage.send(_BILLING, "RegisterInvoice", replacement, **new)
-    await stage.reaches(original, "returned", replacement_numbers=[replacement], **_COMPLETE)
-    stage.say(f"    {original}  is replaced by {replacement}")
-    await stage.reaches(replacement, "issued", return_complete=False)
+    await stage.send(_BILLING, "RegisterInvoice", case.replacement, **new)
+    await stage.reaches(case.number, "returned", replacement_numbers=[case.replacement], **_COMPLETE)
+    stage.say(f"    {case.number}  is replaced by {case.replacement}")
+    await stage.reaches(case.replacement, "issued", return_complete=False)
+
+
+class Journey(NamedTuple):
+    """A journey, and the ending of the invoice number that makes the tax simulator play its part."""
+
+    play: Callable[[Stage, Case], Awaitable[None]]
+    ending: str = "000001"
+
+
+JOURNEYS: Mapping[str, Journey] = {
+    "return.simple": Journey(simple_route),
+    "return.form": Journey(form_route),
+    "return.expired-form": Journey(expired_form, "999907"),
+    "return.slow": Journey(no_way_back, "999941"),
+    "reissue": Journey(reissue),
+}
+"""By name: what `redletter trigger` plays."""
+_DEMO = ("return.form", "return.expired-form", "return.slow", "reissue")
+"""The last one returns an invoice by the simple route first."""
 
 
 async def journeys(kafka: str, api: str, say: Callable[[str], None]) -> None:
-    """Play every journey. Raises: JourneyFailed at the first difference from what is expected."""
-    head = f"{datetime.now(UTC):%y}312000000000"
+    """Play the demo. Raises: JourneyFailed at the first difference from what is expected."""
+    for name in _DEMO:
+        await play_one(name, kafka, api, say)
+
+
+async def play_one(name: str, kafka: str, api: str, say: Callable[[str], None]) -> None:
+    """Play one of `JOURNEYS` with numbers that are new on any system. Raises: JourneyFailed, KafkaError."""
+    journey = JOURNEYS[name]
+    serial = f"{secrets.randbelow(10**_SERIAL_DIGITS):0{_SERIAL_DIGITS}d}"
     async with connected_stage(kafka, api, say) as stage:
-        await simple_route(stage, f"{head}000001")
-        await form_route(stage, f"{head}000002")
-        await refused_form(stage, f"{head}999907")
-        await no_way_back(stage, f"{head}999941")
-        await reissue(stage, f"{head}000001", f"{head}000005")
+        await journey.play(stage, Case(serial, journey.ending))

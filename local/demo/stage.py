@@ -1,4 +1,4 @@
-"""The demo's stage: publishes commands, and follows replies, events and status changes as outside services do."""
+"""The stage of a journey: publishes commands, and follows what they lead to as outside services do."""
 
 import asyncio
 import json
@@ -11,13 +11,16 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
+from aiokafka import TopicPartition
+
 from events import cloudevents, topics
 from events.catalogue import COMMAND_TYPES
-from transport.clients.kafka import KafkaConsumer, KafkaProducer, make_consumer, make_producer, running
+from transport.clients.kafka import KafkaConsumer, KafkaProducer, make_consumer, make_producer, read_from_now, running
 
 TIMEOUT_SECONDS = 30.0
 """For a reply, an event or a status."""
 _SOURCE = "urn:redletter:demo"
+_FOLLOWED = (topics.REPLIES_TOPIC, topics.EVENTS_TOPIC, topics.STATUS_TOPIC)
 _CHECK_INTERVAL_SECONDS = 0.01
 
 
@@ -27,7 +30,7 @@ class JourneyFailed(Exception):
 
 @dataclass
 class Stage:
-    """Publishes commands, and collects replies, events and statuses.
+    """Publishes commands, and collects the replies, events and statuses of the invoices that they are about.
 
     api: ``http://host:port``. say: called with each line to show.
     """
@@ -35,6 +38,7 @@ class Stage:
     producer: KafkaProducer
     api: str
     say: Callable[[str], None]
+    numbers: set[str] = field(default_factory=set[str])
     replies: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     events: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -42,6 +46,8 @@ class Stage:
     def receive(self, topic: str, id_: str, value: bytes) -> None:
         """Collect a reply, an event or a status document, and show a status that has changed."""
         body = json.loads(value)
+        if body.get("invoice_number") not in self.numbers:
+            return
         match topic:
             case topics.REPLIES_TOPIC:
                 self.replies[body["command_id"]] = body
@@ -60,6 +66,7 @@ class Stage:
         self, who: str, name: str, number: str, *, refused: str | None = None, **body: object
     ) -> dict[str, Any]:
         """Publish a command, await its reply, check it, and return it. refused: the expected refusal code, if any."""
+        self.numbers.add(number)
         id_ = str(uuid4())
         stored = f"{name}.v1"
         headers = cloudevents.headers(
@@ -135,17 +142,13 @@ def _get(url: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connected_stage(kafka: str, api: str, say: Callable[[str], None]) -> AsyncGenerator[Stage]:
-    """Connect a stage to Kafka for the length of a block."""
+    """Connect a stage for the length of a block; it receives what is published from now on. Raises: KafkaError."""
     producer = make_producer(kafka, "demo", enable_idempotence=True)
-    consumer = make_consumer(
-        kafka,
-        "demo",
-        topics.REPLIES_TOPIC,
-        topics.EVENTS_TOPIC,
-        topics.STATUS_TOPIC,
-        auto_offset_reset="earliest",
-    )
+    consumer = make_consumer(kafka, "demo")
     async with running(producer), running(consumer):
+        # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
+        numbers = {topic: await producer.partitions_for(topic) for topic in _FOLLOWED}
+        await read_from_now(consumer, [TopicPartition(topic, one) for topic, ones in numbers.items() for one in ones])
         stage = Stage(producer, api, say)
         receiving = asyncio.create_task(_receive(consumer, stage))
         try:

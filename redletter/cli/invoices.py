@@ -1,14 +1,15 @@
-"""`send`, `status`, `history` and `why`: send commands, and follow an invoice."""
+"""`send`, `validate`, `status`, `history` and `why`: send commands, and follow an invoice."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from local import terminal
+from redletter.cli import numbers
 from redletter.cli.exits import FAILED, INTERRUPTED, USAGE_ERROR, exit_with
 from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, api_url, read_settings, server_addresses
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 invoice_commands = typer.Typer()
 
-_Number = Annotated[str, typer.Argument(help="The invoice number, 20 digits.")]
+_Number = Annotated[str, typer.Argument(metavar="NUMBER", callback=numbers.one, help="The invoice number, 20 digits.")]
+_File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")]
 
 
 @invoice_commands.command()
 def send(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
+    file: _File,
     wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for each reply; 0: do not wait.")] = 30,
 ) -> None:
     """Send commands from JSON lines, and print the replies.
@@ -41,12 +43,39 @@ def send(
     _end_on_interrupt()
     settings = read_settings()
     try:
-        commands = command_lines.read_command_lines(sys.stdin.buffer if file == "-" else _lines(file))
+        commands = command_lines.read_command_lines(_lines(file))
         if file != "-":
             commands = list(commands)  # so that an unreadable line stops it before anything is sent
         raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
     except command_lines.UnreadableLine as error:
         exit_with(str(error), USAGE_ERROR)
+
+
+@invoice_commands.command(short_help="Check commands without sending them.")
+def validate(
+    file: _File,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one faulty line per line as JSON.")] = False,
+) -> None:
+    """Check commands, written as for `send`, without sending them. No server is needed.
+
+    Names every fault that Redletter would refuse with MALFORMED_COMMAND. What depends on the invoice, such as its
+    status, is not checked.
+
+    Exit code: 0 every line holds a command, 1 some do not, 2 the file cannot be read.
+    """
+    from redletter import command_validation
+
+    _end_on_interrupt()
+    found = command_validation.validate(_lines(file))
+    for line in found.faulty:
+        if as_json:
+            terminal.print_json(line.as_json())
+        else:
+            for fault in line.faults:
+                terminal.print_line(f"line {line.number}: {fault.field}{': ' * bool(fault.field)}{fault.message}")
+    if not as_json:
+        terminal.print_to_stderr(f"{found.commands} commands, {len(found.faulty)} of them faulty")
+    raise typer.Exit(FAILED if found.faulty else 0)
 
 
 @invoice_commands.command()
@@ -164,7 +193,9 @@ def _show_events(events: "Events", as_json: bool) -> None:  # noqa: FBT001 - an 
     terminal.print_table(("version", "time", "event", "facts"), invoice_text.event_rows(events))
 
 
-def _lines(file: str) -> Sequence[bytes]:
+def _lines(file: str) -> Iterable[bytes]:
+    if file == "-":
+        return sys.stdin.buffer
     try:
         return Path(file).read_bytes().splitlines()
     except OSError as error:

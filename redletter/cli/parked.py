@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from local import terminal
+from redletter.cli import numbers
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, read_settings, server_addresses, server_errors_end_the_command
 
@@ -33,7 +34,9 @@ _RELEASE_TIMEOUT_SECONDS = 120.0
 _T = TypeVar("_T")
 
 
-_Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A parked invoice.", show_default=False)]
+_Number = Annotated[
+    str, typer.Argument(metavar="NUMBER", callback=numbers.one, help="A parked invoice.", show_default=False)
+]
 
 
 @parking_commands.command("list")
@@ -65,8 +68,8 @@ def release(
         exit_with("name an invoice, or give --all", USAGE_ERROR)
     with _store() as store:
         known = [one.invoice_number for one in _parked(store)]
-        numbers = known if release_all else _among(known, number)
-        _empty_all(numbers, _releasing(store).release, "answered")
+        invoices = known if release_all else _among(known, number)
+        _empty_all(invoices, _releasing(store).release, "answered")
 
 
 @parking_commands.command()
@@ -82,9 +85,9 @@ def discard(
     if not 0 < len(reason.strip()) <= _MAX_REASON_CHARACTERS:
         exit_with(f"--reason: must be 1 to {_MAX_REASON_CHARACTERS} characters", USAGE_ERROR)
     with _store() as store:
-        numbers = _among([one.invoice_number for one in _parked(store)], number)
+        invoices = _among([one.invoice_number for one in _parked(store)], number)
         releasing = _releasing(store)
-        _empty_all(numbers, lambda each: releasing.discard(each, reason.strip()), "refused")
+        _empty_all(invoices, lambda each: releasing.discard(each, reason.strip()), "refused")
 
 
 @contextmanager
@@ -134,10 +137,10 @@ def _releasing(store: "Store") -> "Releasing":
     return Releasing(store, Moments(settings.clock_shift, settings.calendar(), policy_of(settings)))
 
 
-def _empty_all(numbers: Sequence[str], empty: "Callable[[str], Emptied]", done: str) -> None:
+def _empty_all(invoices: Sequence[str], empty: "Callable[[str], Emptied]", done: str) -> None:
     """Empty queues, and print what became of each; end the command with an error if one is left."""
     failed = False
-    for number in numbers:
+    for number in invoices:
         emptied = _within(_RELEASE_TIMEOUT_SECONDS, partial(empty, number))
         terminal.print_line(f"{number}: {emptied.answered} commands {done}")
         if emptied.error:

@@ -1,8 +1,12 @@
 """All commands, in the order of the help."""
 
+from typing import Annotated
+
 import typer
 
+from local import terminal
 from redletter.cli.dead_letters import dead_letter_commands
+from redletter.cli.integrating import integration_commands
 from redletter.cli.invoices import invoice_commands
 from redletter.cli.parked import parking_commands
 from redletter.cli.positions import position_commands
@@ -23,14 +27,34 @@ app = typer.Typer(
     REDLETTER_DATABASE_URL and others. Without the last two, every command finds the running `up` by its data folder.
     """,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - an option
+    if asked:
+        from importlib.metadata import version
+
+        terminal.print_line(f"redletter {version('redletter')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
 app.add_typer(system_commands)
 app.add_typer(invoice_commands)
+app.add_typer(integration_commands)
 app.add_typer(role_commands)
-app.add_typer(read_model_commands, name="projections")
-app.add_typer(dead_letter_commands, name="dead-letters")
-app.add_typer(position_commands, name="positions")
-app.add_typer(parking_commands, name="parked")
+app.add_typer(read_model_commands, name="projections", short_help="Look after the read models.")
+app.add_typer(dead_letter_commands, name="dead-letters", short_help="Look after records that could not be read.")
+app.add_typer(position_commands, name="positions", short_help="Show the positions of consumers, and reset one.")
+app.add_typer(parking_commands, name="parked", short_help="Look after invoices whose commands wait.")

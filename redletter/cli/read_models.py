@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local import terminal
+from redletter.cli import numbers
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import (
     ANSWER_TIMEOUT_SECONDS,
@@ -129,7 +130,9 @@ def list_parked(
 
 @read_model_commands.command("release")
 def release(
-    numbers: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Parked invoices.")] = None,
+    invoices: Annotated[
+        list[str] | None, typer.Argument(metavar="[NUMBER]...", callback=numbers.each, help="Parked invoices.")
+    ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every parked invoice.")] = False,
 ) -> None:
@@ -142,12 +145,12 @@ def release(
     from projections.releasing import EventsMissing
     from redletter import read_models
 
-    if bool(numbers) == everything:
+    if bool(invoices) == everything:
         exit_with("name invoices, or give --all", USAGE_ERROR)
     addresses = server_addresses(read_settings())
     with server_errors_end_the_command():
         try:
-            found = list(read_models.release_invoices(addresses, numbers or None))
+            found = list(read_models.release_invoices(addresses, invoices or None))
         except (Retired, EventsMissing) as error:
             exit_with(str(error), FAILED)
     for sentence, _ in found:

@@ -83,7 +83,7 @@ def migrate() -> None:
         exit_with(f"could not create or upgrade topics and tables: {error}", FAILED)
 
 
-@system_commands.command()
+@system_commands.command(short_help="Show what needs attention, and the next step for each.")
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one finding per line as JSON.")] = False,
 ) -> None:

@@ -20,6 +20,9 @@ def test_help_names_every_command_that_is_there() -> None:
         "up",
         "demo",
         "send",
+        "validate",
+        "trigger",
+        "tail",
         "status",
         "migrate",
         "worker",
@@ -54,6 +57,29 @@ def test_a_file_with_a_line_that_cannot_be_read_is_a_usage_error(tmp_path: Path)
     file = tmp_path / "commands.jsonl"
     file.write_text('{"type": "Return"}\n')
     assert redletter("send", str(file), REDLETTER_DATA_DIR=str(tmp_path)).returncode == 2
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_is_never_cut(flag: str) -> None:
+    assert "..." not in redletter(flag).stdout.partition("Commands:")[2]
+
+
+def test_the_version_is_told() -> None:
+    assert redletter("--version").stdout.startswith("redletter ")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["history"], ["why"], ["parked", "release"], ["projections", "release"]]
+)
+def test_a_number_that_is_too_short_is_a_usage_error_that_says_so(command: list[str], tmp_path: Path) -> None:
+    ended = redletter(*command, "123", REDLETTER_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (2, 'redletter: an invoice number has 20 digits; "123" has 3\n')
+
+
+def test_a_number_may_be_written_as_the_page_prints_it(tmp_path: Path) -> None:
+    """With blanks, hyphens or full-width digits; then nothing running is what is wrong."""
+    ended = redletter("status", "2631 2000-0000 0000 000１", REDLETTER_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, "start one" in ended.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("work", ["resume", "rebuild", "verify"])

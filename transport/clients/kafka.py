@@ -4,12 +4,12 @@ bootstrap is always ``host:port`` joined by commas. role names the client to the
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from faststream.kafka import KafkaBroker
@@ -97,6 +97,13 @@ async def topic_reader(
     )
     async with running(consumer):
         yield consumer
+
+
+async def read_from_now(consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
+    """Assign partitions to a started consumer, at their ends. Raises: KafkaError."""
+    consumer.assign(list(partitions))
+    for partition, end in (await consumer.end_offsets(partitions)).items():
+        consumer.seek(partition, end)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -135,6 +136,34 @@ def test_every_role_that_is_killed_is_at_work_again(running: Up) -> None:
     assert running.send(REGISTER)["status"] == "issued"
     assert running.send(RETURN)["status"] == "return_in_progress"
     assert wait_until(lambda: "Returned" in running.status(), seconds=30)
+
+
+def test_a_triggered_journey_is_played_and_its_records_can_be_followed(running: Up) -> None:
+    """The demo's last journey; `tail` shows what it led to, until Ctrl-C."""
+    environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(running.folder)}
+    command = [str(PROGRAM), "tail", "invoice.events", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout
+        assert tail.stderr
+        assert tail.stderr.readline() == "following invoice.events; Ctrl-C ends\n"
+        played = redletter("trigger", "reissue", **environment)
+        assert (played.returncode, "is replaced by" in played.stdout) == (0, True), played.stderr
+        records = [json.loads(tail.stdout.readline()) for _ in range(7)]
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(STOP_WITHIN) == 0
+    kinds = [record["headers"]["ce_type"].split(".")[2] for record in records]
+    assert (kinds[0], "InvoiceReturned" in kinds, "ReissueRequested" in kinds) == ("InvoiceIssued", True, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [(["tail", "invoice.event"], "the topics of Redletter are"), (["trigger", "return"], "choose from return.simple")],
+)
+def test_what_cannot_be_followed_or_triggered_is_answered_with_what_can(
+    running: Up, command: list[str], why: str
+) -> None:
+    ended = redletter(*command, REDLETTER_DATA_DIR=str(running.folder))
+    assert (ended.returncode, why in ended.stderr) == (2, True)
 
 
 def test_up_stops_clean(running: Up) -> None:
