@@ -29,6 +29,19 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
         "service.store.claim_rows:apply",
         "service.store.appending:append",
     ),
+    "parking": (
+        "service.worker.answering:set_aside",
+        "service.store.parking_rows:apply_queues",
+        "service.store.appending:append",
+        "service.store.event_store:Store.save",
+    ),
+    "release": (
+        "service.store.event_store:Store.first_waiting",
+        "service.worker.releasing:Releasing._answer_first",
+        "service.store.parking_rows:apply_queues",
+        "service.store.appending:append",
+        "service.store.event_store:Store.save",
+    ),
     "relay": (
         *_PRODUCER,
         "service.relay.partition:PartitionRelay._last_position",
@@ -109,6 +122,11 @@ def _points() -> Iterator[Point]:
         for function in functions:
             yield Point(role, "before", function)
             yield Point(role, "after", function)
+
+
+def points_of(role: str) -> list[Point]:
+    """Return the points of a role, in the order of its work. parking: a worker that cannot decide a command."""
+    return [point for point in POINTS.values() if point.role == role]
 
 
 POINTS: Mapping[str, Point] = {str(point): point for point in _points()}

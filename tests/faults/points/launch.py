@@ -19,8 +19,10 @@ from redletter.cli import main as program
 from service import clock as _clock
 from service import relay as _relay
 from service.store.event_store import Store
+from service.worker import releasing as _releasing
 from service.worker import role as _worker
 from tests.faults.points.catalogue import POINTS, Point
+from tests.faults.support.worker_with_a_bug import break_decisions
 from transport import consumer, membership
 
 SESSION_TIMEOUT = 2.0
@@ -30,7 +32,7 @@ GRACE = 0.5
 SPOILED = 0.2
 """Share of the worker's batches that the store refuses for their content, so that halving is killed too."""
 
-_LOADED = (_projector, _clock, _relay, _worker)
+_LOADED = (_projector, _clock, _relay, _worker, _releasing)
 """Loaded once, before processes fork: so a role starts in a moment, also on a busy machine."""
 
 
@@ -48,6 +50,8 @@ def run(point_name: str, passing: int, command: Sequence[str], environment: Mapp
     rebuilding.rebuild.__defaults__ = (GRACE,)
     if point.role == "worker":
         _spoil()
+    elif point.role == "parking":
+        break_decisions()
     arm(point, passing)
     sys.argv = ["redletter", *command]
     program()

@@ -11,7 +11,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 from tests.faults.points import launch
-from tests.faults.points.catalogue import POINTS, Point
+from tests.faults.points.catalogue import POINTS, Point, points_of
 from transport.addresses import Addresses
 
 REACHED_WITHIN = 15.0
@@ -36,6 +36,24 @@ async def _ended(process: BaseProcess) -> None:
         loop.remove_reader(process.sentinel)
 
 
+async def exit_code_at(
+    point: Point, passing: int, command: Sequence[str], environment: Mapping[str, str], log: Path
+) -> int:
+    """Run a command that is killed at the N-th passing of a point, and return its exit code.
+
+    Raises: TimeoutError when it does not come by in time; it is killed then, wherever it is.
+    """
+    process = _FORKS.Process(target=launch.run, args=(str(point), passing, command, environment, log))
+    process.start()
+    try:
+        await asyncio.wait_for(_ended(process), REACHED_WITHIN)
+        return process.exitcode or 0
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
 @dataclass
 class Matrix:
     """Which points were reached, and how often a process was killed at each."""
@@ -53,11 +71,10 @@ class Matrix:
 
         A role that is through with its points begins again, until all are: the others need it.
         """
-        left = {role: sum(point.role == role for point in POINTS.values()) * len(passings) for role in PROCESSES}
+        left = {role: len(points_of(role)) * len(passings) for role in PROCESSES}
         async with asyncio.TaskGroup() as group:
             for role, processes in PROCESSES.items():
-                points = [point for point in POINTS.values() if point.role == role]
-                due = itertools.cycle([(point, passing) for passing in passings for point in points])
+                due = itertools.cycle([(point, passing) for passing in passings for point in points_of(role)])
                 for number in range(processes):
                     group.create_task(self._killed_again_and_again(f"{role}-{number}", role, due, left))
 
@@ -70,19 +87,13 @@ class Matrix:
             left[role] -= 1
 
     async def _killed(self, name: str, point: Point, passing: int, command: Sequence[str]) -> None:
-        arguments = (str(point), passing, command, self._environment(name), self.logs / f"{name}.log")
-        process = _FORKS.Process(target=launch.run, args=arguments)
-        process.start()
+        log = self.logs / f"{name}.log"
         try:
-            await asyncio.wait_for(_ended(process), REACHED_WITHIN)
+            code = await exit_code_at(point, passing, command, self._environment(name), log)
         except TimeoutError:
             self.elsewhere += 1
         else:
-            self._count(point, process.exitcode or 0)
-        finally:
-            process.kill()
-            process.join()
-            process.close()
+            self._count(point, code)
 
     def _count(self, point: Point, code: int) -> None:
         if code == -SIGKILL:
@@ -109,4 +120,5 @@ class Matrix:
 
     def missed(self) -> list[str]:
         """Return the points at which no process was killed."""
-        return sorted(POINTS.keys() - self.kills.keys())
+        ours = {name for name, point in POINTS.items() if point.role in PROCESSES}
+        return sorted(ours - self.kills.keys())

@@ -10,8 +10,8 @@ BROKEN = range(5_000_000, 6_000_000)
 """The numbers of invoices, without the year, whose decisions raise."""
 
 
-def run() -> None:
-    """Run the worker."""
+def break_decisions() -> None:
+    """Put the bug into this process."""
     decide = deciding.decide
 
     def failing(state: Any, claims: Any, command: Any, moment: Any) -> Any:
@@ -20,9 +20,9 @@ def run() -> None:
         return decide(state, claims, command, moment)
 
     deciding.decide = failing
-    sys.argv = ["redletter", "worker"]
-    main()
 
 
 if __name__ == "__main__":
-    run()
+    break_decisions()
+    sys.argv = ["redletter", "worker"]
+    main()
