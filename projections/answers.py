@@ -1,4 +1,4 @@
-"""What a query on one invoice finds."""
+"""What a query on one invoice finds, and whether an invoice is out of date."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,14 @@ from psycopg.sql import SQL
 
 from events.values import Message, Time
 
-OUT_OF_DATE = SQL("""(
+_OUT_OF_DATE = SQL("""(
     select json_build_object('since', since, 'reason', why)::text from projections.parked
-    where model = %(model)s and invoice_number = %(number)s
+    where model = %(model)s and parked.invoice_number = {}
 )""")
+OUT_OF_DATE = _OUT_OF_DATE.format(SQL("%(number)s"))
 """A column of a query on one invoice: JSON text of `OutOfDate`, or null."""
+OUT_OF_DATE_LINE = _OUT_OF_DATE.format(SQL("line.invoice_number"))
+"""The same in a list, whose rows are called ``line``."""
 
 
 class OutOfDate(Message):
@@ -27,16 +30,20 @@ class MaybeOutOfDate(Message):
 
 
 class Answer(NamedTuple):
-    """The JSON text to serve, the account it belongs to, and the version that the read model has reached.
+    """What the read model shows, the account it belongs to, and the version that the read model has reached.
 
-    body: None if the invoice did not exist yet at the moment that was asked about.
+    shown: a JSON object as text; None if the invoice did not exist yet at the moment that was asked about.
+    out_of_date: JSON text of `OutOfDate`.
     """
 
     account_id: str
     version: int
-    body: str | None
+    shown: str | None
+    out_of_date: str | None = None
 
-
-def as_body(shown: str, out_of_date: str | None) -> str:
-    """Return the text of a JSON object, with the member ``out_of_date`` where there is something to say."""
-    return shown if out_of_date is None else f'{shown[:-1]},"out_of_date":{out_of_date}}}'
+    @property
+    def body(self) -> str | None:
+        """The text to serve: what is shown, with the member ``out_of_date`` where it is that."""
+        if self.shown is None or self.out_of_date is None:
+            return self.shown
+        return f'{self.shown[:-1]},"out_of_date":{self.out_of_date}}}'

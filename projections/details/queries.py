@@ -4,7 +4,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
-from projections.answers import OUT_OF_DATE, Answer, as_body
+from projections.answers import OUT_OF_DATE, Answer
 
 _OF = SQL("""
     select account_id, version, invoice::text, sequel::text, {}
@@ -18,7 +18,7 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answ
     if row is None:
         return None
     account_id, version, invoice, sequel, out_of_date = row
-    return Answer(account_id, version, as_body(joined(invoice, sequel), out_of_date))
+    return Answer(account_id, version, joined(invoice, sequel), out_of_date)
 
 
 def joined(invoice: str, sequel: str) -> str:

@@ -12,7 +12,7 @@ from psycopg.sql import SQL
 from events.catalogue import json_of, read_event, stored_name
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Message, Time
-from projections.answers import OUT_OF_DATE, Answer, as_body
+from projections.answers import OUT_OF_DATE, Answer
 from projections.details import fold as details
 from projections.details.queries import joined
 from projections.status import fold as status
@@ -95,7 +95,7 @@ def _answer(rows: list[_Row], body: str | None) -> Answer | None:
     """Answer from the events that are here. Of an invoice that this read model has parked, some are not."""
     if not rows:
         return None
-    return Answer(rows[0].account_id, rows[-1].version, body and as_body(body, rows[0].out_of_date))
+    return Answer(rows[0].account_id, rows[-1].version, body, rows[0].out_of_date)
 
 
 def _event(row: _Row) -> str:

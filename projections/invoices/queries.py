@@ -11,18 +11,22 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.status import LABELS, Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
+from projections.answers import OUT_OF_DATE_LINE, OutOfDate
 from projections.invoices.fold import IssuedPart
 from projections.paging import Page, conditions, page_of
 
+_MODEL = "invoices"
 _NUMBER_DIGITS = 20
 """Digits of a whole number."""
-_FROM = SQL("select invoice_number, issued::text, document::text from projections.invoices where ")
+_FROM = SQL("select invoice_number, issued::text, document::text, {} from projections.invoices as line where ").format(
+    OUT_OF_DATE_LINE
+)
 # Of each status its newest, and the newest of those: so an index by status serves a page of all of them too.
 _IN_ORDER = SQL("""
-    select invoice_number, issued, document from unnest(%(statuses)s::text[]) as one (code)
+    select invoice_number, issued, document, {out_of_date} from unnest(%(statuses)s::text[]) as one (code)
     cross join lateral (
         select invoice_number, issued_on, issued::text as issued, document::text as document from projections.invoices
-        where {} order by issued_on desc, invoice_number desc limit %(limit)s
+        where {filters} order by issued_on desc, invoice_number desc limit %(limit)s
     ) as line order by issued_on desc, invoice_number desc limit %(limit)s
 """)
 _BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
@@ -44,14 +48,16 @@ class InvoiceLine(Message):
     actions: tuple[Action, ...]
     documents: Documents | None = None
     last_refusal: LastRefusal | None = None
+    out_of_date: OutOfDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An invoice in the list: what was issued, and where it stands."""
+    """An invoice in the list: what was issued, where it stands, and whether that is out of date."""
 
     issued: IssuedPart
     status: InvoiceStatus
+    out_of_date: OutOfDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +81,15 @@ async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> 
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
     """Return the line of an invoice, or None for one not seen."""
-    statement = SQL("{} invoice_number = %s").format(_FROM)
-    row = await (await connection.execute(statement, (invoice_number,))).fetchone()
+    statement = SQL("{} invoice_number = %(number)s").format(_FROM)
+    row = await (await connection.execute(statement, {"model": _MODEL, "number": invoice_number})).fetchone()
     return None if row is None else _line(row)
 
 
 def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     day, number = wanted.after or (None, None)
     facts: dict[str, Any] = {
+        "model": _MODEL,
         "account": wanted.account_id,
         "status": wanted.status,
         "day": day,
@@ -91,7 +98,8 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     }
     if wanted.q is None:
         facts["statuses"] = [wanted.status] if wanted.status else list(LABELS)
-        return _IN_ORDER.format(SQL(" and ").join([SQL("status = one.code"), *conditions(_IN_ORDER_OF, facts)])), facts
+        of_status = SQL(" and ").join([SQL("status = one.code"), *conditions(_IN_ORDER_OF, facts)])
+        return _IN_ORDER.format(filters=of_status, out_of_date=OUT_OF_DATE_LINE), facts
     filters = conditions(_FILTERS, facts)
     after = [SQL("invoice_number < %(number)s")] if number else []
     if len(wanted.q) == _NUMBER_DIGITS:
@@ -118,8 +126,12 @@ def _where(all_of: Sequence[Composable]) -> Composable:
 
 
 def _line(row: TupleRow) -> Line:
-    _, issued, document = row
-    return Line(IssuedPart.model_validate_json(issued), InvoiceStatus.model_validate_json(document))
+    _, issued, document, out_of_date = row
+    return Line(
+        IssuedPart.model_validate_json(issued),
+        InvoiceStatus.model_validate_json(document),
+        OutOfDate.model_validate_json(out_of_date) if out_of_date else None,
+    )
 
 
 def as_served(line: Line) -> InvoiceLine:
@@ -138,4 +150,5 @@ def as_served(line: Line) -> InvoiceLine:
         actions=status.actions,
         documents=issued.documents,
         last_refusal=status.last_refusal,
+        out_of_date=line.out_of_date,
     )

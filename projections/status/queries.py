@@ -4,7 +4,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
-from projections.answers import OUT_OF_DATE, Answer, as_body
+from projections.answers import OUT_OF_DATE, Answer
 
 _OF = SQL("""
     select account_id, version, document::text, {} from projections.status where invoice_number = %(number)s
@@ -14,7 +14,4 @@ _OF = SQL("""
 async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Answer | None:
     """Return the status document of an invoice, or None for one not seen."""
     row = await (await connection.execute(_OF, {"model": "status", "number": invoice_number})).fetchone()
-    if row is None:
-        return None
-    account_id, version, document, out_of_date = row
-    return Answer(account_id, version, as_body(document, out_of_date))
+    return Answer(*row) if row else None

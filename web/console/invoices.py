@@ -23,7 +23,7 @@ from web.http.waiting import Look, check_number, found, not_found
 
 _PAGE_LINES = 50
 """Invoices shown at a time; more come as the reader scrolls."""
-_VERSION_WAIT_SECONDS = 5.0
+VERSION_WAIT_SECONDS = 5.0
 """Seconds to wait for a version that the page has heard of."""
 
 
@@ -88,17 +88,22 @@ async def line_at_version(reader: Reader, number: str, min_version: int = 0) -> 
     async def look() -> Answer | None:
         line = await reader.read(lambda connection: invoices.line_of(connection, number))
         seen[:] = [line] if line else []
-        return Answer(line.status.account_id, line.status.version, None) if line else None
+        return _answer(line) if line else None
 
     await reached(look, min_version)
     return seen[0]
+
+
+def _answer(line: Line) -> Answer:
+    out_of_date = line.out_of_date.model_dump_json() if line.out_of_date else None
+    return Answer(line.status.account_id, line.status.version, None, out_of_date)
 
 
 async def reached(look: Look, min_version: int) -> Answer:
     """Wait a little for a version; what is still behind then is shown as it is. Raises: Problem INVOICE_NOT_FOUND."""
     try:
         return await found(
-            look, account_id=None, min_version=min_version, wait=_VERSION_WAIT_SECONDS if min_version else 0
+            look, account_id=None, min_version=min_version, wait=VERSION_WAIT_SECONDS if min_version else 0
         )
     except Problem as problem:
         if problem.code == "NOT_YET_PROJECTED" and (answer := await look()) is not None:

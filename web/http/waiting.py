@@ -1,6 +1,7 @@
 """Read your own writes: a query waits until the read model has reached the version that the caller knows of."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -22,7 +23,8 @@ Look = Callable[[], Awaitable[Answer | None]]
 async def found(look: Look, *, account_id: str | None, min_version: int, wait: float) -> Answer:
     """Return the answer once it shows ``min_version`` or more. wait: seconds.
 
-    Raises: Problem INVOICE_NOT_FOUND for an unknown invoice or another account's, NOT_YET_PROJECTED after the wait.
+    Raises: Problem INVOICE_NOT_FOUND for an unknown invoice or another account's, NOT_YET_PROJECTED after the wait, or
+    at once where the read model has parked the invoice: waiting does not help then.
     """
     end = time.monotonic() + wait
     pause = FIRST_PAUSE
@@ -35,6 +37,8 @@ async def found(look: Look, *, account_id: str | None, min_version: int, wait: f
             return answer
         if reached >= min_version:
             raise not_found()
+        if answer is not None and answer.out_of_date is not None:
+            raise _not_before_a_release(reached, min_version, json.loads(answer.out_of_date))
         left = end - time.monotonic()
         if left <= 0:
             raise _not_yet(reached, min_version)
@@ -61,3 +65,12 @@ def not_issued_yet() -> Problem:
 def _not_yet(reached: int, min_version: int) -> Problem:
     detail = f"The read model has reached version {reached} of this invoice, not yet {min_version}."
     return Problem(HTTPStatus.CONFLICT, "NOT_YET_PROJECTED", detail, version=reached, min_version=min_version)
+
+
+def _not_before_a_release(reached: int, min_version: int, out_of_date: dict[str, str]) -> Problem:
+    detail = (
+        f"The read model has reached version {reached} of this invoice and cannot show version {min_version}, since it "
+        "failed on the next event. Waiting does not help; operators release the invoice once the fault is fixed."
+    )
+    facts = {"version": reached, "min_version": min_version}
+    return Problem(HTTPStatus.CONFLICT, "NOT_YET_PROJECTED", detail, **facts, out_of_date={**out_of_date})
