@@ -61,7 +61,7 @@ class TailedRecord:
         return f"{at}  {self.partition}/{self.offset}  {name}  {self.key or '-'}  {what}"
 
 
-async def follow(bootstrap: str, topic: str, ready: Callable[[], None]) -> AsyncIterator[TailedRecord]:
+async def tailed_records(bootstrap: str, topic: str, ready: Callable[[], None]) -> AsyncIterator[TailedRecord]:
     """Yield the records that come from now on, for ever. ready: called when it is at the end of the topic.
 
     Raises: TopicMissing, KafkaError.

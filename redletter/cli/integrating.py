@@ -58,7 +58,7 @@ def tail(
     from redletter import topic_tail
 
     async def follow() -> None:
-        async for record in topic_tail.follow(kafka, topic, ready):
+        async for record in topic_tail.tailed_records(kafka, topic, ready):
             if invoice in {None, record.key}:
                 show(record)
 
