@@ -65,7 +65,7 @@ format: setup ## Format the code, and apply the linter's fixes
 settings: setup ## Update docs/settings.md from redletter/settings.py
 	@$(BIN)/python -m scripts.settings_page
 
-approve: setup ## Approve new message shapes: make approve ENTRY="the entry in CHANGELOG.md that announces them"
+approve: setup ## Write docs/schemas and docs/asyncapi.json; a changed shape needs ENTRY="its entry in CHANGELOG.md"
 	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"
 
 containers: setup ## Build the image, run the system in containers and check it; on Debian, root does not need Docker installed

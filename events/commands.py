@@ -33,6 +33,7 @@ from events.values import (
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
+    Remarks,
     Replaces,
     RequestedBy,
     ReturnId,
@@ -43,6 +44,7 @@ from events.values import (
 )
 
 MOST_CHARGES = 1000
+_CHARGES = "What is charged for; no charge twice."
 
 
 def _no_repeats(charge_ids: Iterable[str]) -> None:
@@ -76,8 +78,10 @@ class RegisterInvoice(Command):
     net_amount: PositiveMoney
     tax_amount: NonNegativeMoney
     total_amount: Money
-    charges: Annotated[tuple[Charge, ...], Field(min_length=1, max_length=MOST_CHARGES, strict=False)]
-    remarks: str | None = None
+    charges: Annotated[
+        tuple[Charge, ...], Field(min_length=1, max_length=MOST_CHARGES, strict=False, description=_CHARGES)
+    ]
+    remarks: Remarks | None = None
     replaces: Replaces | None = None
     documents: Documents | None = None
 
@@ -94,7 +98,7 @@ class RefuseReissue(Command):
     CHANNEL = Channel.BILLING
 
     reissue_id: ReissueId
-    reason: str
+    reason: Annotated[str, Field(description="Why there will be no new invoice, for people.")]
 
 
 class RequestReturn(Command):
@@ -107,9 +111,9 @@ class RequestReturn(Command):
 
     account_id: AccountId
     posting_status: SeenPostingStatus | None = None
-    red_font_form_number: str | None = None
+    red_font_form_number: Annotated[str | None, Field(description="The form's number as it was typed.")] = None
     reason: ReturnReason | None = None
-    remarks: str | None = None
+    remarks: Remarks | None = None
     requested_by: RequestedBy | None = None
 
 
@@ -119,10 +123,10 @@ class RequestReissue(Command):
     CHANNEL = Channel.CUSTOMER
 
     account_id: AccountId
-    charge_ids: Annotated[tuple[ChargeId, ...], Field(max_length=MOST_CHARGES, strict=False)]
+    charge_ids: Annotated[tuple[ChargeId, ...], Field(max_length=MOST_CHARGES, strict=False, description=_CHARGES)]
     kind: Kind | None = None
     buyer: Buyer | None = None
-    remarks: str | None = None
+    remarks: Remarks | None = None
     requested_by: RequestedBy | None = None
 
     @field_validator("charge_ids")
@@ -206,7 +210,7 @@ class ReportReversalFailure(Command):
     CHANNEL = Channel.TAX
 
     return_id: ReturnId
-    permanent: bool
+    permanent: Annotated[bool, Field(description="True ends the return; false: the request is sent again.")]
     code: FailureCode
     detail: Detail | None = None
 

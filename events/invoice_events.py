@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from events.codes import KnownEnding
 from events.values import (
     AccountId,
     Buyer,
@@ -26,6 +27,7 @@ from events.values import (
     RedFontForm,
     RedFontFormNumber,
     ReissueId,
+    Remarks,
     Replaces,
     RequestedBy,
     ReturnId,
@@ -36,7 +38,7 @@ from events.values import (
     Time,
 )
 
-ChargeIds = Annotated[tuple[ChargeId, ...], Field(strict=False)]
+ChargeIds = Annotated[tuple[ChargeId, ...], Field(strict=False, description="The charges that it is about.")]
 
 
 class InvoiceEvent(Message):
@@ -57,8 +59,8 @@ class InvoiceIssued(InvoiceEvent):
     net_amount: Money
     tax_amount: Money
     total_amount: Money
-    charges: Annotated[tuple[Charge, ...], Field(strict=False)]
-    remarks: str | None = None
+    charges: Annotated[tuple[Charge, ...], Field(strict=False, description="What is charged for; no charge twice.")]
+    remarks: Remarks | None = None
     replaces: Replaces | None = None
     documents: Documents | None = None
 
@@ -78,7 +80,7 @@ class ReturnRequested(InvoiceEvent):
     route: Route
     posting_status: SeenPostingStatus
     reason: ReturnReason | None = None
-    remarks: str | None = None
+    remarks: Remarks | None = None
     red_font_form_number: RedFontFormNumber | None = None
     due_earliest: Time
     due_latest: Time
@@ -97,9 +99,9 @@ class ReversalAttemptFailed(InvoiceEvent):
     """The tax side failed for now; the request goes out again at retry_at. attempt counts these from 1."""
 
     return_id: ReturnId
-    attempt: int
-    code: str
-    detail: str | None = None
+    attempt: Annotated[int, Field(description="1, 2, 3 ... within the return.")]
+    code: Annotated[str, Field(description="Why the tax side failed: a code of the tax connector's own.")]
+    detail: Annotated[str | None, Field(description="What the tax side adds, for people.")] = None
     retry_at: Time
 
 
@@ -121,18 +123,18 @@ class InvoiceReturned(InvoiceEvent):
 
     return_id: ReturnId
     credit_note_number: CreditNoteNumber
-    business_days_used: int
+    business_days_used: Annotated[int, Field(description="Counted from the day after the request, inclusive.")]
 
 
 class ReturnRefused(InvoiceEvent):
     """The tax side refused the return; the invoice is as issued and may be returned again. message says what to do."""
 
     return_id: ReturnId
-    code: str
-    message: str
+    code: KnownEnding
+    message: Annotated[str, Field(description="Why it was refused and what to do, for people.")]
     details: Facts
     form_number: RedFontFormNumber | None = None
-    form_state: str | None = None
+    form_state: Annotated[str | None, Field(description="The bureau's code of the state in which the form is.")] = None
 
 
 class ReturnDeadlineRevised(InvoiceEvent):
@@ -159,7 +161,7 @@ class ReissueRequested(InvoiceEvent):
     amount: Money
     kind: Kind
     buyer: Buyer
-    remarks: str | None = None
+    remarks: Remarks | None = None
     requested_by: RequestedBy | None = None
 
 
@@ -167,7 +169,7 @@ class ReissueRefused(InvoiceEvent):
     """Billing will not issue the replacement; the charges are free again."""
 
     reissue_id: ReissueId
-    reason: str
+    reason: Annotated[str, Field(description="Why there will be no new invoice, for people.")]
     charge_ids: ChargeIds
 
 

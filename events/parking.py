@@ -1,6 +1,10 @@
 """Notices on `invoice.parked`: commands that wait because Redletter could not decide one of their invoice."""
 
-from events.values import InvoiceNumber, Message
+from typing import Annotated
+
+from pydantic import Field
+
+from events.values import CommandId, CommandSource, CommandType, InvoiceNumber, Message
 
 
 class CommandParked(Message):
@@ -9,23 +13,23 @@ class CommandParked(Message):
     reason: INTERNAL_FAULT where Redletter failed to decide this command, INVOICE_PARKED where it waits behind another.
     """
 
-    command_id: str
-    command_source: str
-    command_type: str
+    command_id: CommandId
+    command_source: CommandSource
+    command_type: CommandType
     invoice_number: InvoiceNumber
-    place: int
-    reason: str
+    place: Annotated[int, Field(description="1, 2, 3 ... in the order in which the invoice's commands wait.")]
+    reason: Annotated[str, Field(description="INTERNAL_FAULT, or INVOICE_PARKED for one that waits behind another.")]
 
 
 class CommandReleased(Message):
     """The command waits no longer, and its reply is published with this notice. discarded: why it was given up."""
 
-    command_id: str
-    command_source: str
-    command_type: str
+    command_id: CommandId
+    command_source: CommandSource
+    command_type: CommandType
     invoice_number: InvoiceNumber
-    place: int
-    discarded: str | None = None
+    place: Annotated[int, Field(description="1, 2, 3 ... in the order in which the invoice's commands wait.")]
+    discarded: Annotated[str | None, Field(description="Why it was given up, if it was.")] = None
 
 
 AnyNotice = CommandParked | CommandReleased

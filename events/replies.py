@@ -4,27 +4,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.values import Facts, InvoiceNumber, Message, StatusCode
+from events.codes import KnownRefusal
+from events.values import CommandId, CommandSource, CommandType, Facts, InvoiceNumber, Message, StatusCode
+
+_VERSION = "The version of the invoice after the command: a query with min_version waits for it."
+_REPLAYED = "Whether this repeats the first reply to the same command."
 
 
 class EventReference(Message):
     """The id (``ce_id``) and full type (``ce_type``) of an event that a command led to."""
 
-    id: str
-    type: str
+    id: Annotated[str, Field(description="The event's ce_id.")]
+    type: Annotated[str, Field(description="The event's ce_type.")]
 
 
 class CommandAccepted(Message):
     """The command was accepted. events is empty where the fact was recorded already; status is the invoice's now."""
 
-    command_id: str
-    command_source: str
-    command_type: str
+    command_id: CommandId
+    command_source: CommandSource
+    command_type: CommandType
     invoice_number: InvoiceNumber
-    invoice_version: int
-    events: Annotated[tuple[EventReference, ...], Field(strict=False)]
+    invoice_version: Annotated[int, Field(description=_VERSION)]
+    events: Annotated[tuple[EventReference, ...], Field(strict=False, description="What the command led to.")]
     status: StatusCode
-    replayed: bool = False
+    replayed: Annotated[bool, Field(description=_REPLAYED)] = False
 
 
 class CommandRefused(Message):
@@ -33,15 +37,15 @@ class CommandRefused(Message):
     invoice_version is present only when the invoice exists and is the caller's.
     """
 
-    command_id: str
-    command_source: str
-    command_type: str
+    command_id: CommandId
+    command_source: CommandSource
+    command_type: CommandType
     invoice_number: InvoiceNumber | None = None
-    invoice_version: int | None = None
-    code: str
-    message: str
+    invoice_version: Annotated[int | None, Field(description=_VERSION)] = None
+    code: KnownRefusal
+    message: Annotated[str, Field(description="What is wrong and what to do, for people.")]
     details: Facts
-    replayed: bool = False
+    replayed: Annotated[bool, Field(description=_REPLAYED)] = False
 
 
 _ALARMING = {

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from events.codes import KnownEnding
 from events.values import (
     AccountId,
     CreditNoteNumber,
@@ -19,7 +20,10 @@ from events.values import (
     Time,
 )
 
-Action = Literal["details", "return", "reissue"]
+Action = Annotated[
+    Literal["details", "return", "reissue"],
+    Field(title="Action", description="What may be done with an invoice."),
+]
 
 LABELS: dict[StatusCode, str] = {
     "issued": "Issued",
@@ -42,7 +46,7 @@ class Status(Message):
     """A status: its stable code and its English label."""
 
     code: StatusCode
-    label: str
+    label: Annotated[str, Field(description="The status in English, for people.")]
 
 
 class ReturnProgress(Message):
@@ -53,14 +57,14 @@ class ReturnProgress(Message):
     phase: Phase
     due_earliest: Time
     due_latest: Time
-    overdue: bool
-    attempts: int
+    overdue: Annotated[bool, Field(description="Whether it was not complete when it was last due.")]
+    attempts: Annotated[int, Field(description="How often the tax side has failed so far.")]
 
 
 class LastRefusal(Message):
     """Why the tax side refused the latest return; gone once a new one is requested."""
 
-    code: str
+    code: KnownEnding
     details: Facts
     form_number: RedFontFormNumber | None = None
     at: Time
@@ -75,13 +79,15 @@ class InvoiceStatus(Message):
     invoice_number: InvoiceNumber
     account_id: AccountId
     status: Status
-    return_complete: bool
-    original_void: bool
+    return_complete: Annotated[bool, Field(description="Whether a credit note has reversed the invoice.")]
+    original_void: Annotated[bool, Field(description="Whether the invoice is void.")]
     posting_status: SeenPostingStatus
-    actions: Annotated[tuple[Action, ...], Field(strict=False)]
+    actions: Annotated[tuple[Action, ...], Field(strict=False, description="What may be done with the invoice now.")]
     return_: Annotated[ReturnProgress | None, Field(alias="return")] = None
     last_refusal: LastRefusal | None = None
     credit_note_number: CreditNoteNumber | None = None
-    replacement_numbers: Annotated[tuple[InvoiceNumber, ...], Field(strict=False)] = ()
-    version: int
+    replacement_numbers: Annotated[
+        tuple[InvoiceNumber, ...], Field(strict=False, description="The new invoices for its charges.")
+    ] = ()
+    version: Annotated[int, Field(description="Of the last event that is in this document.")]
     as_of: Time

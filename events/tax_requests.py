@@ -19,10 +19,10 @@ from events.values import (
 class TaxRequest(Message):
     """A question to the tax connector. request_id is one per return and kind; attempt counts sendings from 1."""
 
-    request_id: str
+    request_id: Annotated[str, Field(description="The ce_id: one per return and kind, the same on every repeat.")]
     invoice_number: InvoiceNumber
     return_id: ReturnId
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1, description="How often this was sent, from 1.")]
 
 
 class OpenRedFontForm(TaxRequest):

@@ -12,7 +12,7 @@ from functools import cache
 from math import isinf
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, JsonValue, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
@@ -23,7 +23,17 @@ def _said(schema: CoreSchema, kind: str, sentence: str) -> CoreSchema:
 
 def _text(kind: str, pattern: str | None, sentence: str, longest: int | None = None) -> Any:  # noqa: ANN401 - an annotation for Annotated[]
     schema = _said(core_schema.str_schema(pattern=pattern, max_length=longest, strict=True), kind, sentence)
-    return GetPydanticSchema(lambda _source, _handler: schema)
+    return _validated(schema)
+
+
+def _validated(schema: CoreSchema) -> Any:  # noqa: ANN401 - the same
+    """Validate with this schema. Each use has a copy: pydantic writes down on it what the schema is called."""
+    return GetPydanticSchema(lambda _source, _handler: schema.copy())
+
+
+def _named(name: str, meaning: str, written: str | None = None) -> Any:  # noqa: ANN401 - the same
+    """Call a value by this name in the published schemas. written: its `format` in JSON Schema, if it has one."""
+    return Field(title=name, description=meaning, json_schema_extra={"format": written} if written else None)
 
 
 _NEITHER_CONTROL_NOR_BIDI = r"\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
@@ -42,7 +52,7 @@ def _written(kind: str, pattern: str, read: CoreSchema, own: type, sentence: str
     written = core_schema.chain_schema([core_schema.str_schema(pattern=pattern, strict=True), read])
     either = core_schema.union_schema([core_schema.is_instance_schema(own), written], mode="left_to_right")
     schema = _said(core_schema.json_or_python_schema(json_schema=written, python_schema=either), kind, sentence)
-    return GetPydanticSchema(lambda _source, _handler: schema)
+    return _validated(schema)
 
 
 _MONEY = r"^(-?[1-9][0-9]{0,15}\.[0-9]{2}|0\.[0-9]{2}|-0\.(0[1-9]|[1-9][0-9]))$"
@@ -91,19 +101,21 @@ def _money(pattern: str, sentence: str) -> Any:  # noqa: ANN401 - the same
         "money",
         sentence,
     )
-    return GetPydanticSchema(lambda _source, _handler: schema)
+    return _validated(schema)
 
 
 Money = Annotated[
-    Decimal, _money(_MONEY, 'must be a decimal string with exactly two digits after the point, such as "106.00"')
+    Decimal,
+    _money(_MONEY, 'must be a decimal string with exactly two digits after the point, such as "106.00"'),
+    _named("Money", "An amount in CNY: a decimal string with exactly two digits after the point, at most 16 before."),
 ]
-"""An amount in CNY. Written as a string with exactly two digits after the point, at most 16 before."""
 PositiveMoney = Annotated[
     Decimal,
     _money(
         _POSITIVE_MONEY,
         'must be a decimal string of more than zero with exactly two digits after the point, such as "106.00"',
     ),
+    _named("PositiveMoney", "An amount in CNY of more than zero: a decimal string with two digits after the point."),
 ]
 NonNegativeMoney = Annotated[
     Decimal,
@@ -111,10 +123,13 @@ NonNegativeMoney = Annotated[
         _NON_NEGATIVE_MONEY,
         'must be a decimal string of zero or more with exactly two digits after the point, such as "106.00"',
     ),
+    _named("NonNegativeMoney", "An amount in CNY of zero or more: a decimal string with two digits after the point."),
 ]
 
 Day = Annotated[
-    date, _written("date", _DATE, core_schema.date_schema(strict=False), date, "must be a date written YYYY-MM-DD")
+    date,
+    _written("date", _DATE, core_schema.date_schema(strict=False), date, "must be a date written YYYY-MM-DD"),
+    _named("Day", "A calendar day in China, YYYY-MM-DD.", "date"),
 ]
 Time = Annotated[
     datetime,
@@ -125,10 +140,14 @@ Time = Annotated[
         datetime,
         "must be an RFC 3339 time with an offset, such as 2026-02-13T09:30:00+08:00",
     ),
+    _named("Time", "A moment: an RFC 3339 time with an offset.", "date-time"),
 ]
 _NUMBER_PATTERN = r"^[0-9]{20}$"
 """Of invoices, credit notes and red-font forms."""
-InvoiceNumber = Annotated[str, _text("number", _NUMBER_PATTERN, "must be exactly 20 digits 0-9")]
+_NUMBER = _text("number", _NUMBER_PATTERN, "must be exactly 20 digits 0-9")
+InvoiceNumber = Annotated[
+    str, _NUMBER, _named("InvoiceNumber", "The number of an invoice: 20 digits, the first two its year of issue.")
+]
 _INVOICE_NUMBER = re.compile(_NUMBER_PATTERN)
 
 
@@ -137,17 +156,34 @@ def is_invoice_number(text: str) -> bool:
     return _INVOICE_NUMBER.fullmatch(text) is not None
 
 
-CreditNoteNumber = InvoiceNumber
-RedFontFormNumber = InvoiceNumber
-TaxId = Annotated[str, _text("tax_id", r"^[A-Za-z0-9]{1,20}$", "must be 1 to 20 letters or digits")]
-AccountId = Annotated[str, _line("account_id", 64)]
-ChargeId = Annotated[str, _line("charge_id", 64)]
-ReturnId = Annotated[str, _line("return_id", 64)]
-ReissueId = Annotated[str, _line("reissue_id", 64)]
-Name = Annotated[str, _line("name", 200)]
-"""Who issued an invoice, or whom it is made out to."""
-RequestedBy = Annotated[str, _line("requested_by", 128)]
-"""Who asked for a return or a reissue, in the words of the program that sent it."""
+CreditNoteNumber = Annotated[str, _NUMBER, _named("CreditNoteNumber", "The number of a credit note: 20 digits.")]
+RedFontFormNumber = Annotated[
+    str,
+    _NUMBER,
+    _named("RedFontFormNumber", "The number of a Red-font Invoice Information Confirmation Form: 20 digits."),
+]
+TaxId = Annotated[
+    str,
+    _text("tax_id", r"^[A-Za-z0-9]{1,20}$", "must be 1 to 20 letters or digits"),
+    _named("TaxId", "The number under which a party is registered for tax: 1 to 20 letters or digits, in any case."),
+]
+AccountId = Annotated[
+    str,
+    _line("account_id", 64),
+    _named("AccountId", "The customer's account that an invoice belongs to."),
+]
+ChargeId = Annotated[str, _line("charge_id", 64), _named("ChargeId", "A charge; its id is unique over all accounts.")]
+ReturnId = Annotated[str, _line("return_id", 64), _named("ReturnId", "One return of an invoice.")]
+ReissueId = Annotated[str, _line("reissue_id", 64), _named("ReissueId", "One wish for a new invoice.")]
+Name = Annotated[
+    str, _line("name", 200), _named("Name", "Who issued an invoice, or whom it is made out to: 1 to 200 characters.")
+]
+Remarks = Annotated[str, _named("Remarks", "Free text.")]
+RequestedBy = Annotated[
+    str,
+    _line("requested_by", 128),
+    _named("RequestedBy", "Who asked for a return or a reissue, in the words of the program that sent it."),
+]
 FailureCode = Annotated[
     str,
     _text(
@@ -155,8 +191,13 @@ FailureCode = Annotated[
         r"^[A-Z][A-Z0-9_]{0,63}$",
         "must be a code of 1 to 64 capital letters, digits and underscores that begins with a letter",
     ),
+    _named("FailureCode", "Why the tax side failed: a code of the tax connector's own."),
 ]
-Detail = Annotated[str, _text("detail", None, "must be a string of at most 500 characters", 500)]
+Detail = Annotated[
+    str,
+    _text("detail", None, "must be a string of at most 500 characters", 500),
+    _named("Detail", "What the tax side adds, for people."),
+]
 HttpsUrl = Annotated[
     str,
     _text(
@@ -165,24 +206,53 @@ HttpsUrl = Annotated[
         "must be an address that begins with https://, of at most 2048 characters",
         2048,
     ),
+    _named("HttpsUrl", "Where a file is.", "uri"),
 ]
-Sha256 = Annotated[str, _text("sha256", r"^[0-9A-Fa-f]{64}$", "must be a SHA-256 digest: 64 hexadecimal digits")]
+Sha256 = Annotated[
+    str,
+    _text("sha256", r"^[0-9A-Fa-f]{64}$", "must be a SHA-256 digest: 64 hexadecimal digits"),
+    _named("Sha256", "The SHA-256 digest of a file: 64 hexadecimal digits."),
+]
+CommandId = Annotated[str, _named("CommandId", "The id (ce_id) of a command; with its source it says whose it is.")]
+CommandSource = Annotated[str, _named("CommandSource", "The source (ce_source) of a command: who sent it.")]
+CommandType = Annotated[str, _named("CommandType", "The full type (ce_type) of a command.")]
 
-Kind = Literal["general", "special"]
-PostingStatus = Literal["recorded", "not_recorded"]
-SeenPostingStatus = Literal["recorded", "not_recorded", "unknown"]
-Route = Literal["simple", "form"]
-ReturnReason = Literal[
-    "wrong_information",
-    "wrong_invoice_type",
-    "wrong_amount",
-    "wrong_title_or_tax_id",
-    "service_terminated",
-    "sales_allowance",
-    "other",
+Kind = Annotated[
+    Literal["general", "special"],
+    _named("Kind", "A general electronic invoice, or a special electronic VAT invoice."),
 ]
-StatusCode = Literal["issued", "return_in_progress", "reversed_with_credit_note", "returned"]
-Phase = Literal["verifying_form", "opening_form", "issuing_credit_note", "verifying_reversal", "complete", "refused"]
+PostingStatus = Annotated[
+    Literal["recorded", "not_recorded"],
+    _named("PostingStatus", "Whether the buyer has recorded the invoice in the books."),
+]
+SeenPostingStatus = Annotated[
+    Literal["recorded", "not_recorded", "unknown"],
+    _named("SeenPostingStatus", "Whether the buyer has recorded the invoice; unknown until it was observed."),
+]
+Route = Annotated[
+    Literal["simple", "form"],
+    _named("Route", "How an invoice is returned: without a form of the buyer's, or with one."),
+]
+ReturnReason = Annotated[
+    Literal[
+        "wrong_information",
+        "wrong_invoice_type",
+        "wrong_amount",
+        "wrong_title_or_tax_id",
+        "service_terminated",
+        "sales_allowance",
+        "other",
+    ],
+    _named("ReturnReason", "Why an invoice is returned."),
+]
+StatusCode = Annotated[
+    Literal["issued", "return_in_progress", "reversed_with_credit_note", "returned"],
+    _named("StatusCode", "The status of an invoice. What may be done follows from it alone."),
+]
+Phase = Annotated[
+    Literal["verifying_form", "opening_form", "issuing_credit_note", "verifying_reversal", "complete", "refused"],
+    _named("Phase", "What the latest return waits for, or how it ended."),
+]
 
 
 def _plain(value: JsonValue) -> JsonValue:
@@ -215,7 +285,12 @@ def _plain_number(number: float) -> float:
         return number
 
 
-FreeObject = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
+_ANY_OBJECT = {"type": "object", "additionalProperties": True}
+FreeObject = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_plain),
+    WithJsonSchema({**_ANY_OBJECT, "title": "FreeObject", "description": "An object with any members."}),
+]
 """A JSON object with any members, in the form that equal objects share: names in order, no nulls, 1 for 1.0."""
 
 
@@ -229,7 +304,11 @@ def _facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: _without_nulls(fact) for name, fact in facts.items() if fact is not None}
 
 
-Facts = Annotated[dict[str, JsonValue], AfterValidator(_facts)]
+Facts = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_facts),
+    WithJsonSchema({**_ANY_OBJECT, "title": "Facts", "description": "The facts behind a code, by name."}),
+]
 """The facts behind a code, by name; what is absent is left out."""
 
 
@@ -294,18 +373,20 @@ class Charge(Message):
 
     charge_id: ChargeId
     amount: Money
-    description: str | None = None
+    description: Annotated[str | None, Field(description="What was charged for.")] = None
 
 
 class Document(Message):
     """A file of an invoice or a credit note, kept elsewhere: where it is and, where known, its digest."""
 
-    format: Literal["pdf", "ofd", "xml"]
+    format: Annotated[Literal["pdf", "ofd", "xml"], _named("DocumentFormat", "The format of a file.")]
     url: HttpsUrl
     sha256: Sha256 | None = None
 
 
-Documents = Annotated[tuple[Document, ...], Field(max_length=10, strict=False)]
+Documents = Annotated[
+    tuple[Document, ...], Field(max_length=10, strict=False, description="Where the files are; at most 10.")
+]
 
 
 class Replaces(Message):
@@ -323,14 +404,14 @@ class RedFontForm(Message):
     """
 
     number: RedFontFormNumber
-    state: str
+    state: Annotated[str, Field(description="The bureau's code of the form's state, such as 04: confirmed by both.")]
     invoice_number: InvoiceNumber
     kind: Kind
     seller_tax_id: TaxId
     buyer_tax_id: TaxId | None = None
     net_amount: Money
     tax_amount: Money
-    reason_code: str
+    reason_code: Annotated[str, Field(description="The bureau's code of the reason, such as 01: invoicing error.")]
     entered_at: Time
     confirmed_at: Time | None = None
 
@@ -338,5 +419,5 @@ class RedFontForm(Message):
 class Calendar(Message):
     """Which calendar a due date was computed with; provisional past its last known year."""
 
-    version: str
-    provisional: bool
+    version: Annotated[str, Field(description="The name and version of the calendar.")]
+    provisional: Annotated[bool, Field(description="Whether the days off were not decreed yet.")]

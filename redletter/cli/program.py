@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from local import terminal
+from redletter.cli.contract import contract_commands
 from redletter.cli.dead_letters import dead_letter_commands
 from redletter.cli.integrating import integration_commands
 from redletter.cli.invoices import invoice_commands
@@ -53,6 +54,7 @@ def options(
 app.add_typer(system_commands)
 app.add_typer(invoice_commands)
 app.add_typer(integration_commands)
+app.add_typer(contract_commands)
 app.add_typer(role_commands)
 app.add_typer(read_model_commands, name="projections", short_help="Look after the read models.")
 app.add_typer(dead_letter_commands, name="dead-letters", short_help="Look after records that could not be read.")

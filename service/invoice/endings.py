@@ -1,8 +1,11 @@
 """Why the tax side ends a return, in sentences that say what to do."""
 
 from collections.abc import Mapping
+from typing import cast
 
-_ENDINGS: Mapping[str, str] = {
+from events.codes import EndingCode
+
+ENDINGS: Mapping[EndingCode, str] = {
     "RED_FONT_FORM_FOR_OTHER_INVOICE": "The form was made for another invoice. Ask your finance department for a form "
     "for this one, and return the invoice again.",
     "RED_FONT_FORM_KIND_MISMATCH": "The form was made for another kind of invoice. Ask your finance department for a "
@@ -37,5 +40,5 @@ _ENDED_OTHERWISE = "The tax system refused the return. Ask for help with the cod
 
 def ending(code: str, *, said: str = "") -> str:
     """Return the message of ReturnRefused. said: what the tax side adds to a code of its own."""
-    sentence = _ENDINGS.get(code) or _ENDED_OTHERWISE.format(code=code)
+    sentence = ENDINGS.get(cast("EndingCode", code)) or _ENDED_OTHERWISE.format(code=code)
     return f"{sentence} It said: {said}" if said else sentence

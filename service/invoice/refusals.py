@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from service.invoice.refusal_kinds import KINDS, Code
+from events.codes import Code
+from service.invoice.refusal_kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)

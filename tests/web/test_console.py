@@ -78,16 +78,21 @@ def test_a_zone_that_does_not_exist_is_not_looked_for(cookie: str, zone: str) ->
     assert viewer_of(request(cookie=f"zone={cookie}")).zone.key == zone
 
 
+def values_of(named: Any) -> tuple[str, ...]:
+    """Return the values of a closed list, which carries its name beside them."""
+    return get_args(get_args(named)[0])
+
+
 @pytest.mark.parametrize(
     ("meanings", "codes"),
     [
-        (words.STATUS, get_args(StatusCode)),
-        (words.POSTING, get_args(SeenPostingStatus)),
-        (words.KIND, get_args(Kind)),
-        (words.KIND_IN_SHORT, get_args(Kind)),
-        (words.ROUTE, get_args(Route)),
-        (words.PHASE, get_args(Phase)),
-        (words.REASON, get_args(ReturnReason)),
+        (words.STATUS, values_of(StatusCode)),
+        (words.POSTING, values_of(SeenPostingStatus)),
+        (words.KIND, values_of(Kind)),
+        (words.KIND_IN_SHORT, values_of(Kind)),
+        (words.ROUTE, values_of(Route)),
+        (words.PHASE, values_of(Phase)),
+        (words.REASON, values_of(ReturnReason)),
         (words.EVENT, [name.partition(".")[0] for name in EVENT_TYPES]),
     ],
 )

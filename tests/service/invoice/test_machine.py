@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, get_args
 
 from events.catalogue import EVENT_TYPES, json_of
+from events.codes import RuleCode
 from events.commands import AnyCommand
 from events.status import InvoiceStatus
 from projections.status.fold import fold
-from service.invoice.refusal_kinds import RuleCode
 from service.invoice.refusals import Refusal
 from service.invoice.state import status_of
 from tests.service.support.scenario import Scenario

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from events.catalogue import EVENT_TYPES
+from events.codes import RuleCode
 from service.invoice import form_fit
-from service.invoice.refusal_kinds import RuleCode
 from service.invoice.refusals import Refusal
 from tests.service.support.scenario import Scenario
 from tests.whole.support.stories import ACCEPTED, ENDS, REFUSALS, STORIES, Story, filled, ids_of, outcome
