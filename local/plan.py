@@ -26,6 +26,7 @@ class Plan:
     api_port: None is 8080, or any free one if that is taken; 0 is any free one.
     partitions: of every topic, and of the log.
     without: roles that do not run.
+    health: whether each role serves its health, on a free port of its own.
     say: called with each line of progress.
     show_logs: copy the roles' logs to standard error.
     """
@@ -39,6 +40,7 @@ class Plan:
     api_port: int | None = None
     partitions: int = 8
     without: Collection[str] = ()
+    health: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     say: Callable[[str], None] = terminal.print_to_stderr
     show_logs: bool = True

@@ -200,6 +200,7 @@ class ProcessTree:
             "stdout_logfile_backups": "1",
             "redirect_stderr": "true",
             "directory": "/",
+            "environment": ",".join(f'{name}="{value}"' for name, value in program.environment.items()),
         }
         return {key: value.replace("%", "%%") for key, value in values.items()}
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from local import data_folder
+from local import data_folder, ports
 from local.api_address import planned_api_url
 from local.data_folder import SystemAddresses
 from local.kafka_server import KafkaServer
@@ -34,11 +34,12 @@ _SERVER_STOP_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system."""
+    """A running system. health: the address at which each role serves its health, where it does."""
 
     addresses: SystemAddresses
     tree: ProcessTree
     plan: Plan
+    health: Mapping[str, str]
 
     def keep_running(self) -> None:
         """Restart what died too often for supervisord, forever. Raises: SupervisionFailed."""
@@ -72,9 +73,11 @@ def running_system(plan: Plan) -> Generator[System]:
         for server in servers.values():
             server.prepare()
         found = _addresses(plan, servers, api)
-        tree = ProcessTree(folder, _groups(plan, servers), _environment(plan, found, folder), lock)
+        health = dict(zip(plan.roles, ports.free(len(plan.roles)), strict=True)) if plan.health else {}
+        tree = ProcessTree(folder, _groups(plan, servers, health), _environment(plan, found, folder), lock)
         with tree.running(), _showing_logs(tree, plan):
-            yield _start(System(found, tree, plan), servers, folder)
+            urls = {role: f"http://{plan.api_host}:{port}" for role, port in health.items()}
+            yield _start(System(found, tree, plan, urls), servers, folder)
 
 
 def _start(system: System, servers: Mapping[str, Server], folder: Path) -> System:
@@ -146,9 +149,17 @@ def _private_files() -> Generator[None]:
         os.umask(before)
 
 
-def _groups(plan: Plan, servers: Mapping[str, Server]) -> Sequence[ProgramGroup]:
+def _groups(plan: Plan, servers: Mapping[str, Server], health: Mapping[str, int]) -> Sequence[ProgramGroup]:
     run = [replace(server.program(), stop_seconds=_SERVER_STOP_SECONDS) for server in servers.values()]
-    roles = [Program(role, tuple(plan.command(role)), stop_seconds=_ROLE_STOP_SECONDS) for role in plan.roles]
+    roles = [
+        Program(
+            role,
+            tuple(plan.command(role)),
+            stop_seconds=_ROLE_STOP_SECONDS,
+            environment={"REDLETTER_HEALTH_PORT": str(health[role])} if role in health else {},
+        )
+        for role in plan.roles
+    ]
     return [ProgramGroup("servers", run), ProgramGroup("roles", roles)]
 
 

@@ -29,6 +29,8 @@ def up(plan: Plan) -> int:
             terminal.print_line(f"database_url={system.addresses.database}")
             if system.addresses.api:
                 terminal.print_line(f"api_url={system.addresses.api}")
+            for role, url in system.health.items():
+                terminal.print_line(f"{role.replace('-', '_')}_health_url={url}")
             terminal.print_line("ready")
             system.keep_running()
     except _StopRequested:

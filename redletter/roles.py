@@ -105,7 +105,8 @@ def _tax_simulator(addresses: Addresses, settings: Settings) -> RoleWork:
 
 def _on_suitable_database(role: str, start: RoleStart) -> RoleStart:
     def started(addresses: Addresses, settings: Settings) -> RoleWork:
-        return _unless_database_unsuitable(start(addresses, settings), addresses.database, role)
+        # A database that is away is waited for. One that is unsuitable ends the role, with UnsuitableDatabase.
+        return _beside(start(addresses, settings), postgres.refuse_unsuitable(addresses.database, role))
 
     return started
 
@@ -129,25 +130,32 @@ def run(role: str, addresses: Addresses, settings: Settings) -> int:
 
     def prepare() -> RoleWork:
         work = ROLE_STARTS[role](addresses, settings)
+        if settings.health_port is not None:
+            work = _beside(work, _health(addresses, role, settings.api_host, settings.health_port))
         _relax_garbage_collection()
         return _touching_alive_file(work, settings.alive_file) if settings.alive_file else work
 
     return run_until_stopped(prepare)
 
 
-async def _unless_database_unsuitable(work: RoleWork, url: str, role: str) -> None:
-    """Do the work unless the database is unsuitable; wait for one that is away. Raises: UnsuitableDatabase."""
-    working = asyncio.ensure_future(work)
-    checking = asyncio.create_task(postgres.refuse_unsuitable(url, role))
+def _health(addresses: Addresses, role: str, host: str, port: int) -> RoleWork:
+    from redletter.role_health import serve_health
+
+    return serve_health(addresses, role, host, port)
+
+
+async def _beside(work: RoleWork, companion: RoleWork) -> None:
+    """Do the work, and something beside it that ends the work when it fails. Raises: what either of them raises."""
+    working, other = asyncio.ensure_future(work), asyncio.ensure_future(companion)
     try:
-        await asyncio.wait({working, checking}, return_when=asyncio.FIRST_COMPLETED)
-        if checking.done():
-            checking.result()
+        await asyncio.wait({working, other}, return_when=asyncio.FIRST_COMPLETED)
+        if other.done():
+            other.result()
         await working
     finally:
-        checking.cancel()
+        other.cancel()
         working.cancel()
-        await asyncio.wait({working})
+        await asyncio.wait({working, other})
 
 
 def _relax_garbage_collection() -> None:

@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535), ValueForm("whole number")] = 8080
     """The port that the api listens on; 0 is any free one. `redletter up` takes any free one if it is not set and 8080
     is taken."""
+    health_port: Annotated[
+        Annotated[int, _WHOLE, Field(ge=0, le=65_535)] | None, ValueForm("whole number, 0 to 65,535")
+    ] = None
+    """The port on which a role serves `/livez`, `/readyz` and `/metrics` about itself, at the address of the api; 0 is
+    any free one. If it is not set, nothing is served. `redletter up` takes a free port for each role, and prints it."""
     data_dir: Annotated[Path, ValueForm("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
     """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
     find them. Two systems with different folders run side by side."""

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from transport.batch import Batch, PartitionsStopped, Work
 from transport.clients.stepping_consumer import SteppingConsumer
+from transport.measures import BATCH_FAILURES, BATCH_RECORDS, BATCH_SECONDS, GROUPS
 from transport.placing import Places
 from transport.positions import PositionLost
 from transport.records import KafkaRecord
@@ -71,6 +72,7 @@ class GroupReader(ConsumerRebalanceListener):
         self._unfit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
+        GROUPS.joining(group)
 
     async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
         self, assigned: set[TopicPartition]
@@ -86,6 +88,7 @@ class GroupReader(ConsumerRebalanceListener):
                     await self._assigned(frozenset(partition.partition for partition in assigned))
         await self._rewind(assigned, assignment)
         self._taken_over = assignment
+        GROUPS.assigned(self._group, len(assigned))
         log.info("partitions_assigned", group=self._group, partitions=len(assigned))
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
@@ -149,6 +152,7 @@ class GroupReader(ConsumerRebalanceListener):
     async def _until_done(self, batch: Batch) -> None:
         assignment = self._assignment
         for pause in itertools.chain((0.1, 0.2, 0.5, 1.0), itertools.repeat(2.0)):
+            begun = time.monotonic()
             try:
                 await self._handling.run(self._work.handle, batch)
             except PositionLost:
@@ -164,8 +168,11 @@ class GroupReader(ConsumerRebalanceListener):
                     self._unfit.set_exception(reason)
                 return None
             except Exception:
+                BATCH_FAILURES.labels(self._group).inc()
                 log.exception("batch_retried", group=self._group, records=len(batch.records))
             else:
+                BATCH_SECONDS.labels(self._group).observe(time.monotonic() - begun)
+                BATCH_RECORDS.labels(self._group).observe(len(batch.records))
                 return await self._done(batch, assignment)
             await asyncio.sleep(pause)
             if assignment != self._assignment:
@@ -262,6 +269,7 @@ class GroupReader(ConsumerRebalanceListener):
         """Cancel what would be tried again, and let the threads end."""
         for task in self._retries:
             task.cancel()
+        GROUPS.left(self._group)
         self._handling.close()
         await self._places.close()
 

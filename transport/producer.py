@@ -14,6 +14,7 @@ from aiokafka.structs import RecordMetadata
 
 from transport.clients.kafka import make_transactional_producer, stop
 from transport.marks import Mark, MarkPlace
+from transport.measures import TRANSACTION_RECORDS, TRANSACTION_SECONDS
 from transport.partitioning import partition_of
 from transport.records import OutgoingRecord
 
@@ -57,6 +58,8 @@ class TransactionalProducer:
 
     def __init__(self, bootstrap: str, transactional_id: str) -> None:
         self.transactional_id = transactional_id
+        writer, _, _ = transactional_id.rpartition("-")
+        self._seconds, self._records = TRANSACTION_SECONDS.labels(writer), TRANSACTION_RECORDS.labels(writer)
         self._producer = make_transactional_producer(
             bootstrap, transactional_id, timeout_seconds=_TRANSACTION_TIMEOUT_SECONDS, max_batch_bytes=_MAX_BATCH_BYTES
         )
@@ -78,11 +81,13 @@ class TransactionalProducer:
         Raises: Fenced, TooLarge, or the KafkaError that stopped it; either way this producer is finished.
         """
         try:
-            await self._producer.begin_transaction()
-            await self._send(messages, apart=apart)
-            await self._producer.commit_transaction()
+            with self._seconds.time():
+                await self._producer.begin_transaction()
+                await self._send(messages, apart=apart)
+                await self._producer.commit_transaction()
         except ProducerFenced as error:
             raise Fenced(self.transactional_id) from error
+        self._records.observe(len(messages))
 
     async def publish_with_mark(self, messages: Sequence[OutgoingRecord], place: MarkPlace, name: str) -> Sequence[int]:
         """Publish messages to one partition, in order, together with a mark of that name; return their offsets.

@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -15,6 +13,7 @@ from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web.app import build
 from web.http.connections import LONGEST_HEADERS, PatientProtocol
+from web.http.listening import listening_socket, serving
 from web.live.hub import MAX_CLIENTS
 
 log = structlog.get_logger(__name__)
@@ -24,14 +23,6 @@ _KEEP_ALIVE_SECONDS = 75
 that they close it first. If this side did, a request could already be on its way and would be lost."""
 _STOP_SECONDS = 2
 """How long open requests may take when the api stops."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the role decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 async def run(  # noqa: PLR0913 - the settings of the role
@@ -52,14 +43,6 @@ async def run(  # noqa: PLR0913 - the settings of the role
         await _serve(build(addresses, clock_shift, general_recorded_route, calendar), listening)
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a listening TCP socket. Raises: OSError."""
-    listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    # Connections inherit it. asyncio sets it too, but not on those of such a socket: answers then come 40 ms later.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
 async def _serve(app: FastAPI, listening: socket.socket) -> None:
     config = uvicorn.Config(
         app,
@@ -71,17 +54,14 @@ async def _serve(app: FastAPI, listening: socket.socket) -> None:
         timeout_graceful_shutdown=_STOP_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
     ended = asyncio.create_task(app.state.part_ended.wait())
-    try:
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            msg = "a part of the api ended unexpectedly"
-            raise RuntimeError(msg)
-        serving.result()
-    finally:
-        ended.cancel()
-        app.state.send_listeners_away()  # the server would wait for listeners that never leave
-        server.should_exit = True
-        await asyncio.wait({serving})
+    async with serving(config, listening) as server:
+        try:
+            await asyncio.wait({server, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                msg = "a part of the api ended unexpectedly"
+                raise RuntimeError(msg)
+            server.result()
+        finally:
+            ended.cancel()
+            app.state.send_listeners_away()  # the server would wait for listeners that never leave

@@ -134,4 +134,5 @@ def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
         api_port=settings.api_port if "api_port" in settings.model_fields_set else None,
         partitions=settings.topic_partitions,
         without=frozenset(without),
+        health=settings.health_port is not None,
     )

@@ -1,4 +1,4 @@
-"""What the worker logs of its decisions: names, numbers and codes only, never what a body says.
+"""What the worker logs and counts of its decisions: names, numbers and codes only, never what a body says.
 
 A line for each batch; for a single record only where it needs attention, or at the level debug.
 """
@@ -7,23 +7,31 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
+import prometheus_client
 import structlog
 
+from events.catalogue import COMMAND_TYPES, stored_name
 from events.replies import AnyReply, CommandRefused, is_alarming
 from service.log.entries import DeadLetterEntry, LogEntry, ReplyEntry
 from service.worker.replies import RecordAnswer
 
 log = structlog.get_logger(__name__)
 
+COMMANDS = prometheus_client.Counter(
+    "redletter_commands",
+    "Records of the command topics, by type (- where it is not known) and outcome (accepted, a code, parked or "
+    "unanswered)",
+    ["command", "outcome"],
+)
+
 
 def log_batch(answers: Sequence[RecordAnswer], seconds: float) -> None:
-    """Log what became of the records of one batch. seconds: from loading what it is decided on until it was written."""
-    log.info(
-        "batch_decided",
-        records=len(answers),
-        milliseconds=round(seconds * 1000, 1),
-        **Counter(map(_outcome, answers)),
-    )
+    """Log what became of the records of one batch. seconds: from reading it until it was written."""
+    outcomes: Counter[str] = Counter()
+    for (type_, outcome), times in Counter(map(_kind, answers)).items():
+        outcomes[outcome] += times
+        COMMANDS.labels(_known(type_), outcome).inc(times)
+    log.info("batch_decided", records=len(answers), milliseconds=round(seconds * 1000, 1), **outcomes)
     for answer in answers:
         _log_trouble(answer)
     if log.is_enabled_for(logging.DEBUG):
@@ -36,6 +44,16 @@ def _outcome(answer: RecordAnswer) -> str:
     if answer.reply is None:
         return "parked" if answer.waits else "unanswered"
     return answer.reply.code if isinstance(answer.reply, CommandRefused) else "accepted"
+
+
+def _kind(answer: RecordAnswer) -> tuple[str, str]:
+    return answer.reply.command_type if answer.reply else "", _outcome(answer)
+
+
+def _known(type_: str) -> str:
+    """Return the name of a command's type, or ``-`` for one that its publisher made up."""
+    name = stored_name(type_)
+    return name.removesuffix(".v1") if name in COMMAND_TYPES else "-"
 
 
 def _log_trouble(answer: RecordAnswer) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -78,9 +79,10 @@ def _command_line(process: psutil.Process) -> str:
 
 
 @contextmanager
-def up(folder: Path, *arguments: str) -> Generator[Up]:
+def up(folder: Path, *arguments: str, **settings: str) -> Generator[Up]:
     """Run `up` on a folder until the end of a block."""
-    environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
+    given = {"REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
+    environment = {"PATH": os.environ["PATH"], **given, **settings}
     command = [sys.executable, str(PROGRAM), "up", *arguments]
     with (folder.parent / "up.log").open("a") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -175,13 +177,18 @@ def test_up_stops_clean(running: Up) -> None:
 
 
 def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
-    """And ``status`` says so. Nobody else may read the files of the servers."""
-    with up(folder, "--without", "api", "--without", "tax-simulator") as running:
+    """And ``status`` says so. Nobody else may read the files of the servers. Roles serve their health if told to."""
+    left_out = ("--without", "api", "--without", "tax-simulator")
+    with up(folder, *left_out, REDLETTER_HEALTH_PORT="0") as running:
         assert [line.partition("=")[0] for line in running.lines] == [
             "kafka_bootstrap_servers",
             "database_url",
+            *(f"{role}_health_url" for role in ("worker", "relay", "projector", "clock")),
             "ready",
         ]
+        for line in running.lines[2:-1]:
+            url = f"{line.partition('=')[2]}/readyz"
+            assert wait_until(lambda: httpx.get(url).status_code == 200, seconds=30), line  # noqa: B023 - called at once
         asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
         assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
         assert running.send()["code"] == "INVOICE_NOT_FOUND"
