@@ -4,31 +4,23 @@ import asyncio
 import itertools
 import json
 import random
-import signal
 import sys
-import time
-from asyncio.subprocess import DEVNULL
 from collections import defaultdict
 from typing import Any
 
 from events.topics import EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from local.waiting import wait_until
 from service.store.event_store import Store
-from tests.faults.points.catalogue import Point, points_of
-from tests.faults.points.matrix import exit_code_at
+from tests.faults.points.catalogue import points_of
 from tests.faults.support.evidence import answer_of, everything, headers
 from tests.faults.support.hurt_system import ROLES, System, under
 from tests.faults.support.load import Answer, Script, account, simple
-from tests.faults.support.roles import PROGRAM
 from tests.faults.support.worker_with_a_bug import BROKEN
-from tests.support.scale import LONG, SCALE, SEED
+from tests.support.scale import LOAD_SECONDS, LONG, SCALE, SEED
 
 NUMBERS = [f"26{number:018d}" for number in BROKEN[: 40 * SCALE]]
 PASSINGS = (1, 2, 3) if LONG else (1,)
 """Which times that a release comes by a point it is killed."""
-MIN_KILLS = 8
-LOAD_SECONDS = 600 if LONG else 0
-"""Seconds of load with kills while the bug is there; in the short form, as long as the kills take."""
 WITH_A_BUG = (sys.executable, "-m", "tests.faults.support.worker_with_a_bug")
 PARKED_WITHIN = 60.0
 """Seconds until a worker has dealt with what waits on its topics, and the system with a release."""
@@ -58,24 +50,15 @@ async def park_under_kills(system: System) -> None:
     points, waiting = points_of("parking"), [customer_steps(number).steps for number in NUMBERS]
     for index, point in enumerate(points):
         await system.outside.publish_at_once([step for steps in waiting[index :: len(points)] for step in steps])
-        assert await killed_at(system, point, 1, "worker"), point
+        assert await system.is_killed_at(point, 1, "worker"), point
 
 
 async def release_under_kills(system: System) -> None:
     """Release everything, by processes that are killed at every point of a release; the last one may end."""
     command = ("parked", "release", "--all")
     for passing, point in itertools.product(PASSINGS, points_of("release")):
-        assert await killed_at(system, point, passing, *command), point
-    last = await asyncio.create_subprocess_exec(
-        PROGRAM, *command, env=system.roles.environment_of("release"), stdout=DEVNULL
-    )
-    assert await last.wait() == 0
-
-
-async def killed_at(system: System, point: Point, passing: int, *command: str) -> bool:
-    """Run a command, and return whether it was killed at its point."""
-    own = system.roles.environment_of(point.role)
-    return await exit_code_at(point, passing, command, own, system.roles.logs / f"{point.role}.log") == -signal.SIGKILL
+        assert await system.is_killed_at(point, passing, *command), point
+    assert await system.run(*command) == 0
 
 
 async def test_a_bug_about_some_invoices_parks_those_and_a_release_makes_up_for_it(system: System) -> None:
@@ -87,12 +70,7 @@ async def test_a_bug_about_some_invoices_parks_those_and_a_release_makes_up_for_
     system.roles.start("worker")
 
     async def kill_then_fix_and_release() -> None:
-        begun = time.monotonic()
-        while system.roles.kills < MIN_KILLS or time.monotonic() - begun < LOAD_SECONDS:
-            await system.outside.progress(since=system.outside.answered, by=rng.randrange(40, 120))
-            role = ROLES[system.roles.kills % len(ROLES)]
-            system.roles.kill(role)
-            system.roles.start(role)
+        await system.kill_by_turns(rng, *ROLES, kills=2 * len(ROLES), seconds=LOAD_SECONDS)
         all_wait = {number: len(customer_steps(number).steps) for number in NUMBERS}
         assert await asyncio.to_thread(wait_until, lambda: found_waiting(store) == all_wait, seconds=PARKED_WITHIN)
         system.roles.kill("worker")

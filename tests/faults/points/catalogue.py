@@ -73,6 +73,12 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
         "service.clock.sending:DueTimers._publish",
         "transport.positions:advance",
     ),
+    "read model parking": ("projections.engine.parking:park",),
+    "read model release": (
+        "projections.releasing:_Events.read_to",
+        "projections.releasing:_fold_all",
+        "projections.releasing:_fold_anew",
+    ),
     "rebuild": (
         "projections.rebuild.tables:begin",
         "projections.rebuild.filling:Filling.begin",
@@ -125,7 +131,7 @@ def _points() -> Iterator[Point]:
 
 
 def points_of(role: str) -> list[Point]:
-    """Return the points of a role, in the order of its work. parking: a worker that cannot decide a command."""
+    """Return the points of a role; one that parks is a worker that cannot decide, or a projector that cannot fold."""
     return [point for point in POINTS.values() if point.role == role]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg.errors import DataError
 
 from projections import projector as _projector
+from projections import releasing as _read_model_releasing
 from projections.rebuild import rebuilding
 from redletter.cli import main as program
 from service import clock as _clock
@@ -22,6 +23,7 @@ from service.store.event_store import Store
 from service.worker import releasing as _releasing
 from service.worker import role as _worker
 from tests.faults.points.catalogue import POINTS, Point
+from tests.faults.support.projector_with_a_bug import break_folds
 from tests.faults.support.worker_with_a_bug import break_decisions
 from transport import consumer, membership
 
@@ -32,7 +34,7 @@ GRACE = 0.5
 SPOILED = 0.2
 """Share of the worker's batches that the store refuses for their content, so that halving is killed too."""
 
-_LOADED = (_projector, _clock, _relay, _worker, _releasing)
+_LOADED = (_projector, _clock, _relay, _worker, _releasing, _read_model_releasing)
 """Loaded once, before processes fork: so a role starts in a moment, also on a busy machine."""
 
 
@@ -52,6 +54,8 @@ def run(point_name: str, passing: int, command: Sequence[str], environment: Mapp
         _spoil()
     elif point.role == "parking":
         break_decisions()
+    elif point.role == "read model parking":
+        break_folds()
     arm(point, passing)
     sys.argv = ["redletter", *command]
     program()

@@ -2,7 +2,11 @@
 
 import asyncio
 import itertools
+import random
+import signal
 import tempfile
+import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +19,8 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from local.kafka_server import EmbeddedKafka, embedded_kafka
 from local.postgres_server import EmbeddedPostgres, embedded_postgres
 from local.waiting import wait_until
+from tests.faults.points.catalogue import Point
+from tests.faults.points.matrix import exit_code_at
 from tests.faults.support.evidence import (
     Replies,
     assert_buried,
@@ -25,7 +31,7 @@ from tests.faults.support.evidence import (
 )
 from tests.faults.support.load import scripts
 from tests.faults.support.publishing import Outside
-from tests.faults.support.roles import Roles
+from tests.faults.support.roles import PROGRAM, Roles
 from tests.support.fresh_system import PARTITIONS, migrate
 from tests.support.scale import SEED
 from transport import positions
@@ -65,6 +71,28 @@ class System:
                     return self.roles.freeze(role)
         msg = f"{role} never waits for {table}"
         raise AssertionError(msg)
+
+    async def kill_by_turns(self, rng: random.Random, *roles: str, kills: int, seconds: float) -> None:
+        """Kill and restart one role after the other under load, at least so often and so long."""
+        begun, turns = time.monotonic(), itertools.cycle(roles)
+        for number in itertools.count():
+            if number >= kills and time.monotonic() - begun >= seconds:
+                return
+            await self.outside.progress(since=self.outside.answered, by=rng.randrange(40, 120))
+            self.roles.kill(role := next(turns))
+            self.roles.start(role)
+
+    async def run(self, *command: str) -> int:
+        """Run a command, and return its exit code."""
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, *command, env=self.roles.environment_of(command[0]), stdout=DEVNULL
+        )
+        return await process.wait()
+
+    async def is_killed_at(self, point: Point, passing: int, *command: str) -> bool:
+        """Run a command, and return whether it was killed at the N-th passing of a point."""
+        environment, log = self.roles.environment_of(point.role), self.roles.logs / f"{point.role}.log"
+        return await exit_code_at(point, passing, command, environment, log) == -signal.SIGKILL
 
     async def projected(self) -> None:
         """Wait until the read models show everything that is on the topic of events now."""
