@@ -64,12 +64,13 @@ class Store:
     ) -> tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
         """Return the queues of parked invoices, the first replies to these ids, and the events of unknown invoices.
 
-        An event is (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue
-        is seen, which has changed when the batch is written, or all that the release has led to.
+        The queues are those of these invoices, and those in which a command with one of these ids waits. An event is
+        (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue is seen,
+        which has changed when the batch is written, or all that the release has led to.
         """
         with self._datastore.get_connection() as connection, connection.pipeline():
             parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
-            parked.execute(parking_rows.QUEUES, (sorted(numbers),), binary=True)
+            parked.execute(parking_rows.QUEUES, (sorted(numbers), list(keys)), binary=True)
             answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
             recorded.execute(log_tables.STREAMS, (sorted(unknown),), binary=True)
             earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}

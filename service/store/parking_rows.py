@@ -30,8 +30,9 @@ QUEUES: LiteralString = """
     select invoice_number, error, version, last_turn, last_place, commands, bytes,
         array(select command_key from redletter.parked_commands as c where c.invoice_number = p.invoice_number)
     from redletter.parked_invoices as p where invoice_number = any(%s)
+        or invoice_number in (select invoice_number from redletter.parked_commands where command_key = any(%s))
 """
-"""The queues of invoices, for `queues_of`."""
+"""The queues of invoices, and those in which commands with certain keys wait, for `queues_of`."""
 
 
 def queues_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, Queue]:

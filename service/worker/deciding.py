@@ -69,12 +69,17 @@ def decide_command(received: Received, memory: Memory) -> Decided:
 
 
 def answer_known(received: Received, memory: Memory) -> Refused | Repeated | None:
-    """Answer a command from a topic that is not its own, or whose id was used before; no other. Raises: the same."""
+    """Answer a command from a topic that is not its own, or whose id was used before, or waits for another invoice.
+
+    No other is answered here. Raises: the same.
+    """
     channel = received.command.CHANNEL.value
     if received.record.topic != channel:
         return Refused(refuse("WRONG_CHANNEL", expected=channel, topic=received.record.topic))
     if earlier := memory.earlier.get(received.key):
         return _repeated(received, earlier)
+    if memory.waits_elsewhere(received.key, received.command.invoice_number):
+        return _reused(received)
     return None
 
 
@@ -87,8 +92,12 @@ def wait(received: Received, queue: Queue) -> Waits | Refused:
 
 def _repeated(received: Received, earlier: EarlierReply) -> Repeated | Refused:
     if earlier.digest != received.digest:
-        return Refused(refuse("IDEMPOTENCY_KEY_REUSED", id=received.id, source=received.source))
+        return _reused(received)
     return Repeated(read_reply(earlier.name, earlier.value).but(replayed=True))
+
+
+def _reused(received: Received) -> Refused:
+    return Refused(refuse("IDEMPOTENCY_KEY_REUSED", id=received.id, source=received.source))
 
 
 def _by_rules(received: Received, memory: Memory) -> Accepted | Refused:

@@ -25,7 +25,10 @@ NEVER_SEEN = Stream(None, 0)
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """As loaded, and then as the answer to each record leaves it. queues: of parked invoices."""
+    """As loaded, and then as the answer to each record leaves it.
+
+    queues: of the parked invoices that its commands name, or in which one of their ids waits.
+    """
 
     streams: dict[str, Stream]
     earlier: dict[UUID, EarlierReply]
@@ -35,6 +38,10 @@ class Memory:
     def stream(self, number: str) -> Stream:
         """Return an invoice; one that has no events yet was never seen."""
         return self.streams.get(number, NEVER_SEEN)
+
+    def waits_elsewhere(self, key: UUID, number: str) -> bool:
+        """Return whether a command of another invoice waits under this idempotency key."""
+        return any(key in queue.keys for parked, queue in self.queues.items() if parked != number)
 
     def keep_decision(self, number: str, state: Invoice, version: int, claims: Sequence[ClaimChange]) -> None:
         """Let the next commands see what one led to.

@@ -103,6 +103,13 @@ def test_a_repeat_of_a_command_that_waits_waits_too_and_is_not_announced() -> No
     assert queue.commands == 4
 
 
+def test_an_id_that_waits_for_an_invoice_is_not_used_up_by_another_one() -> None:
+    on = decided(
+        command("RegisterInvoice", REGISTER | {"remarks": "boom"}, "1"), register(OTHER, "1"), register(OTHER, "2")
+    )
+    assert codes(on) == ["IDEMPOTENCY_KEY_REUSED", "accepted"]
+
+
 def test_a_queue_holds_a_thousand_commands_and_refuses_more_without_using_their_ids_up() -> None:
     waiting = [command("RequestReturn", BROKEN, str(number)) for number in range(MAX_WAITING_COMMANDS)]
     on = decided(*waiting, command("CancelReturn", CANCEL, "more"), command("RequestReturn", BROKEN, "broken"))

@@ -10,6 +10,7 @@ import pytest
 
 from service.store.write import Write
 from service.worker import deciding
+from service.worker.reading import Received, read
 from service.worker.releasing import MAX_PORTION, Emptied, Releasing
 from tests.service.support import parking
 from tests.service.support.records import MOMENTS, NUMBER, REGISTER
@@ -78,6 +79,35 @@ def test_a_repeat_that_waits_is_answered_as_one_and_another_body_under_its_id_is
     codes = ["accepted", "replayed", "replayed", "IDEMPOTENCY_KEY_REUSED"]
     assert parking.replies(addresses.database) == [*[("1", code) for code in codes], ("2", "accepted")]
     assert parking.notices(addresses.database)[2:] == [("CommandReleased", "1", 1), ("CommandReleased", "2", 2)]
+
+
+def test_an_id_that_waits_is_kept_for_the_invoice_that_it_waits_for(
+    writing: parking.Writing, bugs: set[str], addresses: Addresses
+) -> None:
+    bugs.add(NUMBER)
+    writing.take(parking.register(parking.OTHER, "4"), parking.register(), parking.cancel(id_="both"))
+    writing.take(parking.cancel(parking.OTHER, "both"))
+    assert parking.replies(addresses.database, parking.OTHER) == [
+        ("4", "accepted"),
+        ("both", "IDEMPOTENCY_KEY_REUSED"),
+    ]
+    bugs.clear()
+    assert Releasing(writing.store, MOMENTS).release(NUMBER) == Emptied(2)
+    assert parking.replies(addresses.database) == [("1", "accepted"), ("both", "NO_RETURN_IN_PROGRESS")]
+
+
+def test_of_two_commands_that_wait_under_one_id_the_one_released_first_has_it(
+    writing: parking.Writing, bugs: set[str], addresses: Addresses
+) -> None:
+    bugs.update((NUMBER, parking.OTHER))
+    writing.take(parking.register(), parking.register(parking.OTHER, "4"))
+    received = read(parking.register(), MOMENTS)
+    assert isinstance(received, Received)
+    with psycopg.connect(addresses.database) as connection:  # as two workers do at the same time
+        connection.execute("update redletter.parked_commands set command_key = %s", (received.key,))
+    bugs.clear()
+    assert Releasing(writing.store, MOMENTS).release(NUMBER) == Emptied(1)
+    assert parking.replies(addresses.database) == [("1", "accepted")]
 
 
 def test_a_release_stops_at_a_command_that_still_cannot_be_decided(
