@@ -7,7 +7,7 @@ import pytest
 from events.names import WORKER_GROUP
 from rules.calendar import MAINLAND_CHINA
 from transport.groups import Group
-from web.operations.condition import GROUPS, Condition, missing, reasons
+from web.operations.condition import GROUPS_OF_ROLES, Condition, missing, reasons
 
 FAR = Condition(0, 0.0, (), (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def test_entries_that_stay_unpublished_for_long_are_reported(seconds: float, cod
 
 
 def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
-    present = {name: Group("Stable", frozenset({"m"})) for names in GROUPS.values() for name in names}
+    present = {name: Group("Stable", frozenset({"m"})) for names in GROUPS_OF_ROLES.values() for name in names}
     assert list(missing(present)) == []
     assert list(missing({})) == []  # what could not be asked is not known
     (reason,) = missing(present | {WORKER_GROUP: Group("Empty", frozenset())})

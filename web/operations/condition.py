@@ -20,7 +20,7 @@ from transport.positions import read_all_async
 UNPUBLISHED_FOR = 30.0
 """Seconds that an entry of the log may be unpublished."""
 CALENDAR_ENDS_WITHIN = timedelta(days=60)
-GROUPS: Mapping[str, Collection[str]] = {
+GROUPS_OF_ROLES: Mapping[str, Collection[str]] = {
     "worker": (WORKER_GROUP,),
     "relay": (RELAY_GROUP,),
     "projector": (PROJECTOR_GROUP, *(entry.consumer for entry in MODELS.values())),
@@ -152,7 +152,7 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
 
 def missing(groups: Mapping[str, Group]) -> Iterator[Reason]:
     """Yield the roles of which no process runs, or only frozen ones."""
-    for role, names in GROUPS.items():
+    for role, names in GROUPS_OF_ROLES.items():
         empty = [name for name in names if name in groups and not groups[name].members]
         if empty:
             detail = f"No {role} is running, or it is frozen: {', '.join(empty)} has no members."

@@ -16,7 +16,7 @@ from web.http.bounded import attempt, within
 from web.http.problems import Problem
 from web.http.reading import Connection, Reader
 from web.operations import condition
-from web.operations.condition import GROUPS, Condition, Listening, Reason, deaf, missing, reasons
+from web.operations.condition import GROUPS_OF_ROLES, Condition, Listening, Reason, deaf, missing, reasons
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ async def _kafka(bootstrap: str) -> Mapping[str, Group]:
     """Ask over a new connection; an old one would only show that Kafka was there once."""
     async with bare_client(bootstrap, "api", request_timeout_ms=int(CHECK_WITHIN * 1000)) as client:
         await within(CHECK_WITHIN, client.bootstrap())
-        names = [name for names in GROUPS.values() for name in names]
+        names = [name for names in GROUPS_OF_ROLES.values() for name in names]
         try:
             return await within(GROUPS_WITHIN, groups.describe(client, names))
         except TimeoutError:
