@@ -1,8 +1,9 @@
-"""Trace an invoice through the topics: which command caused which events, tax requests and replies."""
+"""Trace an invoice or a command through the topics: which command caused which events, tax requests and replies."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from events.catalogue import stored_name
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TAX_REQUESTS_TOPIC, Channel
+from events.values import is_invoice_number
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import Undecodable
@@ -32,7 +34,7 @@ TraceProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TracedMessage:
-    """One message about the invoice. at: when Kafka received it. body: its JSON object, or None if it has none."""
+    """One message. at: when Kafka received it. body: its JSON object, or None if it has none."""
 
     topic: str
     at: datetime
@@ -40,12 +42,19 @@ class TracedMessage:
     id: str
     source: str
     causation: str | None
+    correlation: str | None
+    key: str
     body: dict[str, Any] | None
 
     @property
     def kind(self) -> str:
         """command, reply, event or request."""
         return {REPLIES_TOPIC: "reply", EVENTS_TOPIC: "event", TAX_REQUESTS_TOPIC: "request"}.get(self.topic, "command")
+
+    @property
+    def ids(self) -> set[str | None]:
+        """Every id by which it can be asked for."""
+        return {self.id, self.causation, self.correlation}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -56,27 +65,55 @@ class TracedMessage:
             "id": self.id,
             "source": self.source,
             "causation_id": self.causation,
+            "correlation_id": self.correlation,
             "body": self.body,
         }
 
 
-def trace(bootstrap: str, number: str, progress: TraceProgress) -> Sequence[TracedMessage]:
-    """Return all messages about an invoice, each after its cause. Raises: KafkaError."""
-    return asyncio.run(_trace(bootstrap, number, progress))
+def trace(bootstrap: str, subject: str, progress: TraceProgress) -> Sequence[TracedMessage]:
+    """Return all messages about an invoice, or all that belong together with an id, in the order of time.
+
+    subject: an invoice number, the id of a command or an event, or a correlation id. Raises: KafkaError.
+    """
+    return asyncio.run(_trace(bootstrap, subject, progress))
 
 
-async def _trace(bootstrap: str, number: str, progress: TraceProgress) -> Sequence[TracedMessage]:
-    key = number.encode()
+async def _trace(bootstrap: str, subject: str, progress: TraceProgress) -> Sequence[TracedMessage]:
     try:
         async with _answer_timeout():
             counts = await partition_counts(bootstrap, _TOPICS)
         async with topic_reader(bootstrap, "trace") as consumer:
-            partitions = [one for topic in _TOPICS if topic in counts for one in _partitions(topic, key, counts[topic])]
-            if not partitions:
-                return []
-            return _in_order([one async for one in _messages(consumer, partitions, key, progress)])
+            if is_invoice_number(subject):
+                key = subject.encode()
+                places = [one for topic in counts for one in _partitions(topic, key, counts[topic])]
+                return await _read(consumer, places, progress, lambda message: message.key == subject)
+            return await _of_ids(consumer, counts, subject, progress)
     except TimeoutError as error:
         raise KafkaTimeoutError(_NO_ANSWER) from error
+
+
+async def _of_ids(
+    consumer: SteppingConsumer, counts: Mapping[str, int], subject: str, progress: TraceProgress
+) -> Sequence[TracedMessage]:
+    """Return the messages with this id, and all with the same correlation id."""
+    places = [TopicPartition(topic, partition) for topic in counts for partition in range(counts[topic])]
+    ids = {subject}
+    found = await _read(consumer, places, progress, lambda message: not ids.isdisjoint(message.ids))
+    related = {message.correlation for message in found if message.correlation}
+    if related <= ids:
+        return found
+    return await _read(consumer, places, progress, lambda message: not (ids | related).isdisjoint(message.ids))
+
+
+async def _read(
+    consumer: SteppingConsumer,
+    partitions: Sequence[TopicPartition],
+    progress: TraceProgress,
+    wanted: Callable[[TracedMessage], bool],
+) -> Sequence[TracedMessage]:
+    if not partitions:
+        return []
+    return _in_order([one async for one in _messages(consumer, partitions, progress) if wanted(one)])
 
 
 def _answer_timeout() -> asyncio.Timeout:
@@ -90,7 +127,7 @@ def _partitions(topic: str, key: bytes, count: int) -> list[TopicPartition]:
 
 
 async def _messages(
-    consumer: SteppingConsumer, partitions: Sequence[TopicPartition], key: bytes, progress: TraceProgress
+    consumer: SteppingConsumer, partitions: Sequence[TopicPartition], progress: TraceProgress
 ) -> AsyncGenerator[TracedMessage]:
     consumer.assign(list(partitions))
     async with _answer_timeout():
@@ -110,7 +147,7 @@ async def _messages(
                 return
             for records in (await consumer.getmany(timeout_ms=_MAX_POLL_MILLISECONDS)).values():
                 for record in records:
-                    if not isinstance(record, Undecodable) and record.key == key:
+                    if not isinstance(record, Undecodable):
                         yield _message(record)
 
 
@@ -130,6 +167,8 @@ def _message(record: Any) -> TracedMessage:  # noqa: ANN401 - the client's recor
         id=headers.get("ce_id", ""),
         source=headers.get("ce_source", ""),
         causation=headers.get("ce_causationid"),
+        correlation=headers.get("ce_correlationid"),
+        key=(record.key or b"").decode(errors="replace"),
         body=body if isinstance(body, dict) else None,
     )
 
@@ -142,13 +181,30 @@ def _in_order(messages: Sequence[TracedMessage]) -> Sequence[TracedMessage]:
     return sorted(messages, key=lambda message: (message.at, _RANK[message.kind]))
 
 
-def trace_rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (time, kind, what, source or cause) for a person."""
+def causal_tree(messages: Sequence[TracedMessage]) -> Iterator[tuple[int, TracedMessage]]:
+    """Yield each message after its cause, with the number of causes above it that were found."""
+    ids = {message.id for message in messages}
+    effects: dict[str, list[TracedMessage]] = defaultdict(list)
+    roots: list[TracedMessage] = []
     for message in messages:
+        known = message.causation in ids and message.causation != message.id
+        (effects[str(message.causation)] if known else roots).append(message)
+    left = [(0, message) for message in reversed(roots)]
+    while left:
+        depth, message = left.pop()
+        yield depth, message
+        left += [(depth + 1, effect) for effect in reversed(effects.pop(message.id, []))]
+    # What causes itself in a circle, as only a publisher's own ids can.
+    yield from ((0, message) for some in effects.values() for message in some)
+
+
+def trace_rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (time, kind, what, source or cause) for a person: effects below their causes, and indented."""
+    for depth, message in causal_tree(messages):
         yield (
             message.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
             message.kind,
-            _what(message),
+            "  " * depth + _what(message),
             message.source if message.kind == "command" else f"because of {message.causation}",
         )
 

@@ -130,18 +130,25 @@ def history(
         return
 
 
-@invoice_commands.command(short_help="Trace an invoice: which command caused which messages.")
+@invoice_commands.command(short_help="Trace an invoice or a command: what led to what.")
 def why(
-    number: _Number,
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="NUMBER|ID", help="An invoice, the id of a command or event, or a correlation id."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one message per line as JSON.")] = False,
 ) -> None:
-    """Trace an invoice: which command, from which source, caused which events, tax requests and replies.
+    """Trace an invoice or a command: which command, from which source, caused which events, tax requests and replies.
 
-    Reads the topics: events are kept forever, everything else for 7 days. Exits 1 if no message is found.
+    Each message stands below the one that caused it. Reads the topics: events are kept forever, everything else for 7
+    days. Exits 1 if no message is found.
     """
     from redletter import message_trace
     from redletter.time_limit import TimeLimited
+    from rules.numbers import fold_number, is_number
 
+    folded = fold_number(subject)
+    subject = folded if is_number(folded) else subject
     kafka = server_addresses(read_settings()).kafka
     with terminal.reading_progress() as shown:
         reached = -1
@@ -154,13 +161,13 @@ def why(
                 limited.restart()
 
         limited = TimeLimited(
-            lambda: message_trace.trace(kafka, number, progress),
+            lambda: message_trace.trace(kafka, subject, progress),
             seconds=ANSWER_TIMEOUT_SECONDS,
             reason=f"Kafka at {kafka} does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
         )
         messages = limited.result()
     if not messages:
-        exit_with(f"found no message about invoice {number}", FAILED)
+        exit_with(f"found no message about {subject}", FAILED)
     if as_json:
         for message in messages:
             terminal.print_json(message.as_json())

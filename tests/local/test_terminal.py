@@ -69,7 +69,7 @@ def test_status_and_history_show_what_a_customer_wrote(capsys: pytest.CaptureFix
 def test_why_has_one_line_for_each_message_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     from datetime import UTC, datetime
 
-    message = TracedMessage("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
+    message = TracedMessage("invoice.events", datetime.now(UTC), EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, {"code": EVIL})
     terminal.print_table(("time", "", "what", "source or cause"), message_trace.trace_rows([message, message]))
     written = capsys.readouterr().out
     assert not OBEYED & set(written)

@@ -68,9 +68,7 @@ def test_the_version_is_told() -> None:
     assert redletter("--version").stdout.startswith("redletter ")
 
 
-@pytest.mark.parametrize(
-    "command", [["status"], ["history"], ["why"], ["parked", "release"], ["projections", "release"]]
-)
+@pytest.mark.parametrize("command", [["status"], ["history"], ["parked", "release"], ["projections", "release"]])
 def test_a_number_that_is_too_short_is_a_usage_error_that_says_so(command: list[str], tmp_path: Path) -> None:
     ended = redletter(*command, "123", REDLETTER_DATA_DIR=str(tmp_path))
     assert (ended.returncode, ended.stderr) == (2, 'redletter: an invoice number has 20 digits; "123" has 3\n')

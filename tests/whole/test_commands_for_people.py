@@ -80,7 +80,11 @@ async def test_why_shows_what_led_to_what(user: User, returning: str) -> None:
     _, output, _ = await user.run("why", returning, "--json")
     messages = [json.loads(line) for line in output.splitlines()]
     (event,) = [message for message in messages if message["name"] == "ReturnRequested"]
-    assert event["causation_id"] in {message["id"] for message in messages if message["name"] == "RequestReturn"}
+    (asked,) = {message["id"] for message in messages if message["name"] == "RequestReturn"} & {event["causation_id"]}
+    _, output, _ = await user.run("why", asked, "--json")
+    of_one = [json.loads(line) for line in output.splitlines()]
+    assert {message["correlation_id"] or message["id"] for message in of_one} == {asked}
+    assert {"RequestReturn", "ReturnRequested", "OpenRedFontForm"} <= {message["name"] for message in of_one}
     code, _, error = await user.run("why", returning[::-1])
     assert (code, "found no message about" in error) == (1, True)
 
