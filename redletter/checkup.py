@@ -26,6 +26,10 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "redletter projections parked; after a fix: projections release --all",
     ),
     "INVOICES_PARKED": ("parked", "redletter parked list; after a fix: redletter parked release --all"),
+    "LOG_DIFFERS": (
+        "stopped",
+        "PostgreSQL or Kafka came back older than the other: bring back the newer copy of it, and the relay resumes",
+    ),
     "LOG_UNPUBLISHED": ("stuck", "read the logs of the relay, or start one: redletter relay"),
     "PARTITION_NOT_READ": ("stopped", "redletter positions show; then redletter positions reset"),
     "RECORDS_GONE": (

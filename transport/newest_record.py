@@ -16,16 +16,26 @@ async def newest_value(bootstrap: str, partition: TopicPartition) -> bytes | Non
     Call it once earlier writers are fenced: their open transactions can then no longer be committed.
     Raises: KafkaError while the broker cannot be reached.
     """
+    return (await newest_values(bootstrap, [partition])).get(partition)
+
+
+async def newest_values(bootstrap: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, bytes | None]:
+    """Return the value of the newest committed record of each partition that has one.
+
+    A transaction that has written there is waited for. Raises: as `newest_value`.
+    """
     async with running(_consumer(bootstrap, "read_uncommitted")) as everything:
         # Up to here, and not to the last stable offset: an open transaction would hide the newest record.
-        end = (await everything.end_offsets([partition]))[partition]
+        ends = await everything.end_offsets(list(partitions))
+    found: dict[TopicPartition, bytes | None] = {}
     async with running(_consumer(bootstrap, "read_committed")) as committed:
-        committed.assign([partition])
-        for start in sorted({max(0, end - TAIL_RECORDS), 0}, reverse=True):
-            committed.seek(partition, start)
-            if (newest := await _newest(committed, partition, end)) is not None:
-                return newest
-    return None
+        for tail in (TAIL_RECORDS, None):
+            if missing := {one: end for one, end in ends.items() if end and one not in found}:
+                committed.assign(list(missing))
+                for partition, end in missing.items():
+                    committed.seek(partition, 0 if tail is None else max(0, end - tail))
+                found |= await _newest(committed, missing)
+    return found
 
 
 async def ever_written(bootstrap: str, partitions: Collection[TopicPartition]) -> bool:
@@ -38,9 +48,10 @@ def _consumer(bootstrap: str, isolation: Isolation) -> KafkaConsumer:
     return make_consumer(bootstrap, "relay", isolation=isolation, auto_offset_reset="earliest")
 
 
-async def _newest(consumer: KafkaConsumer, partition: TopicPartition, end: int) -> bytes | None:
-    newest: bytes | None = None
-    while await consumer.position(partition) < end:
-        for records in (await consumer.getmany(timeout_ms=200)).values():
-            newest = records[-1].value
+async def _newest(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> dict[TopicPartition, bytes | None]:
+    newest: dict[TopicPartition, bytes | None] = {}
+    for partition, end in ends.items():
+        while await consumer.position(partition) < end:
+            for one, records in (await consumer.getmany(timeout_ms=200)).items():
+                newest[one] = records[-1].value
     return newest

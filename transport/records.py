@@ -34,6 +34,11 @@ def next_offset(record: KafkaRecord) -> int:
     return record.offset + (record.count if isinstance(record, Undecodable) else 1)
 
 
+def key_of(record: KafkaRecord) -> bytes | None:
+    """Return a record's key; of one that cannot be decoded it is not known."""
+    return None if isinstance(record, Undecodable) else record.key
+
+
 def size_of(record: ConsumerRecord) -> int:
     """Return the bytes of a record's key, value and headers."""
     size = len(record.key or b"") + len(record.value or b"")

@@ -66,7 +66,7 @@ def release(
     """
     if bool(number) == release_all:
         exit_with("name an invoice, or give --all", USAGE_ERROR)
-    with _store() as store:
+    with _store(writing=True) as store:
         known = [one.invoice_number for one in _parked(store)]
         invoices = known if release_all else _among(known, number)
         _empty_all(invoices, _releasing(store).release, "answered")
@@ -84,29 +84,34 @@ def discard(
     """
     if not 0 < len(reason.strip()) <= _MAX_REASON_CHARACTERS:
         exit_with(f"--reason: must be 1 to {_MAX_REASON_CHARACTERS} characters", USAGE_ERROR)
-    with _store() as store:
+    with _store(writing=True) as store:
         invoices = _among([one.invoice_number for one in _parked(store)], number)
         releasing = _releasing(store)
         _empty_all(invoices, lambda each: releasing.discard(each, reason.strip()), "refused")
 
 
 @contextmanager
-def _store() -> "Generator[Store]":
+def _store(*, writing: bool = False) -> "Generator[Store]":
     """Give the store, and end the command with one sentence where it fails.
 
     It is not closed: a thread that waits for a frozen server may still use it.
     """
     from redletter import logs
+    from service.store.agreement import stop_where_log_differs
     from service.store.event_store import Store
     from service.store.newer_releases import ProgramTooOld
-    from service.store.write import Conflict
+    from service.store.write import Conflict, LogStopped
 
     logs.configure("warning")
     with server_errors_end_the_command():
         try:
-            yield Store(server_addresses(read_settings()).database)
+            addresses = server_addresses(read_settings())
+            begin = partial(stop_where_log_differs, kafka=addresses.kafka) if writing else None
+            yield Store(addresses.database, begin)
         except Conflict:
             exit_with("running workers kept changing the same invoice; nothing was lost, run this again", FAILED)
+        except LogStopped as error:
+            exit_with(f"{error}; see `redletter check`", FAILED)
         except ProgramTooOld as error:
             exit_with(str(error), FAILED)
 

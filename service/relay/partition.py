@@ -8,6 +8,7 @@ its events and its reply are never torn apart.
 import asyncio
 from collections.abc import Sequence
 
+import psycopg
 import structlog
 from aiokafka import TopicPartition
 
@@ -65,7 +66,8 @@ class PartitionRelay:
                 log.warning("relay_fenced", partition=self._partition)
                 pause = FENCED_PAUSE
             except (PositionMissing, LogDiffers) as error:
-                log.error("publication_stopped", partition=self._partition, why=str(error))  # noqa: TRY400 - the reason says all
+                log.error("publication_stopped", partition=self._partition, why=str(error), see="redletter check")  # noqa: TRY400 - the reason says all
+                await self._stop_log(str(error))
                 pause = STOPPED_PAUSE
             except TooLarge as error:
                 log.info("batch_too_large", partition=self._partition, messages=str(error))
@@ -77,6 +79,13 @@ class PartitionRelay:
             if is_cancelled():
                 return
             await asyncio.sleep(pause)
+
+    async def _stop_log(self, why: str) -> None:
+        """Let nothing be decided, either, on a log that is not what was published of it."""
+        try:
+            await self._entries.stop(self._partition, why)
+        except psycopg.Error as error:
+            log.warning("log_not_stopped", partition=self._partition, error=str(error))
 
     async def _publish(self) -> None:
         producer = TransactionalProducer(self._addresses.kafka, f"{RELAY_GROUP}-{self._partition}")
@@ -92,8 +101,10 @@ class PartitionRelay:
     async def _last_position(self, producer: TransactionalProducer) -> LogPosition:
         """Return where the partition stands. Only true once whoever had it before has been fenced."""
         newest = await newest_value(self._addresses.kafka, TopicPartition(RELAY_TOPIC, self._partition))
+        position = GENESIS if newest is None else LogPosition.read(newest)
+        await self._entries.refuse_older(self._partition, position)
         if newest is not None:
-            return LogPosition.read(newest)
+            return position
         if await ever_written(self._addresses.kafka, [TopicPartition(topic, self._partition) for topic in PUBLISHED]):
             msg = (
                 f"partition {self._partition} of {RELAY_TOPIC} holds no position although messages were published; "

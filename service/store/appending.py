@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.store import log_tables
 from service.store.log_tables import Placed
+from service.store.write import LogStopped
 from transport.partitioning import partition_of
 
 
@@ -27,7 +28,8 @@ def append(
     """Give each entry its place in the log, and write each kind with one statement.
 
     partitions: of the log. known: the last place of some of them. Returns the last place of each that was written to.
-    Raises: LogMoved when one of these has another last place; LookupError when the log has fewer partitions.
+    Raises: LogMoved when one of these has another last place; LogStopped; LookupError when the log has fewer
+    partitions.
     """
     if not entries:
         return {}
@@ -74,6 +76,9 @@ def _draw(cur: Cursor[TupleRow], wanted: Counter[int]) -> dict[int, int]:
     cur.execute(_DRAW, (partitions, [wanted[partition] for partition in partitions]))
     last: dict[int, int] = dict(cur.fetchall())
     if len(last) != len(partitions):
+        cur.execute(_STOPPED, (partitions,))
+        if stopped := dict[int, str](cur.fetchall()):
+            raise LogStopped(stopped)
         msg = f"the log has no partitions {sorted(wanted.keys() - last)}: was it migrated while this process ran?"
         raise LookupError(msg)
     return {partition: last[partition] - wanted[partition] for partition in partitions}
@@ -85,6 +90,9 @@ _LOCK: LiteralString = """
 """
 _DRAW: LiteralString = """
     update redletter.log_partitions as l set last_place = l.last_place + w.entries
-    from unnest(%b::int[], %b::bigint[]) as w (partition, entries) where l.partition = w.partition
+    from unnest(%b::int[], %b::bigint[]) as w (partition, entries) where l.partition = w.partition and l.stopped is null
     returning l.partition, l.last_place
+"""
+_STOPPED: LiteralString = """
+    select partition, stopped from redletter.log_partitions where partition = any(%b::int[]) and stopped is not null
 """

@@ -38,20 +38,31 @@ from service.store.rehearsal import harmless
 from service.store.write import Conflict, TooMuchToWrite, Write
 from transport import positions
 from transport.clients import postgres
+from transport.clients.postgres import OnOpened
 from transport.positions import Move
 
 
 class Store:
     """The write side's memory."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, begin: OnOpened | None = None) -> None:
+        """``begin`` is called with each session before anything is loaded or written over it."""
         self._url = database_url
-        self._datastore = Datastore(database_url)
+        self._datastore = Datastore(database_url, begin)
         self._recorder = InvoiceRecorder(self._datastore, events_table_name="invoice_events")
 
     def close(self) -> None:
         """Close the connections."""
         self._datastore.close()
+
+    @property
+    def session(self) -> int:
+        """The number of the session that is open now; where none is, one is opened.
+
+        What was loaded over an earlier one may not be in the database of this one.
+        """
+        with self._datastore.get_connection():
+            return self._datastore.session.opened
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where the worker stands on each partition."""
@@ -99,7 +110,8 @@ class Store:
         """Write everything of a batch, or nothing. Return the last place in each partition of the log it wrote to.
 
         Raises: PositionLost when another worker owns a partition, Conflict when an invoice, a claim or a queue has
-        changed, TooMuchToWrite when it was not done in time; psycopg's errors.
+        changed or the session is another one, LogStopped, TooMuchToWrite when it was not done in time; psycopg's
+        errors.
         """
         return self._write(write)
 
@@ -127,7 +139,7 @@ class Store:
         last_places: dict[int, int] = {}
         also = {
             "write": write,
-            "partitions": self._log_partitions,
+            "partitions": self.log_partitions,
             "rehearsed": rehearsed,
             "last_places": last_places,
         }
@@ -140,7 +152,7 @@ class Store:
         return last_places
 
     @cached_property
-    def _log_partitions(self) -> int:
+    def log_partitions(self) -> int:
         """How many partitions the log has."""
         with self._datastore.get_connection() as connection:
             (count,) = connection.execute("select count(*) from redletter.log_partitions").fetchone() or (0,)

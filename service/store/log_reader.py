@@ -24,7 +24,7 @@ class LogDiffers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """The last entry that was published: its place and its identity. Place 0 is before the first."""
+    """The last entry that was published: its place and its identity, where known. Place 0 is before the first."""
 
     place: int
     entry: str | None
@@ -38,11 +38,27 @@ class LogPosition:
     def read(cls, value: bytes) -> "LogPosition":
         """Read what `write` wrote. Raises: ValueError for anything else."""
         match json.loads(value):
-            case {"position": int(place), "entry": str() | None as entry}:
+            case {"position": int(place)} as found if isinstance(entry := found.get("entry"), str | None):
                 return cls(place, entry)
             case other:
                 msg = f"this is not a position of a relay: {str(other)[:100]}"
                 raise ValueError(msg)
+
+    def is_at(self, row: LogRow) -> bool:
+        """Return whether a row is the entry that was published last."""
+        return row.place == self.place and self.entry in {None, row.identity}
+
+    def refuse_older(self, partition: int, noted: int) -> None:
+        """Refuse a position that lies before the place up to which the log is noted to be published.
+
+        Raises: LogDiffers.
+        """
+        if self.place < noted:
+            msg = (
+                f"partition {partition} of the log was published up to {noted}, but the topics know of {self.place}: "
+                "Kafka lost what was published last"
+            )
+            raise LogDiffers(msg)
 
     def write(self) -> bytes:
         """Return the position as the topic of the relays holds it."""
@@ -73,24 +89,34 @@ class LogReader:
         """
         wanted = {"partition": partition, "place": position.place}
         rows = await self._rows(log_tables.AFTER, wanted | {"rows": MAX_ROWS, "bytes": MAX_BYTES})
-        news = _behind(partition, position, rows)
+        news = rows_behind(partition, position, rows)
         if (whole := whole_commands(news)) or not news:
             return whole
         end = await self.execute(log_tables.END_OF_COMMAND, wanted)
         if not end or end[0][0] is None:
             return ()
         rows = await self._rows(log_tables.COMMAND, wanted | {"end": end[0][0]})
-        return _behind(partition, position, rows)
+        return rows_behind(partition, position, rows)
 
     async def check_end(self, partition: int, position: LogPosition) -> None:
-        """Check that the log ends at a position behind which nothing was found.
+        """Check that the log ends at a position behind which nothing was found. If it was stopped, it resumes.
 
         A hole that is wider than one reading looks like the end otherwise. Raises: LogDiffers.
         """
-        ((last,),) = await self.execute(log_tables.LAST_PLACE, {"partition": partition})
+        ((last, stopped),) = await self.execute(log_tables.LAST_PLACE, {"partition": partition})
         if last > position.place and not await self.after(partition, position):
             msg = f"partition {partition} of the log has nothing behind {position.place}, but was written up to {last}"
             raise LogDiffers(msg)
+        if stopped:
+            await self.execute(log_tables.RESUME, {"partition": partition})
+
+    async def refuse_older(self, partition: int, position: LogPosition) -> None:
+        """Check that a position is not older than what is noted. Raises: LogDiffers."""
+        position.refuse_older(partition, dict[int, int](await self.execute(log_tables.NOTED, {}))[partition])
+
+    async def stop(self, partition: int, why: str) -> None:
+        """Let nothing more be written to a partition."""
+        await self.execute(log_tables.STOP, {"partition": partition, "why": why})
 
     async def note_published(self, places: dict[int, int]) -> None:
         """Note how far partitions are published, for the operations board."""
@@ -119,10 +145,13 @@ class LogReader:
         return list(map(LogRow._make, await self.execute(query, parameters)))
 
 
-def _behind(partition: int, position: LogPosition, rows: Sequence[LogRow]) -> Sequence[LogRow]:
-    """Return the rows behind the position, once it is sure that they are."""
+def rows_behind(partition: int, position: LogPosition, rows: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Return the rows behind a position, of which the first is the one at it, once it is sure that they are.
+
+    Raises: LogDiffers.
+    """
     if position.place:
-        if not rows or LogPosition.of(rows[0]) != position:
+        if not rows or not position.is_at(rows[0]):
             msg = f"partition {partition} of the log does not hold at {position.place} what was published from there"
             raise LogDiffers(msg)
         rows = rows[1:]

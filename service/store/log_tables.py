@@ -281,7 +281,17 @@ END_OF_COMMAND: LiteralString = """
             where partition = %(partition)s and place > %(place)s and not answered order by place limit 1)
     ) as ends
 """
-LAST_PLACE: LiteralString = "select last_place from redletter.log_partitions where partition = %(partition)s"
+LAST_PLACE: LiteralString = """
+    select last_place, stopped is not null from redletter.log_partitions where partition = %(partition)s
+"""
+STOP: LiteralString = """
+    update redletter.log_partitions set stopped = %(why)s
+    where partition = %(partition)s and stopped is distinct from %(why)s
+"""
+RESUME: LiteralString = """
+    update redletter.log_partitions set stopped = null where partition = %(partition)s and stopped is not null
+"""
+NOTED: LiteralString = "select partition, place from redletter.published"
 NOTE_PUBLISHED: LiteralString = """
     update redletter.published as p set place = t.place
     from unnest(%(partitions)s::int[], %(places)s::bigint[]) as t (partition, place)

@@ -12,9 +12,10 @@ from psycopg.rows import DictRow, TupleRow
 from events.names import WORKER_GROUP
 from service.log.entries import EventEntry, LogEntry
 from service.store import appending, claim_rows, parking_rows
+from service.store.appending import LogMoved
 from service.store.write import Write
 from transport import positions
-from transport.clients.postgres import KeptSession
+from transport.clients.postgres import KeptSession, OnOpened
 
 LOCK_WITHIN = 5
 """Seconds to wait for a lock; then the batch is tried again."""
@@ -29,6 +30,8 @@ class RehearsalEnded(Exception):
 class InvoiceRecorder(PostgresApplicationRecorder):
     """The library's recorder, whose transaction also takes the rest of a batch."""
 
+    datastore: "Datastore"
+
     def _insert_events(
         self,
         curs: Cursor[DictRow],
@@ -36,6 +39,9 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         **kwargs: Any,  # noqa: ANN401 - the library's own signature
     ) -> None:
         write: Write = kwargs["write"]
+        if write.session not in {None, self.datastore.session.opened}:
+            msg = "the session that this was decided over has ended"
+            raise LogMoved(msg)
         tuples = cast("Cursor[TupleRow]", curs)
         positions.advance(tuples, WORKER_GROUP, write.moves)
         claim_rows.apply(tuples, write.claims)
@@ -61,12 +67,13 @@ class InvoiceRecorder(PostgresApplicationRecorder):
 class Datastore(PostgresDatastore):
     """The library's access to the database, over a session with the whole URL: the library keeps five parts of it."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, begin: OnOpened | None = None) -> None:
         super().__init__("", "", "", "", "", schema="redletter", originator_id_type="text")
         # Known to the server before any lock is asked for.
         self.session = KeptSession(
             database_url,
             "worker",
+            begin,
             lock_timeout=f"{LOCK_WITHIN}s",
             transaction_timeout=f"{TRANSACTION_WITHIN}s",
         )

@@ -16,6 +16,7 @@ class Write:
 
     entries: in the order of the log, where a command's reply comes last. queues: those of parked invoices that changed.
     last_places: by partition of the log; what the batch was decided on is only true if nothing was written behind them.
+    session: with the database, that everything was loaded over; another may lead to another database.
     """
 
     entries: Sequence[LogEntry]
@@ -23,6 +24,7 @@ class Write:
     moves: Sequence[Move]
     queues: Mapping[str, Queue] = field(default_factory=dict[str, Queue])
     last_places: Mapping[int, int] = field(default_factory=dict[int, int])
+    session: int | None = None
 
 
 class TooMuchToWrite(Exception):
@@ -31,6 +33,14 @@ class TooMuchToWrite(Exception):
 
 class Conflict(Exception):
     """Another worker wrote to one of the invoices, claims or queues: load and decide again."""
+
+
+class LogStopped(Exception):
+    """Partitions of the log do not hold what was published of them, so nothing is written there. reasons: of each."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = reasons
 
 
 def may_fit_in_part(fault: Exception) -> bool:

@@ -83,7 +83,7 @@ class Releasing:
 
     def _answer_first(self, number: str, most: int, answer_all: AnswerAll, discarded: str | None) -> Emptied:
         """Answer the first commands of a queue in one transaction, up to one that cannot be answered."""
-        begun = monotonic()
+        begun, session = monotonic(), self._store.session
         version, waiting = self._store.first_waiting(number, most)
         if not waiting:
             return Emptied(0)
@@ -106,6 +106,6 @@ class Releasing:
         if done or error != queue.error:
             queue.error = error or queue.error
             entries = [entry for answer in done for entry in answer.entries]
-            self._store.save(Write(entries, memory.claims.net(), (), {number: queue}))
+            self._store.save(Write(entries, memory.claims.net(), (), {number: queue}, session=session))
             log_batch(done, monotonic() - begun)
         return Emptied(len(done), error)

@@ -17,7 +17,7 @@ from service.log.parking import WaitingCommand
 from service.log.published_size import LARGEST_PUBLISHED, published_size
 from service.worker.deciding import Accepted, Refused, Repeated
 from service.worker.reading import MAX_RECORD_BYTES, Received, Unreadable
-from transport.records import KafkaRecord, Undecodable
+from transport.records import KafkaRecord, Undecodable, key_of
 
 MAX_ERROR_BYTES = 4 * 1024
 """Bytes of a dead letter's ``dl_error``, and of the error that an invoice is parked for."""
@@ -253,7 +253,7 @@ def _stand_in(value: bytes) -> Sequence[tuple[bytes, bytes]]:
 
 def _key(record: KafkaRecord) -> bytes | None:
     """Return the record's key, unless that alone is too large."""
-    key = None if isinstance(record, Undecodable) else record.key
+    key = key_of(record)
     return None if key is not None and len(key) > MAX_RECORD_BYTES else key
 
 

@@ -1,11 +1,13 @@
 """The worker: reads the four command topics, and answers them batch by batch."""
 
 from datetime import timedelta
+from functools import partial
 
 from events.names import WORKER_GROUP
 from events.topics import Channel
 from rules.calendar import MainlandChina
 from service.invoice.moment import Policy
+from service.store.agreement import stop_where_log_differs
 from service.store.event_store import Store
 from service.worker.moments import Moments
 from service.worker.work import CommandWork
@@ -18,7 +20,7 @@ MAX_BATCH_RECORDS = 500
 
 async def run(addresses: Addresses, *, clock_shift: timedelta, calendar: MainlandChina, policy: Policy) -> None:
     """Work until cancelled. Raises: ProgramTooOld, once the partitions have been left to others."""
-    store = Store(addresses.database)
+    store = Store(addresses.database, begin=partial(stop_where_log_differs, kafka=addresses.kafka))
     work = CommandWork(store, Moments(clock_shift, calendar, policy))
     topics = [channel.value for channel in Channel]
     try:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from time import monotonic
 
 import structlog
+from aiokafka import TopicPartition
 
 from events.stored import WrittenByNewerRelease
 from service.invoice.overlay import WrongHolder
 from service.store.event_store import Store
 from service.store.newer_releases import too_old
-from service.store.write import Conflict, TooMuchToWrite, Write, may_fit_in_part
+from service.store.write import Conflict, LogStopped, TooMuchToWrite, Write, may_fit_in_part
 from service.worker.answering import answer_batch, set_aside
 from service.worker.decision_log import log_batch
 from service.worker.loading import load
@@ -18,10 +19,11 @@ from service.worker.moments import Moments
 from service.worker.reading import Received, read
 from service.worker.recent import RecentInvoices
 from service.worker.replies import RecordAnswer
-from transport.batch import Batch
+from transport.batch import Batch, PartitionsStopped
 from transport.clients.postgres import about_content
+from transport.partitioning import partition_of
 from transport.positions import Move
-from transport.records import Undecodable, size_of
+from transport.records import Undecodable, key_of, size_of
 
 log = structlog.get_logger(__name__)
 
@@ -38,29 +40,55 @@ class CommandWork:
         self._store = store
         self._moments = moments
         self._recent = RecentInvoices()
+        self._session = 0
 
     def handle(self, batch: Batch) -> None:
         """Answer the batch and write all of it, in as many transactions as it takes.
 
         A command whose outcome PostgreSQL will never take parks its invoice. Raises: PositionLost; ProgramTooOld;
-        Conflict and psycopg's errors for troubles of the surroundings, which are never held against a record.
+        PartitionsStopped where the log is stopped; Conflict and psycopg's errors for troubles of the surroundings,
+        which are never held against a record.
         """
-        parts = [batch]
+        parts, stopped = [batch], frozenset[TopicPartition]()
         while parts:
             part = parts.pop()
-            single = len(part.records) == 1
-            try:
-                if not single and _size(part) > MAX_BATCH_BYTES:
-                    raise TooMuchToWrite  # noqa: TRY301 - one way to split
-                self._answer(part)
-            except Exception as fault:
-                if single and about_content(fault):
-                    self._set_aside(part, fault)
-                elif single or not may_fit_in_part(fault):
-                    raise
-                else:
-                    log.warning("batch_halved", records=len(part.records), reason=repr(fault))
-                    parts += reversed(part.halves())
+            part = part.of(set(part.partitions()) - stopped) if stopped else part
+            if part.records:
+                try:
+                    parts += reversed(self._answer_or_halve(part))
+                except LogStopped as refused:
+                    log.error("deciding_stopped", why=str(refused), see="redletter check")  # noqa: TRY400 - the reason says all
+                    stopped |= self._stopped(part, refused)
+                    parts.append(part)
+        if stopped:
+            raise PartitionsStopped(stopped)
+
+    def _answer_or_halve(self, part: Batch) -> Sequence[Batch]:
+        """Answer a part of a batch, or return its halves where it may be written in part only."""
+        single = len(part.records) == 1
+        try:
+            if not single and _size(part) > MAX_BATCH_BYTES:
+                raise TooMuchToWrite  # noqa: TRY301 - one way to split
+            self._answer(part)
+        except Exception as fault:
+            if single and about_content(fault):
+                self._set_aside(part, fault)
+            elif single or not may_fit_in_part(fault):
+                raise
+            else:
+                log.warning("batch_halved", records=len(part.records), reason=repr(fault))
+                return part.halves()
+        return ()
+
+    def _stopped(self, part: Batch, refused: LogStopped) -> frozenset[TopicPartition]:
+        """Return the partitions whose records lead to entries in stopped partitions of the log."""
+        count = self._store.log_partitions
+        found = frozenset(
+            TopicPartition(record.topic, record.partition)
+            for record in part.records
+            if partition_of(key_of(record), record.partition, count) in refused.reasons
+        )
+        return found or frozenset(part.partitions())
 
     def _answer(self, batch: Batch, unwritable: Exception | None = None) -> None:
         """Read the records, and decide them until no rival writes in between.
@@ -72,6 +100,7 @@ class CommandWork:
         received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
+                self._begin()
                 memory = load(self._store, received, self._recent, again=tries_left < MAX_DECIDING_TRIES - 1)
                 if unwritable:
                     answers = [set_aside(record, unwritable, memory) for record in records]
@@ -88,9 +117,14 @@ class CommandWork:
                 raise too_old(newer) from newer
         return None
 
+    def _begin(self) -> None:
+        """Forget what was loaded over an earlier session: the server behind this one may have lost it."""
+        if (session := self._store.session) != self._session:
+            self._recent, self._session = RecentInvoices(), session
+
     def _save(self, answers: Sequence[RecordAnswer], memory: Memory, moves: Sequence[Move]) -> None:
         entries = [entry for answer in answers for entry in answer.entries]
-        write = Write(entries, memory.claims.net(), moves, memory.grown(), self._recent.last_places)
+        write = Write(entries, memory.claims.net(), moves, memory.grown(), self._recent.last_places, self._session)
         self._recent.keep(memory.streams, self._store.save(write))
 
     def _set_aside(self, batch: Batch, fault: Exception) -> None:

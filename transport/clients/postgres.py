@@ -6,7 +6,7 @@ on, and what the URL says in ``options`` stays as it is.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from threading import Lock
@@ -56,6 +56,7 @@ _CONFIGURE: LiteralString = (
 
 
 ReadingPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+OnOpened = Callable[[Connection[TupleRow]], None]
 
 
 class UnsuitableDatabase(Unfit):
@@ -120,26 +121,43 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
 class KeptSession:
     """A session that writes, kept from one use to the next, and replaced after anything that spoils it.
 
-    Used by one thread at a time. settings: those of `connect`.
+    Used by one thread at a time. opened: how many sessions there have been.
     """
 
-    def __init__(self, url: str, role: str, **settings: str) -> None:
+    def __init__(self, url: str, role: str, begin: OnOpened | None = None, /, **settings: str) -> None:
+        """``begin`` is called with each session before it is used. settings: those of `connect`."""
         self._open = partial(connect, url, role, **settings)
+        self._begin = begin
         self._connection: Connection[TupleRow] | None = None
         self._used = Lock()
+        self.opened = 0
 
     @contextmanager
     def use(self) -> Generator[Connection[TupleRow]]:
-        """Give the session for the length of a block. Raises: psycopg.OperationalError while none can be opened."""
+        """Give the session for the length of a block.
+
+        Raises: psycopg.OperationalError while none can be opened; what ``begin`` raises, which is then asked again.
+        """
         with self._used:
             if self._connection is None or self._connection.closed:
-                self._connection = self._open()
+                self._connection = self._opened()
             try:
                 yield self._connection
             except psycopg.Error as error:
                 if spoils(error):
                     self._connection.close()
                 raise
+
+    def _opened(self) -> Connection[TupleRow]:
+        connection = self._open()
+        try:
+            if self._begin:
+                self._begin(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self.opened += 1
+        return connection
 
     def close(self) -> None:
         """Close the session once nobody uses it."""

@@ -32,6 +32,7 @@ _UNPUBLISHED = """
     select coalesce(sum(entries), 0)::bigint, coalesce(extract(epoch from now() - min(oldest)), 0)::float8
     from redletter.unpublished where entries > 0
 """
+_LOG_STOPPED = "select stopped from redletter.log_partitions where stopped is not null order by partition"
 _PARKED = """
     select count(*) over (), sum(commands) over ()::bigint, invoice_number, since, error, commands
     from redletter.parked_invoices order by since, invoice_number limit 100
@@ -73,7 +74,10 @@ class Parked(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """The state of the system in PostgreSQL. unpublished: log entries, the oldest of which has waited ``seconds``."""
+    """The state of the system in PostgreSQL. unpublished: log entries, the oldest of which has waited ``seconds``.
+
+    log_stopped: why partitions of the log are stopped, a sentence for each.
+    """
 
     unpublished: int
     seconds: float
@@ -81,6 +85,7 @@ class Condition(NamedTuple):
     stopped: Sequence[Stopped]
     out_of_date: Sequence[OutOfDateModel]
     parked: Parked = Parked()
+    log_stopped: Sequence[str] = ()
 
 
 class Reason(Message):
@@ -99,7 +104,9 @@ async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
         if one.unread is not None or one.gone
     ]
     stopped, out_of_date = await health.stopped(connection), await parking.out_of_date(connection, MODELS)
-    return Condition(entries, seconds, partitions, stopped, out_of_date, await _parked(connection))
+    parked = await _parked(connection)
+    log_stopped = [why for (why,) in await (await connection.execute(_LOG_STOPPED)).fetchall()]
+    return Condition(entries, seconds, partitions, stopped, out_of_date, parked, log_stopped)
 
 
 async def _parked(connection: AsyncConnection[TupleRow]) -> Parked:
@@ -132,6 +139,8 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
             f" {one.since.isoformat(timespec='seconds')}; the first is {one.first}: {one.why}"
         )
         yield Reason(code="INVOICES_OUT_OF_DATE", detail=detail)
+    for why in known.log_stopped:
+        yield Reason(code="LOG_DIFFERS", detail=f"{why}. No command of it is decided, and nothing of it is published.")
     if known.seconds > UNPUBLISHED_FOR:
         detail = f"{known.unpublished} log entries are unpublished, the oldest for {known.seconds:.0f} s."
         yield Reason(code="LOG_UNPUBLISHED", detail=detail)

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from aiokafka import TopicPartition
 
 from service.store.event_store import Store
+from service.store.write import Conflict, Write
 from service.worker.work import CommandWork
 from tests.service.support.batches import codes
 from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, binary
@@ -16,6 +18,10 @@ from transport.batch import Batch
 from transport.records import ConsumerRecord
 
 OBSERVED = {"invoice_number": NUMBER, "posting_status": "not_recorded", "observed_at": "2026-02-13T09:00:00+08:00"}
+END_OTHER_SESSIONS = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+"""
 RETURN = {"invoice_number": NUMBER, "account_id": "account", "reason": "wrong_amount"}
 
 
@@ -71,6 +77,32 @@ def test_after_another_worker_has_written_nothing_is_decided_on_what_is_remember
     worker.handle(batch("RequestReturn", RETURN, "3"))
     assert asked == [{NUMBER}, set(), {NUMBER}]
     assert codes(database) == ["accepted"] * 3
+
+
+def test_over_a_new_session_nothing_is_decided_on_what_is_remembered(store: Store, database: str) -> None:
+    """The server behind it may be a standby that lacks the last commits; here the invoice is gone, and no place."""
+    worker = CommandWork(store, MOMENTS)
+    worker.handle(batch("RegisterInvoice", REGISTER, "1"))
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from redletter.invoice_events")
+        connection.execute("delete from redletter.claims")
+        connection.execute("update redletter.positions set next = 0")
+        connection.execute(END_OTHER_SESSIONS)
+    with pytest.raises(psycopg.OperationalError):
+        worker.handle(batch("RegisterInvoice", REGISTER, "2"))
+    worker.handle(batch("RegisterInvoice", REGISTER, "2"))
+    assert codes(database) == ["accepted", "accepted"]
+
+
+def test_what_was_decided_over_a_session_that_has_ended_is_not_written(store: Store, database: str) -> None:
+    session = store.session
+    with psycopg.connect(database) as connection:
+        connection.execute(END_OTHER_SESSIONS)
+    with pytest.raises(psycopg.OperationalError):
+        store.first_waiting(NUMBER, 1)
+    with pytest.raises(Conflict):
+        store.save(Write([], [], [], session=session))
+    store.save(Write([], [], [], session=store.session))
 
 
 def test_a_refusal_takes_into_account_what_another_worker_has_written(

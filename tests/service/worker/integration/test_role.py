@@ -14,7 +14,9 @@ from service.store.write import Write
 from service.worker.work import CommandWork
 from tests.service.support.batches import TOPIC, batch, buried, codes, register
 from tests.service.support.records import MOMENTS
-from transport.batch import Batch
+from tests.support.fresh_system import PARTITIONS
+from transport.batch import Batch, PartitionsStopped
+from transport.partitioning import partition_of
 from transport.positions import PositionLost
 
 
@@ -22,6 +24,27 @@ def test_a_batch_is_written_whole_and_the_position_moves_with_it(store: Store, d
     CommandWork(store, MOMENTS).handle(batch(register(1), register(2), register(3)))
     assert codes(database) == ["accepted"] * 3
     assert store.positions([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 3}
+
+
+def test_only_the_partitions_whose_records_lead_to_a_stopped_partition_of_the_log_are_left(
+    store: Store, database: str
+) -> None:
+    """The first record of one such partition leads elsewhere; it is left too, since offsets are a single step."""
+    stopped, other = home(1), next(index for index in range(2, 20) if home(index) != home(1))
+    store.positions([TopicPartition(TOPIC, 1)])
+    with psycopg.connect(database) as connection:
+        connection.execute("update redletter.log_partitions set stopped = 'it differs' where partition = %s", [stopped])
+    mixed = [register(other, "a"), replace(register(1), offset=1), replace(register(other), partition=1)]
+    with pytest.raises(PartitionsStopped) as raised:
+        CommandWork(store, MOMENTS).handle(Batch(mixed, {TopicPartition(TOPIC, 0): 0, TopicPartition(TOPIC, 1): 0}))
+    assert raised.value.partitions == {TopicPartition(TOPIC, 0)}
+    assert codes(database) == ["accepted"]
+    assert set(store.positions([TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)]).values()) == {0, 1}
+
+
+def home(index: int) -> int:
+    """Return the partition of the log that the events of an invoice lie in."""
+    return partition_of(register(index).key, 0, PARTITIONS)
 
 
 def test_a_batch_that_is_handled_again_changes_nothing(store: Store, database: str) -> None:
