@@ -19,7 +19,7 @@ from starlette.routing import Route
 from transport.addresses import Addresses
 from transport.clients import postgres
 from transport.clients.kafka import bare_client
-from transport.measures import GROUPS
+from transport.measures import OWN_GROUPS
 from web.http.listening import listening_socket, serving
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Readiness:
                     reason for reason, found in zip(("DATABASE_AWAY", "KAFKA_AWAY"), answers, strict=True) if not found
                 ]
                 self._found = (time.monotonic(), away)
-        return [*away, *(f"NOT_JOINED {group}" for group in GROUPS.missing())]
+        return [*away, *(f"NOT_JOINED {group}" for group in OWN_GROUPS.missing())]
 
     async def _database_answers(self) -> bool:
         with suppress(Exception):

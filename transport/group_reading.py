@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from transport.batch import Batch, PartitionsStopped, Work
 from transport.clients.stepping_consumer import SteppingConsumer
-from transport.measures import BATCH_FAILURES, BATCH_RECORDS, BATCH_SECONDS, GROUPS
+from transport.measures import BATCH_FAILURES, BATCH_RECORDS, BATCH_SECONDS, OWN_GROUPS
 from transport.placing import Places
 from transport.positions import PositionLost
 from transport.records import KafkaRecord
@@ -72,7 +72,7 @@ class GroupReader(ConsumerRebalanceListener):
         self._unfit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.consumer: Callable[[], SteppingConsumer | None] = lambda: None
         self.positions: dict[TopicPartition, int] = {}
-        GROUPS.joining(group)
+        OWN_GROUPS.joining(group)
 
     async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
         self, assigned: set[TopicPartition]
@@ -88,7 +88,7 @@ class GroupReader(ConsumerRebalanceListener):
                     await self._assigned(frozenset(partition.partition for partition in assigned))
         await self._rewind(assigned, assignment)
         self._taken_over = assignment
-        GROUPS.assigned(self._group, len(assigned))
+        OWN_GROUPS.assigned(self._group, len(assigned))
         log.info("partitions_assigned", group=self._group, partitions=len(assigned))
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - the client awaits it
@@ -269,7 +269,7 @@ class GroupReader(ConsumerRebalanceListener):
         """Cancel what would be tried again, and let the threads end."""
         for task in self._retries:
             task.cancel()
-        GROUPS.left(self._group)
+        OWN_GROUPS.left(self._group)
         self._handling.close()
         await self._places.close()
 

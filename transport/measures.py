@@ -50,5 +50,5 @@ class Groups:
         return sorted(group for group, joined in self._joined.items() if not joined)
 
 
-GROUPS = Groups()
+OWN_GROUPS = Groups()
 """Those of this process."""

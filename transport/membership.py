@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from transport.clients import kafka
 from transport.clients.kafka import KafkaConsumer
-from transport.measures import GROUPS
+from transport.measures import OWN_GROUPS
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +23,13 @@ Holding = Callable[[frozenset[int]], Awaitable[None]]
 
 async def share(bootstrap: str, *, group: str, topic: str, hold: Holding) -> None:
     """Hold a share of a topic's partitions as a member of a group, until cancelled."""
-    GROUPS.joining(group)
+    OWN_GROUPS.joining(group)
     try:
         async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
                 await _share(bootstrap, group, topic, hold)
     finally:
-        GROUPS.left(group)
+        OWN_GROUPS.left(group)
 
 
 async def _share(bootstrap: str, group: str, topic: str, hold: Holding) -> None:
@@ -74,5 +74,5 @@ class _Listener(ConsumerRebalanceListener):
     ) -> None:
         self._member.pause(*assigned)
         await self._hold(frozenset(partition.partition for partition in assigned))
-        GROUPS.assigned(self._group, len(assigned))
+        OWN_GROUPS.assigned(self._group, len(assigned))
         log.info("partitions_assigned", group=self._group, partitions=len(assigned))
