@@ -61,6 +61,7 @@ def build(
         version=_VERSION,
         description="Where is my return?",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # such a redirect leads wherever the Host header says
     )
     app.state.send_listeners_away = hub.close

@@ -17,10 +17,13 @@ _EXAMPLES: Mapping[str, Any] = {
     "FormAnswer": examples.FORM_EXAMPLE,
     "ReturnsPage": examples.RETURNS_EXAMPLE,
     "ReturnOutcomes": examples.RETURN_OUTCOMES_EXAMPLE,
-    "CommandAccepted": examples.ACCEPTED_EXAMPLE,
-    "ProblemDocument": examples.PROBLEM_EXAMPLE,
+    "Underway": examples.UNDERWAY_EXAMPLE,
+    "Ready": examples.READY_EXAMPLE,
+    "OperationsBoard": examples.OPERATIONS_EXAMPLE,
 }
-"""By the name of the schema that an answer has."""
+"""By the name of the schema that an answer has. Every other answer has its example where it is described."""
+_FRAMEWORK_PROBLEMS = ("HTTPValidationError", "ValidationError")
+"""What the framework would answer: here it is a problem document, MALFORMED_QUERY."""
 
 
 def install(app: FastAPI) -> None:
@@ -33,17 +36,21 @@ def install(app: FastAPI) -> None:
             for path in document["paths"].values():
                 for operation in path.values():
                     _mend(operation["responses"])
+            for name in _FRAMEWORK_PROBLEMS:
+                document["components"]["schemas"].pop(name, None)
         return cast("dict[str, Any]", app.openapi_schema)
 
     app.openapi = described
 
 
 def _mend(responses: dict[str, Any]) -> None:
-    for answer in responses.values():
+    for status, answer in list(responses.items()):
         content: dict[str, Any] = answer.get("content", {})
         for media_type in list(content):
             name = str(content[media_type].get("schema", {}).get("$ref", "")).rpartition("/")[2]
             if name in _EXAMPLES:
                 content[media_type]["example"] = _EXAMPLES[name]
             if name == "ProblemDocument":
-                content[MEDIA_TYPE] = content.pop(media_type)
+                content[MEDIA_TYPE] = {**content.pop(media_type), **content.get(MEDIA_TYPE, {})}
+            if name in _FRAMEWORK_PROBLEMS:
+                del responses[status]

@@ -20,9 +20,9 @@ from projections.invoices.queries import InvoiceFilter, InvoiceLine
 from projections.status import queries as status
 from web.http import cursors
 from web.http.parameters import QueryRoute
-from web.http.problems import ProblemDocument
+from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, described
 from web.http.reading import Connection, Reader, answer, written
-from web.http.waiting import LONGEST_WAIT, check_number, found, not_issued_yet
+from web.http.waiting import LONGEST_WAIT, check_number, found, not_found, not_issued_yet, not_yet
 
 _MAX_PAGE_LINES = 200
 """Lines of a page at most."""
@@ -82,15 +82,11 @@ class HistoryAnswer(InvoiceHistory, MaybeOutOfDate):
     """The events, and whether later ones are missing."""
 
 
-_MALFORMED: dict[int | str, dict[str, Any]] = {
-    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY, with every parameter that is at fault"},
-    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
-}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    304: {"description": "The caller has this answer already (If-None-Match)"},
-    404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
-    409: {"model": ProblemDocument, "description": "NOT_YET_PROJECTED, with the version reached"},
-    **_MALFORMED,
+_OF_MANY: dict[int | str, dict[str, Any]] = {**NOT_MODIFIED, **QUERY_PROBLEMS}
+_OF_ONE: dict[int | str, dict[str, Any]] = {
+    **_OF_MANY,
+    **described(not_found()),
+    **described(not_yet(reached=4, min_version=5), ", with the version reached"),
 }
 
 
@@ -98,7 +94,7 @@ def router(reader: Reader) -> APIRouter:
     """Return the queries on invoices."""
     routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
 
-    @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_MALFORMED}, response_class=Response)
+    @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_OF_MANY}, response_class=Response)
     async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """Invoice Download and Refund: newest first; a search goes by number."""
         after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
@@ -110,14 +106,14 @@ def router(reader: Reader) -> APIRouter:
             written(InvoicePage(items=[invoices.as_served(line) for line in page.lines], next_cursor=following)),
         )
 
-    @routes.get("/invoices/{number}", responses={200: {"model": DetailsAnswer}, **_PROBLEMS}, response_class=Response)
+    @routes.get("/invoices/{number}", responses={200: {"model": DetailsAnswer}, **_OF_ONE}, response_class=Response)
     async def invoice_details(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
         """Invoicing Record Details: the invoice as issued, and all that became of it, at one version."""
         find = details.of if query.as_of is None else partial(history.details_at, moment=query.as_of)
         return await _of_one(reader, request, find, number, query)
 
     @routes.get(
-        "/invoices/{number}/status", responses={200: {"model": StatusAnswer}, **_PROBLEMS}, response_class=Response
+        "/invoices/{number}/status", responses={200: {"model": StatusAnswer}, **_OF_ONE}, response_class=Response
     )
     async def invoice_status(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
         """Where the invoice and its return stand."""
@@ -125,7 +121,7 @@ def router(reader: Reader) -> APIRouter:
         return await _of_one(reader, request, find, number, query)
 
     @routes.get(
-        "/invoices/{number}/history", responses={200: {"model": HistoryAnswer}, **_PROBLEMS}, response_class=Response
+        "/invoices/{number}/history", responses={200: {"model": HistoryAnswer}, **_OF_ONE}, response_class=Response
     )
     async def invoice_history(request: Request, number: str, query: Annotated[InvoiceQuery, Query()]) -> Response:
         """Every event of the invoice, as it was published."""

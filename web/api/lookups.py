@@ -13,17 +13,14 @@ from projections.forms import queries as forms
 from projections.forms.queries import FormAnswer
 from web.http import cursors
 from web.http.parameters import QueryRoute
-from web.http.problems import Problem, ProblemDocument
+from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, Problem, described
 from web.http.reading import Reader, answer, written
 
 _MAX_PAGE_CHARGES = 500
 """Charges of a page at most."""
 
 CHARGE_CURSOR = TypeAdapter[str](ChargeId)
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
-    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
-}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {**NOT_MODIFIED, **QUERY_PROBLEMS}
 
 
 class ChargesQuery(BaseModel):
@@ -68,18 +65,19 @@ def router(reader: Reader) -> APIRouter:
     @routes.get(
         "/red-font-forms/{number}",
         tags=["red-font forms"],
-        responses={
-            200: {"model": FormAnswer},
-            404: {"model": ProblemDocument, "description": "RED_FONT_FORM_NOT_FOUND"},
-        },
+        responses={200: {"model": FormAnswer}, **described(_no_such_form())},
         response_class=Response,
     )
     async def red_font_form(request: Request, number: str, query: Annotated[FormQuery, Query()]) -> Response:
         """Show a form as last reported by the tax side, and the invoice for which it is used."""
         found = await reader.read(lambda connection: forms.of(connection, number)) if "\0" not in number else None
         if found is None or query.account_id not in (None, found.account_id):
-            detail = "No such red-font form was ever named for an invoice."
-            raise Problem(HTTPStatus.NOT_FOUND, "RED_FONT_FORM_NOT_FOUND", detail)
+            raise _no_such_form()
         return answer(request, written(found.form))
 
     return routes
+
+
+def _no_such_form() -> Problem:
+    detail = "No such red-font form was ever named for an invoice."
+    return Problem(HTTPStatus.NOT_FOUND, "RED_FONT_FORM_NOT_FOUND", detail)

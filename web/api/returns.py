@@ -11,18 +11,14 @@ from projections.returns import queries as returns
 from projections.returns.queries import OpenPhase, ReturnFilter, ReturnLine
 from web.http import cursors
 from web.http.parameters import QueryRoute
-from web.http.problems import ProblemDocument
+from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS
 from web.http.reading import Reader, answer, written
 
 _MAX_PAGE_RETURNS = 200
 """Returns of a page at most."""
 
 RETURN_CURSOR = TypeAdapter[tuple[datetime, str]](tuple[Time, InvoiceNumber])
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    304: {"description": "The caller has this answer already (If-None-Match)"},
-    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY, with every parameter that is at fault"},
-    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
-}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {**NOT_MODIFIED, **QUERY_PROBLEMS}
 
 
 class ReturnsQuery(BaseModel):

@@ -25,12 +25,22 @@ from events.replies import CommandAccepted
 from events.strict_json import parse
 from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
 from web.http import examples
-from web.http.problems import Problem, ProblemDocument
+from web.http.problems import Problem, described
 from web.http.waiting import check_number
 
 LONGEST_BODY = 256 * 1024
 """Bytes of a command at most. Source: docs/contract.md#messages."""
-_KEY = re.compile(rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?")
+_KEY_PATTERN = rf"[\x21-\x7e]([\x20-\x7e]{{0,{LONGEST_ID - 2}}}[\x21-\x7e])?"
+_KEY = re.compile(_KEY_PATTERN)
+_KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "The command's id. Sent again under the same key, the same command is answered as it was first.",
+    "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN}$"},
+    "example": "click-1",
+}
+"""Read by hand: without it a command is malformed, as with any other bad field."""
 
 CustomerCommand = RequestReturn | RequestReissue
 AnyCustomerCommand = TypeVar("AnyCustomerCommand", bound=CustomerCommand)
@@ -48,37 +58,26 @@ class Underway(BaseModel):
     monitor: str
 
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": CommandAccepted, "description": "Accepted: the reply"},
-    202: {
-        "model": Underway,
-        "description": "No reply yet: query the status at the address in Location, or the reply at that in Link",
-    },
-    404: {"model": ProblemDocument, "description": "INVOICE_NOT_FOUND"},
-    409: {"model": ProblemDocument, "description": "Refused, with the refusal's code and details"},
-    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND, or refused because of its fields"},
-    503: {"model": ProblemDocument, "description": "COMMANDS_UNAVAILABLE: nothing was published; send it again"},
-}
-
-
 def router(publisher: CommandPublisher) -> APIRouter:
     """Return the routes of the commands that customers may send."""
     routes = APIRouter(prefix="/invoices/{number}", tags=["commands"])
 
-    def route(path: str, kind: type[CustomerCommand], example: Mapping[str, Any], summary: str) -> None:
+    def route(
+        path: str, kind: type[CustomerCommand], summary: str, example: Mapping[str, Any], refused: Mapping[str, Any]
+    ) -> None:
         schema = {"application/json": {"schema": _schema(kind), "example": example}}
 
         @routes.post(
             path,
-            responses=_ANSWERS,
+            responses=_answers(kind, refused),
             summary=summary,
             operation_id=name_of(kind).removesuffix(".v1"),
-            openapi_extra={"requestBody": {"required": True, "content": schema}},
+            openapi_extra={"parameters": [_KEY_HEADER], "requestBody": {"required": True, "content": schema}},
         )
         async def command(
             request: Request,
             number: str,
-            idempotency_key: Annotated[str | None, Header(description="The command's id: 1 to 128 characters")] = None,
+            idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
         ) -> Response:
             """Publish the command, wait for its reply, and return it."""
             outcome = await publish_command(
@@ -89,9 +88,32 @@ def router(publisher: CommandPublisher) -> APIRouter:
                 return JSONResponse(outcome.model_dump(), HTTPStatus.ACCEPTED, addresses)
             return JSONResponse(outcome)
 
-    route("/return", RequestReturn, examples.RETURN_EXAMPLE, "Request the return of an invoice")
-    route("/reissue", RequestReissue, examples.REISSUE_EXAMPLE, "Request a new invoice for charges of a returned one")
+    in_progress, reinvoiced = examples.IN_PROGRESS_EXAMPLE, examples.REINVOICED_EXAMPLE
+    new_invoice = "Request a new invoice for charges of a returned one"
+    route("/return", RequestReturn, "Request the return of an invoice", examples.RETURN_EXAMPLE, in_progress)
+    route("/reissue", RequestReissue, new_invoice, examples.REISSUE_EXAMPLE, reinvoiced)
     return routes
+
+
+def _answers(kind: type[CustomerCommand], refused: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers to a command. refused: the reply that is the example of a refusal."""
+    accepted = examples.ACCEPTED_EXAMPLES[kind.__name__]
+    return {
+        200: {
+            "model": CommandAccepted,
+            "description": "Accepted: the reply",
+            "content": {"application/json": {"example": accepted}},
+        },
+        202: {
+            "model": Underway,
+            "description": "No reply yet: query the status at the address in Location, or the reply at that in Link",
+        },
+        **described(cut_off()),
+        **described(_refused({**examples.NOT_FOUND_EXAMPLE, "command_type": accepted["command_type"]})),
+        **described(_refused(refused), ", or any other refusal, with its code and details"),
+        **described(malformed(key_faults("Idempotency-Key", None)), ", or a refusal because of the command's fields"),
+        **described(_unavailable(), ": nothing was published; send it again"),
+    }
 
 
 def status_address(number: str) -> str:
@@ -139,8 +161,13 @@ async def body_of(request: Request) -> bytes:
             if len(body) > LONGEST_BODY:
                 raise malformed(Faults(Fault("data", f"must be at most {LONGEST_BODY // 1024} KiB")))
     except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request body is incomplete.") from None
+        raise cut_off() from None
     return bytes(body)
+
+
+def cut_off() -> Problem:
+    """Return the answer to a body whose end never came."""
+    return Problem(HTTPStatus.BAD_REQUEST, "REQUEST_CUT_OFF", "The request body is incomplete.")
 
 
 def object_of(body: bytes, faults: Faults) -> dict[str, JsonValue]:
@@ -239,8 +266,7 @@ async def publish(
             COMMAND_TYPES[name].CHANNEL.value, key, number.encode(), json_of(command), headers
         )
     except Unavailable:
-        detail = "Commands cannot be accepted right now. Send it again with the same key."
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail) from None
+        raise _unavailable() from None
     if isinstance(reply, Pending):
         status = "published" if reply.published else "unconfirmed"
         return Underway(status=status, command_id=key, monitor=monitor_address(key, source))
@@ -249,13 +275,18 @@ async def publish(
     return reply
 
 
-def _refused(reply: Reply) -> Problem:
+def _unavailable() -> Problem:
+    detail = "Commands cannot be accepted right now. Send it again with the same key."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", detail)
+
+
+def _refused(reply: Mapping[str, Any]) -> Problem:
     """Return a refusal as a problem document with everything that the reply says."""
     facts = {name: value for name, value in reply.items() if name not in {"code", "message"}}
     return Problem(_status(reply), reply["code"], reply["message"], **facts)
 
 
-def _status(reply: Reply) -> HTTPStatus:
+def _status(reply: Mapping[str, Any]) -> HTTPStatus:
     if reply["code"] == "INVOICE_NOT_FOUND":
         return HTTPStatus.NOT_FOUND
     # Only a refusal because of the command's own fields has a list of faults.

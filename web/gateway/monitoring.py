@@ -18,7 +18,7 @@ from web.gateway.commands import Underway, monitor_address, source_of
 from web.gateway.unanswered import Unanswered, Unknowable
 from web.http import examples
 from web.http.parameters import QueryRoute
-from web.http.problems import Problem, ProblemDocument
+from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, Problem, described
 from web.http.reading import Reader, answer
 
 ASK_AGAIN_AFTER = 1
@@ -41,6 +41,11 @@ class CommandQuery(BaseModel):
     account_id: AccountId | None = None
 
 
+def _unknown() -> Problem:
+    detail = "No such command has come within the last 7 days. Sent again under its id, it is carried out once."
+    return Problem(HTTPStatus.NOT_FOUND, "COMMAND_UNKNOWN", detail)
+
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": CommandAccepted | CommandRefused,
@@ -48,10 +53,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"example": examples.ACCEPTED_EXAMPLE}},
     },
     202: {"model": Underway, "description": "The command has come, and its reply has not: ask again"},
-    304: {"description": "The caller has this answer already (If-None-Match)"},
-    404: {"model": ProblemDocument, "description": "COMMAND_UNKNOWN"},
-    422: {"model": ProblemDocument, "description": "MALFORMED_QUERY, with every parameter that is at fault"},
-    503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+    **NOT_MODIFIED,
+    **described(_unknown()),
+    **QUERY_PROBLEMS,
 }
 
 
@@ -102,8 +106,3 @@ async def _waits(unanswered: Unanswered, key: CommandKey) -> bool:
     except Unknowable:
         detail = "Whether this command waits for its reply cannot be known right now; ask again."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "READ_MODEL_UNAVAILABLE", detail) from None
-
-
-def _unknown() -> Problem:
-    detail = "No such command has come within the last 7 days. Sent again under its id, it is carried out once."
-    return Problem(HTTPStatus.NOT_FOUND, "COMMAND_UNKNOWN", detail)

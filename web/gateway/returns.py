@@ -14,6 +14,7 @@ from web.gateway.commands import (
     Underway,
     body_of,
     command_of,
+    cut_off,
     inlined_schema,
     key_faults,
     malformed,
@@ -24,7 +25,7 @@ from web.gateway.commands import (
 )
 from web.gateway.publishing import CommandPublisher
 from web.http import examples
-from web.http.problems import Problem, ProblemDocument
+from web.http.problems import Problem, ProblemDocument, described
 from web.http.reading import written
 
 MAX_ITEMS = 100
@@ -55,7 +56,11 @@ class ReturnOutcomes(BaseModel):
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": ReturnOutcomes, "description": "The outcome of each item, in order"},
-    422: {"model": ProblemDocument, "description": "MALFORMED_COMMAND: no list of 1 to 100 items; nothing published"},
+    **described(cut_off()),
+    **described(
+        malformed(Faults(Fault("items", f"must be a list of 1 to {MAX_ITEMS} returns"))),
+        ": no list of returns; nothing published",
+    ),
 }
 
 

@@ -144,6 +144,42 @@ ACCEPTED_EXAMPLE: dict[str, Any] = {
     "status": "return_in_progress",
     "replayed": False,
 }
+_REFUSED: dict[str, Any] = {
+    "command_id": "click-1",
+    "command_source": "urn:redletter:api:acme",
+    "command_type": "redletter.invoice.RequestReturn.v1",
+    "invoice_number": _NUMBER,
+    "details": {},
+    "replayed": False,
+}
+NOT_FOUND_EXAMPLE: dict[str, Any] = {
+    **_REFUSED,
+    "details": {"invoice_number": _NUMBER},
+    "code": "INVOICE_NOT_FOUND",
+    "message": "There is no such invoice in this account. Check the number and the account.",
+}
+IN_PROGRESS_EXAMPLE: dict[str, Any] = {
+    **_REFUSED,
+    "details": {"return_id": _RETURN["return_id"]},
+    "invoice_version": 3,
+    "code": "RETURN_ALREADY_IN_PROGRESS",
+    "message": "A return of this invoice is in progress. Wait for it to complete; that takes 1 to 3 business days.",
+}
+REINVOICED_EXAMPLE: dict[str, Any] = {
+    **_REFUSED,
+    "command_type": "redletter.invoice.RequestReissue.v1",
+    "invoice_version": 6,
+    "code": "CHARGE_ALREADY_REINVOICED",
+    "message": "Some of the charges are already on a new invoice or have been requested. Leave them out. A charge of a "
+    "replacement that was returned is reissued from that replacement.",
+    "details": {"charge_ids": ["ecs-2026-01"]},
+}
+REFUSED_EXAMPLES = (NOT_FOUND_EXAMPLE, IN_PROGRESS_EXAMPLE, REINVOICED_EXAMPLE)
+UNDERWAY_EXAMPLE: dict[str, Any] = {
+    "status": "published",
+    "command_id": "click-1",
+    "monitor": "/commands/click-1?source=urn%3Aredletter%3Aapi%3Aacme",
+}
 RETURN_EXAMPLE: dict[str, Any] = {
     "account_id": "acme",
     "posting_status": "recorded",
@@ -154,6 +190,17 @@ RETURN_EXAMPLE: dict[str, Any] = {
 RETURNS_REQUEST_EXAMPLE: dict[str, Any] = {
     "items": [{"invoice_number": _NUMBER, "command_id": "click-1", **RETURN_EXAMPLE}]
 }
+ACCEPTED_EXAMPLES: dict[str, dict[str, Any]] = {
+    "RequestReturn": ACCEPTED_EXAMPLE,
+    "RequestReissue": {
+        **ACCEPTED_EXAMPLE,
+        "command_type": "redletter.invoice.RequestReissue.v1",
+        "invoice_version": 6,
+        "events": [{"id": f"{_NUMBER}-6", "type": "redletter.invoice.ReissueRequested.v1"}],
+        "status": "returned",
+    },
+}
+"""By the command."""
 RETURN_OUTCOMES_EXAMPLE: dict[str, Any] = {
     "items": [{"invoice_number": _NUMBER, "command_id": "click-1", "status": 200, "reply": ACCEPTED_EXAMPLE}]
 }
@@ -162,10 +209,20 @@ REISSUE_EXAMPLE: dict[str, Any] = {
     "charge_ids": ["ecs-2026-01"],
     "buyer": {"name": "The Right Name Ltd.", "tax_id": "91110108551385082Q"},
 }
-PROBLEM_EXAMPLE: dict[str, Any] = {
-    "type": "urn:redletter:problem:INVOICE_NOT_FOUND",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "There is no such invoice.",
-    "code": "INVOICE_NOT_FOUND",
+READY_EXAMPLE: dict[str, Any] = {"status": "ready", "reasons": [], "stopped": [], "out_of_date": []}
+OPERATIONS_EXAMPLE: dict[str, Any] = {
+    "at": "2026-02-14T03:12:45Z",
+    "reasons": [],
+    "unpublished": {"entries": 0, "seconds": 0.0},
+    "lag": [{"consumer": "redletter.worker", "messages": 0, "seconds": 0.0}],
+    "returns": [{"phase": "verifying_reversal", "returns": 1, "overdue": 0}],
+    "overdue": [],
+    "near_due": [],
+    "failing": [],
+    "alarms": [],
+    "parked": [],
+    "out_of_date": [],
+    "dead_letters": [],
+    "dead_letters_by_reason": {},
+    "dead_letters_waiting": {},
 }

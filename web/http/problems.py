@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -55,9 +56,26 @@ class Problem(Exception):
         }
 
 
+def described(example: Problem, what: str = "") -> dict[int | str, dict[str, Any]]:
+    """Describe an answer for OpenAPI by a problem that is one. what: what to say after its code."""
+    return {
+        example.status.value: {
+            "model": ProblemDocument,
+            "description": f"{example.code}{what}",
+            "content": {MEDIA_TYPE: {"example": example.document()}},
+        }
+    }
+
+
 def malformed_query(faults: list[JsonValue]) -> Problem:
     """Return the answer to parameters that cannot be read. faults: [{field, message}]."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "MALFORMED_QUERY", "A query parameter is malformed.", faults=faults)
+
+
+def read_models_unavailable() -> Problem:
+    """Return the answer while the read tables cannot be asked."""
+    detail = "The read models are not available right now; try again."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "READ_MODEL_UNAVAILABLE", detail)
 
 
 def impossible_value(error: DataError) -> Problem:
@@ -70,6 +88,19 @@ def of_http(error: HTTPException) -> JSONResponse:
     """Return the answer to what no route answers: a path or a method that there is not."""
     status = HTTPStatus(error.status_code)
     return Problem(status, status.name, f"{status.phrase}.").response(error.headers)
+
+
+NOT_MODIFIED: Mapping[int | str, dict[str, Any]] = {
+    304: {"description": "The caller has this answer already (If-None-Match)"}
+}
+QUERY_PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    **described(
+        malformed_query([{"field": "limit", "message": "Input should be greater than or equal to 1"}]),
+        ", with every parameter that is at fault",
+    ),
+    **described(read_models_unavailable()),
+}
+"""Of every query on the read tables."""
 
 
 def install(app: FastAPI) -> None:
@@ -99,11 +130,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(InvalidSchemaName)
     async def unavailable(request: Request, error: Exception) -> JSONResponse:
         log.warning("read_tables_unavailable", path=request.url.path, error=repr(error))
-        return Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "READ_MODEL_UNAVAILABLE",
-            "The read models are not available right now; try again.",
-        ).response()
+        return read_models_unavailable().response()
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:

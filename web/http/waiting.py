@@ -41,7 +41,7 @@ async def found(look: Look, *, account_id: str | None, min_version: int, wait: f
             raise _not_before_a_release(reached, min_version, json.loads(answer.out_of_date))
         left = end - time.monotonic()
         if left <= 0:
-            raise _not_yet(reached, min_version)
+            raise not_yet(reached, min_version)
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -62,7 +62,8 @@ def not_issued_yet() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "INVOICE_NOT_FOUND", "The invoice was not issued yet at that time.")
 
 
-def _not_yet(reached: int, min_version: int) -> Problem:
+def not_yet(reached: int, min_version: int) -> Problem:
+    """Return the answer to a question about a version that the read model has not reached."""
     detail = f"The read model has reached version {reached} of this invoice, not yet {min_version}."
     return Problem(HTTPStatus.CONFLICT, "NOT_YET_PROJECTED", detail, version=reached, min_version=min_version)
 

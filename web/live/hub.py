@@ -109,8 +109,7 @@ class Hub:
         """Add a client, with what it missed since the id it has. Raises: Problem."""
         of_one = sum(client.address == address for client in self._clients)
         if len(self._clients) >= MAX_CLIENTS or of_one >= MAX_CLIENTS_OF_ONE_ADDRESS:
-            detail = "Too many listeners, in all or from this address; try again later."
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)
+            raise too_many_listeners()
         missed = self._missed(account_id, last_id) if last_id else ()
         client = Client(account_id, address, lost=missed is None)
         for number in missed or ():
@@ -203,3 +202,9 @@ class Hub:
             forgotten = self._kept.pop(next(iter(self._kept)))
             self._bytes -= forgotten.size
             self._since[forgotten.partition] = forgotten.offset + 1
+
+
+def too_many_listeners() -> Problem:
+    """Return the answer to whom the hub cannot serve as well."""
+    detail = "Too many listeners, in all or from this address; try again later."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from events.values import AccountId
 from web.http.parameters import QueryRoute
-from web.http.problems import ProblemDocument
-from web.live.hub import Client, Hub
+from web.http.problems import described, malformed_query
+from web.live.hub import Client, Hub, too_many_listeners
 
 PATH = "/stream"
 _HEARTBEAT_SECONDS = 15
@@ -38,8 +38,8 @@ def router(hub: Hub) -> APIRouter:
     routes = APIRouter(tags=["stream"], route_class=QueryRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/event-stream": {}}, "description": "Events of type status; data is a status document"},
-        422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
-        503: {"model": ProblemDocument, "description": "TOO_MANY_LISTENERS"},
+        **described(malformed_query([{"field": "account", "message": "Extra inputs are not permitted"}])),
+        **described(too_many_listeners()),
     }
 
     @routes.get(PATH, responses=responses, response_class=EventSourceResponse)

@@ -12,7 +12,7 @@ from events.values import Message, Time
 from projections.dead_letters.queries import DeadLetter
 from projections.engine.parking import OutOfDateModel
 from web.http.parameters import QueryRoute
-from web.http.problems import ProblemDocument
+from web.http.problems import QUERY_PROBLEMS
 from web.http.reading import Reader, written
 from web.operations import lag, queries
 from web.operations.condition import Condition, Reason, WaitingInvoice, condition
@@ -90,8 +90,7 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
         "/operations",
         responses={
             200: {"model": OperationsBoard},
-            422: {"model": ProblemDocument, "description": "MALFORMED_QUERY"},
-            503: {"model": ProblemDocument, "description": "READ_MODEL_UNAVAILABLE"},
+            **QUERY_PROBLEMS,
         },
         response_class=Response,
     )

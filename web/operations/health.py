@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 from projections.engine.health import Stopped
 from projections.engine.parking import OutOfDateModel
-from web.http.problems import ProblemDocument
+from web.http.problems import described
 from web.http.reading import Reader
 from web.operations import readiness
 from web.operations.condition import Reason
-from web.operations.readiness import Watch
+from web.operations.readiness import Watch, not_ready
 
 
 class Ready(BaseModel):
@@ -31,12 +31,12 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
     """Return /livez and /readyz."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/livez")
+    @routes.get("/livez", responses={200: {"content": {"application/json": {"example": {"status": "live"}}}}})
     async def livez() -> dict[str, str]:
         """Show that the process answers."""
         return {"status": "live"}
 
-    @routes.get("/readyz", responses={503: {"model": ProblemDocument, "description": "NOT_READY, and what is down"}})
+    @routes.get("/readyz", responses=described(not_ready(["kafka"]), ", and what is down"))
     async def readyz() -> Ready:
         """Show whether the read tables and Kafka are reachable, and whether everything else works.
 

@@ -58,10 +58,14 @@ async def check_servers(reader: Reader, kafka: str) -> tuple[Condition, Mapping[
         attempt("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
     )
     if known is None or present is None:
-        down: Sequence[str] = [name for name, found in (("database", known), ("kafka", present)) if found is None]
-        detail = f"Not reachable or not ready: {', '.join(down)}."
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
+        raise not_ready([name for name, found in (("database", known), ("kafka", present)) if found is None])
     return known, present
+
+
+def not_ready(down: Sequence[str]) -> Problem:
+    """Return the answer while servers are down. down: their names."""
+    detail = f"Not reachable or not ready: {', '.join(down)}."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
 
 
 async def _database(connection: Connection) -> Condition:
