@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +134,13 @@ async def test_read_models_are_listed_rebuilt_and_verified(user: User, returning
     assert (code, output.count("same as before")) == (0, 2), error
     code, _, error = await user.run("projections", "rebuild", "replies")
     assert (code, 'unknown read model "replies"' in error) == (2, True)
+
+
+async def test_a_check_of_a_system_that_is_well_finds_nothing(user: User, returning: str, tmp_path: Path) -> None:
+    assert returning
+    next_year = datetime.now(UTC).year + 1
+    calendar = tmp_path / "calendar.json"  # so that what is known of holidays does not end soon, whatever the date
+    calendar.write_text(json.dumps({"version": "decreed", "off": [f"{next_year}-01-01"], "working": []}))
+    user.environment["REDLETTER_CALENDAR_FILE"] = str(calendar)
+    assert await user.run("check") == (0, "nothing needs attention\n", "")
+    assert await user.run("check", "--json") == (0, "", "")
