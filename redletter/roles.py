@@ -21,6 +21,7 @@ from transport.clients import postgres
 
 if TYPE_CHECKING:
     from service.invoice.moment import Policy
+    from web.http.identity import Access
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +94,18 @@ def _api(addresses: Addresses, settings: Settings) -> RoleWork:
         clock_shift=settings.clock_shift,
         general_recorded_route=settings.general_recorded_route,
         calendar=settings.calendar(),
+        access=_access(settings),
+    )
+
+
+def _access(settings: Settings) -> "Access":
+    from web.http.identity import Access
+    from web.http.issuer_keys import Issuer
+
+    issuer, audience = settings.oidc_issuer, settings.oidc_audience
+    return Access(
+        settings.answered_hosts(),
+        Issuer(issuer, audience) if settings.auth == "oidc" and issuer and audience else None,
     )
 
 

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -55,6 +57,8 @@ _DURATION = _matching(
 )
 _SERVER = re.compile(r"[^\s,:/@]+:([0-9]{1,5})")
 _HOST = re.compile(r"[\w.:%-]+|/\S*|")
+_HOST_NAME = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LAST_PORT = 65_535
 
 
@@ -91,6 +95,28 @@ def _database(url: str | None) -> str | None:
     return url
 
 
+def _issuer(url: str | None) -> str | None:
+    """Refuse an issuer whose keys anybody on the way could replace. Source: OpenID Connect Discovery 1.0, section 7."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+        msg = "must be a URL such as https://login.example.com, without a query"
+        raise ValueError(msg)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        msg = "must begin with https://, unless the issuer is on this machine"
+        raise ValueError(msg)
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 _SERVERS, _DATABASE = AfterValidator(_servers), AfterValidator(_database)
 
 
@@ -116,6 +142,22 @@ class Settings(BaseSettings):
     ] = None
     """The port on which a role serves `/livez`, `/readyz` and `/metrics` about itself, at the address of the api; 0 is
     any free one. If it is not set, nothing is served. `redletter up` takes a free port for each role, and prints it."""
+    api_hosts: Annotated[
+        str | None,
+        _matching(rf"{_HOST_NAME}(,{_HOST_NAME})*", "host names without ports, joined by commas"),
+        ValueForm("host names, joined by commas"),
+    ] = None
+    """The hosts for which the api answers, besides loopback names and `REDLETTER_API_HOST`. It refuses requests for any
+    other: they may come from a page of somebody who lets their own host name lead to the api."""
+    auth: Annotated[Literal["none", "oidc"], ValueForm("`none` or `oidc`")] = "none"
+    """Whom the api answers: with `none` everybody, so that it may listen on a loopback address only; with `oidc`
+    whoever bears an access token of `REDLETTER_OIDC_ISSUER`."""
+    auth_none_is_fine: Annotated[Literal["yes"] | None, ValueForm("`yes`")] = None
+    """`yes` lets the api listen on any address without asking who calls, because something in front of it does."""
+    oidc_issuer: Annotated[str | None, AfterValidator(_issuer), ValueForm("`https://` URL")] = None
+    """The OpenID provider that signs access tokens, exactly as in their claim `iss`."""
+    oidc_audience: Annotated[str | None, ValueForm("text")] = None
+    """What the claim `aud` of an access token must name."""
     data_dir: Annotated[Path, ValueForm("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
     """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
     find them. Two systems with different folders run side by side."""
@@ -144,6 +186,11 @@ class Settings(BaseSettings):
     alive_file: Annotated[Path | None, ValueForm("file")] = None
     """A file that a role touches every 5 seconds, for health checks. If not set, none is touched."""
 
+    def answered_hosts(self) -> frozenset[str]:
+        """Return the hosts for which the api answers, as in addresses: lower case, without ports."""
+        own = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
+        return frozenset({*_LOOPBACK_NAMES, own.lower(), *(self.api_hosts or own).lower().split(",")})
+
     def calendar(self) -> MainlandChina:
         """Return the calendar of business days, including `calendar_file`. Raises: InvalidSettings."""
         if self.calendar_file is None:
@@ -166,8 +213,21 @@ def read() -> Settings:
     if settings.tax_repeat_max_seconds < settings.tax_repeat_seconds:
         msg = f"{_PREFIX}TAX_REPEAT_MAX_SECONDS must not be less than {_PREFIX}TAX_REPEAT_SECONDS"
         raise InvalidSettings(msg)
+    if settings.auth == "oidc" and not (settings.oidc_issuer and settings.oidc_audience):
+        msg = f"{_PREFIX}AUTH=oidc needs {_PREFIX}OIDC_ISSUER and {_PREFIX}OIDC_AUDIENCE"
+        raise InvalidSettings(msg)
     settings.calendar()
     return settings
+
+
+def refuse_open_api(settings: Settings) -> None:
+    """Refuse to let others than this machine reach an api that asks nobody who they are. Raises: InvalidSettings."""
+    if settings.auth == "none" and settings.auth_none_is_fine is None and not is_loopback(settings.api_host):
+        msg = (
+            f"{_PREFIX}API_HOST={settings.api_host} would open the api to everybody who reaches it: set "
+            f"{_PREFIX}AUTH=oidc, or {_PREFIX}AUTH_NONE_IS_FINE=yes if something in front of it asks who calls"
+        )
+        raise InvalidSettings(msg)
 
 
 def variable(name: str) -> str:

@@ -21,6 +21,7 @@ from web.gateway import returns as gateway_returns
 from web.gateway.publishing import CommandPublisher
 from web.http import problems
 from web.http.head_requests import HeadAsGet
+from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.reading import Reader, pool_of
 from web.live import stream
 from web.live.hub import Hub
@@ -37,6 +38,7 @@ def build(
     clock_shift: timedelta = timedelta(),
     general_recorded_route: Route = "simple",
     calendar: MainlandChina = MAINLAND_CHINA,
+    access: Access = ANYBODY_HERE,
 ) -> FastAPI:
     """Return the application. Its lifespan holds the connections; it starts even while Kafka or PostgreSQL is down."""
     pool, publisher, hub = pool_of(addresses.database), CommandPublisher(addresses.kafka), Hub(addresses.kafka)
@@ -67,6 +69,7 @@ def build(
     app.state.send_listeners_away = hub.close
     app.state.part_ended = ended
     app.add_middleware(HeadAsGet, endless=stream.PATH)
+    app.add_middleware(Identified, access=access)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))

@@ -13,6 +13,7 @@ from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web.app import build
 from web.http.connections import LONGEST_HEADERS, PatientProtocol
+from web.http.identity import ANYBODY_HERE, Access
 from web.http.listening import listening_socket, serving
 from web.live.hub import MAX_CLIENTS
 
@@ -33,6 +34,7 @@ async def run(  # noqa: PLR0913 - the settings of the role
     clock_shift: timedelta,
     general_recorded_route: Route,
     calendar: MainlandChina = MAINLAND_CHINA,
+    access: Access = ANYBODY_HERE,
 ) -> None:
     """Serve until cancelled. port: 0 takes any free one, which the log names.
 
@@ -40,7 +42,7 @@ async def run(  # noqa: PLR0913 - the settings of the role
     """
     with listening_socket(host, port) as listening:
         log.info("api_listening", host=host, port=listening.getsockname()[1])
-        await _serve(build(addresses, clock_shift, general_recorded_route, calendar), listening)
+        await _serve(build(addresses, clock_shift, general_recorded_route, calendar, access), listening)
 
 
 async def _serve(app: FastAPI, listening: socket.socket) -> None:

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
 from events.values import ChargeId, InvoiceNumber, Message, Money, ReissueId
+from projections.answers import OF_OWNER, Accounts, owners
 from projections.paging import Page, conditions, page_of
 
 ChargeState = Literal["invoiced", "released", "reissue_pending"]
@@ -25,16 +26,16 @@ _BETTER: LiteralString = """
                  coalesce(c.released_at, '-infinity'), c.invoice_number)
     )
 """
-# Of each state its first, and the first of those: so an index by state serves a page of all of them too.
+# Of each state and account its first, and the first of those: so an index serves a page of all of them too.
 _PAGE = SQL("""
-    select charge_id, amount, state, invoice_number, reissue_id from unnest(%(states)s::text[]) as one (code)
+    select charge_id, amount, state, invoice_number, reissue_id from unnest(%(states)s::text[]) as one (code) {owners}
     cross join lateral (
         select charge_id, amount, state, invoice_number, reissue_id from projections.charges as c
-        where state = one.code and {} order by charge_id limit %(limit)s
+        where state = one.code and {where} order by charge_id limit %(limit)s
     ) as line order by charge_id limit %(limit)s
 """)
 _FILTERS: dict[LiteralString, str] = {
-    "account_id = %(account)s": "account",
+    OF_OWNER: "accounts",
     "charge_id > %(after)s": "after",
 }
 
@@ -53,7 +54,7 @@ class ChargeLine(Message):
 class ChargeFilter:
     """Which charges: those after one in the order of their ids, with these filters."""
 
-    account_id: str | None
+    accounts: Accounts
     state: ChargeState | None
     after: str | None
     limit: int
@@ -74,13 +75,13 @@ async def of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Sequ
 async def page(connection: AsyncConnection[TupleRow], wanted: ChargeFilter) -> Page[ChargeLine, str]:
     """Return a page of charges by id."""
     facts: dict[str, Any] = {
-        "account": wanted.account_id,
+        "accounts": None if wanted.accounts is None else list(wanted.accounts),
         "states": [wanted.state] if wanted.state else list(get_args(ChargeState)),
         "after": wanted.after,
         "limit": wanted.limit + 1,
     }
     where = SQL(" and ").join([*conditions(_FILTERS, facts), SQL(_BETTER)])
-    rows = await (await connection.execute(_PAGE.format(where), facts)).fetchall()
+    rows = await (await connection.execute(_PAGE.format(owners=owners(wanted.accounts), where=where), facts)).fetchall()
     return page_of([_line(row) for row in rows], wanted.limit, lambda line: line.charge_id)
 
 

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.status import LABELS, Action, InvoiceStatus, LastRefusal, Status
 from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
-from projections.answers import OUT_OF_DATE_LINE, OutOfDate
+from projections.answers import OF_ACCOUNTS, OF_OWNER, OUT_OF_DATE_LINE, Accounts, OutOfDate, owners
 from projections.invoices.fold import IssuedPart
 from projections.paging import Page, conditions, page_of
 
@@ -21,9 +21,9 @@ _NUMBER_DIGITS = 20
 _FROM = SQL("select invoice_number, issued::text, document::text, {} from projections.invoices as line where ").format(
     OUT_OF_DATE_LINE
 )
-# Of each status its newest, and the newest of those: so an index by status serves a page of all of them too.
+# Of each status and account its newest, and the newest of those: so an index serves a page of all of them too.
 _IN_ORDER = SQL("""
-    select invoice_number, issued, document, {out_of_date} from unnest(%(statuses)s::text[]) as one (code)
+    select invoice_number, issued, document, {out_of_date} from unnest(%(statuses)s::text[]) as one (code) {owners}
     cross join lateral (
         select invoice_number, issued_on, issued::text as issued, document::text as document from projections.invoices
         where {filters} order by issued_on desc, invoice_number desc limit %(limit)s
@@ -64,7 +64,7 @@ class Line:
 class InvoiceFilter:
     """Which lines: those after a place in the order, with these filters. q: digits of a number, first, last or all."""
 
-    account_id: str | None
+    accounts: Accounts
     status: StatusCode | None
     q: str | None
     after: tuple[date, str] | None
@@ -90,7 +90,7 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     day, number = wanted.after or (None, None)
     facts: dict[str, Any] = {
         "model": _MODEL,
-        "account": wanted.account_id,
+        "accounts": None if wanted.accounts is None else list(wanted.accounts),
         "status": wanted.status,
         "day": day,
         "number": number,
@@ -99,7 +99,7 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     if wanted.q is None:
         facts["statuses"] = [wanted.status] if wanted.status else list(LABELS)
         of_status = SQL(" and ").join([SQL("status = one.code"), *conditions(_IN_ORDER_OF, facts)])
-        return _IN_ORDER.format(filters=of_status, out_of_date=OUT_OF_DATE_LINE), facts
+        return _IN_ORDER.format(owners=owners(wanted.accounts), filters=of_status, out_of_date=OUT_OF_DATE_LINE), facts
     filters = conditions(_FILTERS, facts)
     after = [SQL("invoice_number < %(number)s")] if number else []
     if len(wanted.q) == _NUMBER_DIGITS:
@@ -113,12 +113,11 @@ def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
     return _FIRST_OR_LAST.format(first=each[0], last=each[1]), facts
 
 
-_OF_ACCOUNT: dict[LiteralString, str] = {"account_id = %(account)s": "account"}
 _IN_ORDER_OF: dict[LiteralString, str] = {
-    **_OF_ACCOUNT,
+    OF_OWNER: "accounts",
     "(issued_on, invoice_number) < (%(day)s, %(number)s)": "number",
 }
-_FILTERS: dict[LiteralString, str] = {**_OF_ACCOUNT, "status = %(status)s": "status"}
+_FILTERS: dict[LiteralString, str] = {OF_ACCOUNTS: "accounts", "status = %(status)s": "status"}
 
 
 def _where(all_of: Sequence[Composable]) -> Composable:

@@ -13,7 +13,7 @@ from projections.replies.row import CommandPlace
 _REPLY: LiteralString = """
     select reply from projections.replies
     where command_id = %(id)s and topic = any(%(topics)s)
-        and case when %(source)s::text is null then starts_with(source, %(http)s) else source = %(source)s end
+        and case when %(sources)s::text[] is null then starts_with(source, %(http)s) else source = any(%(sources)s) end
     order by final desc, replied_at, source, topic limit 1
 """
 _LAST = "select topic, partition, record_offset from projections.reply_places where topic = any(%s)"
@@ -21,17 +21,17 @@ _LAST = "select topic, partition, record_offset from projections.reply_places wh
 
 @dataclass(frozen=True, slots=True)
 class CommandKey:
-    """Which command: its id, where it may lie, and its source; None is any that came over HTTP."""
+    """Which command: its id, where it may lie, and its possible sources; None is any that came over HTTP."""
 
     command_id: str
-    source: str | None
+    sources: frozenset[str] | None
     topics: Sequence[str]
 
     def fits(self, command_id: str | None, source: str | None) -> bool:
         """Return whether a command with this id and source is meant."""
         if command_id != self.command_id or source is None:
             return False
-        return source.startswith(HTTP_SOURCES) if self.source is None else source == self.source
+        return source.startswith(HTTP_SOURCES) if self.sources is None else source in self.sources
 
 
 class KnownCommand(NamedTuple):
@@ -45,7 +45,8 @@ class KnownCommand(NamedTuple):
 
 async def of(connection: AsyncConnection[TupleRow], key: CommandKey) -> KnownCommand | None:
     """Return a command that has a reply or is parked; None where it is unknown, or has only just come."""
-    facts = {"id": key.command_id, "source": key.source, "topics": list(key.topics), "http": HTTP_SOURCES}
+    sources = None if key.sources is None else list(key.sources)
+    facts = {"id": key.command_id, "sources": sources, "topics": list(key.topics), "http": HTTP_SOURCES}
     found = await (await connection.execute(_REPLY, facts)).fetchone()
     return KnownCommand(*found) if found else None
 

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow, class_row
 from psycopg.sql import SQL
 
 from events.values import AccountId, InvoiceNumber, Message, ReturnId, Route, Time
+from projections.answers import OF_ACCOUNTS, Accounts
 from projections.paging import Page, conditions, page_of
 
 OpenPhase = Literal["verifying_form", "opening_form", "issuing_credit_note"]
@@ -20,7 +21,7 @@ _PAGE = SQL("""
 """)
 _OPEN = SQL("complete_at is null and ended_at is null")
 _FILTERS: dict[LiteralString, str] = {
-    "account_id = %(account)s": "account",
+    OF_ACCOUNTS: "accounts",
     "phase = %(phase)s": "phase",
     "overdue = %(overdue)s": "overdue",
     "(due_latest, invoice_number) > (%(due)s, %(number)s)": "number",
@@ -51,7 +52,7 @@ class ReturnLine(Message):
 class ReturnFilter:
     """Which open returns: those after a place in the order, with these filters."""
 
-    account_id: str | None
+    accounts: Accounts
     phase: OpenPhase | None
     overdue: bool | None
     after: tuple[datetime, str] | None
@@ -62,7 +63,7 @@ async def page(connection: AsyncConnection[TupleRow], wanted: ReturnFilter) -> P
     """Return a page by the end of the time that is left, and the number of the invoice, which has one open return."""
     due, number = wanted.after or (None, None)
     facts: dict[str, Any] = {
-        "account": wanted.account_id,
+        "accounts": None if wanted.accounts is None else list(wanted.accounts),
         "phase": wanted.phase,
         "overdue": wanted.overdue,
         "due": due,

@@ -2,7 +2,7 @@
 
 import typer
 
-from redletter.cli.servers import read_settings, server_addresses
+from redletter.cli.servers import read_settings, refuse_open_api, server_addresses
 from tax_simulator import patterns
 
 role_commands = typer.Typer()
@@ -59,5 +59,7 @@ def _run(role: str) -> None:
     from redletter import logs, roles
 
     settings = read_settings()
+    if role == "api":
+        refuse_open_api(settings)
     logs.configure(settings.log_level)
     raise typer.Exit(roles.run(role, server_addresses(settings), settings))

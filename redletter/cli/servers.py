@@ -24,6 +24,16 @@ def read_settings() -> "Settings":
         exit_with(str(error), USAGE_ERROR)
 
 
+def refuse_open_api(settings: "Settings") -> None:
+    """End the command if the api would be open to others and asks nobody who they are."""
+    from redletter import settings as rules
+
+    try:
+        rules.refuse_open_api(settings)
+    except rules.InvalidSettings as error:
+        exit_with(str(error), USAGE_ERROR)
+
+
 def server_addresses(settings: "Settings") -> "Addresses":
     """Return the servers' addresses: from the settings, else those of the running `up`."""
     from local import data_folder

@@ -11,6 +11,7 @@ from redletter.cli.servers import (
     ANSWER_TIMEOUT_SECONDS,
     check_servers_answer,
     read_settings,
+    refuse_open_api,
     server_addresses,
     server_errors_end_the_command,
 )
@@ -45,6 +46,8 @@ def up(
         if role not in ROLES:
             exit_with(f'unknown role "{role}"; choose from {", ".join(ROLES)}', USAGE_ERROR)
     settings = read_settings()
+    if "api" not in (without or ()):
+        refuse_open_api(settings)
     logs.configure(settings.log_level)
     raise typer.Exit(run(_plan(settings, without or ())))
 

@@ -12,6 +12,8 @@ import pytest
 from local import ports
 from tests.redletter.support.program import PROGRAM, redletter
 
+OPEN = {"REDLETTER_AUTH_NONE_IS_FINE": "yes"}
+
 
 def test_help_names_every_command_that_is_there() -> None:
     """And none that is not."""
@@ -99,9 +101,17 @@ def test_an_impossible_data_folder_is_reported_in_one_sentence() -> None:
         assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
 
 
+@pytest.mark.parametrize("command", ["up", "api"])
+def test_an_api_that_asks_nobody_who_they_are_stays_on_this_machine(command: str, tmp_path: Path) -> None:
+    ended = redletter(command, REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="192.0.2.1")
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+    assert "set REDLETTER_AUTH=oidc, or REDLETTER_AUTH_NONE_IS_FINE=yes" in ended.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_address_that_is_not_of_this_machine_is_reported_before_anything_starts(tmp_path: Path) -> None:
     """Nothing is made, nothing runs."""
-    ended = redletter("up", REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="203.0.113.7")
+    ended = redletter("up", REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="203.0.113.7", **OPEN)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
     assert "set REDLETTER_API_HOST to an address of this machine" in ended.stderr
     assert not (tmp_path / "new").exists()

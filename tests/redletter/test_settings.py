@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from redletter.settings import InvalidSettings, read
+from redletter.settings import InvalidSettings, read, refuse_open_api
 
 
 def test_without_any_variable_the_defaults_hold() -> None:
@@ -40,6 +40,13 @@ def test_no_other_variable_is_suggested_where_only_the_prefix_is_alike(monkeypat
     [
         ("REDLETTER_API_PORT", "65536"),
         ("REDLETTER_API_PORT", "many"),
+        ("REDLETTER_API_HOSTS", "invoices.example.com:8080"),
+        ("REDLETTER_API_HOSTS", "a,,b"),
+        ("REDLETTER_AUTH", "basic"),
+        ("REDLETTER_AUTH_NONE_IS_FINE", "no"),
+        ("REDLETTER_OIDC_ISSUER", "login.example.com"),
+        ("REDLETTER_OIDC_ISSUER", "http://login.example.com"),
+        ("REDLETTER_OIDC_ISSUER", "https://login.example.com#a"),
         ("REDLETTER_TOPIC_PARTITIONS", "0"),
         ("REDLETTER_TAX_REPEAT_SECONDS", "-1"),
         ("REDLETTER_CLOCK_SHIFT", "yesterday"),
@@ -151,3 +158,51 @@ def test_a_file_that_is_not_a_calendar_stops_the_start_with_one_sentence(
     ) as said:
         read()
     assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::", "api.example.com"])
+def test_an_api_that_asks_nobody_who_they_are_is_not_opened_to_others(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("REDLETTER_API_HOST", host)
+    with pytest.raises(InvalidSettings, match="would open the api to everybody who reaches it"):
+        refuse_open_api(read())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"API_HOST": "127.0.0.1"},
+        {"API_HOST": "127.8.9.1"},
+        {"API_HOST": "::1"},
+        {"API_HOST": "localhost"},
+        {"API_HOST": "192.0.2.1", "AUTH_NONE_IS_FINE": "yes"},
+        {"API_HOST": "192.0.2.1", "AUTH": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIENCE": "a"},
+    ],
+)
+def test_it_is_opened_to_this_machine_or_on_demand(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"REDLETTER_{name}", value)
+    refuse_open_api(read())
+
+
+@pytest.mark.parametrize("missing", ["OIDC_ISSUER", "OIDC_AUDIENCE"])
+def test_tokens_need_an_issuer_and_an_audience(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name, value in {"AUTH": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIENCE": "a"}.items():
+        if name != missing:
+            monkeypatch.setenv(f"REDLETTER_{name}", value)
+    with pytest.raises(InvalidSettings, match=r"^REDLETTER_AUTH=oidc needs REDLETTER_OIDC_ISSUER and REDLETTER_OIDC"):
+        read()
+
+
+@pytest.mark.parametrize("issuer", ["https://login.example.com/realms/1", "http://localhost:8081", "http://[::1]:1"])
+def test_an_issuer_is_a_url_on_which_nobody_else_can_answer(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setenv("REDLETTER_OIDC_ISSUER", issuer)
+    assert read().oidc_issuer == issuer
+
+
+def test_the_api_answers_for_loopback_names_its_own_and_those_that_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDLETTER_API_HOST", "fd00::1")
+    monkeypatch.setenv("REDLETTER_API_HOSTS", "Invoices.example.com,[fd00::2]")
+    loopback = {"localhost", "127.0.0.1", "[::1]"}
+    assert read().answered_hosts() == loopback | {"[fd00::1]", "invoices.example.com", "[fd00::2]"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import tracemalloc
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from web.http.problems import Problem
+from web.live import event_ids, stream
 from web.live import hub as hubs
-from web.live import stream
 from web.live.hub import Hub
 
 KIB = 1 << 10
@@ -85,7 +86,7 @@ async def test_a_client_that_comes_back_hears_what_it_missed_or_that_it_missed_t
 
 
 async def test_one_address_cannot_take_the_places_of_all(hub: Hub) -> None:
-    listeners = [listen(hub) for _ in range(hubs.MAX_CLIENTS_OF_ONE_ADDRESS)]
+    listeners = [listen(hub) for _ in range(hubs.MAX_CLIENTS_OF_ONE_PARTY)]
     with pytest.raises(Problem) as refused:
         listen(hub)
     assert refused.value.code == "TOO_MANY_LISTENERS"
@@ -105,7 +106,7 @@ async def test_a_client_that_is_gone_before_the_first_event_leaves_its_place(hub
         await asyncio.Event().wait()
 
     async with asyncio.timeout(5):
-        await stream._Stream(hub, client, None)(scope, gone, send)  # pyright: ignore[reportPrivateUsage] - one whose caller is gone
+        await stream._Stream(hub, client, None, None)(scope, gone, send)  # pyright: ignore[reportPrivateUsage] - one whose caller is gone
     assert hub._clients == set()  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside
 
 
@@ -116,3 +117,30 @@ async def test_a_record_that_is_not_a_status_document_is_skipped(hub: Hub, forei
     hub._take(record)  # pyright: ignore[reportPrivateUsage] - as its tail does
     publish(hub, 1)
     assert await heard(hub, listener, changes=1) == [1]
+
+
+async def test_a_client_hears_of_its_own_accounts_alone_and_misses_nothing_of_them(hub: Hub) -> None:
+    hub._since = {0: 0}  # pyright: ignore[reportPrivateUsage] - as its tail does when it begins
+    client, nobody = hub.join(frozenset({"a", "c"}), None, "portal"), hub.join(frozenset(), None, "portal")
+    for offset, account in enumerate("abcbac"):
+        publish(hub, offset, account=account)
+    assert await heard(hub, client, changes=4) == [0, 2, 4, 5]
+    assert nobody.changes.empty()
+    back = hub.join(frozenset({"c"}), event_ids.write({0: 1}), "portal")
+    assert await heard(hub, back, changes=2) == [2, 5]
+
+
+async def test_a_stream_ends_when_the_token_expires(hub: Hub) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    scope: Any = {"type": "http", "method": "GET"}
+    async with asyncio.timeout(5):
+        await stream._Stream(hub, listen(hub), None, time.time() + 0.2)(scope, receive, send)  # pyright: ignore[reportPrivateUsage] - one with a token
+    assert (sent[-1]["type"], sent[-1]["more_body"]) == ("http.response.body", False)
+    assert hub._clients == set()  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside

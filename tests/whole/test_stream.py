@@ -152,7 +152,7 @@ async def test_hundreds_listen_at_once(http: httpx.AsyncClient, billing: Client,
         for _ in range(MANY):
             reader, writer = await asyncio.open_connection(address.hostname, address.port, family=socket.AF_INET)
             stack.callback(writer.close)
-            writer.write(b"GET /stream HTTP/1.1\r\nHost: redletter\r\n\r\n")
+            writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             readers.append(reader)
         async with asyncio.timeout(WITHIN):
             for reader in readers:

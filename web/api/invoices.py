@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from events.status import InvoiceStatus
 from events.values import AccountId, InvoiceNumber, StatusCode, Time
-from projections.answers import Answer, MaybeOutOfDate
+from projections.answers import Accounts, Answer, MaybeOutOfDate
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.history import queries as history
@@ -19,10 +19,11 @@ from projections.invoices import queries as invoices
 from projections.invoices.queries import InvoiceFilter, InvoiceLine
 from projections.status import queries as status
 from web.http import cursors
+from web.http.identity import AsCaller
 from web.http.parameters import QueryRoute
 from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, described
 from web.http.reading import Connection, Reader, answer, written
-from web.http.waiting import LONGEST_WAIT, check_number, found, not_found, not_issued_yet, not_yet
+from web.http.waiting import LONGEST_WAIT, Look, check_number, found, not_found, not_issued_yet, not_yet
 
 _MAX_PAGE_LINES = 200
 """Lines of a page at most."""
@@ -94,11 +95,14 @@ def router(reader: Reader) -> APIRouter:
     """Return the queries on invoices."""
     routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
 
+    def looking(find: Find, number: str) -> Look:
+        return lambda: reader.read(lambda connection: find(connection, number))
+
     @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_OF_MANY}, response_class=Response)
-    async def invoice_list(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
+    async def invoice_list(request: Request, caller: AsCaller, query: Annotated[ListQuery, Query()]) -> Response:
         """Invoice Download and Refund: newest first; a search goes by number."""
         after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
-        wanted = InvoiceFilter(query.account_id, query.status, query.q, after, query.limit)
+        wanted = InvoiceFilter(caller.asking_for(query.account_id), query.status, query.q, after, query.limit)
         page = await reader.read(lambda connection: invoices.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return answer(
@@ -107,37 +111,39 @@ def router(reader: Reader) -> APIRouter:
         )
 
     @routes.get("/invoices/{number}", responses={200: {"model": DetailsAnswer}, **_OF_ONE}, response_class=Response)
-    async def invoice_details(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
+    async def invoice_details(
+        request: Request, caller: AsCaller, number: str, query: Annotated[PastQuery, Query()]
+    ) -> Response:
         """Invoicing Record Details: the invoice as issued, and all that became of it, at one version."""
         find = details.of if query.as_of is None else partial(history.details_at, moment=query.as_of)
-        return await _of_one(reader, request, find, number, query)
+        return await _of_one(request, looking(find, number), number, query, caller.asking_for(query.account_id))
 
     @routes.get(
         "/invoices/{number}/status", responses={200: {"model": StatusAnswer}, **_OF_ONE}, response_class=Response
     )
-    async def invoice_status(request: Request, number: str, query: Annotated[PastQuery, Query()]) -> Response:
+    async def invoice_status(
+        request: Request, caller: AsCaller, number: str, query: Annotated[PastQuery, Query()]
+    ) -> Response:
         """Where the invoice and its return stand."""
         find = status.of if query.as_of is None else partial(history.status_at, moment=query.as_of)
-        return await _of_one(reader, request, find, number, query)
+        return await _of_one(request, looking(find, number), number, query, caller.asking_for(query.account_id))
 
     @routes.get(
         "/invoices/{number}/history", responses={200: {"model": HistoryAnswer}, **_OF_ONE}, response_class=Response
     )
-    async def invoice_history(request: Request, number: str, query: Annotated[InvoiceQuery, Query()]) -> Response:
+    async def invoice_history(
+        request: Request, caller: AsCaller, number: str, query: Annotated[InvoiceQuery, Query()]
+    ) -> Response:
         """Every event of the invoice, as it was published."""
-        return await _of_one(reader, request, history.of, number, query)
+        accounts = caller.asking_for_history(query.account_id)
+        return await _of_one(request, looking(history.of, number), number, query, accounts)
 
     return routes
 
 
-async def _of_one(reader: Reader, request: Request, find: Find, number: str, query: InvoiceQuery) -> Response:
+async def _of_one(request: Request, look: Look, number: str, query: InvoiceQuery, accounts: Accounts) -> Response:
     check_number(number)
-    as_served = await found(
-        lambda: reader.read(lambda connection: find(connection, number)),
-        account_id=query.account_id,
-        min_version=query.min_version,
-        wait=query.wait,
-    )
+    as_served = await found(look, accounts=accounts, min_version=query.min_version, wait=query.wait)
     if as_served.body is None:
         raise not_issued_yet()
     return answer(request, as_served.body)

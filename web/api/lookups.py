@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from events.values import AccountId, ChargeId
+from projections.answers import includes
 from projections.charges import queries as charges
 from projections.charges.queries import ChargeFilter, ChargeLine, ChargeState
 from projections.forms import queries as forms
 from projections.forms.queries import FormAnswer
 from web.http import cursors
+from web.http.identity import AsCaller
 from web.http.parameters import QueryRoute
 from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, Problem, described
 from web.http.reading import Reader, answer, written
@@ -54,10 +56,10 @@ def router(reader: Reader) -> APIRouter:
     routes = APIRouter(responses=_PROBLEMS, route_class=QueryRoute)
 
     @routes.get("/charges", tags=["charges"], responses={200: {"model": ChargesPage}}, response_class=Response)
-    async def charge_list(request: Request, query: Annotated[ChargesQuery, Query()]) -> Response:
+    async def charge_list(request: Request, caller: AsCaller, query: Annotated[ChargesQuery, Query()]) -> Response:
         """Charges by id: which invoice each is on, and which may be invoiced again."""
         after = cursors.read(query.cursor, CHARGE_CURSOR) if query.cursor else None
-        wanted = ChargeFilter(query.account_id, query.state, after, query.limit)
+        wanted = ChargeFilter(caller.asking_for(query.account_id), query.state, after, query.limit)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return answer(request, written(ChargesPage(items=list(page.lines), next_cursor=following)))
@@ -68,10 +70,13 @@ def router(reader: Reader) -> APIRouter:
         responses={200: {"model": FormAnswer}, **described(_no_such_form())},
         response_class=Response,
     )
-    async def red_font_form(request: Request, number: str, query: Annotated[FormQuery, Query()]) -> Response:
+    async def red_font_form(
+        request: Request, caller: AsCaller, number: str, query: Annotated[FormQuery, Query()]
+    ) -> Response:
         """Show a form as last reported by the tax side, and the invoice for which it is used."""
         found = await reader.read(lambda connection: forms.of(connection, number)) if "\0" not in number else None
-        if found is None or query.account_id not in (None, found.account_id):
+        accounts = caller.asking_for(query.account_id)
+        if found is None or not includes(accounts, found.account_id):
             raise _no_such_form()
         return answer(request, written(found.form))
 

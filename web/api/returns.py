@@ -10,6 +10,7 @@ from events.values import AccountId, InvoiceNumber, Time
 from projections.returns import queries as returns
 from projections.returns.queries import OpenPhase, ReturnFilter, ReturnLine
 from web.http import cursors
+from web.http.identity import AsCaller
 from web.http.parameters import QueryRoute
 from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS
 from web.http.reading import Reader, answer, written
@@ -45,10 +46,10 @@ def router(reader: Reader) -> APIRouter:
     routes = APIRouter(tags=["returns"], route_class=QueryRoute)
 
     @routes.get("/returns", responses={200: {"model": ReturnsPage}, **_PROBLEMS}, response_class=Response)
-    async def return_list(request: Request, query: Annotated[ReturnsQuery, Query()]) -> Response:
+    async def return_list(request: Request, caller: AsCaller, query: Annotated[ReturnsQuery, Query()]) -> Response:
         """Open returns by their due dates: the most urgent first. One that has its credit note is no longer open."""
         after = cursors.read(query.cursor, RETURN_CURSOR) if query.cursor else None
-        wanted = ReturnFilter(query.account_id, query.phase, query.overdue, after, query.limit)
+        wanted = ReturnFilter(caller.asking_for(query.account_id), query.phase, query.overdue, after, query.limit)
         page = await reader.read(lambda connection: returns.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return answer(request, written(ReturnsPage(items=list(page.lines), next_cursor=following)))

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from projections.invoices.queries import Line
 from web.gateway.commands import CustomerCommand, Underway, body_of, publish_command
 from web.gateway.publishing import CommandPublisher
+from web.http.identity import Caller
 from web.http.problems import Problem
 
 _KEY = "key"
@@ -60,6 +61,7 @@ async def read(request: Request) -> SentForm:
 async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     request: Request,
     publisher: CommandPublisher,
+    caller: Caller,
     kind: type[CustomerCommand],
     line: Line,
     fields: Mapping[str, Any],
@@ -69,7 +71,7 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **fields})
     reply = await publish_command(
-        publisher, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
+        publisher, caller, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
     )
     if isinstance(reply, Underway):
         raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")

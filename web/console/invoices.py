@@ -1,6 +1,7 @@
 """The list "Invoice Download and Refund", and "Invoicing Record Details"."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,6 +18,7 @@ from web.api.invoices import INVOICE_CURSOR, DetailsAnswer, ListQuery
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
 from web.http import cursors
+from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem
 from web.http.reading import Reader
 from web.http.waiting import Look, check_number, found, not_found
@@ -47,26 +49,27 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
     routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     @routes.get("/")
-    async def invoice_list(request: Request) -> Response:
+    async def invoice_list(request: Request, caller: AsCaller) -> Response:
         try:
             query = Shown.model_validate(dict(request.query_params))
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
             return pages.show(request, "list.html", lines=(), following=None, faults=faults)
         after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
-        wanted = InvoiceFilter(query.account_id, query.status, query.q, after, _PAGE_LINES)
+        wanted = InvoiceFilter(caller.asking_for(query.account_id), query.status, query.q, after, _PAGE_LINES)
         page = await reader.read(lambda connection: invoices.page(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return pages.show(request, "list.html", lines=page.lines, following=following, faults=())
 
     @routes.get("/rows/{number}")
-    async def row(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return pages.show(request, "row.html", line=await line_at_version(reader, number, min_version))
+    async def row(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
+        return pages.show(request, "row.html", line=await line_at_version(reader, caller, number, min_version))
 
     @routes.get("/details/{number}")
-    async def invoice_details(request: Request, number: str, min_version: MinVersion = 0) -> Response:
+    async def invoice_details(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
         check_number(number)
-        details_row = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), min_version)
+        find = partial(details.of, invoice_number=number)
+        details_row = await reached(lambda: reader.read(find), caller, min_version)
         past = await reader.read(lambda connection: history.of(connection, number))
         held = await reader.read(lambda connection: charges.of(connection, number))
         return pages.show(
@@ -80,8 +83,8 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
     return routes
 
 
-async def line_at_version(reader: Reader, number: str, min_version: int = 0) -> Line:
-    """Return the line of an invoice, at the version that the reader knows of if that comes soon. Raises: Problem."""
+async def line_at_version(reader: Reader, caller: Caller, number: str, min_version: int = 0) -> Line:
+    """Return the line of a caller's invoice, at the version that they know of if that comes soon. Raises: Problem."""
     check_number(number)
     seen: list[Line] = []
 
@@ -90,7 +93,7 @@ async def line_at_version(reader: Reader, number: str, min_version: int = 0) -> 
         seen[:] = [line] if line else []
         return _answer(line) if line else None
 
-    await reached(look, min_version)
+    await reached(look, caller, min_version)
     return seen[0]
 
 
@@ -99,13 +102,13 @@ def _answer(line: Line) -> Answer:
     return Answer(line.status.account_id, line.status.version, None, out_of_date)
 
 
-async def reached(look: Look, min_version: int) -> Answer:
+async def reached(look: Look, caller: Caller, min_version: int) -> Answer:
     """Wait a little for a version; what is still behind then is shown as it is. Raises: Problem INVOICE_NOT_FOUND."""
     try:
         return await found(
-            look, account_id=None, min_version=min_version, wait=VERSION_WAIT_SECONDS if min_version else 0
+            look, accounts=caller.accounts, min_version=min_version, wait=VERSION_WAIT_SECONDS if min_version else 0
         )
     except Problem as problem:
-        if problem.code == "NOT_YET_PROJECTED" and (answer := await look()) is not None:
+        if problem.code == "NOT_YET_PROJECTED" and (answer := await look()) and caller.sees(answer.account_id):
             return answer
         raise not_found() from None

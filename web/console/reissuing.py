@@ -18,6 +18,7 @@ from web.console.invoices import MinVersion, line_at_version, reached
 from web.console.rendering import Pages
 from web.gateway.publishing import CommandPublisher
 from web.http import cursors
+from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem
 from web.http.reading import Reader
 
@@ -29,9 +30,9 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
     """Return the page, the dialog, and what it sends."""
     routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
-    async def show(request: Request, line: Line, filled: Filled) -> Response:
+    async def show(request: Request, caller: Caller, line: Line, filled: Filled) -> Response:
         number = line.status.invoice_number
-        answer = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), 0)
+        answer = await reached(lambda: reader.read(lambda connection: details.of(connection, number)), caller, 0)
         held = await reader.read(lambda connection: charges.of(connection, number))
         invoice = InvoiceDetails.model_validate_json(answer.body or "").invoice
         free = {one.charge_id for one in held if one.state == "released"}
@@ -40,10 +41,10 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
 
     @routes.get("/issue")
     async def released(
-        request: Request, account_id: Annotated[str, Query(max_length=64)] = "", cursor: str = ""
+        request: Request, caller: AsCaller, account_id: Annotated[str, Query(max_length=64)] = "", cursor: str = ""
     ) -> Response:
         after = cursors.read(cursor, CHARGE_CURSOR) if cursor else None
-        wanted = charges.ChargeFilter(account_id.strip() or None, "released", after, _PAGE_CHARGES)
+        wanted = charges.ChargeFilter(caller.asking_for(account_id.strip() or None), "released", after, _PAGE_CHARGES)
         page = await reader.read(lambda connection: charges.page(connection, wanted))
         by_invoice: dict[str, list[charges.ChargeLine]] = {}
         for charge in page.lines:
@@ -52,18 +53,19 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
         return pages.show(request, "issue.html", released=by_invoice, following=following)
 
     @routes.get("/reissue/{number}")
-    async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return await show(request, await line_at_version(reader, number, min_version), forms.opened(request))
+    async def dialog(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
+        line = await line_at_version(reader, caller, number, min_version)
+        return await show(request, caller, line, forms.opened(request))
 
     @routes.post("/reissue/{number}")
-    async def send(request: Request, number: str) -> Response:
+    async def send(request: Request, caller: AsCaller, number: str) -> Response:
         form = await forms.read(request)
-        line = await line_at_version(reader, number)
+        line = await line_at_version(reader, caller, number)
         try:
-            return await forms.give_command(request, publisher, RequestReissue, line, _selection(form), form)
+            return await forms.give_command(request, publisher, caller, RequestReissue, line, _selection(form), form)
         except Problem as problem:
-            line = await line_at_version(reader, number, forms.version_of(problem))
-            return await show(request, line, forms.refilled(form, problem))
+            line = await line_at_version(reader, caller, number, forms.version_of(problem))
+            return await show(request, caller, line, forms.refilled(form, problem))
 
     return routes
 

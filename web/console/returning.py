@@ -12,6 +12,7 @@ from web.console.forms import Filled
 from web.console.invoices import MinVersion, line_at_version
 from web.console.rendering import Pages
 from web.gateway.publishing import CommandPublisher
+from web.http.identity import AsCaller
 from web.http.problems import Problem
 from web.http.reading import Reader
 
@@ -27,18 +28,18 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
         return pages.show(request, "return.html", line=line, route=route, filled=filled)
 
     @routes.get("/return/{number}")
-    async def dialog(request: Request, number: str, min_version: MinVersion = 0) -> Response:
-        return show(request, await line_at_version(reader, number, min_version), forms.opened(request))
+    async def dialog(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
+        return show(request, await line_at_version(reader, caller, number, min_version), forms.opened(request))
 
     @routes.post("/return/{number}")
-    async def send(request: Request, number: str) -> Response:
+    async def send(request: Request, caller: AsCaller, number: str) -> Response:
         form = await forms.read(request)
-        line = await line_at_version(reader, number)
+        line = await line_at_version(reader, caller, number)
         fields = {name: form[name][0] for name in _FIELDS if name in form}
         try:
-            return await forms.give_command(request, publisher, RequestReturn, line, fields, form)
+            return await forms.give_command(request, publisher, caller, RequestReturn, line, fields, form)
         except Problem as problem:
-            line = await line_at_version(reader, number, forms.version_of(problem))
+            line = await line_at_version(reader, caller, number, forms.version_of(problem))
             return show(request, line, forms.refilled(form, problem))
 
     return routes

@@ -25,8 +25,9 @@ from events.replies import CommandAccepted
 from events.strict_json import parse
 from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
 from web.http import examples
+from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem, described
-from web.http.waiting import check_number
+from web.http.waiting import check_number, not_found
 
 LONGEST_BODY = 256 * 1024
 """Bytes of a command at most. Source: docs/contract.md#messages."""
@@ -76,12 +77,13 @@ def router(publisher: CommandPublisher) -> APIRouter:
         )
         async def command(
             request: Request,
+            caller: AsCaller,
             number: str,
             idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
         ) -> Response:
             """Publish the command, wait for its reply, and return it."""
             outcome = await publish_command(
-                publisher, kind, number, await body_of(request), idempotency_key, trace_of(request)
+                publisher, caller, kind, number, await body_of(request), idempotency_key, trace_of(request)
             )
             if isinstance(outcome, Underway):
                 addresses = {"Location": status_address(number), "Link": f'<{outcome.monitor}>; rel="monitor"'}
@@ -217,6 +219,7 @@ def trace_of(request: Request) -> str | None:
 
 async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with a command consists of
     publisher: CommandPublisher,
+    caller: Caller,
     kind: type[CustomerCommand],
     number: str,
     body: bytes,
@@ -233,7 +236,7 @@ async def publish_command(  # noqa: PLR0913, PLR0917 - what an HTTP request with
     if "invoice_number" in given:
         faults.add("invoice_number", "must be given in the path only")
     command = command_of(kind, {**given, "invoice_number": number}, faults)
-    return await publish(publisher, command, key or "", traceparent)
+    return await publish(publisher, caller, command, key or "", traceparent)
 
 
 def source_of(account_id: str) -> str:
@@ -244,12 +247,16 @@ def source_of(account_id: str) -> str:
 
 
 async def publish(
-    publisher: CommandPublisher, command: CustomerCommand, key: str, traceparent: str | None
+    publisher: CommandPublisher, caller: Caller, command: CustomerCommand, key: str, traceparent: str | None
 ) -> Reply | Underway:
-    """Publish a command, and return the reply that accepts it, or `Underway` when none came in time.
+    """Publish a caller's command, and return the reply that accepts it, or `Underway` when none came in time.
 
-    Raises: Problem with the code of the refusal, or COMMANDS_UNAVAILABLE.
+    Raises: Problem with the code of the refusal, or COMMANDS_UNAVAILABLE; INVOICE_NOT_FOUND for another's account.
     """
+    if not caller.sees(command.account_id):
+        raise not_found()
+    if caller.subject is not None:
+        command = command.but(requested_by=caller.subject)
     number, name, source = command.invoice_number, name_of(type(command)), source_of(command.account_id)
     headers = cloudevents.headers(
         id=key,

@@ -17,6 +17,7 @@ from projections.replies.queries import CommandKey, KnownCommand
 from web.gateway.commands import Underway, monitor_address, source_of
 from web.gateway.unanswered import Unanswered, Unknowable
 from web.http import examples
+from web.http.identity import AsCaller, Caller
 from web.http.parameters import QueryRoute
 from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, Problem, described
 from web.http.reading import Reader, answer
@@ -66,14 +67,19 @@ def router(reader: Reader, bootstrap: str) -> APIRouter:
     by_anyone = Unanswered(reader, bootstrap, tuple(channel.value for channel in Channel))
 
     @routes.get("/commands/{command_id:path}", responses=_ANSWERS, response_class=Response)
-    async def command(request: Request, command_id: str, query: Annotated[CommandQuery, Query()]) -> Response:
+    async def command(
+        request: Request, caller: AsCaller, command_id: str, query: Annotated[CommandQuery, Query()]
+    ) -> Response:
         """Show the first reply to a command that came over HTTP, or with `source` to anyone's.
 
         A reply is kept for 7 days. Where several accounts have used one id, `account_id` says whose command is meant.
         """
-        source = _source(command_id, query)
-        unanswered = over_http if source is None or source.startswith(HTTP_SOURCES) else by_anyone
-        key = CommandKey(command_id, source, unanswered.topics)
+        if not is_id(command_id):
+            raise _unknown()
+        sources = _sources(caller, query)
+        came_over_http = sources is None or all(source.startswith(HTTP_SOURCES) for source in sources)
+        unanswered = over_http if came_over_http else by_anyone
+        key = CommandKey(command_id, sources, unanswered.topics)
 
         async def find() -> KnownCommand | None:
             return await reader.read(lambda connection: replies.of(connection, key))
@@ -81,22 +87,27 @@ def router(reader: Reader, bootstrap: str) -> APIRouter:
         found = await find()
         if found is None and not await _waits(unanswered, key) and (found := await find()) is None:
             raise _unknown()
-        return answer(request, found.reply) if found and found.reply else _underway(command_id, source)
+        return answer(request, found.reply) if found and found.reply else _underway(key)
 
     return routes
 
 
-def _underway(command_id: str, source: str | None) -> Response:
-    underway = Underway(status="published", command_id=command_id, monitor=monitor_address(command_id, source))
+def _underway(key: CommandKey) -> Response:
+    source = next(iter(key.sources)) if key.sources and len(key.sources) == 1 else None
+    monitor = monitor_address(key.command_id, source)
+    underway = Underway(status="published", command_id=key.command_id, monitor=monitor)
     return JSONResponse(underway.model_dump(), HTTPStatus.ACCEPTED, {"Retry-After": str(ASK_AGAIN_AFTER)})
 
 
-def _source(command_id: str, query: CommandQuery) -> str | None:
-    """Return the source that is meant; None is any account's. Raises: Problem COMMAND_UNKNOWN where none can be."""
-    own = source_of(query.account_id) if query.account_id else None
-    if not is_id(command_id) or (own and query.source not in (None, own)):
+def _sources(caller: Caller, query: CommandQuery) -> frozenset[str] | None:
+    """Return the sources that are meant; None is any account's. Raises: Problem COMMAND_UNKNOWN where none can be."""
+    accounts = caller.asking_for(query.account_id)
+    own = None if accounts is None else frozenset(map(source_of, accounts))
+    if query.source is None:
+        return own
+    if own is not None and query.source not in own:
         raise _unknown()
-    return own or query.source
+    return frozenset({query.source})
 
 
 async def _waits(unanswered: Unanswered, key: CommandKey) -> bool:

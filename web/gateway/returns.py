@@ -25,6 +25,7 @@ from web.gateway.commands import (
 )
 from web.gateway.publishing import CommandPublisher
 from web.http import examples
+from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem, ProblemDocument, described
 from web.http.reading import written
 
@@ -77,10 +78,10 @@ def router(publisher: CommandPublisher) -> APIRouter:
         operation_id="RequestReturns",
         openapi_extra={"requestBody": {"required": True, "content": body}},
     )
-    async def request_returns(request: Request) -> Response:
+    async def request_returns(request: Request, caller: AsCaller) -> Response:
         """Publish every item that is a command, wait for the replies together, and list what became of each."""
         items, trace = _items(await body_of(request)), trace_of(request)
-        outcomes = await asyncio.gather(*(_outcome(publisher, item, trace) for item in items))
+        outcomes = await asyncio.gather(*(_outcome(publisher, caller, item, trace) for item in items))
         return Response(written(ReturnOutcomes(items=outcomes)), media_type="application/json")
 
     return routes
@@ -113,7 +114,7 @@ def _items(body: bytes) -> list[JsonValue]:
     return items
 
 
-async def _outcome(publisher: CommandPublisher, item: JsonValue, trace: str | None) -> ReturnOutcome:
+async def _outcome(publisher: CommandPublisher, caller: Caller, item: JsonValue, trace: str | None) -> ReturnOutcome:
     """Publish one item and return what became of it; whatever is wrong with it concerns no other."""
     given = item if isinstance(item, dict) else {}
     outcome = ReturnOutcome(
@@ -123,7 +124,7 @@ async def _outcome(publisher: CommandPublisher, item: JsonValue, trace: str | No
     )
     try:
         command, key = _read(item)
-        reply = await publish(publisher, command, key, trace)
+        reply = await publish(publisher, caller, command, key, trace)
     except Problem as problem:
         document = ProblemDocument.model_validate(problem.document())
         return outcome.model_copy(update={"status": problem.status.value, "problem": document})

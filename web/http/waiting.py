@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from projections.answers import Answer
+from projections.answers import Accounts, Answer, includes
 from rules.numbers import is_number
 from web.http.problems import Problem
 
@@ -20,7 +20,7 @@ LONGEST_PAUSE = 0.2
 Look = Callable[[], Awaitable[Answer | None]]
 
 
-async def found(look: Look, *, account_id: str | None, min_version: int, wait: float) -> Answer:
+async def found(look: Look, *, accounts: Accounts, min_version: int, wait: float) -> Answer:
     """Return the answer once it shows ``min_version`` or more. wait: seconds.
 
     Raises: Problem INVOICE_NOT_FOUND for an unknown invoice or another account's, NOT_YET_PROJECTED after the wait, or
@@ -30,7 +30,7 @@ async def found(look: Look, *, account_id: str | None, min_version: int, wait: f
     pause = FIRST_PAUSE
     while True:
         answer = await look()
-        if answer is not None and account_id not in (None, answer.account_id):
+        if answer is not None and not includes(accounts, answer.account_id):
             answer = None  # from here on another account's invoice is an unknown one
         reached = 0 if answer is None else answer.version
         if answer is not None and reached >= min_version:

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from events.topics import STATUS_TOPIC
+from projections.answers import Accounts, includes
 from transport.clients.kafka import KafkaConsumer
 from transport.records import ConsumerRecord
 from web.http.problems import Problem
@@ -30,8 +31,8 @@ _KEPT_FOR = timedelta(minutes=10)
 MAX_WAITING = 1000
 """Documents that may wait for a slow client before it is dropped; it reconnects with the id of the last it received."""
 MAX_CLIENTS = 2000
-MAX_CLIENTS_OF_ONE_ADDRESS = 500
-"""So that one address that opens connections without end leaves places for others."""
+MAX_CLIENTS_OF_ONE_PARTY = 500
+"""So that one that opens connections without end leaves places for others."""
 _MAX_READ_MODEL_LAG_SECONDS = 2.0
 """How far the read models may be behind each other when a page is read."""
 
@@ -58,18 +59,19 @@ class StatusChange:
 class Client:
     """One listener. lost: it missed more than is kept. dropped: it was too slow, or the api stops.
 
+    party: whose it is, as far as that is known: the subject of a token, or an address.
     changes: the numbers under which the hub keeps what concerns it.
     """
 
-    account_id: str | None
-    address: str
+    accounts: Accounts
+    party: str
     lost: bool = False
     changes: asyncio.Queue[int | None] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
     dropped: bool = False
 
     def offer(self, number: int, change: StatusChange) -> None:
         """Queue a change if it concerns the client; drop the client if too many are unsent."""
-        if self.account_id not in (None, change.account_id) or self.dropped:
+        if not includes(self.accounts, change.account_id) or self.dropped:
             return
         try:
             self.changes.put_nowait(number)
@@ -105,13 +107,13 @@ class Hub:
         for client in self._clients:
             client.drop()
 
-    def join(self, account_id: str | None, last_id: str | None, address: str) -> Client:
+    def join(self, accounts: Accounts, last_id: str | None, party: str) -> Client:
         """Add a client, with what it missed since the id it has. Raises: Problem."""
-        of_one = sum(client.address == address for client in self._clients)
-        if len(self._clients) >= MAX_CLIENTS or of_one >= MAX_CLIENTS_OF_ONE_ADDRESS:
+        of_one = sum(client.party == party for client in self._clients)
+        if len(self._clients) >= MAX_CLIENTS or of_one >= MAX_CLIENTS_OF_ONE_PARTY:
             raise too_many_listeners()
-        missed = self._missed(account_id, last_id) if last_id else ()
-        client = Client(account_id, address, lost=missed is None)
+        missed = self._missed(accounts, last_id) if last_id else ()
+        client = Client(accounts, party, lost=missed is None)
         for number in missed or ():
             client.offer(number, self._kept[number])
         self._clients.add(client)
@@ -133,7 +135,7 @@ class Hub:
         since = event_ids.read(last_id)
         return since is not None and all(self._since.get(partition, 0) <= offset for partition, offset in since.items())
 
-    def _missed(self, account_id: str | None, last_id: str) -> list[int] | None:
+    def _missed(self, accounts: Accounts, last_id: str) -> list[int] | None:
         """Return what a client has missed; None if that is no longer kept, or more than may wait for it."""
         if not self.knows_all_since(last_id):
             return None
@@ -141,7 +143,7 @@ class Hub:
         missed = [
             number
             for number, change in self._kept.items()
-            if change.offset >= since.get(change.partition, 0) and account_id in (None, change.account_id)
+            if change.offset >= since.get(change.partition, 0) and includes(accounts, change.account_id)
         ]
         return missed if len(missed) <= MAX_WAITING else None
 
@@ -206,5 +208,5 @@ class Hub:
 
 def too_many_listeners() -> Problem:
     """Return the answer to whom the hub cannot serve as well."""
-    detail = "Too many listeners, in all or from this address; try again later."
+    detail = "Too many listeners, in all or of yours; try again later."
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_LISTENERS", detail)

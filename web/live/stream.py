@@ -1,7 +1,10 @@
 """GET /stream: status documents as they change, as server-sent events. Source: HTML standard, server-sent events."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from functools import partial
+from math import inf
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -10,6 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
 from events.values import AccountId
+from web.http.identity import AsCaller
 from web.http.parameters import QueryRoute
 from web.http.problems import described, malformed_query
 from web.live.hub import Client, Hub, too_many_listeners
@@ -44,16 +48,21 @@ def router(hub: Hub) -> APIRouter:
 
     @routes.get(PATH, responses=responses, response_class=EventSourceResponse)
     async def stream(
-        request: Request, query: Annotated[StreamQuery, Query()], last_event_id: Annotated[str | None, Header()] = None
+        request: Request,
+        caller: AsCaller,
+        query: Annotated[StreamQuery, Query()],
+        last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
         """Push status documents as they change. With Last-Event-ID, continue after that event.
 
-        An event of type reset means that too much was missed: query again, and continue from there.
+        An event of type reset means that too much was missed: query again, and continue from there. The stream ends
+        when the caller's token expires.
         """
         last_id = last_event_id or query.last_event_id
         here = None if last_id else hub.here
-        client = hub.join(query.account_id, last_id, request.client.host if request.client else "")
-        return _Stream(hub, client, here)
+        party = caller.subject or (request.client.host if request.client else "")
+        client = hub.join(caller.asking_for(query.account_id), last_id, party)
+        return _Stream(hub, client, here, caller.expires_at)
 
     return routes
 
@@ -61,14 +70,18 @@ def router(hub: Hub) -> APIRouter:
 class _Stream(EventSourceResponse):
     """The stream of one client. The client leaves the hub when it disconnects, even before the first event."""
 
-    def __init__(self, hub: Hub, client: Client, here: str | None) -> None:
+    def __init__(self, hub: Hub, client: Client, here: str | None, ends_at: float | None) -> None:
         super().__init__(_events(hub, client, here), ping=_HEARTBEAT_SECONDS, send_timeout=_SEND_SECONDS)
         self._leave = partial(hub.leave, client)
+        self._drop = client.drop
+        self._ends_at = inf if ends_at is None else ends_at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        end = asyncio.get_running_loop().call_later(self._ends_at - time.time(), self._drop)
         try:
             await super().__call__(scope, receive, send)
         finally:
+            end.cancel()
             self._leave()
 
 

@@ -13,8 +13,8 @@ from transport.addresses import Addresses
 from web.http import connections
 
 POST = b"POST /invoices/26312000000000000001/return HTTP/1.1\r\n"
-HEADERS = POST + b"Host: r\r\nIdempotency-Key: 1\r\nContent-Length: 20\r\n\r\n"
-GET = b"GET /livez HTTP/1.1\r\nHost: r\r\n\r\n"
+HEADERS = POST + b"Host: localhost\r\nIdempotency-Key: 1\r\nContent-Length: 20\r\n\r\n"
+GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def opened(client: httpx.AsyncClient) -> tuple[asyncio.StreamReader, async
         b"GET /livez HT",
         HEADERS,
         HEADERS + b'{"account_id"',
-        b"GET /livez HTTP/1.1\r\nHost: r\r\nContent-Length: 9\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
     ],
 )
 async def test_a_request_that_does_not_arrive_ends(client: httpx.AsyncClient, begun: bytes) -> None:
@@ -89,7 +89,7 @@ async def test_a_client_that_does_not_fetch_its_answers_is_cut_off(client: httpx
 
         async def ask() -> None:
             while True:  # the server reads on until its answers are not fetched, and then no more
-                request = b"GET /openapi.json HTTP/1.1\r\nHost: r\r\n\r\n"
+                request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 await asyncio.get_running_loop().sock_sendall(greedy, request)
                 await asyncio.sleep(0)
 
@@ -99,7 +99,7 @@ async def test_a_client_that_does_not_fetch_its_answers_is_cut_off(client: httpx
 
 async def test_headers_without_end_are_refused(client: httpx.AsyncClient) -> None:
     reader, writer = await opened(client)
-    writer.write(b"GET /livez HTTP/1.1\r\nHost: r\r\nX: " + b"x" * 20_000)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000)
     async with asyncio.timeout(10):
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
     writer.close()

@@ -245,10 +245,10 @@ async def test_who_asks_while_others_look_is_not_answered_by_what_they_see(
     monkeypatch.setattr(unanswered, "_read", held_up)
     async with pool_of(addresses.database) as pool:
         waiting = Unanswered(Reader(pool), addresses.kafka, [CUSTOMER])
-        early = asyncio.create_task(waiting.holds(CommandKey("c1", ACME, [CUSTOMER])))
+        early = asyncio.create_task(waiting.holds(CommandKey("c1", frozenset({ACME}), [CUSTOMER])))
         await reading.wait()
         await publish(producer, "c1")
-        late = asyncio.create_task(waiting.holds(CommandKey("c1", ACME, [CUSTOMER])))
+        late = asyncio.create_task(waiting.holds(CommandKey("c1", frozenset({ACME}), [CUSTOMER])))
         for _ in range(10):
             await asyncio.sleep(0)  # until it waits
         published.set()

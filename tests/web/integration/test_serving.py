@@ -46,7 +46,7 @@ async def test_an_idle_connection_is_not_closed_under_a_caller_that_keeps_it_som
         url = client.base_url
         reader, writer = await asyncio.open_connection(url.host, url.port)
         for kept in (6, 0):  # the server's own default is 5
-            writer.write(b"GET /livez HTTP/1.1\r\nHost: redletter\r\n\r\n")
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert b"200" in await reader.readline()
             await reader.readuntil(b"}")
             with pytest.raises(TimeoutError):

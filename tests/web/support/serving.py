@@ -12,18 +12,19 @@ import pytest
 from tests.support.waiting import until
 from transport.addresses import Addresses
 from web import app as api
+from web.http.identity import ANYBODY_HERE, Access
 from web.http.problems import MEDIA_TYPE
 from web.serving import run as run_api
 
 
 @asynccontextmanager
-async def serving(tables: Addresses) -> AsyncGenerator[httpx.AsyncClient]:
+async def serving(tables: Addresses, access: Access = ANYBODY_HERE) -> AsyncGenerator[httpx.AsyncClient]:
     """Hold an api in this process, and yield a client of it."""
-    app = api.build(tables)
+    app = api.build(tables, access=access)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://redletter") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 

@@ -1,0 +1,164 @@
+"""Who is let in: for which host, with which token, and to which routes. Nothing here reaches a server of ours."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.web.support.issuer import TokenIssuer, token_issuer
+from tests.web.support.routes import FOR_CALLERS, OPEN, routes_of
+from tests.web.support.serving import problem
+from transport.addresses import Addresses
+from web import app as api
+from web.http.identity import Access
+from web.http.issuer_keys import Issuer
+
+NOWHERE = Addresses("127.0.0.1:1", "postgresql://nobody:nothing@127.0.0.1:1/none?connect_timeout=1")
+HOSTS = frozenset({"localhost", "invoices.example", "[::1]"})
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[TokenIssuer]:
+    with token_issuer() as issuer:
+        yield issuer
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
+
+@pytest.fixture(scope="module")
+def app(issuer: TokenIssuer) -> FastAPI:
+    return api.build(NOWHERE, access=Access(HOSTS, issuer.issuer))
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as client:
+        yield client
+
+
+ROUTES = sorted(set(routes_of(api.build(NOWHERE))))
+
+
+def filled_in(path: str) -> str:
+    return path.replace("{number}", "2" * 20).replace("{command_id:path}", "c1")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_no_route_is_open_but_those_that_say_nothing_of_invoices(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    if (method, path) in OPEN:
+        assert (await client.get("/livez")).status_code == 200
+        return
+    for asked in (method, "PUT", "OPTIONS"):
+        answer = await client.request(asked, filled_in(path))
+        assert problem(answer) == (401, "UNAUTHENTICATED")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="redletter"'
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route not in FOR_CALLERS | OPEN])
+async def test_a_route_that_is_not_for_callers_is_for_operators(
+    client: httpx.AsyncClient, issuer: TokenIssuer, method: str, path: str
+) -> None:
+    answer = await client.request(method, filled_in(path), headers=issuer.bearer("*"))
+    assert problem(answer) == (403, "OPERATORS_ONLY")
+    assert "insufficient_scope" in answer.headers["www-authenticate"]
+    answer = await client.request(method, filled_in(path), headers=issuer.bearer(roles=("operator",)))
+    assert answer.status_code not in {401, 403}
+
+
+@pytest.mark.parametrize(
+    "path", ["http://localhost//operations", "/operations/", "/%6fperations", "/nowhere", "/returns/../operations"]
+)
+async def test_no_spelling_leads_around(client: httpx.AsyncClient, issuer: TokenIssuer, path: str) -> None:
+    for headers in ({}, issuer.bearer("acme")):
+        assert (await client.get(path, headers=headers)).status_code in {401, 403, 404}
+
+
+def test_every_route_for_callers_is_known_to_keep_to_their_accounts() -> None:
+    assert set(ROUTES) >= FOR_CALLERS
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Basic cG9ydGFsOnNlY3JldA=="},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer a b"},
+        {"Authorization": "Bearer a.b.c"},
+        {"Authorization": ""},
+        {"Cookie": "token=a.b.c"},
+    ],
+)
+async def test_what_is_no_token_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    answer = await client.get("/invoices", headers=headers)
+    assert problem(answer) == (401, "UNAUTHENTICATED")
+    assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+async def test_a_token_in_the_address_is_refused_even_beside_a_good_one(
+    client: httpx.AsyncClient, issuer: TokenIssuer
+) -> None:
+    for headers in ({}, issuer.bearer("acme")):
+        answer = await client.get("/asyncapi", params={"access_token": issuer.token("acme")}, headers=headers)
+        assert problem(answer) == (401, "UNAUTHENTICATED")
+        assert issuer.token("acme") not in answer.text
+
+
+async def test_two_tokens_are_refused(client: httpx.AsyncClient, issuer: TokenIssuer) -> None:
+    both = [("Authorization", f"Bearer {issuer.token('acme')}"), ("Authorization", f"Bearer {issuer.token('other')}")]
+    assert problem(await client.get("/asyncapi", headers=both)) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize(
+    ("but", "reason"),
+    [
+        ({"exp": int(time.time()) - 3600}, "The token has expired."),
+        ({"aud": "another"}, "The token lacks the right claim aud."),
+        ({"sub": "x" * 129}, "The token lacks the right claim sub."),
+        ({"sub": "line\nbreak"}, "The token lacks the right claim sub."),
+        ({"redletter_accounts": "acme"}, "The token lacks the right claim redletter_accounts."),
+        ({"redletter_accounts": [1]}, "The token lacks the right claim redletter_accounts."),
+        ({"redletter_roles": {"operator": True}}, "The token lacks the right claim redletter_roles."),
+    ],
+)
+async def test_the_answer_says_what_is_wrong_with_a_token(
+    client: httpx.AsyncClient, issuer: TokenIssuer, but: dict[str, Any], reason: str
+) -> None:
+    answer = await client.get("/asyncapi", headers=issuer.bearer(**but))
+    assert problem(answer) == (401, "UNAUTHENTICATED")
+    assert answer.json()["detail"] == reason
+    assert f'error="invalid_token", error_description="{reason}"' in answer.headers["www-authenticate"]
+
+
+async def test_who_asks_is_unknown_while_the_issuer_cannot_be_asked() -> None:
+    async with client_of(api.build(NOWHERE, access=Access(HOSTS, Issuer("http://127.0.0.1:1", "a")))) as client:
+        answer = await client.get("/asyncapi", headers={"Authorization": "Bearer a.b.c"})
+        assert problem(answer) == (503, "ISSUER_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "invoices.example", "invoices.example.", "[::1]:80"])
+async def test_the_api_answers_for_its_own_hosts(host: str) -> None:
+    async with client_of(api.build(NOWHERE, access=Access(HOSTS))) as client:
+        assert (await client.get("/livez", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil.example", "", "[::1", "::1"]
+)
+async def test_the_api_answers_for_no_other_host(client: httpx.AsyncClient, issuer: TokenIssuer, host: str) -> None:
+    for path in ("/livez", "/asyncapi"):
+        answer = await client.get(path, headers={"Host": host} | issuer.bearer("acme"))
+        assert problem(answer) == (421, "HOST_NOT_SERVED")
+
+
+async def test_without_an_issuer_nobody_is_asked() -> None:
+    async with client_of(api.build(NOWHERE, access=Access())) as client:
+        assert (await client.get("/asyncapi")).status_code == 200
+        assert (await client.get("/openapi.json")).status_code == 200
