@@ -107,3 +107,9 @@ def test_every_decision_record_says_what_enforces_it() -> None:
             part for part in ("Context", "Decision", "Consequences", "Alternatives", "Enforced by") if part not in text
         ]
         assert missing == [], record.name
+
+
+def test_decision_records_are_numbered_one_after_the_other() -> None:
+    records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert [record.name[:4] for record in records] == [f"{number:04d}" for number in range(1, len(records) + 1)]
+    assert [record.read_text().split(".")[0] for record in records] == [f"# {int(one.name[:4])}" for one in records]
