@@ -16,6 +16,7 @@ from fastapi import Request
 from pydantic import JsonValue
 
 from events.catalogue import EVENT_TYPES
+from events.codes import Code, EndingCode
 from events.commands import RequestReissue, RequestReturn
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
 from rules.calendar import MAINLAND_CHINA
@@ -76,6 +77,10 @@ def test_the_reader_is_spoken_to_in_a_language_they_know(asked: Request, languag
 )
 def test_a_zone_that_does_not_exist_is_not_looked_for(cookie: str, zone: str) -> None:
     assert viewer_of(request(cookie=f"zone={cookie}")).zone.key == zone
+
+
+def test_every_refusal_has_its_words() -> None:
+    assert {*get_args(Code), *get_args(EndingCode)} <= set(words.REFUSAL)
 
 
 def values_of(named: Any) -> tuple[str, ...]:

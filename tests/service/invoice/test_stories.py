@@ -1,12 +1,16 @@
 """Every code of the rules, and every event, has a story, and the rules end it so."""
 
-from typing import get_args
+from collections.abc import Iterator
+from string import Formatter
+from typing import Any, cast, get_args
 
 import pytest
 
 from events.catalogue import EVENT_TYPES
-from events.codes import RuleCode
+from events.codes import Code, EndingCode, RuleCode
 from service.invoice import form_fit
+from service.invoice.endings import ENDINGS
+from service.invoice.refusal_kinds import KINDS
 from service.invoice.refusals import Refusal
 from tests.service.support.scenario import Scenario
 from tests.whole.support.stories import ACCEPTED, ENDS, REFUSALS, STORIES, Story, filled, ids_of, outcome
@@ -29,3 +33,26 @@ def test_the_rules_answer_every_story_as_it_ends(code: str, story: Story) -> Non
         ids |= ids_of(scenario.decision)
     decision = scenario.when(filled(story.when, ids)).decision
     assert (decision.code if isinstance(decision, Refusal) else outcome(decision)) == code
+    if isinstance(decision, Refusal):
+        for refused_for, facts in told(decision):
+            assert facts <= set(KINDS[refused_for].facts), refused_for
+
+
+def told(refusal: Refusal) -> Iterator[tuple[Code, set[str]]]:
+    """Yield the names of the facts: of the refusal, or of each field's fault."""
+    match refusal.details:
+        case {"faults": [*faults]}:
+            for fault in cast("list[dict[str, Any]]", faults):
+                yield fault["code"], set(fault) - {"code", "field", "message"}
+        case facts:
+            yield refusal.code, set(facts)
+
+
+@pytest.mark.parametrize("code", get_args(Code))
+def test_what_a_sentence_of_a_refusal_names_is_a_fact_of_it(code: Code) -> None:
+    named = {name for _, name, _, _ in Formatter().parse(KINDS[code].sentence) if name}
+    assert named - {"said"} <= set(KINDS[code].facts)
+
+
+def test_every_ending_of_a_return_has_its_sentence() -> None:
+    assert set(ENDINGS) == set(get_args(EndingCode))
