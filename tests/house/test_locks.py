@@ -27,3 +27,10 @@ def test_a_lock_has_hashes_and_names_no_registry(name: str) -> None:
     assert "--hash=sha256:" in lock
     assert "://" not in lock
     assert "index-url" not in lock
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_is_what_pip_can_read(name: str) -> None:
+    """Every line is a pin, one of its hashes, or a comment; no rest of a merge."""
+    odd = re.findall(r"^(?!\S+==\S+|    --hash=sha256:|    #|$).+", (ROOT / name).read_text(), re.MULTILINE)
+    assert odd == []
