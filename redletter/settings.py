@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rules.calendar import MAINLAND_CHINA, BadDecree, MainlandChina, read_decree
+from transport.kafka_security import KafkaSecurity, SaslMechanism, SecurityProtocol, UnusableSecurity
 
 _PREFIX = "REDLETTER_"
 _TEN_YEARS = timedelta(days=3660)
@@ -49,6 +50,8 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+_WITH_PASSWORDS = ("database_url", "kafka_password")
+"""Settings whose values no message repeats."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
 _DURATION = _matching(
@@ -129,6 +132,24 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: Annotated[str | None, _SERVERS, ValueForm("`host:port`, joined by commas")] = None
     """Kafka's bootstrap servers. If not set, `redletter up` runs an embedded Kafka, and other commands use it."""
+    kafka_security_protocol: Annotated[
+        SecurityProtocol, ValueForm("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`")
+    ] = "PLAINTEXT"
+    """How every client connects to Kafka. With SSL the broker's certificate and host name are checked."""
+    kafka_sasl_mechanism: Annotated[SaslMechanism | None, ValueForm("`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`")] = (
+        None
+    )
+    """How a client proves with SASL who it is."""
+    kafka_username: Annotated[str | None, ValueForm("text")] = None
+    """The user of SASL: one for each role, with the rights that `redletter acls` prints."""
+    kafka_password: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
+    """The password of that user."""
+    kafka_ca_file: Annotated[Path | None, ValueForm("PEM file")] = None
+    """Who may have signed the brokers' certificates; if not set, whom this machine trusts."""
+    kafka_cert_file: Annotated[Path | None, ValueForm("PEM file")] = None
+    """The client's certificate, for brokers that want one (mutual TLS)."""
+    kafka_key_file: Annotated[Path | None, ValueForm("PEM file")] = None
+    """The key of that certificate, unless it is in the same file."""
     database_url: Annotated[str | None, _DATABASE, ValueForm("`postgresql://` URL as libpq reads it")] = None
     """The PostgreSQL database. If not set, `redletter up` runs an embedded PostgreSQL, and other commands use it.
     Special characters of the password are percent-encoded."""
@@ -191,6 +212,24 @@ class Settings(BaseSettings):
         own = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
         return frozenset({*_LOOPBACK_NAMES, own.lower(), *(self.api_hosts or own).lower().split(",")})
 
+    def kafka_security(self) -> KafkaSecurity:
+        """Return how clients connect to Kafka. Raises: InvalidSettings."""
+        security = KafkaSecurity(
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_username,
+            self.kafka_password,
+            self.kafka_ca_file,
+            self.kafka_cert_file,
+            self.kafka_key_file,
+        )
+        try:
+            security.options()
+        except UnusableSecurity as error:
+            msg = f"the settings {_PREFIX}KAFKA_SECURITY_PROTOCOL and so on do not fit together: {error}"
+            raise InvalidSettings(msg) from None
+        return security
+
     def calendar(self) -> MainlandChina:
         """Return the calendar of business days, including `calendar_file`. Raises: InvalidSettings."""
         if self.calendar_file is None:
@@ -216,6 +255,10 @@ def read() -> Settings:
     if settings.auth == "oidc" and not (settings.oidc_issuer and settings.oidc_audience):
         msg = f"{_PREFIX}AUTH=oidc needs {_PREFIX}OIDC_ISSUER and {_PREFIX}OIDC_AUDIENCE"
         raise InvalidSettings(msg)
+    if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
+        msg = f"{_PREFIX}KAFKA_SECURITY_PROTOCOL is for the Kafka that {_PREFIX}KAFKA_BOOTSTRAP_SERVERS names"
+        raise InvalidSettings(msg)
+    settings.kafka_security()
     settings.calendar()
     return settings
 
@@ -247,7 +290,6 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 
 def _sentence(error: ErrorDetails) -> str:
     name = variable(str(error["loc"][0]))
-    # A database URL holds a password.
-    value = "" if name == variable("database_url") else f" {error['input']!r}"
+    value = "" if name in map(variable, _WITH_PASSWORDS) else f" {error['input']!r}"
     reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"invalid {name}{value}: {reason[0].lower()}{reason[1:]}"

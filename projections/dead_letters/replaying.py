@@ -27,9 +27,9 @@ from transport.marks import MAX_MARKED_RECORDS, MarkPlace, newest_mark
 from transport.producer import TransactionalProducer
 from transport.records import OutgoingRecord
 
-_NAME = "redletter.dead-letters"
+REPLAY_NAME = "redletter.dead-letters"
 """The transactional id, and the group of the mark."""
-_MARK = MarkPlace(_NAME, TopicPartition(DEAD_LETTERS_TOPIC, 0))
+_MARK = MarkPlace(REPLAY_NAME, TopicPartition(DEAD_LETTERS_TOPIC, 0))
 _ROLE = "dead-letters"
 REPLAY_RIGHT = ("redletter dead letters", "replay")
 
@@ -59,7 +59,7 @@ async def replay(addresses: Addresses, wanted: LetterFilter, *, by: str) -> Repl
     replay continues.
     """
     with exclusive(addresses.database, _ROLE, REPLAY_RIGHT, ReplayRunning()) as connection:
-        producer = TransactionalProducer(addresses.kafka, _NAME)
+        producer = TransactionalProducer(addresses.kafka, REPLAY_NAME)
         await producer.start()
         try:
             await _settle(connection, addresses.kafka)

@@ -34,12 +34,21 @@ def refuse_open_api(settings: "Settings") -> None:
         exit_with(str(error), USAGE_ERROR)
 
 
+def secure_kafka(settings: "Settings") -> None:
+    """Let every Kafka client of this command connect as the settings say."""
+    if settings.kafka_bootstrap_servers and settings.kafka_security_protocol != "PLAINTEXT":
+        from transport.clients.kafka import secure
+
+        secure(settings.kafka_bootstrap_servers, settings.kafka_security())
+
+
 def server_addresses(settings: "Settings") -> "Addresses":
     """Return the servers' addresses: from the settings, else those of the running `up`."""
     from local import data_folder
     from transport.addresses import Addresses
 
     kafka, database = settings.kafka_bootstrap_servers, settings.database_url
+    secure_kafka(settings)
     if kafka and database:
         return Addresses(kafka, database)
     try:

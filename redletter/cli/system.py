@@ -12,6 +12,7 @@ from redletter.cli.servers import (
     check_servers_answer,
     read_settings,
     refuse_open_api,
+    secure_kafka,
     server_addresses,
     server_errors_end_the_command,
 )
@@ -46,6 +47,7 @@ def up(
         if role not in ROLES:
             exit_with(f'unknown role "{role}"; choose from {", ".join(ROLES)}', USAGE_ERROR)
     settings = read_settings()
+    secure_kafka(settings)
     if "api" not in (without or ()):
         refuse_open_api(settings)
     logs.configure(settings.log_level)

@@ -206,3 +206,23 @@ def test_the_api_answers_for_loopback_names_its_own_and_those_that_are_listed(mo
     monkeypatch.setenv("REDLETTER_API_HOSTS", "Invoices.example.com,[fd00::2]")
     loopback = {"localhost", "127.0.0.1", "[::1]"}
     assert read().answered_hosts() == loopback | {"[fd00::1]", "invoices.example.com", "[fd00::2]"}
+
+
+def test_how_to_connect_to_kafka_is_for_a_kafka_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDLETTER_KAFKA_SECURITY_PROTOCOL", "SSL")
+    with pytest.raises(InvalidSettings, match="is for the Kafka that REDLETTER_KAFKA_BOOTSTRAP_SERVERS names"):
+        read()
+
+
+def test_settings_of_kafka_that_do_not_fit_together_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDLETTER_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    monkeypatch.setenv("REDLETTER_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("REDLETTER_KAFKA_PASSWORD", "a secret")
+    with pytest.raises(InvalidSettings, match="SASL_SSL needs a SASL mechanism, a user name and a password") as found:
+        read()
+    assert "a secret" not in str(found.value)
+    monkeypatch.setenv("REDLETTER_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+    monkeypatch.setenv("REDLETTER_KAFKA_USERNAME", "worker")
+    settings = read()
+    assert settings.kafka_security().username == "worker"
+    assert "a secret" not in repr(settings)

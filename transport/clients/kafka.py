@@ -4,7 +4,7 @@ bootstrap is always ``host:port`` joined by commas. role names the client to the
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.types import LoggerProto
 
 from transport.clients.stepping_consumer import Durable, Misplaced, SteppingConsumer
+from transport.kafka_security import KafkaSecurity
 
 KafkaConsumer = AIOKafkaConsumer
 KafkaProducer = AIOKafkaProducer
@@ -30,9 +31,18 @@ READER_TIMEOUT_MS = 10_000
 _Startable = TypeVar("_Startable", AIOKafkaConsumer, SteppingConsumer, AIOKafkaProducer)
 
 
+_security_options: dict[str, Mapping[str, Any]] = {}
+
+
+def secure(bootstrap: str, security: KafkaSecurity) -> None:
+    """Let every client of this process connect so to these servers from now on. Raises: UnusableSecurity."""
+    _security_options[bootstrap] = security.options()
+
+
 def _connection(bootstrap: str, role: str) -> dict[str, Any]:
-    """Return what every client needs to connect. TLS and SASL belong here."""
-    return {"bootstrap_servers": bootstrap, "client_id": f"redletter.{role.removeprefix('redletter.')}"}
+    """Return what every client needs to connect."""
+    name = f"redletter.{role.removeprefix('redletter.')}"
+    return {"bootstrap_servers": bootstrap, "client_id": name, **_security_options.get(bootstrap, {})}
 
 
 def make_consumer(
@@ -129,11 +139,14 @@ async def bare_client(bootstrap: str, role: str, *, request_timeout_ms: int = 40
 
 def make_broker(bootstrap: str, group: str, logger: LoggerProto) -> KafkaBroker:
     """Make FastStream's broker for one consumer group; nothing is connected yet."""
-    connection = _connection(bootstrap, group)
-    # FastStream wraps a string in a list, and aiokafka does not split the strings of a list.
-    connection["bootstrap_servers"] = bootstrap.split(",")
     return KafkaBroker(
-        **connection, consumer_only=True, allow_auto_create_topics=False, logger=logger, apply_types=False
+        # FastStream wraps a string in a list, and aiokafka does not split the strings of a list.
+        bootstrap.split(","),
+        client_id=_connection(bootstrap, group)["client_id"],
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        logger=logger,
+        apply_types=False,
     )
 
 
@@ -147,6 +160,8 @@ async def start_broker(broker: KafkaBroker, durable: Durable, misplaced: Misplac
     # connect() has filled with the connection's options. It has no public way to name another class. After a start
     # that failed, the builder has been replaced already; its options are the same.
     config = broker.config.broker_config
-    options = {**cast("partial[Any]", config.builder).keywords, "least_wait_ms": least_wait_ms}
+    connection = cast("partial[Any]", config.builder).keywords
+    secured = _security_options.get(",".join(connection["bootstrap_servers"]), {})
+    options = {**connection, **secured, "least_wait_ms": least_wait_ms}
     config.builder = partial(SteppingConsumer, durable, misplaced, **options)
     await broker.start()

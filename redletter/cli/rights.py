@@ -1,0 +1,40 @@
+"""`acls`: what each role and each neighbour is allowed."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from local import terminal
+from redletter.cli.servers import read_settings, server_addresses, server_errors_end_the_command
+
+right_commands = typer.Typer()
+
+
+@right_commands.command()
+def acls(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one ACL per line as JSON.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Add what is missing on Kafka; takes nothing away.")] = False,
+) -> None:
+    """Show what each role, each neighbour and an operator has to be allowed on Kafka, and no more.
+
+    Each is a user of Kafka by that name, such as `User:worker`. Nothing is asked of Kafka unless --apply is given.
+
+    Example, with a Kafka whose authorizer is on:  REDLETTER_KAFKA_USERNAME=admin redletter acls --apply
+    """
+    from redletter.kafka_rights import rights
+    from transport.acls import Acl, create_acls
+    from transport.clients.kafka import admin
+
+    async def apply_all(bootstrap: str) -> None:
+        async with admin(bootstrap, "acls") as client:
+            await create_acls(client, rights())
+
+    if apply:
+        with server_errors_end_the_command():
+            asyncio.run(apply_all(server_addresses(read_settings()).kafka))
+    if as_json:
+        for acl in rights():
+            terminal.print_json(acl._asdict())
+    else:
+        terminal.print_table(Acl._fields, rights())
