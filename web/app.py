@@ -23,6 +23,7 @@ from web.http import problems
 from web.http.head_requests import HeadAsGet
 from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.reading import Reader, pool_of
+from web.http.safe_headers import SafeHeaders
 from web.live import stream
 from web.live.hub import Hub
 from web.operations import board, health, prometheus
@@ -70,6 +71,7 @@ def build(
     app.state.part_ended = ended
     app.add_middleware(HeadAsGet, endless=stream.PATH)
     app.add_middleware(Identified, access=access)
+    app.add_middleware(SafeHeaders)
     app.include_router(invoices.router(reader))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))

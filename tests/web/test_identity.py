@@ -162,3 +162,32 @@ async def test_without_an_issuer_nobody_is_asked() -> None:
     async with client_of(api.build(NOWHERE, access=Access())) as client:
         assert (await client.get("/asyncapi")).status_code == 200
         assert (await client.get("/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_no_page_of_another_site_gives_a_command(site: str) -> None:
+    async with client_of(api.build(NOWHERE)) as client:
+        for path in (f"/invoices/{'2' * 20}/return", f"/return/{'2' * 20}", "/returns"):
+            answer = await client.post(path, headers={"Sec-Fetch-Site": site}, content=b"{}")
+            assert problem(answer) == (403, "CROSS_SITE_REQUEST")
+        assert (await client.get("/asyncapi", headers={"Sec-Fetch-Site": site})).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", None])
+async def test_our_own_pages_and_programs_give_commands(site: str | None) -> None:
+    headers = {"Sec-Fetch-Site": site} if site else {}
+    async with client_of(api.build(NOWHERE)) as client:
+        answer = await client.post("/returns", headers=headers, content=b"{}")
+        assert problem(answer) == (422, "MALFORMED_COMMAND")
+
+
+async def test_every_answer_tells_a_browser_what_it_must_not_do(client: httpx.AsyncClient) -> None:
+    for path in ("/livez", "/invoices", "/nowhere", "/docs"):
+        headers = (await client.get(path)).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-store"
+        assert "strict-transport-security" not in headers
+    assert "strict-transport-security" in (await client.get("https://localhost/livez")).headers

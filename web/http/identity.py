@@ -36,6 +36,9 @@ CALLERS_FOLDERS = frozenset(
     }
 )
 """First parts of the paths that are for every caller, within their accounts: queries and commands, messages, pages."""
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_FROM_ELSEWHERE = {"cross-site", "same-site"}
+"""What a browser says of a request that a page of another origin makes. Source: W3C, Fetch Metadata."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _CHALLENGE = 'Bearer realm="redletter"'
 
@@ -116,6 +119,8 @@ class Identified:
         """Note who asks. Raises: NotLetIn."""
         if _host(request) not in self._hosts:
             raise _other_host()
+        if request.method not in _SAFE_METHODS and request.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:
+            raise _from_elsewhere()
         path: str = request.scope["path"]
         if path in OPEN_PATHS:
             return
@@ -184,6 +189,11 @@ def _host(request: Request) -> str:
 def _other_host() -> NotLetIn:
     detail = "This api does not answer for the host in the address; REDLETTER_API_HOSTS lists those that it does."
     return NotLetIn(HTTPStatus.MISDIRECTED_REQUEST, "HOST_NOT_SERVED", detail)
+
+
+def _from_elsewhere() -> NotLetIn:
+    detail = "A page of another site sent this; commands are taken from our own pages, and from programs."
+    return NotLetIn(HTTPStatus.FORBIDDEN, "CROSS_SITE_REQUEST", detail)
 
 
 def _refused(reason: str) -> NotLetIn:
