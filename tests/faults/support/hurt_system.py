@@ -48,6 +48,7 @@ PROJECTORS = """
 PROJECTED_WITHIN = 60.0
 """Seconds, with those until the group misses a frozen member."""
 TRIES = 15
+ANY_PARTITIONS = range(1, 1000)
 ROLES = ("worker", "relay", "projector", "clock")
 
 
@@ -73,13 +74,14 @@ class System:
         raise AssertionError(msg)
 
     async def kill_by_turns(self, rng: random.Random, *roles: str, kills: int, seconds: float) -> None:
-        """Kill and restart one role after the other under load, at least so often and so long."""
+        """Kill and restart one role after the other, each under load: at least so often, and for so many seconds."""
         begun, turns = time.monotonic(), itertools.cycle(roles)
         for number in itertools.count():
             if number >= kills and time.monotonic() - begun >= seconds:
                 return
+            await self.roles.holds(role := next(turns), ANY_PARTITIONS)
             await self.outside.progress(since=self.outside.answered, by=rng.randrange(40, 120))
-            self.roles.kill(role := next(turns))
+            self.roles.kill(role)
             self.roles.start(role)
 
     async def run(self, *command: str) -> int:
