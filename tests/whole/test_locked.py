@@ -1,0 +1,118 @@
+"""The whole system on a Kafka with its locks on, where each role and each neighbour may do what `acls` says alone."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from events.catalogue import json_of, name_of
+from events.commands import AnyCommand
+from local import ports
+from redletter.kafka_rights import rights
+from tests.faults.support.roles import PROGRAM, Roles
+from tests.service.support import orders
+from tests.support.fresh_system import database
+from tests.support.locked_kafka import RunningLockedKafka, locked_kafka
+from tests.support.waiting import until
+from transport.addresses import Addresses
+
+USERS = sorted({right.user for right in rights()})
+ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+
+
+@dataclass
+class LockedRoles(Roles):
+    """Roles that each log in as themselves."""
+
+    kafka: RunningLockedKafka | None = None
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return the environment of whoever bears this name."""
+        assert self.kafka
+        return super().environment_of(name) | {
+            "REDLETTER_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "REDLETTER_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "REDLETTER_KAFKA_USERNAME": name,
+            "REDLETTER_KAFKA_PASSWORD": name[::-1],
+            "REDLETTER_KAFKA_CA_FILE": str(self.kafka.ca_file),
+        }
+
+    def redletter(self, user: str, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command as a user."""
+        return subprocess.run(
+            [PROGRAM, *command], env=self.environment_of(user), input=given, capture_output=True, text=True, check=False
+        )
+
+    def send(self, user: str, command: AnyCommand) -> subprocess.CompletedProcess[str]:
+        """Send a command as a user."""
+        line = {"type": name_of(type(command)).removesuffix(".v1"), "data": json.loads(json_of(command))}
+        return self.redletter(user, "send", "-", given=json.dumps(line))
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[RunningLockedKafka]:
+    with tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder, locked_kafka(Path(folder), USERS) as kafka:
+        applied = subprocess.run(
+            [PROGRAM, "acls", "--apply"],
+            env={"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka.address, "REDLETTER_DATABASE_URL": "postgresql://no/body"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert applied.returncode == 0, applied.stderr
+        yield kafka
+
+
+@pytest.fixture
+def roles(kafka: RunningLockedKafka, servers: Addresses, template: str, tmp_path: Path) -> Iterator[LockedRoles]:
+    """Return the roles on these servers; the topics are there, and none of them runs."""
+    with database(servers, template) as url:
+        (port,) = ports.free(1)
+        addresses = Addresses(kafka.bootstrap(), url)
+        roles = LockedRoles(addresses, tmp_path, {"REDLETTER_API_PORT": str(port)}, kafka=kafka)
+        migrated = roles.redletter("migrate", "migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        yield roles
+        roles.leave()
+
+
+@pytest.fixture
+async def http(roles: LockedRoles) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.AsyncHTTPTransport(retries=8)
+    url = f"http://127.0.0.1:{roles.environment['REDLETTER_API_PORT']}"
+    async with httpx.AsyncClient(base_url=url, timeout=40, transport=transport) as http:
+        yield http
+
+
+async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_need(
+    roles: LockedRoles, http: httpx.AsyncClient
+) -> None:
+    roles.start(*ROLES)
+    issued = roles.send("billing", orders.register(kind="general"))
+    assert issued.returncode == 0, issued.stderr
+    body = {"account_id": orders.ACCOUNT}
+    path = f"/invoices/{orders.NUMBER}"
+
+    async def known() -> bool:
+        return (await http.get(f"{path}/status")).status_code == 200
+
+    await until(known, within=60)
+    asked = await http.post(f"{path}/return", json=body, headers={"Idempotency-Key": "k1"})
+    assert asked.status_code == 200, asked.text
+
+    async def returned() -> bool:
+        return (await http.get(f"{path}/status")).json()["status"]["code"] == "returned"
+
+    await until(returned, within=60)
+    refused = roles.send("portal", orders.ask_simply())
+    assert json.loads(refused.stdout)["code"] == "INVOICE_ALREADY_REVERSED", refused.stderr
+    assert (await http.get("/commands/k1")).status_code == 200
+    assert (await http.get("/operations")).json()["lag"] is not None
+    assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
+    forged = roles.send("portal", orders.complete())
+    assert "TopicAuthorizationFailed" in forged.stderr
