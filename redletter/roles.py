@@ -56,10 +56,9 @@ def _worker(addresses: Addresses, settings: Settings) -> RoleWork:
 
 def _relay(addresses: Addresses, settings: Settings) -> RoleWork:
     """Publish the log."""
-    del settings
     from service import relay as role
 
-    return role.run(addresses)
+    return role.run(addresses, standbys=settings.publish_after_standbys)
 
 
 def _projector(addresses: Addresses, settings: Settings) -> RoleWork:

@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     """The time until a tax request without an answer is repeated for the first time."""
     tax_repeat_max_seconds: Annotated[float, _DECIMAL, Field(ge=0.1, le=604_800), ValueForm("number", "seconds")] = 7200
     """The longest time between two repeats of a tax request; must not be less than the first."""
+    publish_after_standbys: Annotated[int, _WHOLE, Field(ge=0, le=100), ValueForm("whole number", "standbys")] = 0
+    """How many streaming standbys of PostgreSQL must have flushed an entry of the log before it is published. With 1 or
+    more, a failover to one of them loses nothing that was published. The relay's user needs `pg_read_all_stats`."""
     clock_shift: Annotated[
         timedelta,
         _DURATION,

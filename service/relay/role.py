@@ -23,9 +23,9 @@ NOTE_EVERY = 1.0
 class _Relay:
     """The partitions that this process holds."""
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, standbys: int) -> None:
         self._addresses = addresses
-        self.entries = LogReader(addresses.database)
+        self.entries = LogReader(addresses.database, standbys)
         self._news = News()
         self._held: dict[int, tuple[PartitionRelay, asyncio.Task[None]]] = {}
 
@@ -60,9 +60,12 @@ class _Relay:
                     noted = places
 
 
-async def run(addresses: Addresses) -> None:
-    """Relay until cancelled, sharing the partitions of the log with other relays."""
-    relay = _Relay(addresses)
+async def run(addresses: Addresses, *, standbys: int = 0) -> None:
+    """Relay until cancelled, sharing the partitions of the log with other relays.
+
+    standbys: how many of PostgreSQL's must have flushed an entry before it is published.
+    """
+    relay = _Relay(addresses, standbys)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())

@@ -4,18 +4,26 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, LiteralString
 
 import psycopg
+import structlog
 from psycopg.rows import TupleRow
 
 from service.store import log_tables
 from service.store.log_tables import LogRow
 from transport.clients.postgres import connect_async, spoils
 
+log = structlog.get_logger(__name__)
+
 MAX_ROWS = 1000
 MAX_BYTES = 4 << 20
 """Rows, and bytes of their keys, values and headers, in one reading. A command that has more is read alone."""
+ASK_STANDBYS_EVERY = 0.005
+"""Seconds between two looks at how far the standbys are."""
+WARN_AFTER, WARN_EVERY = 1.0, 30.0
+"""Seconds of waiting for standbys until the first warning, and from each to the next."""
 
 
 class LogDiffers(Exception):
@@ -77,8 +85,10 @@ def whole_commands(rows: Sequence[LogRow]) -> Sequence[LogRow]:
 class LogReader:
     """Reads the log, any partition of it, over one session with the store."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, standbys: int = 0) -> None:
+        """``standbys``: how many of PostgreSQL's must have flushed what is read before it is returned."""
         self._database = database
+        self._standbys = standbys
         self._session: psycopg.AsyncConnection[TupleRow] | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -87,6 +97,16 @@ class LogReader:
 
         Raises: LogDiffers when the entry at the position is not the one that was published.
         """
+        session = await self._opened()
+        rows = await self._whole_commands(partition, position)
+        if rows and self._standbys:
+            await self._until_flushed(partition)
+            if self._session is not session:
+                msg = "the session over which the log was read has ended: the server behind the next may not hold it"
+                raise psycopg.OperationalError(msg)
+        return rows
+
+    async def _whole_commands(self, partition: int, position: LogPosition) -> Sequence[LogRow]:
         wanted = {"partition": partition, "place": position.place}
         rows = await self._rows(log_tables.AFTER, wanted | {"rows": MAX_ROWS, "bytes": MAX_BYTES})
         news = rows_behind(partition, position, rows)
@@ -124,17 +144,37 @@ class LogReader:
 
     async def execute(self, query: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:
         """Run a statement, and return its rows if it has any."""
+        session = await self._opened()
         async with self._one_at_a_time:
-            if self._session is None or self._session.closed:
-                self._session = await connect_async(self._database, "relay")
             try:
-                async with self._session.cursor(binary=True) as cur:
+                async with session.cursor(binary=True) as cur:
                     await cur.execute(query, parameters)
                     return await cur.fetchall() if cur.description else []
             except psycopg.Error as error:
                 if spoils(error):
-                    await self._session.close()
+                    await session.close()
                 raise
+
+    async def _opened(self) -> psycopg.AsyncConnection[TupleRow]:
+        async with self._one_at_a_time:
+            if self._session is None or self._session.closed:
+                self._session = await connect_async(self._database, "relay")
+            return self._session
+
+    async def _until_flushed(self, partition: int) -> None:
+        """Wait until enough standbys have flushed all that was committed before."""
+        ((lsn,),) = await self.execute(log_tables.FLUSH, {})
+        warned = monotonic() + WARN_AFTER - WARN_EVERY
+        while True:
+            ((standbys,),) = await self.execute(log_tables.FLUSHED, {"lsn": lsn})
+            if standbys >= self._standbys:
+                return
+            if monotonic() - warned > WARN_EVERY:
+                warned = monotonic()
+                log.warning(
+                    "publication_waits_for_standbys", partition=partition, flushed=standbys, wanted=self._standbys
+                )
+            await asyncio.sleep(ASK_STANDBYS_EVERY)
 
     async def close(self) -> None:
         """Close the session."""

@@ -291,6 +291,12 @@ STOP: LiteralString = """
 RESUME: LiteralString = """
     update redletter.log_partitions set stopped = null where partition = %(partition)s and stopped is not null
 """
+FLUSH: LiteralString = "select pg_logical_emit_message(false, 'redletter', '', true)::text"
+"""Flush what was committed before, with whatever ``synchronous_commit``, and return the place in the WAL behind it."""
+FLUSHED: LiteralString = """
+    select count(*) from pg_stat_replication as r where r.state = 'streaming' and r.flush_lsn >= %(lsn)s::text::pg_lsn
+        and not exists (select from pg_replication_slots where active_pid = r.pid and slot_type = 'logical')
+"""
 NOTED: LiteralString = "select partition, place from redletter.published"
 NOTE_PUBLISHED: LiteralString = """
     update redletter.published as p set place = t.place
