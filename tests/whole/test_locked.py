@@ -1,5 +1,6 @@
 """The whole system on a Kafka with its locks on, where each role and each neighbour may do what `acls` says alone."""
 
+import asyncio
 import json
 import subprocess
 import tempfile
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from events.catalogue import json_of, name_of
 from events.commands import AnyCommand
+from events.topics import TOPICS
 from local import ports
 from redletter.kafka_rights import rights
 from tests.faults.support.roles import PROGRAM, Roles
@@ -20,6 +24,8 @@ from tests.support.fresh_system import database
 from tests.support.locked_kafka import RunningLockedKafka, locked_kafka
 from tests.support.waiting import until
 from transport.addresses import Addresses
+from transport.clients import kafka as clients
+from transport.kafka_security import KafkaSecurity
 
 USERS = sorted({right.user for right in rights()})
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
@@ -116,3 +122,42 @@ async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_nee
     assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
     forged = roles.send("portal", orders.complete())
     assert "TopicAuthorizationFailed" in forged.stderr
+
+
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize("user", USERS)
+async def test_nobody_reads_or_writes_a_topic_without_the_right_to(kafka: RunningLockedKafka, user: str) -> None:
+    topics = [topic.name for topic in TOPICS]
+    async with clients.running(clients.make_producer(kafka.address, "tests")) as anybody:
+        for topic in topics:
+            await anybody.send_and_wait(topic, b"{}", b"key", partition=0)
+    bootstrap = kafka.bootstrap("SASL_PLAINTEXT")
+    clients.secure(bootstrap, KafkaSecurity("SASL_PLAINTEXT", "PLAIN", user, user[::-1]))
+    allowed = {(right.operation, right.name) for right in rights() if (right.user, right.resource) == (user, "Topic")}
+    async with clients.admin(bootstrap, "tests") as admin:
+        known = await admin.list_topics()
+    for topic in topics:
+        assert (topic in known and await writes(bootstrap, topic)) == (("Write", topic) in allowed)
+        assert (topic in known and await reads(bootstrap, topic)) == (("Read", topic) in allowed)
+
+
+async def writes(bootstrap: str, topic: str) -> bool:
+    try:
+        async with clients.running(clients.make_producer(bootstrap, "tests")) as producer:
+            await producer.send_and_wait(topic, b"{}", b"key", partition=0)
+    except TopicAuthorizationFailedError:
+        return False
+    return True
+
+
+async def reads(bootstrap: str, topic: str) -> bool:
+    partition = TopicPartition(topic, 0)
+    try:
+        async with clients.topic_reader(bootstrap, "tests") as consumer, asyncio.timeout(20):
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+            while not await consumer.getmany(timeout_ms=100):
+                pass
+    except TopicAuthorizationFailedError:
+        return False
+    return True
