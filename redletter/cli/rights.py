@@ -11,7 +11,7 @@ from redletter.cli.servers import read_settings, server_addresses, server_errors
 right_commands = typer.Typer()
 
 
-@right_commands.command()
+@right_commands.command(short_help="Show the rights on Kafka that everybody needs.")
 def acls(
     as_json: Annotated[bool, typer.Option("--json", help="Print one ACL per line as JSON.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Add what is missing on Kafka; takes nothing away.")] = False,
