@@ -18,7 +18,17 @@ from web.http import issuer_keys
 from web.http.issuer_keys import Issuer, IssuerUnavailable
 from web.http.tokens import CLOCK_SKEW, TokenRefused, Tokens
 
-NOW = int(time.time())
+
+class FromNow(int):
+    """A time, as seconds from the moment of its use: parameters are made long before their test runs."""
+
+    def __call__(self) -> int:
+        """Return it in seconds of the epoch."""
+        return int(time.time()) + self
+
+
+def at_once(claims: dict[str, Any]) -> dict[str, Any]:
+    return {name: value() if isinstance(value, FromNow) else value for name, value in claims.items()}
 
 
 @pytest.fixture
@@ -45,10 +55,10 @@ async def test_a_token_says_who_bears_it(issuer: TokenIssuer) -> None:
 @pytest.mark.parametrize(
     ("but", "reason"),
     [
-        ({"exp": NOW - CLOCK_SKEW - 1}, "has expired"),
+        ({"exp": FromNow(-CLOCK_SKEW - 1)}, "has expired"),
         ({"exp": None}, "claim exp"),
         ({"exp": "tomorrow"}, "claim exp"),
-        ({"nbf": NOW + CLOCK_SKEW + 30}, "claim nbf"),
+        ({"nbf": FromNow(CLOCK_SKEW + 30)}, "claim nbf"),
         ({"aud": "https://other.example"}, "claim aud"),
         ({"aud": None}, "claim aud"),
         ({"iss": "https://other.example"}, "claim iss"),
@@ -62,12 +72,12 @@ async def test_a_token_that_is_not_for_this_api_or_not_for_now_is_refused(
     issuer: TokenIssuer, but: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TokenRefused, match=reason):
-        await Tokens(issuer.issuer).claims(issuer.token("acme", **but))
+        await Tokens(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
 
 
-@pytest.mark.parametrize("but", [{"exp": NOW - CLOCK_SKEW + 30}, {"nbf": NOW + CLOCK_SKEW - 30}])
+@pytest.mark.parametrize("but", [{"exp": FromNow(30 - CLOCK_SKEW)}, {"nbf": FromNow(CLOCK_SKEW - 30)}])
 async def test_clocks_may_differ_a_little(issuer: TokenIssuer, but: dict[str, Any]) -> None:
-    assert await Tokens(issuer.issuer).claims(issuer.token("acme", **but))
+    assert await Tokens(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
 
 
 @pytest.mark.parametrize("audience", [["https://other.example", "https://redletter.example"]])
@@ -76,7 +86,7 @@ async def test_a_token_may_be_for_others_too(issuer: TokenIssuer, audience: list
 
 
 async def test_a_token_that_nobody_signed_is_refused(issuer: TokenIssuer) -> None:
-    claims = encoded({"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": NOW + 300})
+    claims = encoded({"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": FromNow(300)()})
     for header in ({"alg": "none"}, {"alg": "none", "kid": issuer.key.kid}, {"alg": "ES256", "kid": issuer.key.kid}):
         with pytest.raises(TokenRefused):
             await Tokens(issuer.issuer).claims(f"{encoded(header)}.{claims}.")
@@ -85,7 +95,7 @@ async def test_a_token_that_nobody_signed_is_refused(issuer: TokenIssuer) -> Non
 async def test_a_token_that_is_signed_with_the_public_key_as_a_secret_is_refused(issuer: TokenIssuer) -> None:
     key = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
     issuer.published = {"keys": [key.as_dict(private=False)]}
-    claims = {"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": NOW + 300}
+    claims = {"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": FromNow(300)()}
     signed = f"{encoded({'alg': 'HS256', 'kid': key.kid})}.{encoded(claims)}"
     for secret in (key.as_bytes("PEM", private=False), key.as_bytes("DER", private=False)):
         signature = hmac.digest(secret, signed.encode(), "sha256")
@@ -96,7 +106,7 @@ async def test_a_token_that_is_signed_with_the_public_key_as_a_secret_is_refused
 async def test_a_secret_that_an_issuer_publishes_verifies_nothing(issuer: TokenIssuer) -> None:
     secret = OctKey.generate_key(256, {"kid": "secret"})
     issuer.published = {"keys": [*issuer.published["keys"], secret.as_dict(private=True)]}
-    claims = {"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": NOW + 300}
+    claims = {"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": FromNow(300)()}
     with pytest.raises(TokenRefused):
         await Tokens(issuer.issuer).claims(jwt.encode({"alg": "HS256", "kid": "secret"}, claims, secret))
 
