@@ -1,4 +1,4 @@
-"""Where the api of `up` will listen, checked before anything starts."""
+"""Where the api of `up` will listen, checked before anything starts, and how its host is asked."""
 
 from local import ports
 from local.plan import Plan, SystemFailed
@@ -18,7 +18,12 @@ def planned_api_url(plan: Plan) -> str | None:
             "machine"
         )
         raise SystemFailed(msg) from None
-    host = "127.0.0.1" if plan.api_host == "0.0.0.0" else plan.api_host  # noqa: S104 - not bound, compared
+    return url_at(plan.api_host, port)
+
+
+def url_at(listening: str, port: int) -> str:
+    """Return the ``http://host:port`` by which a server on this machine is asked. listening: the host it listens on."""
+    host = "127.0.0.1" if listening == "0.0.0.0" else listening  # noqa: S104 - not bound, compared
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local import data_folder, ports
-from local.api_address import planned_api_url
+from local.api_address import planned_api_url, url_at
 from local.data_folder import SystemAddresses
 from local.kafka_server import KafkaServer
 from local.log_files import LogFollower, last_lines
@@ -76,7 +76,7 @@ def running_system(plan: Plan) -> Generator[System]:
         health = dict(zip(plan.roles, ports.free(len(plan.roles)), strict=True)) if plan.health else {}
         tree = ProcessTree(folder, _groups(plan, servers, health), _environment(plan, found, folder), lock)
         with tree.running(), _showing_logs(tree, plan):
-            urls = {role: f"http://{plan.api_host}:{port}" for role, port in health.items()}
+            urls = {role: url_at(plan.api_host, port) for role, port in health.items()}
             yield _start(System(found, tree, plan, urls), servers, folder)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import time
 from contextlib import suppress
 
+import psycopg
 import structlog
 import uvicorn
 from aiokafka.errors import KafkaError
@@ -56,7 +57,7 @@ class Readiness:
         return [*away, *(f"NOT_JOINED {group}" for group in OWN_GROUPS.missing())]
 
     async def _database_answers(self) -> bool:
-        with suppress(Exception):
+        with suppress(psycopg.Error, TimeoutError):
             async with asyncio.timeout(_SERVER_SECONDS):
                 async with await postgres.connect_async(self._addresses.database, self._role) as connection:
                     await connection.execute("select 1")

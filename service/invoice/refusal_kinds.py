@@ -32,19 +32,13 @@ KINDS: Mapping[Code, RefusalKind] = {
         "This command is only taken from the topic {expected}.",
         tells_version=False,
         mended_by="sender",
-        facts=(
-            "expected",
-            "topic",
-        ),
+        facts=("expected", "topic"),
     ),
     "IDEMPOTENCY_KEY_REUSED": RefusalKind(
         "The id {id} was used for another command. Send this one under an id of its own.",
         tells_version=False,
         mended_by="sender",
-        facts=(
-            "id",
-            "source",
-        ),
+        facts=("id", "source"),
     ),
     "MALFORMED_COMMAND": RefusalKind(
         "The command is malformed: {said}. Correct it and send it again.",
@@ -82,20 +76,13 @@ KINDS: Mapping[Code, RefusalKind] = {
         "The invoice number begins with {number_year}, but the invoice was issued on {issued_on}. The first two "
         "digits are the year of issue: correct one of them.",
         mended_by="sender",
-        facts=(
-            "number_year",
-            "issued_on",
-        ),
+        facts=("number_year", "issued_on"),
     ),
     "ISSUED_ON_IMPLAUSIBLE": RefusalKind(
         "An invoice is dated between {earliest}, when digital invoices began, and {latest}, not {issued_on}. "
         "Correct the date.",
         mended_by="sender",
-        facts=(
-            "issued_on",
-            "earliest",
-            "latest",
-        ),
+        facts=("issued_on", "earliest", "latest"),
     ),
     "BUYER_TAX_ID_REQUIRED": RefusalKind(
         "A special invoice needs the buyer's tax id. Add it, or register a general invoice.",
@@ -105,40 +92,25 @@ KINDS: Mapping[Code, RefusalKind] = {
         "Net and tax add up to {net_and_tax}, the charges to {charges}, and the total is {total}. All three must "
         "be equal: correct the amounts.",
         mended_by="sender",
-        facts=(
-            "net_and_tax",
-            "charges",
-            "total",
-        ),
+        facts=("net_and_tax", "charges", "total"),
     ),
     "REISSUE_NOT_FOUND": RefusalKind(
         "The invoice {original_number} has no open reissue {reissue_id} for this account. It was never "
         "requested, was refused, or has been replaced: check which reissue you mean.",
         mended_by="sender",
-        facts=(
-            "original_number",
-            "reissue_id",
-        ),
+        facts=("original_number", "reissue_id"),
     ),
     "REISSUE_CHARGES_MISMATCH": RefusalKind(
         "The new invoice must have exactly the charges of the reissue {reissue_id}; its amounts, kind and buyer "
         "may differ. Correct the charges.",
         mended_by="sender",
-        facts=(
-            "reissue_id",
-            "held_charge_ids",
-        ),
+        facts=("reissue_id", "held_charge_ids"),
     ),
     "CHARGE_ALREADY_INVOICED": RefusalKind(
         "The charge {charge_id} already belongs to {said}. Leave it out, or return that invoice first. If this "
         "invoice is the replacement, name the reissue in replaces.",
         mended_by="sender",
-        facts=(
-            "charge_id",
-            "invoice_number",
-            "reissue_id",
-            "original_number",
-        ),
+        facts=("charge_id", "invoice_number", "reissue_id", "original_number"),
     ),
     "CHARGE_OF_ANOTHER_ACCOUNT": RefusalKind(
         "The charge {charge_id} was released from an invoice of another account. Invoice it to that account, or "
@@ -150,18 +122,12 @@ KINDS: Mapping[Code, RefusalKind] = {
         "The posting status cannot have been observed at {observed_at}, later than {latest}. Correct the "
         "observer's clock and observe it again.",
         mended_by="sender",
-        facts=(
-            "observed_at",
-            "latest",
-        ),
+        facts=("observed_at", "latest"),
     ),
     "STALE_OBSERVATION": RefusalKind(
         "The posting status on record was observed later, at {last_observed_at}. Observe it again and send the result.",
         mended_by="sender",
-        facts=(
-            "expected",
-            "last_observed_at",
-        ),
+        facts=("expected", "last_observed_at"),
     ),
     "RETURN_ALREADY_IN_PROGRESS": RefusalKind(
         "A return of this invoice is in progress. Wait for it to complete; that takes 1 to 3 business days.",
@@ -196,10 +162,7 @@ KINDS: Mapping[Code, RefusalKind] = {
         "The posting status on record is {expected}, not {posting_status}. Look at the invoice again and return "
         "it as it stands now.",
         mended_by="customer",
-        facts=(
-            "expected",
-            "posting_status",
-        ),
+        facts=("expected", "posting_status"),
     ),
     "RED_FONT_FORM_NUMBER_REQUIRED": RefusalKind(
         "{said} Enter the number of the Red-font Invoice Information Confirmation Form that your finance "
@@ -226,27 +189,18 @@ KINDS: Mapping[Code, RefusalKind] = {
         "{said} Write the original invoice number {expected} into the remarks, without a digit right before or "
         "after it.",
         mended_by="customer",
-        facts=(
-            "expected",
-            "policy",
-        ),
+        facts=("expected", "policy"),
     ),
     "REMARKS_TOO_LONG": RefusalKind(
         "Remarks have at most {most} characters; these have {length}. Shorten them.",
         mended_by="customer",
-        facts=(
-            "most",
-            "length",
-        ),
+        facts=("most", "length"),
     ),
     "RED_FONT_FORM_ALREADY_USED": RefusalKind(
         "The form {form_number} serves another invoice. Ask your finance department for the form that was made "
         "for this one.",
         mended_by="finance department",
-        facts=(
-            "form_number",
-            "invoice_number",
-        ),
+        facts=("form_number", "invoice_number"),
     ),
     "RED_FONT_FORM_ALREADY_CONFIRMED": RefusalKind(
         "The form of this return, {confirmed}, is already confirmed. Continue with its credit note.",
@@ -256,10 +210,7 @@ KINDS: Mapping[Code, RefusalKind] = {
     "RED_FONT_FORM_NUMBER_MISMATCH": RefusalKind(
         "This return uses the form {expected}, not {form_number}. Send the message for form {expected}.",
         mended_by="sender",
-        facts=(
-            "expected",
-            "form_number",
-        ),
+        facts=("expected", "form_number"),
     ),
     "CREDIT_NOTE_BEFORE_CONFIRMATION": RefusalKind(
         "The form of this return is not confirmed yet. Confirm it, then record the credit note again.",
@@ -270,31 +221,19 @@ KINDS: Mapping[Code, RefusalKind] = {
         "The credit note number {credit_note_number} does not belong to this return: {said}. Check the number in "
         "the tax system.",
         mended_by="sender",
-        facts=(
-            "credit_note_number",
-            "issued_on",
-        ),
+        facts=("credit_note_number", "issued_on"),
     ),
     "CREDIT_NOTE_DATE_IMPLAUSIBLE": RefusalKind(
         "A credit note of this invoice is dated between {earliest} and {latest}, not {issued_on}. Check the date "
         "in the tax system.",
         mended_by="sender",
-        facts=(
-            "issued_on",
-            "earliest",
-            "latest",
-        ),
+        facts=("issued_on", "earliest", "latest"),
     ),
     "CREDIT_NOTE_AMOUNT_MISMATCH": RefusalKind(
         "A credit note must reverse the full amount: {expected_net} net and {expected_tax} tax, not {net} and "
         "{tax}. This needs attention: check it in the tax system.",
         mended_by="sender",
-        facts=(
-            "expected_net",
-            "expected_tax",
-            "net",
-            "tax",
-        ),
+        facts=("expected_net", "expected_tax", "net", "tax"),
     ),
     "RETURN_NOT_REVERSED": RefusalKind(
         "No credit note is recorded for this return yet. Record it, then complete the return again.",
