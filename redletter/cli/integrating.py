@@ -15,7 +15,10 @@ integration_commands = typer.Typer()
 @integration_commands.command(short_help="Play a journey of a new invoice on the running system.")
 def trigger(
     journey: Annotated[
-        str, typer.Argument(metavar="JOURNEY", help="return.simple, return.form, return.expired-form or reissue.")
+        str,
+        typer.Argument(
+            metavar="JOURNEY", help="return.simple, return.form, return.expired-form, return.slow or reissue."
+        ),
     ],
 ) -> None:
     """Play a journey of a new invoice on the running system, so that its events come.
