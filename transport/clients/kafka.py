@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.types import LoggerProto
 
 from transport.clients.stepping_consumer import Durable, Misplaced, SteppingConsumer
+from transport.clients.transactional_client import TransactionalClient
 from transport.kafka_security import KafkaSecurity
 
 KafkaConsumer = AIOKafkaConsumer
@@ -65,9 +66,9 @@ def make_transactional_producer(
     bootstrap: str, transactional_id: str, *, timeout_seconds: float, max_batch_bytes: int
 ) -> AIOKafkaProducer:
     """Make a producer with a transactional id; its start fences whoever had the id before."""
-    return make_producer(
-        bootstrap,
-        transactional_id,
+    return TransactionalClient(
+        **_connection(bootstrap, transactional_id),
+        acks="all",
         transactional_id=transactional_id,
         transaction_timeout_ms=int(timeout_seconds * 1000),
         max_batch_size=max_batch_bytes,

@@ -1,5 +1,9 @@
 """Fenced writing: a later owner's word is the last."""
 
+import asyncio
+import gc
+from typing import Any
+
 import pytest
 
 from tests.faults.support.evidence import everything
@@ -25,6 +29,19 @@ async def test_an_earlier_owner_cannot_write_after_a_later_one(addresses: Addres
     await later.publish(0, [message("third")])
     assert [record.value for record in await everything(addresses.kafka, TOPIC)] == [b"first", b"second", b"third"]
     await earlier.close()
+    await later.close()
+
+
+async def test_a_fenced_producer_leaves_no_failure_that_nobody_has_seen(addresses: Addresses) -> None:
+    unseen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    earlier, later = (FencedProducers(addresses.kafka, "tests.fence") for _ in range(2))
+    await earlier.own(frozenset({0}))
+    await later.own(frozenset({0}))
+    with pytest.raises(Fenced):
+        await earlier.publish(0, [message("too late")])
+    gc.collect()
+    assert not unseen
     await later.close()
 
 
