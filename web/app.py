@@ -62,7 +62,7 @@ def build(
     app = FastAPIOffline(
         title="Redletter",
         version=_VERSION,
-        description="Where is my return?",
+        description="Where is my return? The [topics and messages](/asyncapi) are for programs that use Kafka.",
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # such a redirect leads wherever the Host header says
@@ -94,6 +94,7 @@ def build(
         clock_shift=clock_shift,
         general_recorded_route=general_recorded_route,
         watch=watch,
+        version=_VERSION,
     )
     problems.install(app)
     description.install(app)

@@ -180,7 +180,8 @@ async def test_axe_finds_nothing_on_any_page(site: Site, context: BrowserContext
     await site.submit(ask_simply(returned))
     await page.goto(f"/details/{returned}")
     await expect(page.locator(".heading")).to_contain_text("Returned")
-    for path in ("/", "/?q=99999999", f"/details/{returned}", "/issue", "/board", f"/reissue/{returned}"):
+    shown = ("/", "/?q=99999999", f"/details/{returned}", "/issue", "/board", f"/reissue/{returned}")
+    for path in (*shown, "/asyncapi", "/asyncapi/ReturnRefused.v1"):
         await page.goto(path)
         assert await violations(page) == "", path
     await page.goto(f"/return/{recorded}")
@@ -201,7 +202,15 @@ async def violations(page: Page) -> str:
 async def test_every_page_fits_a_narrow_screen(site: Site, page: Page, width: int) -> None:
     number = await site.invoice("recorded")
     await page.set_viewport_size({"width": width, "height": 780})
-    for path in ("/", f"/details/{number}", f"/return/{number}", "/issue", "/board"):
+    for path in (
+        "/",
+        f"/details/{number}",
+        f"/return/{number}",
+        "/issue",
+        "/board",
+        "/asyncapi",
+        "/asyncapi/RegisterInvoice.v1",
+    ):
         await page.goto(path)
         wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, path

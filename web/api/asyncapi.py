@@ -14,7 +14,6 @@ def router(version: str) -> APIRouter:
     """Return the routes that serve them. version: of the service."""
     routes = APIRouter(tags=["description"])
 
-    @routes.get("/asyncapi", include_in_schema=False)
     @routes.get("/asyncapi.json", responses=_example({"asyncapi": "3.0.0", "info": {"title": "Redletter"}}))
     async def topics_and_messages() -> dict[str, Any]:
         """Describe the topics and their messages (AsyncAPI 3.0)."""

@@ -1,4 +1,4 @@
-"""The pages: the list, the details of an invoice, the dialogs, and the operations board."""
+"""The pages: the list, the details of an invoice, the dialogs, the operations board, and the topics."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from events.values import Route
-from web.console import board, invoices, reissuing, returning
+from web.console import board, invoices, reissuing, returning, topics
 from web.console.error_pages import explain_unknown_addresses
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
@@ -37,12 +37,14 @@ def install(  # noqa: PLR0913 - what the pages stand on
     clock_shift: timedelta,
     general_recorded_route: Route,
     watch: Watch,
+    version: str,
 ) -> None:
-    """Let the app serve the pages."""
+    """Let the app serve the pages. version: of the service."""
     shown = pages(lambda: hub.a_moment_ago, clock_shift, watch.calendar)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler, watch))
+    app.include_router(topics.router(shown, version))
     explain_unknown_addresses(app, shown)

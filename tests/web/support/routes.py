@@ -26,6 +26,7 @@ STREAMS = {("GET", "/stream")}
 BATCHES = {("POST", "/returns")}
 ABOUT_NO_INVOICE = {
     ("GET", "/asyncapi"),
+    ("GET", "/asyncapi/{key}"),
     ("GET", "/asyncapi.json"),
     ("GET", "/schemas/{name}.json"),
     ("GET", "/state"),
