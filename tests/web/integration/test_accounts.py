@@ -1,5 +1,6 @@
 """What belongs to another account than a caller's is told exactly as what does not exist, on every route."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 
@@ -69,11 +70,14 @@ async def test_another_accounts_invoice_is_an_unknown_one(
     client: httpx.AsyncClient, issuer: TokenIssuer, route: tuple[str, str]
 ) -> None:
     client.headers.update(issuer.bearer("mine"))
-    for query in ("", "?account_id=mine", "?account_id=theirs", "?min_version=1", "?min_version=9"):
-        asked = (route[0], f"{route[1]}{query}")
-        theirs, unknown = await ask(client, asked, number=THEIRS), await ask(client, asked, number=UNKNOWN)
-        assert told(theirs, THEIRS) == told(unknown, UNKNOWN)
-        assert theirs.status_code in {404, 409, 422}
+    queries = ("", "?account_id=mine", "?account_id=theirs", "?min_version=1", "?min_version=9")
+    routes = [(route[0], f"{route[1]}{query}") for query in queries]
+    # At the same time, for an answer may take as long as a version is waited for.
+    theirs = asyncio.gather(*(ask(client, asked, number=THEIRS) for asked in routes))
+    unknown = asyncio.gather(*(ask(client, asked, number=UNKNOWN) for asked in routes))
+    for one, other in zip(await theirs, await unknown, strict=True):
+        assert told(one, THEIRS) == told(other, UNKNOWN)
+        assert one.status_code in {404, 409, 422}
     if route[0] == "GET":
         client.headers.update(issuer.bearer("theirs", "others"))
         answer = await ask(client, route, number=THEIRS)
