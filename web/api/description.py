@@ -35,7 +35,7 @@ def install(app: FastAPI) -> None:
             document = generate()
             for path in document["paths"].values():
                 for operation in path.values():
-                    _mend(operation["responses"])
+                    _correct(operation["responses"])
             for name in _FRAMEWORK_PROBLEMS:
                 document["components"]["schemas"].pop(name, None)
         return cast("dict[str, Any]", app.openapi_schema)
@@ -43,7 +43,7 @@ def install(app: FastAPI) -> None:
     app.openapi = described
 
 
-def _mend(responses: dict[str, Any]) -> None:
+def _correct(responses: dict[str, Any]) -> None:
     for status, answer in list(responses.items()):
         content: dict[str, Any] = answer.get("content", {})
         for media_type in list(content):
