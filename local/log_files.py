@@ -1,14 +1,19 @@
-"""Read the log files of programs: the last lines, or new lines as they come, each under its program's name."""
+"""Read the log files of programs: the last lines, or new lines as they come."""
 
+import json
 import os
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+from structlog.processors import LogfmtRenderer
 
 from local import terminal
 
 _CHECK_INTERVAL_SECONDS = 0.2
+_readable = LogfmtRenderer(key_order=["timestamp", "level", "event"])
 
 
 def last_lines(file: Path, count: int = 20) -> str:
@@ -62,12 +67,17 @@ class LogFile:
 
 
 class LogFollower:
-    """Copies logs to standard error for the length of a block, to the last line written in it."""
+    """Copies logs to standard error for the length of a block, to the last line written in it.
+
+    Lines of JSON, which name their role, are copied unchanged; on a terminal they become ``key=value``. Every other
+    line gets its program's name in front.
+    """
 
     def __init__(self, logs: Mapping[str, Path]) -> None:
         """Follow these files, by the names of their programs."""
         self._files = {name: LogFile(path) for name, path in logs.items()}
         self._width = max(map(len, logs), default=0)
+        self._for_people = sys.stderr.isatty()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -88,4 +98,25 @@ class LogFollower:
             ended = self._ended.wait(_CHECK_INTERVAL_SECONDS)
             for name, file in self._files.items():
                 for line in file.lines():
-                    terminal.print_to_stderr(f"{name:<{self._width}} | {terminal.plain(line)}")
+                    terminal.print_to_stderr(self._shown(name, line))
+
+    def _shown(self, name: str, line: str) -> str:
+        record = _record(line)
+        if record and not self._for_people:
+            return terminal.plain(line)
+        text = _readable(None, "", record) if record else line
+        return f"{name:<{self._width}} | {terminal.plain(text)}"
+
+
+def _record(line: str) -> dict[str, object] | None:
+    """Return the record that a line of JSON holds, without its role; None for any other line."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(record, dict):
+        return None
+    fields = cast("dict[str, object]", record)
+    if "event" not in fields or not all(map(str.isidentifier, fields)):
+        return None
+    return {key: value for key, value in fields.items() if key != "role"}

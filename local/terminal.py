@@ -55,10 +55,15 @@ def print_to_stderr(text: str) -> None:
     sys.stderr.flush()
 
 
+def json_line(value: object) -> str:
+    """Return a value as JSON on one line, with each control character as JSON's own escape."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_json(value: object) -> None:
     """Write a value to standard output as a line of JSON."""
-    text = json.dumps(value, ensure_ascii=False)
-    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.write(f"{json_line(value)}\n")
     sys.stdout.flush()
 
 

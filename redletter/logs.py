@@ -1,7 +1,7 @@
 """Logging: one line per record on standard error, for Redletter and its libraries alike.
 
-``key=value`` (logfmt), or aligned and coloured on a terminal. Text from outside is shown with visible escapes and
-truncated. Repeated warnings and errors are throttled.
+JSON, or aligned and coloured text on a terminal, which text from outside cannot control. Values are truncated.
+Repeated warnings and errors are throttled.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from local.terminal import plain, plain_lines
+from local.terminal import json_line, plain, plain_lines
 from redletter import outages
 from redletter.log_throttle import LogThrottle, exception_of
 
@@ -29,6 +29,7 @@ _LIBRARY_LEVELS = {
 }
 """Least important level written, for libraries that log too much."""
 _NUMBER = bool | int | float | None
+_FIRST_FIELDS = ("timestamp", "level", "event")
 
 
 def _without_outage_stacks(_: object, __: str, record: EventDict) -> EventDict:
@@ -40,14 +41,27 @@ def _without_outage_stacks(_: object, __: str, record: EventDict) -> EventDict:
     return record
 
 
-def _plain_values(_: object, __: str, record: EventDict) -> EventDict:
-    """Turn every value except numbers into visible text on one line, and truncate it."""
+def _truncated(_: object, __: str, record: EventDict) -> EventDict:
+    """Turn every value except numbers into text, and truncate it."""
     for key, value in record.items():
         if key == "exception":
-            record[key] = plain_lines(str(value)[:_MAX_STACK_CHARACTERS])
+            record[key] = str(value)[:_MAX_STACK_CHARACTERS]
         elif not isinstance(value, _NUMBER):
-            record[key] = plain(str(value), longest=_MAX_VALUE_CHARACTERS)
+            text = str(value)
+            record[key] = text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
     return record
+
+
+def _visible(_: object, __: str, record: EventDict) -> EventDict:
+    """Show control characters as visible escapes, on one line except for a stack."""
+    for key, value in record.items():
+        if isinstance(value, str):
+            record[key] = plain_lines(value) if key == "exception" else plain(value)
+    return record
+
+
+def _as_json(_: object, __: str, record: EventDict) -> str:
+    return json_line({**dict.fromkeys(_FIRST_FIELDS), **record})
 
 
 _SHARED: tuple[Processor, ...] = (
@@ -72,10 +86,10 @@ def configure(level: str) -> None:
 
 
 def _rendering() -> list[Processor]:
-    shown: list[Processor] = [structlog.processors.format_exc_info, _plain_values]
+    shown: list[Processor] = [structlog.processors.format_exc_info, _truncated]
     if sys.stderr.isatty():
-        return [*shown, structlog.dev.ConsoleRenderer()]
-    return [*shown, structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])]
+        return [*shown, _visible, structlog.dev.ConsoleRenderer()]
+    return [*shown, _as_json]
 
 
 class _Handler(logging.StreamHandler[Any]):

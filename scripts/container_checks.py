@@ -7,7 +7,6 @@ shares ROLE: check that every container of a role has a share of the partitions,
 import asyncio
 import itertools
 import json
-import re
 import sys
 import time
 from collections import defaultdict
@@ -24,7 +23,6 @@ from tests.whole.support.client import connected
 KAFKA, API = "127.0.0.1:9092", "http://127.0.0.1:8080"
 INVOICES = 100
 WITHIN = 60.0
-ASSIGNED = re.compile(r'event="?partitions[ _]assigned"?.* group=(\S+) partitions=(\d+)')
 
 
 def journeys() -> None:
@@ -115,8 +113,10 @@ def _logged(role: str) -> list[dict[str, list[int]]]:
     found: list[dict[str, list[int]]] = []
     for container in client.containers.list(filters={"label": f"com.docker.compose.service={role}"}):
         counts: dict[str, list[int]] = defaultdict(list)
-        for group, count in ASSIGNED.findall(container.logs().decode(errors="replace")):
-            counts[group].append(int(count))
+        for line in container.logs().decode(errors="replace").splitlines():
+            record = json.loads(line)
+            if record["event"] == "partitions_assigned":
+                counts[record["group"]].append(record["partitions"])
         found.append(counts)
     return found
 

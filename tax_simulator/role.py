@@ -65,6 +65,7 @@ async def _turn(
     while await _send_due(connection, producer, now) == _MAX_BATCH_RECORDS:
         pass
     if batches:
+        log.info("tax_requests_answered", requests=sum(map(len, batches.values())))
         await consumer.commit()
 
 
@@ -122,12 +123,13 @@ def _scheduled(
 ) -> ScheduledRecord:
     command, due_at = delayed.command, now + delayed.after
     name = name_of(type(command))
-    log.info(
+    log.debug(
         "tax_request_answered",
         request=request_headers["ce_type"],
         command=name,
         invoice=request.invoice_number,
         attempt=request.attempt,
+        correlation_id=request_headers["ce_correlationid"],
     )
     headers = cloudevents.headers(
         id=str(uuid4()),

@@ -11,6 +11,8 @@ log = structlog.get_logger(__name__)
 
 SAY_AGAIN_AFTER = 1.0
 """Seconds in which the same line is not said twice."""
+_AT_EVERY_START = "Auto create topics is disabled. Make sure the topics exist."
+"""A warning that tells nobody anything here: `redletter migrate` creates the topics."""
 
 
 class FrameworkLog:
@@ -31,11 +33,11 @@ class FrameworkLog:
     ) -> None:
         """Log a line. A trouble of Kafka comes without its stack, which is all inside of the client."""
         line = str(msg)
-        if level < logging.WARNING:
-            log.debug(line, group=self._group)
+        if level < logging.WARNING or line == _AT_EVERY_START:
+            log.debug("framework_message", message=line, group=self._group)
         elif self._new(line):
             reason = {"error": repr(exc_info)} if isinstance(exc_info, BaseException) else {"exc_info": exc_info}
-            log.log(level, line, group=self._group, **reason)
+            log.log(level, "framework_message", message=line, group=self._group, **reason)
 
     def _new(self, line: str) -> bool:
         now = time.monotonic()

@@ -1,5 +1,6 @@
 """Timers -> tax requests and internal commands, when they are due."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -57,6 +58,8 @@ class DueTimers:
         self._repeat = repeat
         self._repeat_max = repeat_max
         self._limits: dict[int, int] = {}
+        self._sent: Counter[str] = Counter()
+        """Timers sent since the last line in the log, by name."""
 
     async def connect(self) -> _Connection:
         """Open a session."""
@@ -83,6 +86,9 @@ class DueTimers:
                     del reached[partition]
                 else:
                     reached[partition] = place
+        if self._sent:
+            log.info("timers_sent", **self._sent)
+            self._sent.clear()
         return False
 
     async def _send_some(
@@ -123,8 +129,14 @@ class DueTimers:
             log.exception("timer_refused_by_kafka", id=due[0].id)
             return
         for timer in due:
-            log.info(
-                "timer_sent", request=timer.name, id=timer.id, attempt=timer.attempt, correlation_id=timer.correlation
+            self._sent[timer.name.removesuffix(".v1")] += 1
+            log.debug(
+                "timer_sent",
+                request=timer.name,
+                id=timer.id,
+                invoice=timer.invoice_number,
+                attempt=timer.attempt,
+                correlation_id=timer.correlation,
             )
 
 

@@ -14,7 +14,6 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|[a-z]+")
 PASSED_ON = {
     "service/worker/decision_log.py",  # an incident has its key
-    "transport/framework_log.py",  # lines of the framework
 }
 
 

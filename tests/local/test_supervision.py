@@ -84,6 +84,26 @@ def test_logs_are_shown_line_by_line_under_the_program_s_name(
     assert capsys.readouterr().err == "worker | one\nworker | two\n"
 
 
+LINE = '{"timestamp": "now", "level": "info", "event": "batch_decided", "role": "worker", "records": 3, "cause": "a b"}'
+
+
+def test_lines_of_json_are_copied_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "worker.log"
+    with LogFollower({"worker": log}), log.open("a") as file:
+        file.write(f"{LINE}\nnull\n")
+    assert capsys.readouterr().err == f"{LINE}\nworker | null\n"
+
+
+def test_on_a_terminal_lines_of_json_are_written_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "worker.log"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with LogFollower({"worker": log}), log.open("a") as file:
+        file.write(f"{LINE}\n")
+    assert capsys.readouterr().err == 'worker | timestamp=now level=info event=batch_decided records=3 cause="a b"\n'
+
+
 def test_a_log_that_is_put_aside_is_read_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the new one from its beginning."""
     log = tmp_path / "worker.log"

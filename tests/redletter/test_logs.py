@@ -1,5 +1,6 @@
 """Logs during an outage, and with text from outside."""
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -25,6 +26,21 @@ def logged(program: str) -> str:
         [sys.executable, "-c", LOGGING + program], capture_output=True, text=True, check=False, timeout=30
     )
     return done.stderr
+
+
+def test_a_line_is_json_with_the_facts_as_fields() -> None:
+    written = logged(f"log.warning('somebody_must_look', outcome='{EVIL}', records=3, milliseconds=0.5, name='发票')")
+    record = json.loads(written)
+    assert list(record)[:3] == ["timestamp", "level", "event"]
+    del record["timestamp"]
+    assert record == {
+        "level": "warning",
+        "event": "somebody_must_look",
+        "outcome": EVIL.encode().decode("unicode_escape"),
+        "records": 3,
+        "milliseconds": 0.5,
+        "name": "发票",
+    }
 
 
 def test_text_from_outside_is_visible_on_one_line_and_cut() -> None:

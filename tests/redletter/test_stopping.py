@@ -54,7 +54,7 @@ def test_a_role_whose_loop_stands_still_ends_too() -> None:
 @pytest.mark.parametrize("work", [FAILING, BROKEN, ENDING])
 def test_a_role_that_ends_unasked_says_so_in_one_line_and_exits_with_1(work: str) -> None:
     done = subprocess.run(program(work), env=os.environ, capture_output=True, text=True, timeout=30, check=False)
-    (line,) = (line for line in done.stderr.splitlines() if "level=error" in line)
+    (line,) = (line for line in done.stderr.splitlines() if '"level": "error"' in line)
     assert (done.returncode, "role_failed" in line) == (1, True)
     assert done.stderr.splitlines()[-1] == line
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from events.invoice_events import ReturnDeadlineRevised
 from events.names import CLOCK_GROUP
@@ -96,11 +97,13 @@ async def test_a_backlog_is_worked_off_in_linear_time_and_in_order(addresses: Ad
 async def test_a_request_that_kafka_refuses_costs_only_itself(addresses: Addresses) -> None:
     with psycopg.connect(addresses.database) as connection:
         connection.execute(MANY, (8, 21, "x" * 2_000_000, 40))
-    async with ticking(addresses):
-        found = await until(addresses, lambda found: len(found) >= 39, Channel.INTERNAL.value)
-        left = timers(addresses, "select due_at > now() from redletter.timers where id = 'timer-21' or id = %s")
+    with capture_logs() as logs:
+        async with ticking(addresses):
+            found = await until(addresses, lambda found: len(found) >= 39, Channel.INTERNAL.value)
+            left = timers(addresses, "select due_at > now() from redletter.timers where id = 'timer-21' or id = %s")
     assert sorted(request.id for request in found) == sorted(f"timer-{n}" for n in range(1, 41) if n != 21)
     assert left == [True]
+    assert sum(line["MarkReturnOverdue"] for line in logs if line["event"] == "timers_sent") == 39
 
 
 async def test_two_clocks_share_the_partitions(addresses: Addresses) -> None:
