@@ -19,6 +19,7 @@ from events.catalogue import (
     schema_of,
     type_of,
 )
+from events.log_headers import DIGEST_HEADER, PLACE_HEADER
 from events.names import CLOCK_SOURCE, PROJECTOR_SOURCE, WORKER_SOURCE, event_id
 from events.schemas import TYPES, examples
 from events.topics import Channel
@@ -41,6 +42,20 @@ _HEADERS: Mapping[str, Any] = {
 """Of binary mode: every header's value is text in UTF-8."""
 _VERSION_HEADER = {
     "ce_invoiceversion": {"type": "string", "pattern": "^[1-9][0-9]*$", "description": "1, 2, 3 ... of the invoice."}
+}
+_PLACE = {
+    PLACE_HEADER: {
+        "type": "string",
+        "pattern": "^[1-9][0-9]*$",
+        "description": "Of no use to consumers: the message's place in the log of Redletter, for a repair.",
+    }
+}
+_DIGEST = {
+    DIGEST_HEADER: {
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$",
+        "description": "Of no use to consumers: a digest of the command, where this reply uses up its id.",
+    }
 }
 _OF_COMMANDS = ("ce_specversion", "ce_id", "ce_source", "ce_type")
 _OF_OURS = (*_OF_COMMANDS, "ce_time", "ce_dataschema", "ce_correlationid", "content-type")
@@ -93,7 +108,7 @@ def _binary(name: str) -> dict[str, Any]:
     wanted += ("ce_invoiceversion",) if name in EVENT_TYPES else ()
     wanted += _CAUSED if name in {**EVENT_TYPES, **REPLY_TYPES, **NOTICE_TYPES} else ()
     fixed = {"ce_type": {"const": type_of(name)}, "ce_dataschema": {"const": schema_of(name)}}
-    properties = {**_HEADERS, **(_VERSION_HEADER if name in EVENT_TYPES else {}), **fixed}
+    properties = {**_HEADERS, **_own_headers(name), **fixed}
     headers = _example_headers(name)
     return {
         "name": type_of(name),
@@ -109,6 +124,14 @@ def _binary(name: str) -> dict[str, Any]:
             for which, body in examples(name).items()
         ],
     }
+
+
+def _own_headers(name: str) -> Mapping[str, Any]:
+    if name in EVENT_TYPES:
+        return {**_VERSION_HEADER, **_PLACE}
+    if name in REPLY_TYPES:
+        return {**_PLACE, **_DIGEST}
+    return _PLACE if name in NOTICE_TYPES else {}
 
 
 def _words(name: str) -> dict[str, str]:

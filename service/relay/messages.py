@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from events import cloudevents
+from events.log_headers import log_headers
 from events.names import WORKER_SOURCE, event_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from service.store.log_tables import LogRow
@@ -48,7 +49,7 @@ _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})
 
 
 def _headers(row: LogRow) -> Headers:
-    return cloudevents.headers(
+    attributes = cloudevents.headers(
         id=event_id(str(row.subject), row.version or 0) if row.kind == "event" else row.id,
         source=WORKER_SOURCE,
         name=row.name,
@@ -59,6 +60,7 @@ def _headers(row: LogRow) -> Headers:
         traceparent=row.traceparent,
         version=row.version,
     )
+    return [*attributes, *log_headers(row.place, row.digest)]
 
 
 def _dead_letter_headers(row: LogRow) -> Headers:

@@ -199,7 +199,7 @@ def issues(cur: Cursor[TupleRow], numbers: Collection[str]) -> dict[str, tuple[s
 
 
 class LogRow(NamedTuple):
-    """One entry of the log. ends: the last entry of its command."""
+    """One entry of the log. ends: the last entry of its command. digest: of the command, where this uses up its id."""
 
     place: int
     ends: bool
@@ -216,6 +216,7 @@ class LogRow(NamedTuple):
     version: int | None
     header_names: list[bytes] | None
     header_values: list[bytes | None] | None
+    digest: bytes | None
 
     @property
     def identity(self) -> str:
@@ -232,23 +233,24 @@ _ENTRIES: LiteralString = """
     select place, false as ends, 'event' as kind, convert_to(originator_id, 'UTF8') as key, state as value,
         topic as name, '' as id, originator_id as subject, occurred_at as at, causation_id as causation,
         correlation_id as correlation, traceparent, originator_version as version,
-        null::bytea[] as header_names, null::bytea[] as header_values, 1024 + octet_length(state) as size
+        null::bytea[] as header_names, null::bytea[] as header_values, null::bytea as digest,
+        1024 + octet_length(state) as size
     from redletter.invoice_events where partition = %(partition)s and place between %(place)s and {end}
     union all
     select place, true, 'reply', record_key, value, name, id, subject, sent_at, causation_id, correlation_id,
-        traceparent, null, null, null, 1024 + coalesce(octet_length(record_key), 0) + octet_length(value)
+        traceparent, null, null, null, digest, 1024 + coalesce(octet_length(record_key), 0) + octet_length(value)
     from redletter.replies where partition = %(partition)s and place between %(place)s and {end}
     union all
     select place, not answered, 'dead letter', record_key, value, '', '', null, buried_at, '', '', null, null,
         header_names || array['dl_reason', 'dl_error', 'dl_topic', 'dl_partition', 'dl_offset']::bytea[],
         header_values || array[convert_to(reason, 'UTF8'), convert_to(error, 'UTF8'), convert_to(topic, 'UTF8'),
             convert_to(record_partition::text, 'UTF8'), convert_to(record_offset::text, 'UTF8')],
-        1024 + coalesce(octet_length(record_key), 0) + coalesce(octet_length(value), 0) + octet_length(error)
+        null, 1024 + coalesce(octet_length(record_key), 0) + coalesce(octet_length(value), 0) + octet_length(error)
             + coalesce((select sum(octet_length(part)) from unnest(header_names || header_values) as part), 0)::int
     from redletter.dead_letters where partition = %(partition)s and place between %(place)s and {end}
     union all
     select place, not answered, 'notice', convert_to(invoice_number, 'UTF8'), value, name, id, invoice_number, sent_at,
-        causation_id, correlation_id, traceparent, null, null, null, 1024 + octet_length(value)
+        causation_id, correlation_id, traceparent, null, null, null, null, 1024 + octet_length(value)
     from redletter.notices where partition = %(partition)s and place between %(place)s and {end}
 """
 """size: 1024 for the headers that every message has, and what else it has. An int: sums of those are fast."""

@@ -57,10 +57,11 @@ def row(entry: LogEntry) -> LogRow:
         case EventEntry(trace=trace):
             number, version = entry.invoice_number, entry.version
             columns = (number, entry.occurred_at, trace.causation, trace.correlation, trace.traceparent, version)
-            return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *columns, None, None)
+            return LogRow(1, ends, "event", number.encode(), entry.body, entry.name, "", *columns, None, None, None)
         case ReplyEntry(trace=trace):
             columns = (entry.subject, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
-            return LogRow(1, ends, "reply", entry.record_key, entry.value, entry.name, entry.id, *columns, None, None)
+            own = (entry.record_key, entry.value, entry.name, entry.id)
+            return LogRow(1, ends, "reply", *own, *columns, None, None, entry.digest)
         case DeadLetterEntry():
             own = [entry.reason, entry.error, entry.topic, str(entry.partition), str(entry.offset)]
             names = [b"dl_reason", b"dl_error", b"dl_topic", b"dl_partition", b"dl_offset"]
@@ -69,11 +70,14 @@ def row(entry: LogEntry) -> LogRow:
                 [v for _, v in entry.headers] + [o.encode() for o in own],
             ]
             columns = (None, entry.buried_at, "", "", None, None)
-            return LogRow(1, ends, "dead letter", entry.record_key, entry.value, "", "", *columns, *headers)
+            return LogRow(
+                1, ends, "dead letter", entry.record_key, entry.value, "", "", *columns, *headers, digest=None
+            )
         case NoticeEntry(trace=trace):
             number = entry.invoice_number
             columns = (number, entry.sent_at, trace.causation, trace.correlation, trace.traceparent, None)
-            return LogRow(1, ends, "notice", number.encode(), entry.value, entry.name, entry.id, *columns, None, None)
+            own = (number.encode(), entry.value, entry.name, entry.id)
+            return LogRow(1, ends, "notice", *own, *columns, None, None, None)
 
 
 @given(EVENTS | REPLIES | DEAD_LETTERS | NOTICES)

@@ -46,4 +46,4 @@ def save(store: Store, entries: Sequence[LogEntry]) -> None:
 def log_row(place: int, *, ends: bool, kind: str = "event") -> LogRow:
     """Make a row as the relay reads it; its facts are of no matter."""
     headers = ("name", "id", "subject", AT, "causation", "correlation", None, 1)
-    return LogRow(place, ends, kind, b"key", b"value", *headers, None, None)
+    return LogRow(place, ends, kind, b"key", b"value", *headers, None, None, None)
