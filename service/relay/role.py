@@ -9,6 +9,7 @@ import structlog
 from events.names import RELAY_GROUP
 from events.topics import RELAY_TOPIC
 from service.relay.partition import PartitionRelay
+from service.store import retention
 from service.store.log_reader import LogReader
 from service.store.news import News
 from transport import membership
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 NOTE_EVERY = 1.0
 """Seconds between two notes of how far the log is published."""
+DELETE_EVERY = 600.0
+"""Seconds between two looks for what the log no longer keeps."""
 
 
 class _Relay:
@@ -59,6 +62,15 @@ class _Relay:
                 else:
                     noted = places
 
+    async def delete_unneeded(self) -> None:
+        """Delete now and then what the log no longer keeps, until cancelled."""
+        while True:
+            try:
+                await retention.delete_unneeded(self.entries)
+            except psycopg.Error as error:
+                log.warning("unneeded_entries_not_deleted", error=str(error))
+            await asyncio.sleep(DELETE_EVERY)
+
 
 async def run(addresses: Addresses, *, standbys: int = 0) -> None:
     """Relay until cancelled, sharing the partitions of the log with other relays.
@@ -70,6 +82,7 @@ async def run(addresses: Addresses, *, standbys: int = 0) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())
             tasks.create_task(relay.note_places())
+            tasks.create_task(relay.delete_unneeded())
             tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))
     finally:
         await relay.entries.close()

@@ -305,3 +305,16 @@ NOTE_PUBLISHED: LiteralString = """
     from unnest(%(partitions)s::int[], %(places)s::bigint[]) as t (partition, place)
     where p.partition = t.partition and p.place < t.place
 """
+_DELETE: LiteralString = """
+    with deleted as (
+        delete from redletter.{table} where ctid = any(array(
+            select e.ctid from redletter.{table} as e join redletter.published as p using (partition)
+            where e.written_at < now() - %(keep)s and e.place < p.place{more}
+            order by e.written_at limit %(rows)s for update of e skip locked
+        ))
+        returning 1
+    ) select count(*) from deleted
+"""
+DELETE_REPLIES: LiteralString = _DELETE.format(table="replies", more=" and e.command_key is null")
+DELETE_DEAD_LETTERS: LiteralString = _DELETE.format(table="dead_letters", more="")
+"""Delete the oldest that nothing but publication needs. The entry at the published place stays: it proves the place."""
