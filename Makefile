@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format settings refusals approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove check format library settings refusals approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ format: setup ## Format the code, and apply the linter's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+library: setup ## Build the library redletter-events, for services that use the messages, into dist/
+	@cd library && ../$(BIN)/python -m hatchling build --target wheel --directory ../dist
+
 settings: setup ## Update docs/settings.md from redletter/settings.py
 	@$(BIN)/python -m scripts.settings_page
 
@@ -110,4 +113,4 @@ lock: ## Update the locks from pyproject.toml: for a checkout, for the image, an
 	@$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 
 clean: ## Remove everything that the other targets created
-	@rm -rf .venv node_modules .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out
+	@rm -rf .venv dist node_modules .cache .pytest_cache .ruff_cache .hypothesis benchmarks/out

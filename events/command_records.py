@@ -6,11 +6,12 @@ from typing import NamedTuple, cast
 
 from pydantic import JsonValue
 
-from events import cloudevents
+from events import envelopes
 from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, PREFIX, json_of, name_of, stored_name
-from events.cloudevents import Envelope, RawHeaders
+from events.cloudevents import RawHeaders
 from events.commands import AnyCommand
+from events.envelopes import Envelope
 from events.faults import Fault, Faults
 from events.strict_json import parse
 from events.trace import Trace
@@ -53,7 +54,7 @@ class NoCommand:
 
 def read_command(raw_headers: RawHeaders, key: bytes | None, value: bytes | None) -> CommandRecord | NoCommand:
     """Read the record of a command. Never raises for anything that a publisher can send."""
-    envelope = cloudevents.read(raw_headers, value)
+    envelope = envelopes.read(raw_headers, value)
     if len(value or b"") > MAX_COMMAND_BYTES:
         envelope.faults.add("data", f"is larger than {MAX_COMMAND_BYTES} bytes")
         return NoCommand(envelope)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from events import cloudevents
+from events import cloudevents, envelopes
 from events.catalogue import COMMAND_TYPES, stored_name
 from events.strict_json import MAX_DEPTH, parse
 
@@ -115,7 +115,7 @@ def _text(fields: Mapping[str, object], name: str) -> str | None:
 
 def _checked(command: CommandLine) -> CommandLine:
     """Refuse what would be published but never get a reply; the worker's own reader of headers decides."""
-    for fault in cloudevents.read(command.headers(), b"{}").faults:
+    for fault in envelopes.read(command.headers(), b"{}").faults:
         msg = f"its {fault.field} {fault.message}"
         raise ValueError(msg)
     return command

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from events import cloudevents
+from events import envelopes
 from events.catalogue import stored_name
 from transport.clients.kafka import read_from_now, topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
@@ -102,7 +102,7 @@ def _tailed(record: KafkaRecord) -> TailedRecord:
 
 
 def _name(record: ConsumerRecord) -> str | None:
-    type_ = cloudevents.read(record.headers, record.value).type
+    type_ = envelopes.read(record.headers, record.value).type
     return None if type_ is None else stored_name(type_)
 
 

@@ -6,9 +6,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
-from events.cloudevents import Envelope
 from events.command_records import CommandRecord, read_command
 from events.commands import AnyCommand
+from events.envelopes import Envelope
 from events.faults import Fault, Faults
 from events.trace import Trace
 from service.invoice.moment import Moment

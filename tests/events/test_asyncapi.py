@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from events import cloudevents
+from events import envelopes
 from events.asyncapi.document import asyncapi_document
 from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, json_of, type_of
@@ -94,9 +94,9 @@ def test_the_example_of_a_command_is_read_as_the_same_command_in_both_modes(name
     binary, structured = of(name)["examples"], MESSAGES[f"{name.replace('.', '_')}_structured"]["examples"]
     for one, other in zip(binary, structured, strict=True):
         headers = [(header, value.encode()) for header, value in one["headers"].items()]
-        in_headers = cloudevents.read(headers, json.dumps(one["payload"]).encode())
+        in_headers = envelopes.read(headers, json.dumps(one["payload"]).encode())
         content_type = [(header, value.encode()) for header, value in other["headers"].items()]
-        in_value = cloudevents.read(content_type, json.dumps(other["payload"]).encode())
+        in_value = envelopes.read(content_type, json.dumps(other["payload"]).encode())
         for envelope in (in_headers, in_value):
             assert not envelope.faults
             assert (envelope.id, envelope.type) == ("command-1", type_of(name))

@@ -13,21 +13,11 @@ from events.codes import Code, EndingCode
 from events.faults import Faults
 from events.schemas import TYPES, schema
 from events.stored import WrittenByNewerRelease
+from tests.events.support.growth import grown
 from tests.events.support.messages import MESSAGES
 
 WRITTEN = [name for name in MESSAGES if name not in COMMAND_TYPES]
 CASES = [(name, which) for name in WRITTEN for which in MESSAGES[name]]
-FREE = ("details", "changes")
-"""Objects that hold whatever fits the occasion."""
-
-
-def grown(node: Any) -> Any:
-    """Add an unknown field to every object."""
-    if isinstance(node, list):
-        return [grown(one) for one in node]
-    if not isinstance(node, dict):
-        return node
-    return {key: value if key in FREE else grown(value) for key, value in node.items()} | {"unknown": {"more": [1]}}
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from events import cloudevents
+from events import envelopes
 from tests.faults.support.roles import PROGRAM
 from tests.whole.support.client import Client
 from tests.whole.support.shared import Shared
@@ -52,7 +52,7 @@ async def published_as_shown(client: Client) -> str:
     await client.producer.send_and_wait(
         whole["topic"], whole["value"].encode(), key=whole["key"].encode(), headers=written
     )
-    return cloudevents.read(written, whole["value"].encode()).id or ""
+    return envelopes.read(written, whole["value"].encode()).id or ""
 
 
 async def test_a_record_that_is_sent_as_it_is_shown_is_accepted_and_so_are_the_lines_and_programs_after_it(

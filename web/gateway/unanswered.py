@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from events import cloudevents
+from events import envelopes
 from events.topics import PARKED_TOPIC
 from projections.catalogue import MODELS
 from projections.replies import queries as replies
@@ -128,5 +128,5 @@ def _command(record: ConsumerRecord, topics: Sequence[str]) -> tuple[str | None,
     if record.topic == PARKED_TOPIC:
         notice = notice_row(record)
         return (notice.command_id, notice.source) if notice and notice.place.topic in topics else (None, None)
-    envelope = cloudevents.read(record.headers, record.value)
+    envelope = envelopes.read(record.headers, record.value)
     return envelope.id, envelope.source
