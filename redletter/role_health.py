@@ -11,7 +11,7 @@ import psycopg
 import structlog
 import uvicorn
 from aiokafka.errors import KafkaError
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, disable_created_metrics, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,7 +20,7 @@ from starlette.routing import Route
 from transport.addresses import Addresses
 from transport.clients import postgres
 from transport.clients.kafka import bare_client
-from transport.measures import OWN_GROUPS
+from transport.measures import OWN_GROUPS, SECONDS
 from web.http.listening import listening_socket, serving
 
 log = structlog.get_logger(__name__)
@@ -29,10 +29,12 @@ _SERVER_SECONDS = 2.0
 """Time limit for a server to answer."""
 _KEPT_SECONDS = 1.0
 """How long an answer about the servers is given again: whoever asks often must not be a load on them."""
-_LOOP_CHECK_SECONDS = 1.0
+_LOOP_CHECK_SECONDS = 0.5
 _STOP_SECONDS = 1
 disable_created_metrics()  # a time of creation for each series would double what is scraped
-_DELAY = Gauge("redletter_event_loop_delay_seconds", "How late the event loop ran a task that was due, last second")
+_DELAY = Histogram(
+    "redletter_event_loop_delay_seconds", "How late the event loop ran a task that was due", buckets=SECONDS
+)
 
 
 class Readiness:
@@ -111,4 +113,4 @@ async def _watch_loop() -> None:
     while True:
         due = time.monotonic() + _LOOP_CHECK_SECONDS
         await asyncio.sleep(_LOOP_CHECK_SECONDS)
-        _DELAY.set(time.monotonic() - due)
+        _DELAY.observe(time.monotonic() - due)

@@ -45,12 +45,15 @@ def build(
     pool, publisher, hub = pool_of(addresses.database), CommandPublisher(addresses.kafka), Hub(addresses.kafka)
     reader = Reader(pool)
     sampler = Sampler(reader, addresses.kafka)
+    listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
+    watch = Watch(addresses.kafka, calendar, listens)
+    scraped = prometheus.Scraped(reader, watch, clock_shift, sampler.lags)
     ended = asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await pool.open(wait=False)
-        parts = {"replies": publisher, "status documents": hub, "samples": sampler}
+        parts = {"replies": publisher, "status documents": hub, "samples": sampler, "metrics": scraped}
         listening = [_watched(part.run(), name, ended) for name, part in parts.items()]
         try:
             yield
@@ -79,10 +82,8 @@ def build(
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))
-    listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
-    watch = Watch(addresses.kafka, calendar, listens)
     app.include_router(board.router(reader, watch, clock_shift))
-    app.include_router(prometheus.router(reader, addresses.kafka, clock_shift))
+    app.include_router(prometheus.router(scraped))
     app.include_router(health.router(reader, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
     console.install(

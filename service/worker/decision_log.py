@@ -14,6 +14,7 @@ from events.catalogue import COMMAND_TYPES, stored_name
 from events.replies import AnyReply, CommandRefused, is_alarming
 from service.log.entries import DeadLetterEntry, LogEntry, ReplyEntry
 from service.worker.replies import RecordAnswer
+from transport.measures import SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +23,12 @@ COMMANDS = prometheus_client.Counter(
     "Records of the command topics, by type (- where it is not known) and outcome (accepted, a code, parked or "
     "unanswered)",
     ["command", "outcome"],
+)
+DECISION_SECONDS = prometheus_client.Histogram(
+    "redletter_decision_seconds", "Time to load what a batch of commands needs, and to decide it", buckets=SECONDS
+)
+COMMIT_SECONDS = prometheus_client.Histogram(
+    "redletter_commit_seconds", "Time to write a batch of decisions, to its commit", buckets=SECONDS
 )
 
 

@@ -12,7 +12,7 @@ from service.store.event_store import Store
 from service.store.newer_releases import too_old
 from service.store.write import Conflict, LogStopped, TooMuchToWrite, Write, may_fit_in_part
 from service.worker.answering import answer_batch, set_aside
-from service.worker.decision_log import log_batch
+from service.worker.decision_log import COMMIT_SECONDS, DECISION_SECONDS, log_batch
 from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
@@ -101,12 +101,14 @@ class CommandWork:
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
                 self._begin()
-                memory = load(self._store, received, self._recent, again=tries_left < MAX_DECIDING_TRIES - 1)
-                if unwritable:
-                    answers = [set_aside(record, unwritable, memory) for record in records]
-                else:
-                    answers = answer_batch(records, memory)
-                self._save(answers, memory, batch.moves)
+                with DECISION_SECONDS.time():
+                    memory = load(self._store, received, self._recent, again=tries_left < MAX_DECIDING_TRIES - 1)
+                    if unwritable:
+                        answers = [set_aside(record, unwritable, memory) for record in records]
+                    else:
+                        answers = answer_batch(records, memory)
+                with COMMIT_SECONDS.time():
+                    self._save(answers, memory, batch.moves)
                 return log_batch(answers, monotonic() - begun)
             except (Conflict, WrongHolder) as rival:
                 self._recent.forget()

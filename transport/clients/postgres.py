@@ -20,6 +20,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from transport.measures import measure_pool
 from transport.threads import OwnThread
 from transport.unfit import Unfit
 
@@ -108,7 +109,7 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
     within: seconds to wait for a session. A server that is read-only will do. A session is closed after every error
     that spoils it.
     """
-    return _FreshPool(
+    pool = _FreshPool(
         kwargs={**parameters(url, role), "autocommit": True, "connect_timeout": max(2, int(within))},
         min_size=1,
         max_size=size,
@@ -116,6 +117,8 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
         timeout=within,
         reconnect_timeout=RECONNECT_WITHIN,
     )
+    measure_pool(role, pool.get_stats)
+    return pool
 
 
 class KeptSession:

@@ -62,6 +62,10 @@ class Sampler:
         """What readers should know of now."""
         return self.samples[-1].trouble if self.samples else ()
 
+    def lags(self) -> Sequence[Lag]:
+        """Return the newest lag of every consumer, nothing while it is not known."""
+        return self.samples[-1].lags if self.samples else ()
+
     def throughput(self) -> Iterator[tuple[datetime, float, float]]:
         """Yield times with commands decided and events projected a second, between each look and the one before."""
         done = [sample for sample in self.samples if sample.done]

@@ -113,8 +113,10 @@ def _as_served(
         at=now,
         reasons=wrong,
         unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
-        lag=None if behind is None else [ConsumerLag(**one._asdict()) for one in behind],
-        returns=[Returns(**one._asdict()) for one in board.phases],
+        lag=None
+        if behind is None
+        else [ConsumerLag(consumer=b.consumer, messages=b.messages, seconds=b.seconds) for b in behind],
+        returns=[Returns(phase=p.phase, returns=p.returns, overdue=p.overdue) for p in board.phases],
         overdue=board.overdue,
         near_due=board.near_due,
         failing=board.failing,

@@ -41,12 +41,21 @@ class Position(NamedTuple):
     next: int
 
 
+class PartitionLag(NamedTuple):
+    """What a consumer has not done yet of a partition."""
+
+    partition: TopicPartition
+    messages: int
+    seconds: float
+
+
 class Lag(NamedTuple):
     """What a consumer has not done yet: how many messages, and how long ago the oldest of them was published."""
 
     consumer: str
     messages: int
     seconds: float
+    partitions: Sequence[PartitionLag] = ()
 
 
 async def positions(connection: AsyncConnection[TupleRow]) -> list[Position]:
@@ -138,10 +147,13 @@ def _found(record: KafkaRecord) -> list[_Found]:
 
 
 def _lag(consumer: str, at: Iterable[Position], seen: Mapping[TopicPartition, _Seen], now: datetime) -> Lag:
-    messages, oldest = 0, now.timestamp()
-    for position in at:
-        there = seen[position.partition]
-        undone = [time for offset, time in there.found if position.next <= offset < there.end]
-        messages += len(undone) + max(0, there.end - max(there.reached, position.next))
-        oldest = min([oldest, *(time / 1000 for time in undone if time)])
-    return Lag(consumer, messages, max(0.0, now.timestamp() - oldest))
+    partitions = [_partition_lag(position, seen[position.partition], now) for position in at]
+    messages, seconds = sum(one.messages for one in partitions), max(one.seconds for one in partitions)
+    return Lag(consumer, messages, seconds, partitions)
+
+
+def _partition_lag(position: Position, there: _Seen, now: datetime) -> PartitionLag:
+    undone = [time for offset, time in there.found if position.next <= offset < there.end]
+    messages = len(undone) + max(0, there.end - max(there.reached, position.next))
+    oldest = min([now.timestamp(), *(time / 1000 for time in undone if time)])
+    return PartitionLag(position.partition, messages, now.timestamp() - oldest)

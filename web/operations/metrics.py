@@ -7,9 +7,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from web.operations.condition import Condition
+from projections.catalogue import MODELS
+from web.operations.condition import Condition, Reason
 from web.operations.lag import Lag
-from web.operations.queries import Board
+from web.operations.queries import Answers, Counts, Phases, Requests
 
 
 def exposition(*metrics: Iterator[Metric]) -> bytes:
@@ -29,7 +30,7 @@ class _Collected(Collector):
         return self._metrics
 
 
-def of_reach(reached: Mapping[str, bool]) -> Iterator[Metric]:
+def of_servers(reached: Mapping[str, bool]) -> Iterator[Metric]:
     """Yield which servers answered."""
     up = GaugeMetricFamily("redletter_server_up", "Whether a server answers this api: 1 or 0", labels=["server"])
     for server, is_up in reached.items():
@@ -37,33 +38,68 @@ def of_reach(reached: Mapping[str, bool]) -> Iterator[Metric]:
     yield up
 
 
-def of_board(board: Board) -> Iterator[Metric]:
-    """Yield answers, open returns and dead letters."""
-    answers = CounterMetricFamily(
-        "redletter_answers", "Commands answered, by type and answer (ACCEPTED or a code)", labels=["command", "answer"]
-    )
-    alarms = CounterMetricFamily("redletter_alarms", "Refusals that need attention", labels=["command", "answer"])
-    for one in board.answers:
-        answers.add_metric([one.command_type, one.answer], one.times)
-        if one.alarming:
-            alarms.add_metric([one.command_type, one.answer], one.times)
-    returns = GaugeMetricFamily("redletter_open_returns", "Open returns by phase", labels=["phase"])
-    overdue = GaugeMetricFamily(
-        "redletter_overdue_returns", "Open returns that are overdue, by phase", labels=["phase"]
-    )
-    for phase in board.phases:
-        returns.add_metric([phase.phase], phase.returns)
-        overdue.add_metric([phase.phase], phase.overdue)
+def of_reasons(reasons: Sequence[Reason]) -> Iterator[Metric]:
+    """Yield why the system is degraded."""
+    degraded = GaugeMetricFamily("redletter_degraded", "Reasons to call the system degraded, by code", labels=["code"])
+    for code, count in Counter(one.code for one in reasons).items():
+        degraded.add_metric([code], count)
+    yield degraded
+
+
+def of_counts(counts: Counts) -> Iterator[Metric]:
+    """Yield replies, open returns, tax requests and dead letters."""
+    yield from _answers(counts.answers)
+    yield from _returns(counts.phases)
+    yield from _requests(counts.requests)
     letters = GaugeMetricFamily("redletter_dead_letters", "Unreadable records by reason", labels=["reason"])
     waiting = GaugeMetricFamily(
         "redletter_dead_letters_waiting",
         "Unreadable records that were neither replayed nor discarded, by reason",
         labels=["reason"],
     )
-    for one in board.letter_counts:
+    for one in counts.letter_counts:
         letters.add_metric([one.reason], one.letters)
         waiting.add_metric([one.reason], one.waiting)
-    yield from (answers, alarms, returns, overdue, letters, waiting)
+    yield from (letters, waiting)
+
+
+def _answers(found: Sequence[Answers]) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        "redletter_answers", "Commands answered, by type and answer (ACCEPTED or a code)", labels=["command", "answer"]
+    )
+    alarms = CounterMetricFamily("redletter_alarms", "Refusals that need attention", labels=["command", "answer"])
+    for one in found:
+        answers.add_metric([one.command_type, one.answer], one.times)
+        if one.alarming:
+            alarms.add_metric([one.command_type, one.answer], one.times)
+    yield from (answers, alarms)
+
+
+def _returns(phases: Sequence[Phases]) -> Iterator[Metric]:
+    open_ = GaugeMetricFamily("redletter_open_returns", "Open returns by phase", labels=["phase"])
+    overdue = GaugeMetricFamily(
+        "redletter_overdue_returns", "Open returns that are overdue, by phase", labels=["phase"]
+    )
+    near_due = GaugeMetricFamily(
+        "redletter_near_due_returns", "Open returns that are due within 24 hours, by phase", labels=["phase"]
+    )
+    for one in phases:
+        open_.add_metric([one.phase], one.returns)
+        overdue.add_metric([one.phase], one.overdue)
+        near_due.add_metric([one.phase], one.near_due)
+    yield from (open_, overdue, near_due)
+
+
+def _requests(found: Sequence[Requests]) -> Iterator[Metric]:
+    labels = ["request", "state"]
+    requests = GaugeMetricFamily(
+        "redletter_tax_requests", "Unanswered tax requests by type and state (unsent, sent, repeated)", labels=labels
+    )
+    seconds = GaugeMetricFamily("redletter_tax_request_seconds", "Age of the oldest of them", labels=labels)
+    for one in found:
+        requests.add_metric([one.name.removesuffix(".v1"), one.state], one.requests)
+        seconds.add_metric([one.name.removesuffix(".v1"), one.state], one.seconds)
+    yield from (requests, seconds)
 
 
 def of_condition(known: Condition) -> Iterator[Metric]:
@@ -90,6 +126,10 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     )
     for model, count in _stopped(known).items():
         stopped.add_metric([model], count)
+    log_stopped = GaugeMetricFamily(
+        "redletter_stopped_log_partitions", "Partitions of the log that differ from what was published, and are stopped"
+    )
+    log_stopped.add_metric([], len(known.log_stopped))
     out_of_date = GaugeMetricFamily(
         "redletter_out_of_date_invoices",
         "Invoices that a read model has parked, since it cannot fold an event",
@@ -101,23 +141,30 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     parked.add_metric([], known.parked.invoices)
     waiting = GaugeMetricFamily("redletter_parked_commands", "Commands that wait for parked invoices")
     waiting.add_metric([], known.parked.commands)
-    yield from (entries, seconds, unread, gone, stopped, out_of_date, parked, waiting)
+    yield from (entries, seconds, unread, gone, stopped, log_stopped, out_of_date, parked, waiting)
 
 
 def _stopped(known: Condition) -> Counter[str]:
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(MODELS, 0))
     for one in known.stopped:
         counts[one.model] += len(one.partitions)
     return counts
 
 
 def of_lag(behind: Sequence[Lag]) -> Iterator[Metric]:
-    """Yield how far consumers are behind."""
+    """Yield how far consumers are behind, altogether and by partition, up to the high watermark."""
     messages = GaugeMetricFamily("redletter_lag_messages", "Messages not done yet, by consumer", labels=["consumer"])
     seconds = GaugeMetricFamily(
         "redletter_lag_seconds", "Age of the oldest message not done yet, by consumer", labels=["consumer"]
     )
+    place = ["consumer", "topic", "partition"]
+    of_partition = GaugeMetricFamily("redletter_partition_lag_messages", "The same, by partition", labels=place)
+    age_of_partition = GaugeMetricFamily("redletter_partition_lag_seconds", "The same, by partition", labels=place)
     for one in behind:
         messages.add_metric([one.consumer], one.messages)
         seconds.add_metric([one.consumer], one.seconds)
-    yield from (messages, seconds)
+        for part in one.partitions:
+            where = [one.consumer, part.partition.topic, str(part.partition.partition)]
+            of_partition.add_metric(where, part.messages)
+            age_of_partition.add_metric(where, part.seconds)
+    yield from (messages, seconds, of_partition, age_of_partition)

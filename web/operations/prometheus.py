@@ -1,25 +1,61 @@
-"""GET /metrics: the board and the lag for Prometheus."""
+"""GET /metrics: the state of the whole system, for Prometheus."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from web.http.bounded import attempt
 from web.http.parameters import QueryRoute
-from web.http.reading import Reader
-from web.operations import lag, metrics, queries
+from web.http.reading import Connection, Reader
+from web.operations import metrics, queries, readiness
 from web.operations.condition import Condition, condition
+from web.operations.kept import Kept
 from web.operations.lag import Lag
+from web.operations.queries import Counts
+from web.operations.readiness import Watch
 
 _TABLES_SECONDS = 2.5
-"""Time limit for the read tables; metrics that take longer are left out."""
+"""Time limit for a look at the tables."""
 
 
-def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
-    """Return the metrics. kafka: bootstrap servers."""
+class Scraped:
+    """What /metrics shows: asked of the servers in the background, so that no scrape waits for them."""
+
+    def __init__(self, reader: Reader, watch: Watch, clock_shift: timedelta, lags: Callable[[], Sequence[Lag]]) -> None:
+        """lags: the newest lag of every consumer, empty while it is not known."""
+        self._watch = watch
+        self._clock_shift = clock_shift
+        self._lags = lags
+        self._tables = Kept("metrics", _TABLES_SECONDS, lambda: reader.read(self._ask_tables))
+        self._groups = Kept("groups", readiness.KAFKA_WITHIN, lambda: readiness.present_groups(watch.kafka))
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tables.run())
+            group.create_task(self._groups.run())
+
+    async def exposition(self) -> bytes:
+        """Return all that is known now as Prometheus reads it; what is not known is left out."""
+        tables, groups = await asyncio.gather(self._tables.newest(), self._groups.newest())
+        found = [metrics.of_servers({"database": tables is not None, "kafka": groups is not None})]
+        if tables:
+            counts, known = tables
+            found += [metrics.of_counts(counts), metrics.of_condition(known)]
+            found += [metrics.of_reasons(self._watch.reasons(known, groups or {}, self._now()))]
+        return metrics.exposition(*found, metrics.of_lag(self._lags()))
+
+    async def _ask_tables(self, connection: Connection) -> tuple[Counts, Condition]:
+        return await queries.counts(connection, self._now()), await condition(connection)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._clock_shift
+
+
+def router(scraped: Scraped) -> APIRouter:
+    """Return the metrics."""
     routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
     @routes.get(
@@ -28,24 +64,7 @@ def router(reader: Reader, kafka: str, clock_shift: timedelta) -> APIRouter:
         response_class=Response,
     )
     async def prometheus() -> Response:
-        """Return the metrics for Prometheus, within 5 s. What is unknown while a server is down is left out."""
-        now = datetime.now(UTC) + clock_shift
-        board, known, lags = await asyncio.gather(
-            attempt("board", _TABLES_SECONDS, reader.read(lambda connection: queries.board(connection, now))),
-            attempt("condition", _TABLES_SECONDS, reader.read(condition)),
-            lag.lags_if_known(reader, kafka),
-        )
-        found = [metrics.of_reach(_reached(known, lags))]
-        found += [metrics.of_board(board)] if board else []
-        found += [metrics.of_condition(known)] if known else []
-        found += [metrics.of_lag(lags)] if lags is not None else []
-        return Response(metrics.exposition(*found), media_type=CONTENT_TYPE_LATEST)
+        """Return the metrics for Prometheus, at once. What is unknown while a server is down is left out."""
+        return Response(await scraped.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
-
-
-def _reached(known: Condition | None, lags: Sequence[Lag] | None) -> Mapping[str, bool]:
-    """Return which servers answered. Kafka is only asked for the lag of positions, which are in the database."""
-    if known is None:
-        return {"database": False}
-    return {"database": True, "kafka": lags is not None}

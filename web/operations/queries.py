@@ -6,6 +6,7 @@ from typing import LiteralString, NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, class_row
 
+from events.catalogue import TAX_REQUEST_TYPES
 from events.replies import is_alarming
 from events.values import AccountId, InvoiceNumber, Message, Phase, ReturnId, Time
 from projections.dead_letters.queries import DeadLetter, newest_letters
@@ -19,8 +20,9 @@ _OVERDUE = _OPEN + " and due_latest < %(now)s" + _FIRST_DUE
 _NEAR_DUE = _OPEN + " and due_latest >= %(now)s and due_latest < %(now)s + interval '24 hours'" + _FIRST_DUE
 _FAILING = _OPEN + " and failure is not null" + _FIRST_DUE
 _PHASES = """
-    select phase, count(*), count(*) filter (where overdue) from projections.returns
-    where complete_at is null and ended_at is null group by phase order by phase
+    select phase, count(*), count(*) filter (where overdue),
+        count(*) filter (where due_latest >= %(now)s and due_latest < %(now)s + interval '24 hours')
+    from projections.returns where complete_at is null and ended_at is null group by phase order by phase
 """
 _AGES = """
     select phase, least(extract(day from %(now)s - requested_at)::int, 4), count(*) from projections.returns
@@ -32,6 +34,11 @@ _COUNT_DEAD_LETTERS = """
     from projections.dead_letters
     left join projections.handled_dead_letters as h using (topic, partition, record_offset)
     group by reason order by reason
+"""
+_REQUESTS = """
+    select name, case attempt when 0 then 'unsent' when 1 then 'sent' else 'repeated' end as state, count(*),
+        extract(epoch from now() - min(opened_at))::float8
+    from redletter.timers where name = any(%(names)s) group by name, state order by name, state
 """
 _MAX_DEAD_LETTERS = 100
 
@@ -66,11 +73,12 @@ class Answers(NamedTuple):
 
 
 class Phases(NamedTuple):
-    """Open returns in a phase, and how many of them are overdue."""
+    """Open returns in a phase, and how many of them are overdue, or due within 24 hours."""
 
     phase: str
     returns: int
     overdue: int
+    near_due: int
 
 
 class Ages(NamedTuple):
@@ -87,6 +95,27 @@ class LetterCount(NamedTuple):
     reason: str
     letters: int
     waiting: int
+
+
+class Requests(NamedTuple):
+    """Unanswered tax requests of a type, and for how many seconds the oldest has been open.
+
+    state: ``unsent``, ``sent`` (once) or ``repeated``.
+    """
+
+    name: str
+    state: str
+    requests: int
+    seconds: float
+
+
+class Counts(NamedTuple):
+    """How much there is of everything."""
+
+    phases: list[Phases]
+    answers: list[Answers]
+    letter_counts: list[LetterCount]
+    requests: list[Requests]
 
 
 class Board(NamedTuple):
@@ -108,17 +137,29 @@ async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
         async with connection.cursor(row_factory=class_row(OpenReturn)) as cur:
             return await (await cur.execute(query, {"now": now})).fetchall()
 
-    async def rows(query: LiteralString) -> list[TupleRow]:
-        return await (await connection.execute(query)).fetchall()
-
+    counted = await counts(connection, now)
     return Board(
         overdue=await returns(_OVERDUE),
         near_due=await returns(_NEAR_DUE),
         failing=await returns(_FAILING),
-        phases=[Phases(*row) for row in await rows(_PHASES)],
-        answers=[Answers(*row) for row in await rows(_ANSWERS)],
+        phases=counted.phases,
+        answers=counted.answers,
         dead_letters=await newest_letters(connection, _MAX_DEAD_LETTERS),
+        letter_counts=counted.letter_counts,
+    )
+
+
+async def counts(connection: AsyncConnection[TupleRow], now: datetime) -> Counts:
+    """Count returns, replies, dead letters and tax requests at a moment."""
+
+    async def rows(query: LiteralString, **parameters: object) -> list[TupleRow]:
+        return await (await connection.execute(query, parameters)).fetchall()
+
+    return Counts(
+        phases=[Phases(*row) for row in await rows(_PHASES, now=now)],
+        answers=[Answers(*row) for row in await rows(_ANSWERS)],
         letter_counts=[LetterCount(*row) for row in await rows(_COUNT_DEAD_LETTERS)],
+        requests=[Requests(*row) for row in await rows(_REQUESTS, names=list(TAX_REQUEST_TYPES))],
     )
 
 

@@ -24,6 +24,7 @@ CHECK_WITHIN = 2.0
 """Seconds within which each server must have answered."""
 GROUPS_WITHIN = 1.0
 """Seconds more for the consumer groups."""
+KAFKA_WITHIN = CHECK_WITHIN + GROUPS_WITHIN
 _TABLES = "select exists (select from projections.status), exists (select from projections.details)"
 
 
@@ -44,7 +45,7 @@ class Watch:
 
     async def look(self, known: Condition, now: datetime) -> list[Reason]:
         """Ask Kafka which roles run, and return every reason, without those of Kafka if it does not answer in time."""
-        present = await attempt("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(self.kafka))
+        present = await attempt("kafka", KAFKA_WITHIN, present_groups(self.kafka))
         return self.reasons(known, present or {}, now)
 
 
@@ -55,7 +56,7 @@ async def check_servers(reader: Reader, kafka: str) -> tuple[Condition, Mapping[
     """
     known, present = await asyncio.gather(
         attempt("database", CHECK_WITHIN, reader.read(_database)),
-        attempt("kafka", CHECK_WITHIN + GROUPS_WITHIN, _kafka(kafka)),
+        attempt("kafka", KAFKA_WITHIN, present_groups(kafka)),
     )
     if known is None or present is None:
         raise not_ready([name for name, found in (("database", known), ("kafka", present)) if found is None])
@@ -73,8 +74,11 @@ async def _database(connection: Connection) -> Condition:
     return await condition.condition(connection)
 
 
-async def _kafka(bootstrap: str) -> Mapping[str, Group]:
-    """Ask over a new connection; an old one would only show that Kafka was there once."""
+async def present_groups(bootstrap: str) -> Mapping[str, Group]:
+    """Ask for the consumer groups over a new connection; an old one would only show that Kafka was there once.
+
+    Empty where Kafka answers and its groups do not come in time. Raises: KafkaError, TimeoutError.
+    """
     async with bare_client(bootstrap, "api", request_timeout_ms=int(CHECK_WITHIN * 1000)) as client:
         await within(CHECK_WITHIN, client.bootstrap())
         names = [name for names in GROUPS_OF_ROLES.values() for name in names]

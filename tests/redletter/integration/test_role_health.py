@@ -75,7 +75,8 @@ async def test_a_role_is_ready_once_it_has_joined_its_group_and_tells_what_it_do
         metrics = health.ask("/metrics").body
     assert f'redletter_assigned_partitions{{group="{GROUP}"}} 32.0' in metrics
     assert "process_resident_memory_bytes" in metrics
-    assert "redletter_event_loop_delay_seconds" in metrics
+    for measured in ("event_loop_delay", "decision", "commit"):
+        assert f"redletter_{measured}_seconds_bucket" in metrics
 
 
 def test_a_role_whose_servers_are_away_lives_and_says_what_it_waits_for() -> None:

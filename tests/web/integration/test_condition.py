@@ -12,7 +12,7 @@ import pytest
 
 from events.names import WORKER_GROUP
 from tests.support.waiting import until
-from tests.web.support.serving import served, serving
+from tests.web.support.serving import measured, served, serving
 from transport.addresses import Addresses
 from web.live import hub as hubs
 from web.live.tail import Tail
@@ -21,6 +21,11 @@ TOPIC = "invoice.commands.customer"
 _POSITION = """
     insert into redletter.positions (consumer, topic, partition, next, unread, unread_since, gone)
     values (%s, %s, %s, 5, %s, now(), %s)
+"""
+_TIMER = """
+    insert into redletter.timers (id, partition, name, invoice_number, body, due_at, causation_id, correlation_id,
+        attempt, opened_at)
+    values (%s, 0, 'IssueCreditNote.v1', '26000000000000000001', '', now(), '', '', %s, now() - %s * interval '1 s')
 """
 
 
@@ -36,11 +41,13 @@ def troubled(tables: Addresses) -> Iterator[Addresses]:
         )
         connection.execute("update redletter.log_partitions set last_place = 40 where partition = 0")
         connection.execute("update redletter.published set place = 7 where partition = 0")
+        connection.execute("update redletter.log_partitions set stopped = 'it differs' where partition = 1")
+        connection.cursor().executemany(_TIMER, [("0", 0, 1), ("1", 2, 7200), ("2", 5, 60)])
         try:
             yield tables
         finally:
-            connection.execute("truncate redletter.positions, projections.stopped")
-            connection.execute("update redletter.log_partitions set last_place = 0")
+            connection.execute("truncate redletter.positions, projections.stopped, redletter.timers")
+            connection.execute("update redletter.log_partitions set last_place = 0, stopped = null")
             connection.execute("update redletter.published set place = 0")
 
 
@@ -64,16 +71,23 @@ async def test_readiness_names_what_has_stopped(client: httpx.AsyncClient) -> No
 
 
 async def test_metrics_and_the_board_show_it_too(client: httpx.AsyncClient) -> None:
-    metrics = (await client.get("/metrics")).text
-    for line in (
+    await measured(
+        client,
         "redletter_unpublished_entries 33.0",
         "redletter_unpublished_seconds ",
         'redletter_unread_partitions{consumer="redletter.worker"} 1.0',
         'redletter_offsets_gone_total{consumer="redletter.worker"} 12.0',
         'redletter_stopped_partitions{model="forms"} 1.0',
+        'redletter_stopped_partitions{model="status"} 0.0',
+        "redletter_stopped_log_partitions 1.0",
+        'redletter_degraded{code="PARTITION_NOT_READ"} 1.0',
+        'redletter_degraded{code="ROLE_MISSING"} 4.0',
         'redletter_server_up{server="database"} 1.0',
-    ):
-        assert line in metrics
+        'redletter_server_up{server="kafka"} 1.0',
+        'redletter_tax_requests{request="IssueCreditNote",state="repeated"} 2.0',
+        'redletter_tax_requests{request="IssueCreditNote",state="unsent"} 1.0',
+        'redletter_tax_request_seconds{request="IssueCreditNote",state="repeated"} 72',
+    )
     operations = (await client.get("/operations")).json()
     assert operations["unpublished"]["entries"] == 33
     assert {"PARTITION_NOT_READ", "READ_MODEL_STOPPED"} <= {reason["code"] for reason in operations["reasons"]}
@@ -101,6 +115,12 @@ async def test_the_board_shows_roles_that_are_missing_and_topics_that_this_api_d
         await until(on_its_page, within=10)
 
 
+async def scrape_seconds(http: httpx.AsyncClient) -> float:
+    began = time.monotonic()
+    assert (await http.get("/metrics", timeout=20)).status_code == 200
+    return time.monotonic() - began
+
+
 @pytest.mark.alone
 async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_known(troubled: Addresses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -118,6 +138,7 @@ async def test_metrics_come_within_their_bound_and_leave_out_what_cannot_be_know
                 up = 'redletter_server_up{server="database"} ' + ("0.0" if "database" in gone else "1.0")
                 assert up in answer.text
                 assert ("redletter_unpublished_entries" in answer.text) == ("database" not in gone)
+                assert min([await scrape_seconds(http) for _ in range(10)]) < 0.05
                 began = time.monotonic()
                 assert (await http.get("/readyz", timeout=20)).status_code == 503
                 assert time.monotonic() - began < 5

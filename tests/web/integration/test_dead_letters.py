@@ -6,7 +6,7 @@ import psycopg
 from projections.dead_letters.handling import discard
 from projections.dead_letters.queries import LetterFilter, find_letters
 from tests.projections.support.letters import CUSTOMER, letter, project
-from tests.web.support.serving import serving
+from tests.web.support.serving import measured, serving
 from transport.addresses import Addresses
 
 
@@ -15,10 +15,12 @@ async def test_the_page_the_board_and_the_metrics_tell_waiting_dead_letters_from
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         discard(cur, find_letters(cur, LetterFilter(places=[f"{CUSTOMER}/0/1"])), by="ada", why="<b>a test</b>")
     async with serving(tables) as client:
-        metrics = (await client.get("/metrics")).text
-        assert 'redletter_dead_letters{reason="MALFORMED_COMMAND"} 2.0' in metrics
-        assert 'redletter_dead_letters_waiting{reason="MALFORMED_COMMAND"} 1.0' in metrics
-        assert 'redletter_dead_letters_waiting{reason="FAULT"} 1.0' in metrics
+        await measured(
+            client,
+            'redletter_dead_letters{reason="MALFORMED_COMMAND"} 2.0',
+            'redletter_dead_letters_waiting{reason="MALFORMED_COMMAND"} 1.0',
+            'redletter_dead_letters_waiting{reason="FAULT"} 1.0',
+        )
         operations = (await client.get("/operations")).json()
         assert operations["dead_letters_by_reason"] == {"FAULT": 1, "MALFORMED_COMMAND": 2}
         assert operations["dead_letters_waiting"] == {"FAULT": 1, "MALFORMED_COMMAND": 1}

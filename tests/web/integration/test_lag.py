@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from tests.support.undecodable import publish_undecodable
 from transport.addresses import Addresses
 from web.operations import lag
-from web.operations.lag import Position
+from web.operations.lag import PartitionLag, Position
 
 HERE = TopicPartition("tax.requests", 0)
 
@@ -70,6 +70,7 @@ async def test_what_lies_behind_an_open_transaction_is_lag(addresses: Addresses)
         (level,) = await lag.lags(addresses.kafka, standing(2, 2))
         assert level.messages == 4
         assert level.seconds > 0
+        assert level.partitions == [PartitionLag(HERE, level.messages, level.seconds)]
         await foreign.abort_transaction()
         (level,) = await lag.lags(addresses.kafka, standing(2, 2))
         assert level.messages == 3

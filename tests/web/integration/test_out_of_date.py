@@ -8,7 +8,7 @@ import psycopg
 from projections.catalogue import MODELS
 from tests.projections.support import facts
 from tests.projections.support.published import messages, records
-from tests.web.support.serving import serving
+from tests.web.support.serving import measured, serving
 from transport.addresses import Addresses
 from web.console.invoices import VERSION_WAIT_SECONDS
 from web.http.waiting import LONGEST_WAIT
@@ -74,7 +74,7 @@ async def assert_told_to_operators(client: httpx.AsyncClient) -> None:
     reported = [one["detail"] for one in ready["reasons"] if one["code"] == "INVOICES_OUT_OF_DATE"]
     assert len(reported) == 4
     assert WHY in reported[0]
-    assert 'redletter_out_of_date_invoices{model="status"} 1.0' in (await client.get("/metrics")).text
+    await measured(client, 'redletter_out_of_date_invoices{model="status"} 1.0')
     assert "INVOICES_OUT_OF_DATE" in (await client.get("/board")).text
 
 
@@ -87,9 +87,7 @@ async def test_commands_that_wait_for_a_parked_invoice_are_counted_wherever_oper
         )
         connection.execute("update redletter.parked_invoices set since = '2026-02-01Z' where error <> 'later'")
     async with serving(tables) as client:
-        metrics = (await client.get("/metrics")).text
-        assert "redletter_parked_invoices 2.0" in metrics
-        assert "redletter_parked_commands 5.0" in metrics
+        await measured(client, "redletter_parked_invoices 2.0", "redletter_parked_commands 5.0")
         (reported,) = [
             one["detail"] for one in (await client.get("/readyz")).json()["reasons"] if one["code"] == "INVOICES_PARKED"
         ]

@@ -29,6 +29,16 @@ async def serving(tables: Addresses, access: Access = ANYBODY_HERE) -> AsyncGene
         yield client
 
 
+async def measured(client: httpx.AsyncClient, *lines: str) -> None:
+    """Wait until the metrics have these lines: a scrape does not wait for them."""
+
+    async def shown() -> bool:
+        metrics = (await client.get("/metrics")).text
+        return all(line in metrics for line in lines)
+
+    await until(shown, within=30)
+
+
 def problem(answer: httpx.Response) -> tuple[int, str]:
     """Check that an answer is a problem document, and return its status and code."""
     assert answer.headers["content-type"] == MEDIA_TYPE
