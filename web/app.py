@@ -75,7 +75,7 @@ def build(
     app.add_middleware(HeadAsGet, endless=stream.PATH)
     app.add_middleware(Identified, access=access)
     app.add_middleware(SafeHeaders)
-    app.include_router(invoices.router(reader))
+    app.include_router(invoices.router(reader, clock_shift))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))
     app.include_router(monitoring.router(reader, addresses.kafka))

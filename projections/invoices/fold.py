@@ -1,7 +1,7 @@
 """Events -> the part of a line of the list that changes: the status document, by the status read model's own fold."""
 
 from events.invoice_events import InvoiceIssued
-from events.values import Day, Documents, Kind, Message, Money
+from events.values import Buyer, Day, Documents, Kind, Message, Money
 from projections.status import fold as status
 
 
@@ -10,6 +10,7 @@ class IssuedPart(Message):
 
     kind: Kind
     issued_on: Day
+    buyer: Buyer
     net_amount: Money
     tax_amount: Money
     total_amount: Money
@@ -24,6 +25,7 @@ def issued_part(event: InvoiceIssued) -> IssuedPart:
     return IssuedPart.of_valid(
         kind=event.kind,
         issued_on=event.issued_on,
+        buyer=event.buyer,
         net_amount=event.net_amount,
         tax_amount=event.tax_amount,
         total_amount=event.total_amount,

@@ -1,40 +1,76 @@
-"""Pages of the list. Every query uses an index, and a page costs the same wherever it is in the list."""
+"""Pages of the list, and how many invoices match. Every query uses an index.
 
-from collections.abc import Sequence
+Without a search the list is read standing by standing, each in the order of an index, and merged: a page costs the same
+wherever it is. A search, and the order of amounts, are planned anew each time, by how much each filter narrows.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, LiteralString
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composable, Composed
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
-from events.status import LABELS, Action, InvoiceStatus, LastRefusal, Status
-from events.values import AccountId, Day, Documents, InvoiceNumber, Kind, Message, Money, SeenPostingStatus, StatusCode
-from projections.answers import OF_ACCOUNTS, OF_OWNER, OUT_OF_DATE_LINE, Accounts, OutOfDate, owners
+from events.status import Action, InvoiceStatus, LastRefusal, Status
+from events.values import (
+    AccountId,
+    Buyer,
+    Day,
+    Documents,
+    InvoiceNumber,
+    Kind,
+    Message,
+    Money,
+    SeenPostingStatus,
+    Time,
+)
+from projections.answers import OUT_OF_DATE_LINE, OutOfDate, owners
+from projections.invoices.filters import IN_TURN, STANDS, WAS_ISSUED, InvoiceFilter
 from projections.invoices.fold import IssuedPart
+from projections.invoices.standing import DUE, due_latest_of, standing_of
 from projections.paging import Page, conditions, page_of
 
+MAX_EXACT_COUNT = 10_000
+"""Up to here matches are counted."""
+InvoiceSort = Literal["issued_on", "-issued_on", "total_amount", "-total_amount", "due_latest"]
+InvoicePlace = tuple[date | datetime | Decimal, str]
+"""What an invoice is sorted by, and its number."""
+
 _MODEL = "invoices"
-_NUMBER_DIGITS = 20
-"""Digits of a whole number."""
-_FROM = SQL("select invoice_number, issued::text, document::text, {} from projections.invoices as line where ").format(
-    OUT_OF_DATE_LINE
-)
-# Of each status and account its newest, and the newest of those: so an index serves a page of all of them too.
-_IN_ORDER = SQL("""
-    select invoice_number, issued, document, {out_of_date} from unnest(%(statuses)s::text[]) as one (code) {owners}
-    cross join lateral (
-        select invoice_number, issued_on, issued::text as issued, document::text as document from projections.invoices
-        where {filters} order by issued_on desc, invoice_number desc limit %(limit)s
-    ) as line order by issued_on desc, invoice_number desc limit %(limit)s
+_LINE = SQL("""
+    select issued.issued::text, line.document::text, {} from projections.invoices as line
+    join projections.invoices_issued as issued using (invoice_number) where line.invoice_number = %(number)s
+""").format(OUT_OF_DATE_LINE)
+_PAGE = SQL("""
+    with found as materialized (select {number} as invoice_number, {key} as key {matching} {order} limit %(limit)s)
+    select issued.issued::text, line.document::text, {out_of_date} from found
+    join projections.invoices as line using (invoice_number)
+    join projections.invoices_issued as issued using (invoice_number)
+    order by found.key {direction}, invoice_number {direction}
 """)
-_BY_NUMBER = SQL("{} order by invoice_number desc limit %(limit)s")
-_FIRST_OR_LAST = SQL("({first}) union ({last}) order by invoice_number desc limit %(limit)s")
+_COUNT = SQL("select count(*) from (select {matching} limit %(limit)s) as counted")
+_IN_TURN = SQL("""
+    from unnest(%(standings)s::text[]) as one (standing) {turns} cross join lateral (
+        select line.invoice_number, line.issued_on from projections.invoices as line
+        where {conditions} {order} limit %(limit)s
+    ) as line
+""")
+_POSTINGS_AND_KINDS = SQL("""
+    cross join unnest(array['unknown', 'recorded', 'not_recorded']) as posting (status)
+    cross join unnest(array['general', 'special']) as type (kind)
+""")
+_OF_POSTING_AND_KIND = SQL("line.posting_status = posting.status and line.kind = type.kind")
+_SEARCHED = SQL("from projections.invoices_issued as issued {joined} where {conditions}")
+_JOINED = SQL("join projections.invoices as line using (invoice_number)")
+_ORDER = SQL("order by {key} {direction}, {number} {direction}")
+_AFTER = SQL("({key}, {number}) {than} (%(after_key)s, %(after_number)s)")
 
 
 class InvoiceLine(Message):
-    """An invoice in the list."""
+    """An invoice in the list. due_latest: while its return is in progress."""
 
     invoice_number: InvoiceNumber
     account_id: AccountId
@@ -42,13 +78,23 @@ class InvoiceLine(Message):
     issued_on: Day
     status: Status
     posting_status: SeenPostingStatus
+    buyer: Buyer
     net_amount: Money
     tax_amount: Money
     total_amount: Money
     actions: tuple[Action, ...]
     documents: Documents | None = None
     last_refusal: LastRefusal | None = None
+    due_latest: Time | None = None
+    overdue: bool
     out_of_date: OutOfDate | None = None
+
+
+class MatchCount(Message):
+    """How many invoices match. exact: whether these are all, and not only as many as are counted."""
+
+    value: int
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,71 +107,120 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceFilter:
-    """Which lines: those after a place in the order, with these filters. q: digits of a number, first, last or all."""
+class Cut:
+    """Which part of the list: after a place in its order, and at most how many lines."""
 
-    accounts: Accounts
-    status: StatusCode | None
-    q: str | None
-    after: tuple[date, str] | None
+    sort: InvoiceSort
+    after: InvoicePlace | None
     limit: int
 
 
-async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> Page[Line, tuple[date, str]]:
-    """Return a page: newest first, by day of issue and number; of a search, by number alone."""
-    statement, facts = _statement(wanted)
-    rows = await (await connection.execute(statement, facts)).fetchall()
-    lines = [_line(row) for row in rows]
-    return page_of(lines, wanted.limit, lambda line: (line.issued.issued_on, line.status.invoice_number))
+async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> Page[Line, InvoicePlace]:
+    """Return a page. Sorted by due date, invoices that have none come last, the newest first."""
+    lines = await (_by_due_date if cut.sort == "due_latest" else _lines)(connection, wanted, cut)
+    return page_of(lines, cut.limit, lambda line: (_key(line, cut.sort), line.status.invoice_number))
+
+
+async def count(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> MatchCount:
+    """Return how many invoices match, up to `MAX_EXACT_COUNT`."""
+    facts = {**wanted.facts(), "limit": MAX_EXACT_COUNT + 1}
+    matching = _searched(facts) if wanted.searches else _in_turn(wanted, facts)
+    found = await connection.execute(_COUNT.format(matching=matching), facts, prepare=False)
+    (counted,) = await found.fetchone() or (0,)
+    return MatchCount(value=min(counted, MAX_EXACT_COUNT), exact=counted <= MAX_EXACT_COUNT)
 
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
     """Return the line of an invoice, or None for one not seen."""
-    statement = SQL("{} invoice_number = %(number)s").format(_FROM)
-    row = await (await connection.execute(statement, {"model": _MODEL, "number": invoice_number})).fetchone()
+    row = await (await connection.execute(_LINE, {"model": _MODEL, "number": invoice_number})).fetchone()
     return None if row is None else _line(row)
 
 
-def _statement(wanted: InvoiceFilter) -> tuple[Composed, dict[str, Any]]:
-    day, number = wanted.after or (None, None)
-    facts: dict[str, Any] = {
+async def _by_due_date(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:
+    past_those = cut.after is not None and not isinstance(cut.after[0], datetime)
+    lines = [] if past_those else await _lines(connection, wanted.only(DUE), cut)
+    if len(lines) <= cut.limit:
+        rest = Cut("-issued_on", cut.after if past_those else None, cut.limit - len(lines))
+        lines += await _lines(connection, wanted.without(DUE), rest)
+    return lines
+
+
+async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:
+    """Return the lines, and one more than the limit if there are more."""
+    key, number = cut.after or (None, None)
+    facts = {
+        **wanted.facts(),
         "model": _MODEL,
-        "accounts": None if wanted.accounts is None else list(wanted.accounts),
-        "status": wanted.status,
-        "day": day,
-        "number": number,
-        "limit": wanted.limit + 1,
+        "after_key": key,
+        "after_number": number,
+        "limit": cut.limit + 1,
     }
-    if wanted.q is None:
-        facts["statuses"] = [wanted.status] if wanted.status else list(LABELS)
-        of_status = SQL(" and ").join([SQL("status = one.code"), *conditions(_IN_ORDER_OF, facts)])
-        return _IN_ORDER.format(owners=owners(wanted.accounts), filters=of_status, out_of_date=OUT_OF_DATE_LINE), facts
-    filters = conditions(_FILTERS, facts)
-    after = [SQL("invoice_number < %(number)s")] if number else []
-    if len(wanted.q) == _NUMBER_DIGITS:
-        return _BY_NUMBER.format(_where([*filters, *after, SQL("invoice_number = %(q)s")])), facts | {"q": wanted.q}
-    # ":" comes right after "9": these are the ranges of all numbers that begin so.
-    facts |= {"first": wanted.q, "after_first": f"{wanted.q}:"}
-    facts |= {"last": wanted.q[::-1], "after_last": f"{wanted.q[::-1]}:"}
-    first = SQL("invoice_number >= %(first)s and invoice_number < %(after_first)s")
-    last = SQL("reversed_number >= %(last)s and reversed_number < %(after_last)s")
-    each = [_BY_NUMBER.format(_where([*filters, *after, part])) for part in (first, last)]
-    return _FIRST_OR_LAST.format(first=each[0], last=each[1]), facts
+    order = _order(wanted, cut.sort)
+    after = [_AFTER.format(than=SQL("<" if order.descending else ">"), **order.names())] if cut.after else []
+    matching = _searched(facts, order, after) if order.searched else _in_turn(wanted, facts, order, after)
+    statement = _PAGE.format(matching=matching, out_of_date=OUT_OF_DATE_LINE, order=order.clause(), **order.names())
+    rows = await (await connection.execute(statement, facts, prepare=False)).fetchall()
+    return [_line(row) for row in rows]
 
 
-_IN_ORDER_OF: dict[LiteralString, str] = {
-    OF_OWNER: "accounts",
-    "(issued_on, invoice_number) < (%(day)s, %(number)s)": "number",
-}
-_FILTERS: dict[LiteralString, str] = {OF_ACCOUNTS: "accounts", "status = %(status)s": "status"}
+class _Order(NamedTuple):
+    """The order of a list: a column, and the number. searched: whether no standing has an index for it."""
+
+    table: str
+    column: str
+    descending: bool
+    searched: bool
+
+    def names(self) -> dict[str, Composable]:
+        return {
+            "key": SQL("{}").format(Identifier(self.table, self.column)),
+            "number": SQL("{}").format(Identifier(self.table, "invoice_number")),
+            "direction": SQL("desc" if self.descending else "asc"),
+        }
+
+    def clause(self) -> Composed:
+        return _ORDER.format(**self.names())
 
 
-def _where(all_of: Sequence[Composable]) -> Composable:
-    return _FROM + (SQL(" and ").join(all_of) if all_of else SQL("true"))
+def _order(wanted: InvoiceFilter, sort: InvoiceSort) -> _Order:
+    column = sort.removeprefix("-")
+    searched = wanted.searches or column != "issued_on"
+    table = "issued" if searched and column != "due_latest" else "line"
+    return _Order(table, column, sort.startswith("-"), searched)
+
+
+def _in_turn(
+    wanted: InvoiceFilter, facts: Mapping[str, Any], order: _Order | None = None, after: Sequence[Composable] = ()
+) -> Composed:
+    """Return the matching invoices of each standing; of each type and posting status, too, or of each account."""
+    everybody = wanted.accounts is None
+    own = [_OF_POSTING_AND_KIND] if everybody else []
+    return _IN_TURN.format(
+        turns=_POSTINGS_AND_KINDS if everybody else owners(wanted.accounts),
+        conditions=SQL(" and ").join([*own, *conditions(IN_TURN, facts), *after]),
+        order=order.clause() if order else SQL(""),
+    )
+
+
+def _searched(facts: Mapping[str, Any], order: _Order | None = None, after: Sequence[Composable] = ()) -> Composed:
+    """Return the matching invoices by what was issued; where they stand is looked at when it matters."""
+    stands = conditions(STANDS, facts)
+    joined = stands or (order and order.table == "line")
+    return _SEARCHED.format(
+        joined=_JOINED if joined else SQL(""),
+        conditions=SQL(" and ").join([SQL("true"), *stands, *conditions(WAS_ISSUED, facts), *after]),
+    )
+
+
+def _key(line: Line, sort: InvoiceSort) -> date | datetime | Decimal:
+    if sort.endswith("total_amount"):
+        return line.issued.total_amount
+    due = due_latest_of(line.status) if sort == "due_latest" else None
+    return due or line.issued.issued_on
 
 
 def _line(row: TupleRow) -> Line:
-    _, issued, document, out_of_date = row
+    issued, document, out_of_date = row
     return Line(
         IssuedPart.model_validate_json(issued),
         InvoiceStatus.model_validate_json(document),
@@ -136,6 +231,7 @@ def _line(row: TupleRow) -> Line:
 def as_served(line: Line) -> InvoiceLine:
     """Return a line as it is served."""
     issued, status = line.issued, line.status
+    due = due_latest_of(status)
     return InvoiceLine(
         invoice_number=status.invoice_number,
         account_id=status.account_id,
@@ -143,11 +239,14 @@ def as_served(line: Line) -> InvoiceLine:
         issued_on=issued.issued_on,
         status=status.status,
         posting_status=status.posting_status,
+        buyer=issued.buyer,
         net_amount=issued.net_amount,
         tax_amount=issued.tax_amount,
         total_amount=issued.total_amount,
         actions=status.actions,
         documents=issued.documents,
         last_refusal=status.last_refusal,
+        due_latest=due,
+        overdue=standing_of(status) == "overdue",
         out_of_date=line.out_of_date,
     )

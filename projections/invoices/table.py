@@ -1,8 +1,12 @@
-"""The table of the list. Its order is the day of issue, newest first, and then the number: neither ever changes."""
+"""The tables of the list: where each invoice stands, which changes, and beside it what was issued, which never does.
+
+A search looks at what was issued, in indexes that are written once. An index on where an invoice stands is written at
+each step of its return, so there are only three, and every one serves several filters.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import LiteralString, cast
 
 from psycopg.sql import SQL, Identifier
 
@@ -12,59 +16,91 @@ from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import SCHEMA, Cur, about
 from projections.invoices.fold import issued_part
+from projections.invoices.standing import due_latest_of, standing_of
 
 _CREATE = """
     create table {table} (
         invoice_number text collate "C" primary key,
-        reversed_number text collate "C" not null generated always as (reverse(invoice_number)) stored,
         account_id text not null,
+        kind text not null,
         issued_on date not null,
-        status text not null,
+        standing text not null,
+        posting_status text not null,
+        due_latest timestamptz, -- of a return in progress
         version integer not null,
-        issued json not null, -- what never changes
         document json not null -- the status document
     ) with (fillfactor = 80)
 """
-_INDEXES = (
-    "status, issued_on desc, invoice_number desc",
-    "account_id, status, issued_on desc, invoice_number desc",
-    "reversed_number",
+_CREATE_ISSUED = """
+    create table {table} (
+        invoice_number text collate "C" primary key,
+        kind text not null,
+        issued_on date not null,
+        total_amount numeric not null,
+        buyer_name text collate "C" not null, -- in folded case
+        buyer_tax_id text collate "C", -- in capitals
+        issued json not null
+    )
+"""
+_INDEXES: tuple[LiteralString, ...] = (
+    "standing, posting_status, kind, issued_on desc, invoice_number desc",
+    "account_id, standing, issued_on desc, invoice_number desc",
+    "due_latest, invoice_number) where (due_latest is not null",
+)
+_ISSUED_INDEXES: tuple[LiteralString, ...] = (
+    "issued_on desc, invoice_number desc",
+    "total_amount, invoice_number",
+    "buyer_name",
+    "buyer_tax_id",
+    "reverse(invoice_number)",
 )
 _LOAD = "select invoice_number, document::text from {table} where invoice_number = any(%b)"
 _INSERT = """
-    insert into {table} (invoice_number, account_id, issued_on, status, version, issued, document)
-    select n, a, o, s, v, i::json, d::json
-    from unnest(%b::text[], %b::text[], %b::date[], %b::text[], %b::int[], %b::text[], %b::text[])
-        as begun (n, a, o, s, v, i, d)
+    insert into {table} (
+        invoice_number, account_id, kind, issued_on, standing, posting_status, due_latest, version, document
+    )
+    select n, a, k, o, s, p, l, v, d::json
+    from unnest(
+        %b::text[], %b::text[], %b::text[], %b::date[], %b::text[], %b::text[], %b::timestamptz[], %b::int[], %b::text[]
+    ) as begun (n, a, k, o, s, p, l, v, d)
+"""
+_INSERT_ISSUED = """
+    insert into {table} (invoice_number, kind, issued_on, total_amount, buyer_name, buyer_tax_id, issued)
+    select n, k, o, t, b, x, i::json
+    from unnest(%b::text[], %b::text[], %b::date[], %b::numeric[], %b::text[], %b::text[], %b::text[])
+        as begun (n, k, o, t, b, x, i)
 """
 _UPDATE = """
-    update {table} set status = s, version = v, document = d::json
-    from unnest(%b::text[], %b::text[], %b::int[], %b::text[]) as written (n, s, v, d)
+    update {table} set standing = s, posting_status = p, due_latest = l, version = v, document = d::json
+    from unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::int[], %b::text[])
+        as written (n, s, p, l, v, d)
     where invoice_number = n and version < v
 """
 
 
 @dataclass(frozen=True, slots=True)
 class InvoicesTable:
-    """The lines, in one table of the schema ``projections``."""
+    """The lines, in two tables of the schema ``projections``."""
 
     name: str = "invoices"
 
     def names(self) -> Sequence[str]:
-        """Return its name."""
-        return (self.name,)
+        """Return the names of both tables."""
+        return (self.name, self._issued)
 
     def create(self, cur: Cur) -> None:
-        """Create the table."""
+        """Create both tables."""
         cur.execute(about(self.name, _CREATE))
+        cur.execute(about(self._issued, _CREATE_ISSUED))
 
     def index(self, cur: Cur) -> None:
         """Create the indexes: every way in which the list can be asked for has one."""
-        for columns in _INDEXES:
-            cur.execute(SQL("create index on {} ({})").format(Identifier(SCHEMA, self.name), SQL(columns)))
+        for table, indexes in ((self.name, _INDEXES), (self._issued, _ISSUED_INDEXES)):
+            for columns in indexes:
+                cur.execute(SQL("create index on {} ({})").format(Identifier(SCHEMA, table), SQL(columns)))
 
     def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
-        """Ask for the lines of these invoices."""
+        """Ask for what changes of the lines of these invoices."""
         cur.execute(about(self.name, _LOAD), (numbers,))
 
     def rows(self, answer: Cur) -> dict[str, InvoiceStatus]:
@@ -74,13 +110,16 @@ class InvoicesTable:
     def insert(self, cur: Cur, begun: Sequence[Changed[InvoiceStatus]]) -> None:
         """Insert lines that are not there yet."""
         issued = [cast("InvoiceIssued", first.event) for _, first, *_ in begun]  # the fold lets nothing else begin
+        self._insert_issued(cur, issued)
         columns = (
             [row.invoice_number for row, *_ in begun],
             [row.account_id for row, *_ in begun],
+            [event.kind for event in issued],
             [event.issued_on for event in issued],
-            [row.status.code for row, *_ in begun],
+            [standing_of(row) for row, *_ in begun],
+            [row.posting_status for row, *_ in begun],
+            [due_latest_of(row) for row, *_ in begun],
             [row.version for row, *_ in begun],
-            [json_of(issued_part(event)).decode() for event in issued],
             [json_of(row).decode() for row, *_ in begun],
         )
         cur.execute(about(self.name, _INSERT), columns)
@@ -89,8 +128,26 @@ class InvoicesTable:
         """Replace what changes of the lines that are older than these."""
         columns = (
             [row.invoice_number for row in rows],
-            [row.status.code for row in rows],
+            [standing_of(row) for row in rows],
+            [row.posting_status for row in rows],
+            [due_latest_of(row) for row in rows],
             [row.version for row in rows],
             [json_of(row).decode() for row in rows],
         )
         cur.execute(about(self.name, _UPDATE), columns)
+
+    def _insert_issued(self, cur: Cur, issued: Sequence[InvoiceIssued]) -> None:
+        columns = (
+            [event.invoice_number for event in issued],
+            [event.kind for event in issued],
+            [event.issued_on for event in issued],
+            [event.total_amount for event in issued],
+            [event.buyer.name.casefold() for event in issued],
+            [event.buyer.tax_id and event.buyer.tax_id.upper() for event in issued],
+            [json_of(issued_part(event)).decode() for event in issued],
+        )
+        cur.execute(about(self._issued, _INSERT_ISSUED), columns)
+
+    @property
+    def _issued(self) -> str:
+        return f"{self.name}_issued"

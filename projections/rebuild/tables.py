@@ -146,4 +146,4 @@ def switch(cur: Cur, entry: CatalogueEntry, code: str, partitions: int) -> None:
 
 def _rename(cur: Cur, names: Sequence[str], to: Sequence[str]) -> None:
     for before, after in zip(names, to, strict=True):
-        cur.execute(SQL("alter table {} rename to {}").format(Identifier(SCHEMA, before), Identifier(after)))
+        cur.execute(SQL("alter table if exists {} rename to {}").format(Identifier(SCHEMA, before), Identifier(after)))

@@ -1,23 +1,28 @@
 """Queries on invoices: the list, and everything about one."""
 
-from collections.abc import Awaitable, Callable
-from datetime import date
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from events.status import InvoiceStatus
-from events.values import AccountId, InvoiceNumber, StatusCode, Time
+from events.values import AccountId, Day, InvoiceNumber, Kind, Money, Name, SeenPostingStatus, StatusCode, Time
 from projections.answers import Accounts, Answer, MaybeOutOfDate
 from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
-from projections.invoices.queries import InvoiceFilter, InvoiceLine
+from projections.invoices.filters import EVERYWHERE, InvoiceFilter
+from projections.invoices.queries import Cut, InvoiceLine, InvoiceSort, MatchCount
+from projections.invoices.standing import STANDINGS, Standing
 from projections.status import queries as status
+from rules.numbers import fold_number
+from web.api.invoice_rows import CSV, CSV_EXAMPLE, csv_answer, wants_csv
 from web.http import cursors
 from web.http.identity import AsCaller
 from web.http.parameters import QueryRoute
@@ -28,28 +33,87 @@ from web.http.waiting import LONGEST_WAIT, Look, check_number, found, not_found,
 _MAX_PAGE_LINES = 200
 """Lines of a page at most."""
 
-INVOICE_CURSOR = TypeAdapter[tuple[date, InvoiceNumber]](tuple[date, InvoiceNumber])
+NEAR_DUE = timedelta(hours=24)
+"""A return that is due within so long needs attention."""
+
+Attention = Literal["refused", "overdue", "near_due"]
+_Amount = Annotated[str, Field(pattern=r"^[0-9]{1,16}(\.[0-9]{1,2})?$", examples=["106.00"])]
+Digits = Annotated[
+    str,
+    BeforeValidator(fold_number),
+    Field(pattern=r"^[0-9]{4,20}$", examples=["26312000000000000001", "0001"]),
+]
+CURSORS: Mapping[str, TypeAdapter[Any]] = {
+    "issued_on": TypeAdapter(tuple[Day, InvoiceNumber]),
+    "total_amount": TypeAdapter(tuple[Money, InvoiceNumber]),
+    "due_latest": TypeAdapter(tuple[Time | Day, InvoiceNumber]),
+}
+"""The place where a page ended, by what it is sorted by."""
 
 Find = Callable[[Connection, str], Awaitable[Answer | None]]
 
 
 class ListQuery(BaseModel):
-    """Which invoices. q: a whole number, or its first or last digits."""
+    """Which invoices, and in which order.
+
+    attention: invoices whose return was refused, is overdue, or is due within 24 hours. issued_from, issued_to,
+    amount_from, amount_to: the bounds are included. buyer: a tax id, or the beginning of a name, in any case. q: a
+    whole number, or its first or last digits; blanks and hyphens do not matter. sort: by due date, others come last.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     account_id: AccountId | None = None
     status: StatusCode | None = None
-    q: Annotated[str, Field(pattern=r"^[0-9]{4,20}$", examples=["26312000000000000001", "0001"])] | None = None
+    attention: Attention | None = None
+    kind: Kind | None = None
+    posting_status: SeenPostingStatus | None = None
+    issued_from: Day | None = None
+    issued_to: Day | None = None
+    amount_from: _Amount | None = None
+    amount_to: _Amount | None = None
+    buyer: Name | None = None
+    q: Digits | None = None
+    sort: InvoiceSort = "-issued_on"
     cursor: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=_MAX_PAGE_LINES)] = 50
 
+    def wanted(self, accounts: Accounts, now: datetime) -> InvoiceFilter:
+        """Return the filter, for a caller who sees these accounts."""
+        every = InvoiceFilter(
+            accounts,
+            STANDINGS[self.status] if self.status else EVERYWHERE,
+            now + NEAR_DUE if self.attention == "near_due" else None,
+            self.kind,
+            self.posting_status,
+            self.issued_from,
+            self.issued_to,
+            Decimal(self.amount_from) if self.amount_from else None,
+            Decimal(self.amount_to) if self.amount_to else None,
+            self.buyer,
+            self.q,
+        )
+        return every.only(_STANDINGS[self.attention]) if self.attention else every
+
+    def cut(self) -> Cut:
+        """Return the part of the list. Raises: Problem MALFORMED_QUERY, for a cursor that is not of this order."""
+        after = cursors.read(self.cursor, CURSORS[self.sort.removeprefix("-")]) if self.cursor else None
+        return Cut(self.sort, after, self.limit)
+
+
+_STANDINGS: Mapping[Attention, tuple[Standing, ...]] = {
+    "refused": ("refused",),
+    "overdue": ("overdue",),
+    "near_due": ("return_in_progress",),
+}
+
 
 class InvoicePage(BaseModel):
-    """A page of the list; next_cursor is there when there are more."""
+    """A page of the list; next_cursor is there when there are more. count: of all that match, on every page."""
 
     items: list[InvoiceLine]
     next_cursor: str | None = None
+    count: MatchCount
 
 
 class InvoiceQuery(BaseModel):
@@ -84,6 +148,10 @@ class HistoryAnswer(InvoiceHistory, MaybeOutOfDate):
 
 
 _OF_MANY: dict[int | str, dict[str, Any]] = {**NOT_MODIFIED, **QUERY_PROBLEMS}
+_LIST: dict[int | str, dict[str, Any]] = {
+    200: {"model": InvoicePage, "content": {CSV: {"schema": {"type": "string"}, "example": CSV_EXAMPLE}}},
+    **_OF_MANY,
+}
 _OF_ONE: dict[int | str, dict[str, Any]] = {
     **_OF_MANY,
     **described(not_found()),
@@ -91,24 +159,24 @@ _OF_ONE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(reader: Reader) -> APIRouter:
-    """Return the queries on invoices."""
+def router(reader: Reader, clock_shift: timedelta) -> APIRouter:
+    """Return the queries on invoices. clock_shift: moves the clock for tests and demos."""
     routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
 
     def looking(find: Find, number: str) -> Look:
         return lambda: reader.read(lambda connection: find(connection, number))
 
-    @routes.get("/invoices", responses={200: {"model": InvoicePage}, **_OF_MANY}, response_class=Response)
+    @routes.get("/invoices", responses=_LIST, response_class=Response)
     async def invoice_list(request: Request, caller: AsCaller, query: Annotated[ListQuery, Query()]) -> Response:
-        """Invoice Download and Refund: newest first; a search goes by number."""
-        after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
-        wanted = InvoiceFilter(caller.asking_for(query.account_id), query.status, query.q, after, query.limit)
-        page = await reader.read(lambda connection: invoices.page(connection, wanted))
+        """Invoice Download and Refund: newest first, or sorted. ``Accept: text/csv`` gets all that match."""
+        wanted = query.wanted(caller.asking_for(query.account_id), datetime.now(UTC) + clock_shift)
+        if wants_csv(request):
+            return await csv_answer(reader, wanted, query.cut())
+        page = await reader.read(lambda connection: invoices.page(connection, wanted, query.cut()))
+        count = await reader.read(lambda connection: invoices.count(connection, wanted))
         following = cursors.write(page.next) if page.next else None
-        return answer(
-            request,
-            written(InvoicePage(items=[invoices.as_served(line) for line in page.lines], next_cursor=following)),
-        )
+        items = [invoices.as_served(line) for line in page.lines]
+        return answer(request, written(InvoicePage(items=items, next_cursor=following, count=count)))
 
     @routes.get("/invoices/{number}", responses={200: {"model": DetailsAnswer}, **_OF_ONE}, response_class=Response)
     async def invoice_details(

@@ -13,8 +13,8 @@ from projections.details import queries as details
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
-from projections.invoices.queries import InvoiceFilter, Line
-from web.api.invoices import INVOICE_CURSOR, DetailsAnswer, ListQuery
+from projections.invoices.queries import Line
+from web.api.invoices import DetailsAnswer, ListQuery
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
 from web.http import cursors
@@ -55,9 +55,8 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
             return pages.show(request, "list.html", lines=(), following=None, faults=faults)
-        after = cursors.read(query.cursor, INVOICE_CURSOR) if query.cursor else None
-        wanted = InvoiceFilter(caller.asking_for(query.account_id), query.status, query.q, after, _PAGE_LINES)
-        page = await reader.read(lambda connection: invoices.page(connection, wanted))
+        wanted = query.wanted(caller.asking_for(query.account_id), pages.now())
+        page = await reader.read(lambda connection: invoices.page(connection, wanted, query.cut()))
         following = cursors.write(page.next) if page.next else None
         return pages.show(request, "list.html", lines=page.lines, following=following, faults=())
 

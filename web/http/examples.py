@@ -76,13 +76,16 @@ PAGE_EXAMPLE: dict[str, Any] = {
             "issued_on": "2026-02-01",
             "status": {"code": "issued", "label": "Issued"},
             "posting_status": "unknown",
+            "buyer": {"name": "Blue Sky Ltd", "tax_id": "91330100111111111X"},
             "net_amount": "100.00",
             "tax_amount": "6.00",
             "total_amount": "106.00",
             "actions": ["details", "return"],
+            "overdue": False,
         }
     ],
     "next_cursor": "WyIyMDI2LTAyLTAxIiwiMjYzMTIwMDAwMDAwMDAwMDAwMDEiXQ",
+    "count": {"value": 10000, "exact": False},
 }
 HISTORY_EXAMPLE: dict[str, Any] = {
     "events": [

@@ -43,11 +43,15 @@ async def test_the_list_shows_the_newest_first_with_what_may_be_done(
         "issued_on": "2026-03-02",
         "status": {"code": "return_in_progress", "label": "Return in progress"},
         "posting_status": "unknown",
+        "buyer": {"name": "杭州某公司", "tax_id": "91330100111111111X"},
         "net_amount": "100.00",
         "tax_amount": "6.00",
         "total_amount": "106.00",
         "actions": ["details"],
+        "due_latest": "2026-02-25T23:59:59+08:00",
+        "overdue": False,
     }
+    assert page["count"] == {"value": 5, "exact": True}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ async def test_wrong_rows_are_reported_and_corrected(addresses: Addresses) -> No
     async with rebuilt.projected(addresses, 5):
         right = rebuilt.contents(addresses, "invoices")
         rebuilt.change(
-            addresses, "update projections.invoices set status = 'issued' where invoice_number = %s", number(3)
+            addresses, "update projections.invoices set standing = 'issued' where invoice_number = %s", number(3)
         )
         found = await verify(addresses, MODELS["invoices"], rebuilt.quietly())
         assert found.same is False

@@ -1,0 +1,110 @@
+"""Which invoices the list shows, and the conditions of SQL that say so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, LiteralString
+
+from events.values import Kind, SeenPostingStatus
+from projections.answers import OF_ACCOUNTS, OF_OWNER, Accounts
+from projections.invoices.standing import STANDINGS, Standing
+
+EVERYWHERE: tuple[Standing, ...] = tuple(one for group in STANDINGS.values() for one in group)
+_NUMBER_DIGITS = 20
+"""Digits of a whole number."""
+_LAST = "\U0010ffff"
+"""The last character there is, which no name has: it ends the range of all names that begin alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """Which invoices; what is None does not filter.
+
+    due_before: of the returns in progress that are not overdue, those that are due before. buyer: a tax id, or the
+    beginning of a name. q: digits of a number, first, last or all.
+    """
+
+    accounts: Accounts = None
+    standings: tuple[Standing, ...] = EVERYWHERE
+    due_before: datetime | None = None
+    kind: Kind | None = None
+    posting_status: SeenPostingStatus | None = None
+    issued_from: date | None = None
+    issued_to: date | None = None
+    amount_from: Decimal | None = None
+    amount_to: Decimal | None = None
+    buyer: str | None = None
+    q: str | None = None
+
+    @property
+    def searches(self) -> bool:
+        """Whether it filters by what only the table of what was issued has."""
+        return any(one is not None for one in (self.amount_from, self.amount_to, self.buyer, self.q))
+
+    def only(self, standings: tuple[Standing, ...]) -> "InvoiceFilter":
+        """Return the part of it that stands there."""
+        return replace(self, standings=tuple(one for one in self.standings if one in standings))
+
+    def without(self, standings: tuple[Standing, ...]) -> "InvoiceFilter":
+        """Return the part of it that does not stand there."""
+        return replace(self, standings=tuple(one for one in self.standings if one not in standings))
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return the parameters of its conditions."""
+        name, q = (self.buyer or "").casefold(), self.q or ""
+        whole = len(q) == _NUMBER_DIGITS
+        return {
+            "accounts": None if self.accounts is None else sorted(self.accounts),
+            "standings": list(self.standings),
+            "some_standings": None if self.standings == EVERYWHERE else True,
+            "due_before": self.due_before,
+            "kind": self.kind,
+            "posting_status": self.posting_status,
+            "issued_from": self.issued_from,
+            "issued_to": self.issued_to,
+            "amount_from": self.amount_from,
+            "amount_to": self.amount_to,
+            "buyer_name": name or None,
+            "after_buyer_name": name + _LAST,
+            "buyer_tax_id": (self.buyer or "").upper(),
+            "number": q if whole else None,
+            # ":" comes right after "9": these are the ranges of all numbers that begin so.
+            "first": q if q and not whole else None,
+            "after_first": f"{q}:",
+            "last": q[::-1],
+            "after_last": f"{q[::-1]}:",
+        }
+
+
+_DUE: LiteralString = "(line.standing <> 'return_in_progress' or line.due_latest < %(due_before)s)"
+STANDS: Mapping[LiteralString, str] = {
+    f"line.{OF_ACCOUNTS}": "accounts",
+    "line.standing = any(%(standings)s)": "some_standings",
+    "line.posting_status = %(posting_status)s": "posting_status",
+    _DUE: "due_before",
+}
+"""The conditions of a search on where invoices stand. The parameter whose value decides on each, by condition."""
+WAS_ISSUED: Mapping[LiteralString, str] = {
+    "issued.kind = %(kind)s": "kind",
+    "issued.issued_on >= %(issued_from)s": "issued_from",
+    "issued.issued_on <= %(issued_to)s": "issued_to",
+    "issued.total_amount >= %(amount_from)s": "amount_from",
+    "issued.total_amount <= %(amount_to)s": "amount_to",
+    "((issued.buyer_name >= %(buyer_name)s and issued.buyer_name < %(after_buyer_name)s)"
+    " or issued.buyer_tax_id = %(buyer_tax_id)s)": "buyer_name",
+    "issued.invoice_number = %(number)s": "number",
+    "((issued.invoice_number >= %(first)s and issued.invoice_number < %(after_first)s)"
+    " or (reverse(issued.invoice_number) >= %(last)s and reverse(issued.invoice_number) < %(after_last)s))": "first",
+}
+"""The conditions of a search on what was issued."""
+IN_TURN: Mapping[LiteralString, str] = {
+    "line.standing = one.standing": "standings",
+    f"line.{OF_OWNER}": "accounts",
+    "line.posting_status = %(posting_status)s": "posting_status",
+    "line.kind = %(kind)s": "kind",
+    "line.issued_on >= %(issued_from)s": "issued_from",
+    "line.issued_on <= %(issued_to)s": "issued_to",
+    _DUE: "due_before",
+}
+"""The conditions of a list that looks at one standing after the other, and at one account after the other."""
