@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
 from projections import projector
-from projections.catalogue import MODELS, REBUILT
+from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.rebuild.rebuilding import ProgressReport
 from tests.projections.support import facts
 from tests.projections.support.projected import number
@@ -50,12 +50,18 @@ async def projected(addresses: Addresses, invoices: int) -> AsyncGenerator[None]
 async def seen(addresses: Addresses, invoices: int) -> bool:
     """Return whether every read model has seen so many invoices to their end."""
     with psycopg.connect(addresses.database) as connection:
-        for table in {entry.make().names()[-1] for entry in REBUILT.values()}:
+        for table in map(_with_versions, REBUILT.values()):
             reached = "select invoice_number from {} group by 1 having max(version) = %s"
             query = SQL(reached).format(Identifier("projections", table))
             if len(connection.execute(query, (len(EVENTS),)).fetchall()) < invoices:
                 return False
     return True
+
+
+def _with_versions(entry: CatalogueEntry) -> str:
+    """Return the table of a read model that holds the version which each invoice has reached."""
+    names = entry.make().names()
+    return next((name for name in names if name.endswith("_invoices")), names[0])
 
 
 def change(addresses: Addresses, statement: LiteralString, *facts: str) -> None:
