@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format library settings refusals approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove check format library settings refusals privacy approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ settings: setup ## Update docs/settings.md from redletter/settings.py
 
 refusals: setup ## Update docs/refusals.md from the tables of refusals
 	@$(BIN)/python -m scripts.refusals_page
+
+privacy: setup ## Update docs/privacy.md from the classification of the messages' fields
+	@$(BIN)/python -m scripts.privacy_page
 
 approve: setup ## Write docs/schemas and docs/asyncapi.json; a changed shape needs ENTRY="its entry in CHANGELOG.md"
 	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"

@@ -8,7 +8,7 @@ import pytest
 
 from events.catalogue import COMMAND_TYPES, EVENT_TYPES, NOTICE_TYPES, REPLY_TYPES, TAX_REQUEST_TYPES
 from events.topics import TOPICS
-from scripts import refusals_page, settings_page
+from scripts import privacy_page, refusals_page, settings_page
 from service.invoice import refusal_kinds
 from tests.house.support.tree import ROOT, tracked
 
@@ -86,6 +86,11 @@ def test_the_page_of_the_settings_is_current() -> None:
 def test_the_page_of_the_refusals_is_current() -> None:
     """If it is not: `make refusals`."""
     assert refusals_page.PAGE.read_text() == refusals_page.page()
+
+
+def test_the_page_of_personal_data_is_current() -> None:
+    """If it is not: `make privacy`."""
+    assert privacy_page.PAGE.read_text() == privacy_page.page()
 
 
 def test_every_path_that_a_document_names_is_there() -> None:
