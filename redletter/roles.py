@@ -99,13 +99,15 @@ def _api(addresses: Addresses, settings: Settings) -> RoleWork:
 
 def _access(settings: Settings) -> "Access":
     from web.http.identity import Access
-    from web.http.issuer_keys import Issuer
+    from web.http.issuer_documents import Issuer
+    from web.http.login_flow import PageClient
 
-    issuer, audience = settings.oidc_issuer, settings.oidc_audience
-    return Access(
-        settings.answered_hosts(),
-        Issuer(issuer, audience) if settings.auth == "oidc" and issuer and audience else None,
-    )
+    hosts = settings.answered_hosts()
+    if settings.auth == "none" or not settings.oidc_issuer or not settings.oidc_audience:
+        return Access(hosts)
+    client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
+    client = PageClient(client_id, secret) if client_id and secret else None
+    return Access(hosts, Issuer(settings.oidc_issuer, settings.oidc_audience), client)
 
 
 def _tax_simulator(addresses: Addresses, settings: Settings) -> RoleWork:

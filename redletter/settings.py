@@ -50,7 +50,7 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_WITH_PASSWORDS = ("database_url", "kafka_password")
+_WITH_PASSWORDS = ("database_url", "kafka_password", "oidc_client_secret")
 """Settings whose values no message repeats."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     """The OpenID provider that signs access tokens, exactly as in their claim `iss`."""
     oidc_audience: Annotated[str | None, ValueForm("text")] = None
     """What the claim `aud` of an access token must name."""
+    oidc_client_id: Annotated[str | None, ValueForm("text")] = None
+    """What the page is for the provider. If it is not set, nobody can log in to the page. The provider must know its
+    redirect address, `https://HOST/login/callback`, and `https://HOST/logged-out` for after logging out."""
+    oidc_client_secret: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
+    """The secret of that client."""
     data_dir: Annotated[Path, ValueForm("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
     """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
     find them. Two systems with different folders run side by side."""
@@ -257,6 +262,9 @@ def read() -> Settings:
         raise InvalidSettings(msg)
     if settings.auth == "oidc" and not (settings.oidc_issuer and settings.oidc_audience):
         msg = f"{_PREFIX}AUTH=oidc needs {_PREFIX}OIDC_ISSUER and {_PREFIX}OIDC_AUDIENCE"
+        raise InvalidSettings(msg)
+    if (settings.oidc_client_id is None) != (settings.oidc_client_secret is None):
+        msg = f"{_PREFIX}OIDC_CLIENT_ID and {_PREFIX}OIDC_CLIENT_SECRET need each other"
         raise InvalidSettings(msg)
     if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
         msg = f"{_PREFIX}KAFKA_SECURITY_PROTOCOL is for the Kafka that {_PREFIX}KAFKA_BOOTSTRAP_SERVERS names"

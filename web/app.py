@@ -22,8 +22,12 @@ from web.gateway.publishing import CommandPublisher
 from web.http import problems
 from web.http.head_requests import HeadAsGet
 from web.http.identity import ANYBODY_HERE, Access, Identified
+from web.http.issuer_documents import IssuerDocuments
+from web.http.login_flow import LoginFlow
 from web.http.reading import Reader, pool_of
 from web.http.safe_headers import SafeHeaders
+from web.http.sessions import Sessions
+from web.http.tokens import Tokens
 from web.live import stream
 from web.live.hub import Hub
 from web.operations import board, health, prometheus
@@ -72,9 +76,6 @@ def build(
     )
     app.state.send_listeners_away = hub.close
     app.state.part_ended = ended
-    app.add_middleware(HeadAsGet, endless=stream.PATH)
-    app.add_middleware(Identified, access=access)
-    app.add_middleware(SafeHeaders)
     app.include_router(invoices.router(reader, clock_shift))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))
@@ -86,7 +87,9 @@ def build(
     app.include_router(prometheus.router(scraped))
     app.include_router(health.router(reader, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
-    console.install(
+    sessions = Sessions(reader, addresses.database)
+    tokens, login_flow = _identification(access)
+    refuse = console.install(
         app,
         reader=reader,
         publisher=publisher,
@@ -96,10 +99,24 @@ def build(
         general_recorded_route=general_recorded_route,
         watch=watch,
         version=_VERSION,
+        sessions=sessions,
+        login_flow=login_flow,
     )
+    app.add_middleware(HeadAsGet, endless=stream.PATH)
+    app.add_middleware(Identified, hosts=access.hosts, tokens=tokens, sessions=sessions, refuse=refuse)
+    app.add_middleware(SafeHeaders)
     problems.install(app)
     description.install(app)
     return app
+
+
+def _identification(access: Access) -> tuple[Tokens | None, LoginFlow | None]:
+    """Return what reads callers' tokens, and how people log in, if they do."""
+    if access.issuer is None:
+        return None, None
+    documents = IssuerDocuments(access.issuer.url)
+    tokens = Tokens(documents, access.issuer.audience)
+    return tokens, LoginFlow(documents, access.client) if access.client else None
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

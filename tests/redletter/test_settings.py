@@ -201,6 +201,14 @@ def test_an_issuer_is_a_url_on_which_nobody_else_can_answer(monkeypatch: pytest.
     assert read().oidc_issuer == issuer
 
 
+def test_the_client_of_the_page_and_its_secret_need_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDLETTER_OIDC_CLIENT_SECRET", "a secret")
+    with pytest.raises(InvalidSettings, match=r"^REDLETTER_OIDC_CLIENT_ID and .*_SECRET need each other$"):
+        read()
+    monkeypatch.setenv("REDLETTER_OIDC_CLIENT_ID", "page")
+    assert "a secret" not in repr(read())
+
+
 def test_the_api_answers_for_loopback_names_its_own_and_those_that_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDLETTER_API_HOST", "fd00::1")
     monkeypatch.setenv("REDLETTER_API_HOSTS", "Invoices.example.com,[fd00::2]")

@@ -14,9 +14,11 @@ from tests.web.support.serving import problem
 from transport.addresses import Addresses
 from web import app as api
 from web.http.identity import Access
-from web.http.issuer_keys import Issuer
+from web.http.issuer_documents import Issuer
+from web.http.login_flow import PageClient
 
 NOWHERE = Addresses("127.0.0.1:1", "postgresql://nobody:nothing@127.0.0.1:1/none?connect_timeout=1")
+PAGE = PageClient("page", "secret")
 HOSTS = frozenset({"localhost", "invoices.example", "[::1]"})
 
 
@@ -33,7 +35,7 @@ def client_of(app: FastAPI) -> httpx.AsyncClient:
 
 @pytest.fixture(scope="module")
 def app(issuer: TokenIssuer) -> FastAPI:
-    return api.build(NOWHERE, access=Access(HOSTS, issuer.issuer))
+    return api.build(NOWHERE, access=Access(HOSTS, issuer.issuer, PAGE))
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-ROUTES = sorted(set(routes_of(api.build(NOWHERE))))
+ROUTES = sorted(set(routes_of(api.build(NOWHERE, access=Access(HOSTS, Issuer("https://login.example", "a"), PAGE)))))
 
 
 def filled_in(path: str) -> str:
@@ -54,7 +56,7 @@ async def test_no_route_is_open_but_those_that_say_nothing_of_invoices(
     client: httpx.AsyncClient, method: str, path: str
 ) -> None:
     if (method, path) in OPEN:
-        assert (await client.get("/livez")).status_code == 200
+        assert "www-authenticate" not in (await client.request(method, path)).headers
         return
     for asked in (method, "PUT", "OPTIONS"):
         answer = await client.request(asked, filled_in(path))
@@ -143,6 +145,32 @@ async def test_who_asks_is_unknown_while_the_issuer_cannot_be_asked() -> None:
         assert problem(answer) == (503, "ISSUER_UNAVAILABLE")
 
 
+async def test_whoever_looks_for_a_page_is_led_to_the_login_and_back(client: httpx.AsyncClient) -> None:
+    as_browser = {"Accept": "text/html,application/xhtml+xml"}
+    answer = await client.get("/details/1?lang=zh&x=1", headers=as_browser)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?wanted=%2Fdetails%2F1%3Flang%3Dzh%26x%3D1")
+    assert problem(await client.post("/returns", headers=as_browser)) == (401, "UNAUTHENTICATED")
+    without_login = Access(HOSTS, Issuer("https://login.example", "a"))
+    async with client_of(api.build(NOWHERE, access=without_login)) as other:
+        answer = await other.get("/", headers=as_browser)
+        assert problem(answer) == (401, "UNAUTHENTICATED")
+        assert "www-authenticate" in answer.headers
+        assert (await other.get("/login", headers=as_browser)).status_code == 404
+
+
+async def test_no_session_is_looked_up_for_a_program(client: httpx.AsyncClient, issuer: TokenIssuer) -> None:
+    cookie = {"Cookie": "redletter-session=stolen"}
+    assert problem(await client.get("/asyncapi", headers=cookie)) == (503, "READ_MODEL_UNAVAILABLE")
+    assert (await client.get("/asyncapi", headers=cookie | issuer.bearer("acme"))).status_code == 200
+
+
+async def test_over_tls_only_a_cookie_of_this_host_counts(client: httpx.AsyncClient) -> None:
+    for url in ("https://localhost/asyncapi", "http://invoices.example/asyncapi"):
+        for name, looked_up in (("redletter-session", False), ("__Host-redletter-session", True)):
+            answer = await client.get(url, headers={"Cookie": f"{name}=stolen"})
+            assert problem(answer) == ((503, "READ_MODEL_UNAVAILABLE") if looked_up else (401, "UNAUTHENTICATED"))
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "invoices.example", "invoices.example.", "[::1]:80"])
 async def test_the_api_answers_for_its_own_hosts(host: str) -> None:
     async with client_of(api.build(NOWHERE, access=Access(HOSTS))) as client:
@@ -173,9 +201,18 @@ async def test_no_page_of_another_site_gives_a_command(site: str) -> None:
         assert (await client.get("/asyncapi", headers={"Sec-Fetch-Site": site})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:81", "localhost", "http://[::1", ""]
+)
+async def test_no_page_of_another_origin_gives_a_command_in_an_older_browser(origin: str) -> None:
+    async with client_of(api.build(NOWHERE)) as client:
+        answer = await client.post("/returns", headers={"Origin": origin}, content=b"{}")
+        assert problem(answer) == (403, "CROSS_SITE_REQUEST")
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none", None])
 async def test_our_own_pages_and_programs_give_commands(site: str | None) -> None:
-    headers = {"Sec-Fetch-Site": site} if site else {}
+    headers = {"Sec-Fetch-Site": site, "Origin": "http://localhost"} if site else {}
     async with client_of(api.build(NOWHERE)) as client:
         answer = await client.post("/returns", headers=headers, content=b"{}")
         assert problem(answer) == (422, "MALFORMED_COMMAND")

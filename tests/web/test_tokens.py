@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from tests.web.support.issuer import TokenIssuer, token_issuer
-from web.http import issuer_keys
-from web.http.issuer_keys import Issuer, IssuerUnavailable
+from web.http import issuer_documents
+from web.http.issuer_documents import Discovered, Issuer, IssuerDocuments, IssuerUnavailable
 from web.http.tokens import CLOCK_SKEW, TokenRefused, Tokens
 
 
@@ -37,6 +37,10 @@ def issuer() -> Iterator[TokenIssuer]:
         yield issuer
 
 
+def tokens_of(issuer: Issuer) -> Tokens:
+    return Tokens(IssuerDocuments(issuer.url), issuer.audience)
+
+
 def encoded(part: object) -> str:
     return written(json.dumps(part).encode())
 
@@ -46,7 +50,7 @@ def written(part: bytes) -> str:
 
 
 async def test_a_token_says_who_bears_it(issuer: TokenIssuer) -> None:
-    claims = await Tokens(issuer.issuer).claims(issuer.token("acme", roles=("operator",)))
+    claims = await tokens_of(issuer.issuer).claims(issuer.token("acme", roles=("operator",)))
     assert claims["sub"] == "portal"
     assert claims["redletter_accounts"] == ["acme"]
     assert claims["redletter_roles"] == ["operator"]
@@ -72,24 +76,24 @@ async def test_a_token_that_is_not_for_this_api_or_not_for_now_is_refused(
     issuer: TokenIssuer, but: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TokenRefused, match=reason):
-        await Tokens(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
+        await tokens_of(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
 
 
 @pytest.mark.parametrize("but", [{"exp": FromNow(30 - CLOCK_SKEW)}, {"nbf": FromNow(CLOCK_SKEW - 30)}])
 async def test_clocks_may_differ_a_little(issuer: TokenIssuer, but: dict[str, Any]) -> None:
-    assert await Tokens(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
+    assert await tokens_of(issuer.issuer).claims(issuer.token("acme", **at_once(but)))
 
 
 @pytest.mark.parametrize("audience", [["https://other.example", "https://redletter.example"]])
 async def test_a_token_may_be_for_others_too(issuer: TokenIssuer, audience: list[str]) -> None:
-    assert await Tokens(issuer.issuer).claims(issuer.token("acme", aud=audience))
+    assert await tokens_of(issuer.issuer).claims(issuer.token("acme", aud=audience))
 
 
 async def test_a_token_that_nobody_signed_is_refused(issuer: TokenIssuer) -> None:
     claims = encoded({"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": FromNow(300)()})
     for header in ({"alg": "none"}, {"alg": "none", "kid": issuer.key.kid}, {"alg": "ES256", "kid": issuer.key.kid}):
         with pytest.raises(TokenRefused):
-            await Tokens(issuer.issuer).claims(f"{encoded(header)}.{claims}.")
+            await tokens_of(issuer.issuer).claims(f"{encoded(header)}.{claims}.")
 
 
 async def test_a_token_that_is_signed_with_the_public_key_as_a_secret_is_refused(issuer: TokenIssuer) -> None:
@@ -100,7 +104,7 @@ async def test_a_token_that_is_signed_with_the_public_key_as_a_secret_is_refused
     for secret in (key.as_bytes("PEM", private=False), key.as_bytes("DER", private=False)):
         signature = hmac.digest(secret, signed.encode(), "sha256")
         with pytest.raises(TokenRefused, match="accepted algorithm"):
-            await Tokens(issuer.issuer).claims(f"{signed}.{written(signature)}")
+            await tokens_of(issuer.issuer).claims(f"{signed}.{written(signature)}")
 
 
 async def test_a_secret_that_an_issuer_publishes_verifies_nothing(issuer: TokenIssuer) -> None:
@@ -108,23 +112,23 @@ async def test_a_secret_that_an_issuer_publishes_verifies_nothing(issuer: TokenI
     issuer.published = {"keys": [*issuer.published["keys"], secret.as_dict(private=True)]}
     claims = {"iss": issuer.url, "aud": issuer.issuer.audience, "sub": "portal", "exp": FromNow(300)()}
     with pytest.raises(TokenRefused):
-        await Tokens(issuer.issuer).claims(jwt.encode({"alg": "HS256", "kid": "secret"}, claims, secret))
+        await tokens_of(issuer.issuer).claims(jwt.encode({"alg": "HS256", "kid": "secret"}, claims, secret))
 
 
 async def test_a_token_of_another_issuer_that_names_this_one_is_refused(issuer: TokenIssuer) -> None:
     forger = TokenIssuer(issuer.url)
     with pytest.raises(TokenRefused, match="does not publish"):
-        await Tokens(issuer.issuer).claims(forger.token("acme"))
+        await tokens_of(issuer.issuer).claims(forger.token("acme"))
     forger.key = ECKey.generate_key("P-256", {"kid": str(issuer.key.kid)})
     with pytest.raises(TokenRefused, match="not signed"):
-        await Tokens(issuer.issuer).claims(forger.token("acme"))
+        await tokens_of(issuer.issuer).claims(forger.token("acme"))
 
 
 async def test_a_new_key_counts_at_once_and_a_withdrawn_one_no_longer(
     issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(issuer_keys, "RENEWAL_PAUSE", 0.0)
-    tokens, old = Tokens(issuer.issuer), issuer.token("acme")
+    monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
+    tokens, old = tokens_of(issuer.issuer), issuer.token("acme")
     assert await tokens.claims(old)
     issuer.rotate()
     assert await tokens.claims(issuer.token("acme"))
@@ -133,11 +137,11 @@ async def test_a_new_key_counts_at_once_and_a_withdrawn_one_no_longer(
 
 
 async def test_keys_are_fetched_again_after_a_while(issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens, old = Tokens(issuer.issuer), issuer.token("acme")
+    tokens, old = tokens_of(issuer.issuer), issuer.token("acme")
     assert await tokens.claims(old)
     issuer.rotate()
-    monkeypatch.setattr(issuer_keys, "RENEWAL_PAUSE", 0.0)
-    monkeypatch.setattr(issuer_keys, "RENEWED_AFTER", -1.0)
+    monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
+    monkeypatch.setattr(issuer_documents, "RENEWED_AFTER", -1.0)
     await tokens.claims(old)  # which begins to fetch them
     await tokens.claims(issuer.token("acme"))
     with pytest.raises(TokenRefused, match="does not publish"):
@@ -145,7 +149,7 @@ async def test_keys_are_fetched_again_after_a_while(issuer: TokenIssuer, monkeyp
 
 
 async def test_invented_key_ids_do_not_become_requests_to_the_issuer(issuer: TokenIssuer) -> None:
-    tokens = Tokens(issuer.issuer)
+    tokens = tokens_of(issuer.issuer)
     for number in range(50):
         with pytest.raises(TokenRefused):
             await tokens.claims(issuer.token("acme", header={"kid": str(number)}))
@@ -156,19 +160,19 @@ async def test_known_keys_count_while_the_issuer_is_away_and_nothing_does_before
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with token_issuer() as issuer:
-        tokens, token = Tokens(issuer.issuer), issuer.token("acme")
+        tokens, token = tokens_of(issuer.issuer), issuer.token("acme")
         await tokens.claims(token)
-    monkeypatch.setattr(issuer_keys, "RENEWAL_PAUSE", 0.0)
+    monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
     with pytest.raises(TokenRefused):
         await tokens.claims(issuer.token("acme", header={"kid": "new"}))
     assert await tokens.claims(token)
     with pytest.raises(IssuerUnavailable):
-        await Tokens(issuer.issuer).claims(token)
+        await tokens_of(issuer.issuer).claims(token)
 
 
 async def test_an_issuer_that_calls_itself_otherwise_is_not_believed(issuer: TokenIssuer) -> None:
     with pytest.raises(IssuerUnavailable):
-        await Tokens(Issuer(f"{issuer.url}/", issuer.issuer.audience)).claims(issuer.token("acme"))
+        await tokens_of(Issuer(f"{issuer.url}/", issuer.issuer.audience)).claims(issuer.token("acme"))
 
 
 _JSON = st.recursive(
@@ -190,18 +194,16 @@ async def test_whatever_is_no_token_is_refused(token: str) -> None:
         await _TOKENS.claims(token)
 
 
-class _Known(Tokens):
-    """Tokens of an issuer whose keys are at hand."""
+class _Known(IssuerDocuments):
+    """Documents of an issuer that are at hand."""
 
-    def __init__(self) -> None:
-        super().__init__(Issuer("https://login.example", "https://redletter.example"))
-        self._keys: Any = self
-
-    async def known(self) -> Any:
-        return _KEYS
+    async def known(self) -> Discovered:
+        return _DISCOVERED
 
     newest = known
 
 
-_KEYS: Any = issuer_keys.KeySet([ECKey.generate_key("P-256", {"kid": "1"}), RSAKey.generate_key(2048, {"kid": "2"})])
-_TOKENS = _Known()
+_DISCOVERED = Discovered(
+    {}, KeySet([ECKey.generate_key("P-256", {"kid": "1"}), RSAKey.generate_key(2048, {"kid": "2"})])
+)
+_TOKENS = Tokens(_Known("https://login.example"), "https://redletter.example")

@@ -1,19 +1,23 @@
 """The pages: the list, the details of an invoice, the dialogs, the operations board, and the topics."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
 from events.values import Route
-from web.console import board, invoices, reissuing, returning, topics
+from web.console import board, invoices, login, reissuing, returning, topics
 from web.console.error_pages import explain_unknown_addresses
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
 from web.gateway.publishing import CommandPublisher
+from web.http.identity import NotLetIn
+from web.http.login_flow import LoginFlow
 from web.http.reading import Reader
+from web.http.sessions import Sessions
 from web.live.hub import Hub
 from web.operations.readiness import Watch
 
@@ -38,8 +42,13 @@ def install(  # noqa: PLR0913 - what the pages stand on
     general_recorded_route: Route,
     watch: Watch,
     version: str,
-) -> None:
-    """Let the app serve the pages. version: of the service."""
+    sessions: Sessions,
+    login_flow: LoginFlow | None,
+) -> Callable[[Request, NotLetIn], Response]:
+    """Let the app serve the pages, and return what answers requests that are not let in.
+
+    version: of the service. login_flow: how readers log in; None lets nobody log in.
+    """
     shown = pages(lambda: hub.a_moment_ago, clock_shift, watch.calendar)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
@@ -47,4 +56,7 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler, watch))
     app.include_router(topics.router(shown, version))
+    if login_flow:
+        app.include_router(login.router(shown, login_flow, sessions))
     explain_unknown_addresses(app, shown)
+    return lambda request, problem: login.refused(shown, request, problem, may_log_in=login_flow is not None)

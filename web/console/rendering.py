@@ -102,6 +102,7 @@ class Pages:
                 facts
                 | {
                     "viewer": viewer,
+                    "caller": getattr(request.state, "caller", None),
                     "now": self.now(),
                     "layout": "fragment.html" if "x-fragment" in request.headers else "page.html",
                     "path": request.url.path,

@@ -1,33 +1,33 @@
 """Who asks, found once for every request, before any route sees it. What is not listed here is for operators alone."""
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import parse_qs
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, StrictStr, ValidationError
+from psycopg import OperationalError
+from psycopg.errors import InvalidSchemaName, UndefinedTable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from events.values import RequestedBy
 from projections.answers import Accounts, includes
-from web.http.issuer_keys import Issuer, IssuerUnavailable
-from web.http.problems import Problem
-from web.http.tokens import TokenRefused, Tokens, wrong_claim
+from web.http.hosts import LOOPBACK_NAMES, host_of
+from web.http.issuer_documents import Issuer, IssuerUnavailable
+from web.http.login_flow import PageClient
+from web.http.problems import Problem, read_models_unavailable
+from web.http.sessions import Sessions
+from web.http.tokens import OPERATOR, CallerClaims, TokenRefused, Tokens, claims_of
 
 log = structlog.get_logger(__name__)
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-OPERATOR = "operator"
-"""The role that sees how the system is doing, and the history of every invoice."""
-ALL_ACCOUNTS = "*"
-"""In place of an account: every account there is."""
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""For whatever watches the process: they say nothing of any invoice."""
+OPEN_FOLDERS = frozenset({"livez", "readyz", "login", "logout", "logged-out", "static"})
+"""First parts of the paths that are for anybody: for whatever watches the process, for who wants to log in, and the
+looks of the pages. They say nothing of any invoice."""
 CALLERS_FOLDERS = frozenset(
     {
         *("invoices", "charges", "red-font-forms", "returns", "commands", "stream"),
@@ -40,15 +40,22 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _FROM_ELSEWHERE = {"cross-site", "same-site"}
 """What a browser says of a request that a page of another origin makes. Source: W3C, Fetch Metadata."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_SESSION_LOOKED_UP_AFTER = 60
+"""Seconds for which a stream goes on after its reader may have logged out."""
 _CHALLENGE = 'Bearer realm="redletter"'
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask. hosts: the names of this api in addresses. issuer: of the callers' tokens; None asks for none."""
+    """Who may ask.
+
+    hosts: the names of this api in addresses. issuer: of the callers' tokens; None asks for none. client: what the page
+    is for the issuer; None lets nobody log in.
+    """
 
     hosts: frozenset[str] = LOOPBACK_NAMES
     issuer: Issuer | None = None
+    client: PageClient | None = None
 
 
 ANYBODY_HERE = Access()
@@ -59,14 +66,16 @@ ANYBODY_HERE = Access()
 class Caller:
     """Who asks.
 
-    subject: who that is, for the issuer. accounts: whose invoices they see and return. expires_at: when they must have
-    another token, in seconds of the epoch. Where nobody is asked for a token, every caller is `ANYBODY`.
+    subject: who that is, for the issuer. accounts: whose invoices they see and return. expires_at: when they must be
+    identified anew, in seconds of the epoch. name: of a person who has logged in. Where nobody is asked, every caller
+    is `ANYBODY`.
     """
 
     subject: str | None
     accounts: Accounts
     operator: bool
     expires_at: float | None = None
+    name: str | None = None
 
     def sees(self, account_id: str) -> bool:
         """Return whether invoices of an account exist for this caller."""
@@ -96,12 +105,25 @@ AsCaller = Annotated[Caller, Depends(caller_of)]
 
 
 class Identified:
-    """Passes a request on together with its caller, or answers it: it is meant for another host, or has no right."""
+    """Passes a request on together with its caller, or answers it: it is meant for another host, or has no right.
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    hosts: the names of this api in addresses. tokens: None asks nobody who they are. sessions: of people who have
+    logged in. refuse: makes the answer to a request that is not let in.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: frozenset[str],
+        tokens: Tokens | None,
+        sessions: Sessions,
+        refuse: "Callable[[Request, NotLetIn], Response]",
+    ) -> None:
         self._app = app
-        self._hosts = access.hosts
-        self._tokens = Tokens(access.issuer) if access.issuer else None
+        self._hosts = hosts
+        self._tokens = tokens
+        self._sessions = sessions
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
@@ -111,23 +133,33 @@ class Identified:
                 await self._identify(request)
             except NotLetIn as problem:
                 log.info("request_not_let_in", path=scope["path"], code=problem.code, reason=problem.detail)
-                await problem.response()(scope, receive, send)
+                await self._refuse(request, problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     async def _identify(self, request: Request) -> None:
         """Note who asks. Raises: NotLetIn."""
-        if _host(request) not in self._hosts:
+        if host_of(request) not in self._hosts:
             raise _other_host()
-        if request.method not in _SAFE_METHODS and request.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:
+        if request.method not in _SAFE_METHODS and _is_from_elsewhere(request):
             raise _from_elsewhere()
-        path: str = request.scope["path"]
-        if path in OPEN_PATHS:
+        folder = request.scope["path"].removeprefix("/").partition("/")[0]
+        if folder in OPEN_FOLDERS:
             return
-        caller = await _bearer(self._tokens, request) if self._tokens else ANYBODY
-        if not caller.operator and path.removeprefix("/").partition("/")[0] not in CALLERS_FOLDERS:
+        request.state.caller = caller = await self._caller(request)
+        if not caller.operator and folder not in CALLERS_FOLDERS:
             raise _for_operators()
-        request.state.caller = caller
+
+    async def _caller(self, request: Request) -> Caller:
+        """Return who asks. Raises: NotLetIn."""
+        if self._tokens is None:
+            return ANYBODY
+        if "authorization" not in request.headers:
+            claims = await _session(self._sessions, request)
+            if claims is not None:
+                return _caller_with(claims, min(claims.exp, time.time() + _SESSION_LOOKED_UP_AFTER))
+        claims = await _bearer(self._tokens, request)
+        return _caller_with(claims, claims.exp)
 
 
 class NotLetIn(Problem):
@@ -142,28 +174,29 @@ class NotLetIn(Problem):
         return super().response({**self._headers, **(headers or {})})
 
 
-class _Claims(BaseModel):
-    """What is read of a token."""
-
-    sub: RequestedBy
-    exp: float
-    redletter_accounts: list[StrictStr] = []
-    redletter_roles: list[StrictStr] = []
+def _caller_with(claims: CallerClaims, until: float) -> Caller:
+    return Caller(claims.sub, claims.accounts(), claims.operator(), until, claims.name)
 
 
-async def _bearer(tokens: Tokens, request: Request) -> Caller:
-    """Return who bears the token of a request. Raises: NotLetIn."""
+async def _session(sessions: Sessions, request: Request) -> CallerClaims | None:
+    """Return the person whose session a request belongs to, if any. Raises: NotLetIn."""
     try:
-        claims = _Claims.model_validate(await tokens.claims(_token(request)))
+        return await sessions.of(request)
+    except (TimeoutError, OperationalError, UndefinedTable, InvalidSchemaName) as error:
+        log.warning("sessions_unavailable", error=repr(error))
+        problem = read_models_unavailable()
+        raise NotLetIn(problem.status, problem.code, problem.detail) from None
+
+
+async def _bearer(tokens: Tokens, request: Request) -> CallerClaims:
+    """Return what the token of a request says of its bearer. Raises: NotLetIn."""
+    try:
+        return claims_of(await tokens.claims(_token(request)))
     except TokenRefused as error:
         raise _refused(str(error)) from None
-    except ValidationError as error:
-        raise _refused(wrong_claim(str(error.errors()[0]["loc"][0]))) from None
     except IssuerUnavailable:
         detail = "The keys of the token's issuer cannot be fetched right now; try again."
         raise NotLetIn(HTTPStatus.SERVICE_UNAVAILABLE, "ISSUER_UNAVAILABLE", detail) from None
-    accounts = None if ALL_ACCOUNTS in claims.redletter_accounts else frozenset(claims.redletter_accounts)
-    return Caller(claims.sub, accounts, OPERATOR in claims.redletter_roles, claims.exp)
 
 
 def _token(request: Request) -> str:
@@ -180,10 +213,12 @@ def _token(request: Request) -> str:
     return found[1]
 
 
-def _host(request: Request) -> str:
-    """Return the host that a request is meant for, without its port."""
-    given = request.headers.get("host", "").lower()
-    return re.sub(r":[0-9]*$", "", given).removesuffix(".")
+def _is_from_elsewhere(request: Request) -> bool:
+    """Return whether a page of another origin sent this. Browsers without Fetch Metadata name the origin."""
+    origin = request.headers.get("origin")
+    return request.headers.get("sec-fetch-site") in _FROM_ELSEWHERE or (
+        origin is not None and origin.partition("://")[2] != request.headers.get("host")
+    )
 
 
 def _other_host() -> NotLetIn:

@@ -14,13 +14,20 @@ from joserfc.errors import (
 )
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
+from pydantic import BaseModel, StrictStr, ValidationError
 
-from web.http.issuer_keys import Issuer, IssuerKeys
+from events.values import RequestedBy
+from projections.answers import Accounts
+from web.http.issuer_documents import IssuerDocuments
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures with a private key. With any other, whoever knows the issuer's public key could sign."""
 CLOCK_SKEW = 60
 """Seconds by which the clocks of the issuer and of this machine may differ."""
+OPERATOR = "operator"
+"""The role that sees how the system is doing, and the history of every invoice."""
+ALL_ACCOUNTS = "*"
+"""In place of an account: every account there is."""
 _TYPES = {None, "jwt", "at+jwt", "application/at+jwt"}
 """Of access tokens. Other tokens of the issuer say so, such as ``logout+jwt``."""
 
@@ -29,15 +36,41 @@ class TokenRefused(Exception):
     """A token does not count here; the message says why, in a sentence without quotes or anything from the token."""
 
 
-class Tokens:
-    """Reads the tokens of one issuer."""
+class CallerClaims(BaseModel):
+    """What is read of a token, and kept of a person who has logged in. name: to greet them; programs have none."""
 
-    def __init__(self, issuer: Issuer) -> None:
-        self._keys = IssuerKeys(issuer)
+    sub: RequestedBy
+    exp: float
+    redletter_accounts: list[StrictStr] = []
+    redletter_roles: list[StrictStr] = []
+    name: str | None = None
+
+    def accounts(self) -> Accounts:
+        """Return whose invoices exist for the caller."""
+        return None if ALL_ACCOUNTS in self.redletter_accounts else frozenset(self.redletter_accounts)
+
+    def operator(self) -> bool:
+        """Return whether the caller has that role."""
+        return OPERATOR in self.redletter_roles
+
+
+def claims_of(said: Mapping[str, Any], name: str | None = None) -> CallerClaims:
+    """Return what counts of the claims of a token. Raises: TokenRefused."""
+    try:
+        return CallerClaims.model_validate({**said, "name": name})
+    except ValidationError as error:
+        raise TokenRefused(wrong_claim(str(error.errors()[0]["loc"][0]))) from None
+
+
+class Tokens:
+    """Reads the tokens of one issuer for one audience."""
+
+    def __init__(self, documents: IssuerDocuments, audience: str) -> None:
+        self._documents = documents
         self._claims = JWTClaimsRegistry(
             leeway=CLOCK_SKEW,
-            iss={"essential": True, "value": issuer.url},
-            aud={"essential": True, "value": issuer.audience},
+            iss={"essential": True, "value": documents.url},
+            aud={"essential": True, "value": audience},
             exp={"essential": True},
             sub={"essential": True},
         )
@@ -46,9 +79,9 @@ class Tokens:
         """Return what a good token says. Raises: TokenRefused, IssuerUnavailable."""
         try:
             try:
-                read = _read(token, await self._keys.known())
+                read = _read(token, (await self._documents.known()).keys)
             except InvalidKeyIdError:  # the issuer may have new keys
-                read = _read(token, await self._keys.newest())
+                read = _read(token, (await self._documents.newest()).keys)
             self._claims.validate(read.claims)
         except JoseError as error:
             raise TokenRefused(_reason(error)) from None

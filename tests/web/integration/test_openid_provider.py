@@ -9,7 +9,7 @@ from tests.projections.support.asked import invoice, project
 from tests.web.support.openid_provider import OpenIdProvider, openid_provider
 from tests.web.support.serving import problem, serving
 from transport.addresses import Addresses
-from web.http import issuer_keys
+from web.http import issuer_documents
 from web.http.identity import LOOPBACK_NAMES, Access
 
 MINE, THEIRS = "26310000000000000001", "26310000000000000002"
@@ -53,7 +53,7 @@ async def test_a_token_for_another_api_is_refused(client: httpx.AsyncClient, pro
 async def test_a_new_key_of_the_provider_counts_and_its_old_one_no_longer(
     client: httpx.AsyncClient, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(issuer_keys, "RENEWAL_PAUSE", 0.0)
+    monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
     old = provider.bearer("portal")
     assert (await client.get("/invoices", headers=old)).status_code == 200
     provider.rotate()

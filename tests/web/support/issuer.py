@@ -1,4 +1,4 @@
-"""An issuer of tokens on this machine, whose keys and tokens a test may spoil."""
+"""An issuer of tokens on this machine, whose keys, tokens and answers a test may spoil."""
 
 import json
 import threading
@@ -11,23 +11,35 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from web.http.issuer_keys import Issuer
+from web.http.issuer_documents import Issuer
 
 AUDIENCE = "https://redletter.example"
 
 
 class TokenIssuer:
-    """Signs tokens. published: the key set as it is served. fetched: how often. url: of the issuer."""
+    """Signs tokens.
+
+    published: the key set as it is served. fetched: how often. url: of the issuer. id_token: what it tells a page of
+    who has logged in. person: what it tells when it is asked about them.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.fetched = 0
+        self.id_token: str | None = None
+        self.person: Any = {"sub": "ann"}
         self.rotate()
 
     @property
     def issuer(self) -> Issuer:
         """What the api is told of it."""
         return Issuer(self.url, AUDIENCE)
+
+    def document(self, path: str) -> Any:
+        """Return what is at an address of it."""
+        names = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
+        configuration = {"issuer": self.url} | {name: f"{self.url}/{name}" for name in names}
+        return {"/jwks_uri": self.published, "/userinfo_endpoint": self.person}.get(path, configuration)
 
     def rotate(self) -> None:
         """Sign with another key from now on, and publish no other."""
@@ -61,10 +73,17 @@ def token_issuer() -> Generator[TokenIssuer]:
 
     class Documents(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            issuer.fetched += self.path == "/jwks"
-            configuration = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"}
-            body = json.dumps(issuer.published if self.path == "/jwks" else configuration).encode()
+            issuer.fetched += self.path == "/jwks_uri"
+            self.answer(issuer.document(self.path))
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer({"access_token": "opaque", "token_type": "Bearer", "id_token": issuer.id_token})
+
+        def answer(self, document: object) -> None:
+            body = json.dumps(document).encode()
             self.send_response(200)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -5,7 +5,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-OPEN = {("GET", "/livez"), ("GET", "/readyz")}
+OPEN = {
+    *{("GET", "/livez"), ("GET", "/readyz"), ("GET", "/static")},
+    *{("GET", "/login"), ("GET", "/login/callback"), ("POST", "/logout"), ("GET", "/logged-out")},
+}
 OF_ONE_INVOICE = {
     ("GET", "/invoices/{number}"),
     ("GET", "/invoices/{number}/status"),
@@ -30,7 +33,6 @@ ABOUT_NO_INVOICE = {
     ("GET", "/asyncapi.json"),
     ("GET", "/schemas/{name}.json"),
     ("GET", "/state"),
-    ("GET", "/static"),
 }
 FOR_CALLERS = OF_ONE_INVOICE | OF_A_FORM | OF_A_COMMAND | LISTS | STREAMS | BATCHES | ABOUT_NO_INVOICE
 """Whoever adds a route for callers puts it where it is shown to keep to their accounts."""

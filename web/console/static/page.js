@@ -24,8 +24,12 @@ const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("
 /** Say so when the server cannot be reached, instead of failing. @param {Promise<unknown>} work */
 const quietly = (work) => void work.catch(() => lost(true));
 
-/** Fetch a part of a page. @param {string} address @param {RequestInit} [how] */
-const fetched = (address, how = {}) => fetch(address, { ...how, headers: { ...FRAGMENT, ...how.headers } });
+/** Fetch a part of a page. Whoever has to log in again does that on the whole page. @param {string} address @param {RequestInit} [how] */
+const fetched = async (address, how = {}) => {
+  const answer = await fetch(address, { ...how, headers: { ...FRAGMENT, ...how.headers } });
+  if (answer.status === 401) location.reload();
+  return answer;
+};
 
 // ---- the reader's time zone: sent once, then every page is rendered in it
 

@@ -1,8 +1,9 @@
-"""The keys with which an OpenID issuer signs its tokens: fetched when they are needed, and again when they change."""
+"""What an OpenID issuer publishes of itself: fetched when it is needed, and again when its keys change."""
 
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
@@ -14,7 +15,7 @@ from joserfc.jwk import KeySet, OctKey
 log = structlog.get_logger(__name__)
 
 RENEWED_AFTER = 600.0
-"""Seconds after which keys are fetched again, so that one that the issuer has withdrawn ceases to count."""
+"""Seconds after which they are fetched again, so that a key that the issuer has withdrawn ceases to count."""
 RENEWAL_PAUSE = 5.0
 """Seconds between two fetches: tokens with invented key ids must not become requests to the issuer."""
 _ANSWER_WITHIN = 5.0
@@ -32,32 +33,40 @@ class Issuer:
 
 
 class IssuerUnavailable(Exception):
-    """The keys were never fetched, and cannot be right now."""
+    """The issuer's documents were never fetched, and cannot be right now."""
 
 
-class IssuerKeys:
-    """The keys of one issuer. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517."""
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What an issuer publishes. configuration: its addresses, by name. keys: those that it signs with."""
 
-    def __init__(self, issuer: Issuer) -> None:
-        self._issuer = issuer
-        self._keys: KeySet | None = None
+    configuration: Mapping[str, Any]
+    keys: KeySet
+
+
+class IssuerDocuments:
+    """The documents of one issuer. url: as in `Issuer`. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._discovered: Discovered | None = None
         self._fetch: asyncio.Task[None] | None = None
         self._fetched_at = 0.0
 
-    async def known(self) -> KeySet:
-        """Return the keys; old ones count until newer ones are there. Raises: IssuerUnavailable."""
-        if self._keys is None:
+    async def known(self) -> Discovered:
+        """Return them; old ones count until newer ones are there. Raises: IssuerUnavailable."""
+        if self._discovered is None:
             return await self.newest()
         if time.monotonic() - self._fetched_at > RENEWED_AFTER:
             self._current_fetch()
-        return self._keys
+        return self._discovered
 
-    async def newest(self) -> KeySet:
-        """Return the keys as they are at the issuer, unless they were fetched just now. Raises: IssuerUnavailable."""
+    async def newest(self) -> Discovered:
+        """Return them as they are at the issuer, unless they were fetched just now. Raises: IssuerUnavailable."""
         await asyncio.shield(self._current_fetch())
-        if self._keys is None:
+        if self._discovered is None:
             raise IssuerUnavailable
-        return self._keys
+        return self._discovered
 
     def _current_fetch(self) -> asyncio.Task[None]:
         """Return the fetch that is under way or has only just ended, else a new one."""
@@ -69,19 +78,22 @@ class IssuerKeys:
 
     async def _renew(self) -> None:
         try:
-            self._keys = await asyncio.to_thread(_fetched, self._issuer.url)
+            self._discovered = await asyncio.to_thread(_fetched, self.url)
         except (OSError, ValueError, LookupError, TypeError, JoseError) as error:
-            log.warning("issuer_keys_not_available", issuer=self._issuer.url, error=repr(error))
+            log.warning("issuer_not_available", issuer=self.url, error=repr(error))
 
 
-def _fetched(issuer: str) -> KeySet:
-    """Return the issuer's public keys. Raises: OSError, ValueError, LookupError, TypeError, JoseError."""
+def _fetched(issuer: str) -> Discovered:
+    """Return what the issuer publishes; of its keys, the public ones.
+
+    Raises: OSError, ValueError, LookupError, TypeError, JoseError.
+    """
     configuration = _document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if configuration["issuer"] != issuer:
         msg = f"the configuration is that of {configuration['issuer']!r}"
         raise ValueError(msg)
     keys = KeySet.import_key_set(_document(str(configuration["jwks_uri"])))
-    return KeySet([key for key in keys if not isinstance(key, OctKey)])
+    return Discovered(configuration, KeySet([key for key in keys if not isinstance(key, OctKey)]))
 
 
 def _document(url: str) -> Any:  # noqa: ANN401 - any JSON

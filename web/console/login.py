@@ -1,0 +1,103 @@
+"""Logging in and out, for the readers of the pages."""
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from web.console.error_pages import problems_as_pages
+from web.console.rendering import Pages
+from web.http.hosts import origin_of
+from web.http.identity import NotLetIn
+from web.http.issuer_documents import IssuerUnavailable
+from web.http.login_flow import LoginFailed, LoginFlow
+from web.http.private_cookies import cookie, drop_cookie, set_cookie
+from web.http.problems import Problem
+from web.http.sessions import Sessions
+
+log = structlog.get_logger(__name__)
+
+_CALLBACK = "/login/callback"
+_WITHIN = 600
+"""Seconds for the provider to let somebody in."""
+_ON_A_PAGE = {"OPERATORS_ONLY", "READ_MODEL_UNAVAILABLE"}
+"""Reasons not to let somebody in that a reader understands."""
+_LONGEST_WANTED = 2000
+"""Characters of the address that a reader came for; a cookie holds it meanwhile."""
+
+
+def router(pages: Pages, flow: LoginFlow, sessions: Sessions) -> APIRouter:
+    """Return the routes, of which the provider must know ``/login/callback`` and ``/logged-out``."""
+    routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
+
+    @routes.get("/login")
+    async def begin(request: Request, wanted: str = "/") -> Response:
+        try:
+            address, pending = await flow.begin(origin_of(request) + _CALLBACK, _here(wanted))
+        except IssuerUnavailable:
+            raise _provider_away() from None
+        answer = RedirectResponse(address, HTTPStatus.SEE_OTHER)
+        set_cookie(request, answer, _pending(pending.state), pending.written(), _WITHIN)
+        return answer
+
+    @routes.get(_CALLBACK)
+    async def come_back(request: Request) -> Response:
+        said = dict(request.query_params)
+        pending = _pending(said.get("state", ""))
+        try:
+            person, wanted = await flow.finish(origin_of(request) + _CALLBACK, cookie(request, pending), said)
+        except IssuerUnavailable:
+            raise _provider_away() from None
+        except LoginFailed as error:
+            log.warning("login_failed", reason=str(error))
+            raise Problem(HTTPStatus.FORBIDDEN, "LOGIN_FAILED", "You are not logged in.") from None
+        answer = RedirectResponse(_here(wanted), HTTPStatus.SEE_OTHER)
+        await sessions.begin(request, answer, person)
+        drop_cookie(request, answer, pending)
+        log.info("logged_in", subject=person.sub)
+        return answer
+
+    @routes.post("/logout")
+    async def end(request: Request) -> Response:
+        answer = RedirectResponse("/logged-out", HTTPStatus.SEE_OTHER)
+        await sessions.end(request, answer)
+        return answer
+
+    @routes.get("/logged-out")
+    async def ended(request: Request) -> Response:
+        try:
+            elsewhere = await flow.end_address(f"{origin_of(request)}/logged-out")
+        except IssuerUnavailable:
+            elsewhere = None
+        return pages.show(request, "logged_out.html", elsewhere=elsewhere)
+
+    return routes
+
+
+def refused(pages: Pages, request: Request, problem: NotLetIn, *, may_log_in: bool) -> Response:
+    """Answer a request that is not let in: whoever looks for a page may log in first, or gets a page that says why."""
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return problem.response()
+    if problem.status == HTTPStatus.UNAUTHORIZED and may_log_in:
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'wanted': wanted})}", HTTPStatus.SEE_OTHER)
+    if problem.code not in _ON_A_PAGE:
+        return problem.response()
+    return pages.show(request, "trouble.html", problem.status, code=problem.code)
+
+
+def _here(wanted: str) -> str:
+    """Return an address on this host alone."""
+    return "/" + wanted.lstrip("/\\") if len(wanted) <= _LONGEST_WANTED else "/"
+
+
+def _pending(state: str) -> str:
+    """Return the name of the cookie of one login: there may be one in each tab."""
+    return f"login-{state[:8]}"
+
+
+def _provider_away() -> Problem:
+    detail = "The provider that logs people in cannot be reached right now; try again."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "ISSUER_UNAVAILABLE", detail)
