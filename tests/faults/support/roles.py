@@ -73,7 +73,7 @@ class Roles:
     def assigned(self, name: str) -> list[int]:
         """Return how many partitions a role was assigned, each time since its last start, freeze or wake."""
         log = (self.logs / f"{name}.log").read_bytes()[self.read_from[name] :].decode()
-        return [int(count) for count in re.findall(r"partitions[ _]assigned.* partitions=(\d+)", log)]
+        return [int(count) for count in re.findall(r'"partitions_assigned".* "partitions": (\d+)', log)]
 
     def _forget(self, name: str) -> None:
         log = self.logs / f"{name}.log"
