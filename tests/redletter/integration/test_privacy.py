@@ -48,7 +48,7 @@ _COLUMNS = """
 """
 
 
-def test_every_column_that_holds_text_is_on_the_page_or_holds_our_own_words(addresses: Addresses) -> None:
+def test_every_column_that_holds_text_is_on_the_page_or_holds_our_own_words(fresh_database: Addresses) -> None:
     page = privacy_page.PAGE.read_text()
     named = {
         (schema, table, column)
@@ -56,7 +56,7 @@ def test_every_column_that_holds_text_is_on_the_page_or_holds_our_own_words(addr
         for cell in cells
         for column in re.findall(r"`(\w+)`", cell)
     }
-    with psycopg.connect(addresses.database) as connection:
+    with psycopg.connect(fresh_database.database) as connection:
         columns = set(connection.execute(_COLUMNS).fetchall())
     assert named - columns == set()
     assert {column for column in columns - named if column[2] not in OUR_OWN_WORDS} == set()

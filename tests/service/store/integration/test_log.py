@@ -31,11 +31,11 @@ def command(number: str, version: int) -> list[LogEntry]:
     return [event(number, version), reply(number, f"{number}-{version}")]
 
 
-async def test_a_commands_entries_lie_side_by_side_in_the_partition_of_its_key(addresses: Addresses) -> None:
-    store = Store(addresses.database)
+async def test_a_commands_entries_lie_side_by_side_in_the_partition_of_its_key(fresh_database: Addresses) -> None:
+    store = Store(fresh_database.database)
     save(store, [*command(NUMBERS[0], 1), dead_letter(answered=False, key=None), *command(NUMBERS[0], 2)])
     store.close()
-    reader = LogReader(addresses.database)
+    reader = LogReader(fresh_database.database)
     home = partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
     rows = await reader.after(home, LogPosition(0, None))
     assert [(row.place, row.kind) for row in rows] == [(1, "event"), (2, "reply"), (3, "event"), (4, "reply")]
@@ -44,11 +44,11 @@ async def test_a_commands_entries_lie_side_by_side_in_the_partition_of_its_key(a
     await reader.close()
 
 
-async def test_a_backlog_is_read_in_order_and_in_bounded_parts(addresses: Addresses) -> None:
-    store, commands = Store(addresses.database), MAX_ROWS * 5 // 4
+async def test_a_backlog_is_read_in_order_and_in_bounded_parts(fresh_database: Addresses) -> None:
+    store, commands = Store(fresh_database.database), MAX_ROWS * 5 // 4
     save(store, [entry for version in range(1, commands + 1) for entry in command(NUMBERS[0], version)])
     store.close()
-    reader, home = LogReader(addresses.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
+    reader, home = LogReader(fresh_database.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
     parts = [await reader.after(home, GENESIS)]
     while parts[-1]:
         parts.append(await reader.after(home, LogPosition.of(parts[-1][-1])))
@@ -58,14 +58,14 @@ async def test_a_backlog_is_read_in_order_and_in_bounded_parts(addresses: Addres
     await reader.close()
 
 
-async def test_a_hole_wider_than_one_reading_is_not_taken_for_the_end(addresses: Addresses) -> None:
-    store = Store(addresses.database)
+async def test_a_hole_wider_than_one_reading_is_not_taken_for_the_end(fresh_database: Addresses) -> None:
+    store = Store(fresh_database.database)
     save(store, [entry for version in range(1, MAX_ROWS) for entry in command(NUMBERS[0], version)])
     store.close()
-    reader, home = LogReader(addresses.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
+    reader, home = LogReader(fresh_database.database), partition_of(NUMBERS[0].encode(), 0, PARTITIONS)
     end = LogPosition.of((await reader.after(home, GENESIS))[1])
     await reader.check_end(home, end)
-    with psycopg.connect(addresses.database, autocommit=True) as connection:
+    with psycopg.connect(fresh_database.database, autocommit=True) as connection:
         for table in ("invoice_events", "replies"):
             connection.execute(
                 sql.SQL("delete from redletter.{} where place between %s and %s").format(sql.Identifier(table)),
@@ -77,9 +77,9 @@ async def test_a_hole_wider_than_one_reading_is_not_taken_for_the_end(addresses:
     await reader.close()
 
 
-def _write_at_random(addresses: Addresses, writer: int, until: float) -> int:
+def _write_at_random(fresh_database: Addresses, writer: int, until: float) -> int:
     """Write commands to random partitions, one transaction in ten rolled back. Return how many entries there are."""
-    rng, store, written = random.Random(writer), Store(addresses.database), 0  # noqa: S311 - a test's choice
+    rng, store, written = random.Random(writer), Store(fresh_database.database), 0  # noqa: S311 - a test's choice
     versions: dict[str, int] = defaultdict(int)
     while time.monotonic() < until:
         numbers = {f"26{writer:04d}{rng.randrange(100):014d}" for _ in range(rng.randrange(1, 20))}
@@ -107,10 +107,10 @@ _VISIBLE = """
 """
 
 
-def _read_in_order(addresses: Addresses, done: threading.Event) -> int:
+def _read_in_order(fresh_database: Addresses, done: threading.Event) -> int:
     """Read every partition again and again from where it was left; return how many entries were seen."""
     seen = dict.fromkeys(range(PARTITIONS), 0)
-    with psycopg.connect(addresses.database, autocommit=True) as connection:
+    with psycopg.connect(fresh_database.database, autocommit=True) as connection:
         last_round = False
         while not last_round:
             last_round = done.is_set()
@@ -121,12 +121,12 @@ def _read_in_order(addresses: Addresses, done: threading.Event) -> int:
     return sum(seen.values())
 
 
-def test_whatever_is_written_at_once_readers_see_every_place_in_its_order(addresses: Addresses) -> None:
+def test_whatever_is_written_at_once_readers_see_every_place_in_its_order(fresh_database: Addresses) -> None:
     done = threading.Event()
     with ThreadPoolExecutor() as threads:
         until = time.monotonic() + SECONDS
-        writers = [threads.submit(_write_at_random, addresses, writer, until) for writer in range(4)]
-        readers = [threads.submit(_read_in_order, addresses, done) for _ in range(2)]
+        writers = [threads.submit(_write_at_random, fresh_database, writer, until) for writer in range(4)]
+        readers = [threads.submit(_read_in_order, fresh_database, done) for _ in range(2)]
         try:
             written = sum(writer.result() for writer in writers)
         finally:
@@ -136,9 +136,9 @@ def test_whatever_is_written_at_once_readers_see_every_place_in_its_order(addres
 
 
 @pytest.mark.alone
-def test_a_writer_waits_for_no_vacuum_and_no_index_build(addresses: Addresses) -> None:
-    store = Store(addresses.database)
-    with psycopg.connect(addresses.database) as tending:
+def test_a_writer_waits_for_no_vacuum_and_no_index_build(fresh_database: Addresses) -> None:
+    store = Store(fresh_database.database)
+    with psycopg.connect(fresh_database.database) as tending:
         # What VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY hold for as long as they take.
         tending.execute("lock table redletter.invoice_events, redletter.replies in share update exclusive mode")
         began = time.monotonic()
@@ -147,9 +147,11 @@ def test_a_writer_waits_for_no_vacuum_and_no_index_build(addresses: Addresses) -
     store.close()
 
 
-def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_vacuum_and_no_index_build_waits_for_a_writer(
+    fresh_database: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The writer is frozen in the middle of its transaction, or writes without a pause."""
-    store, in_transaction, may_continue = Store(addresses.database), threading.Event(), threading.Event()
+    store, in_transaction, may_continue = Store(fresh_database.database), threading.Event(), threading.Event()
     apply = claim_rows.apply
 
     def apply_and_wait(*arguments: object) -> None:
@@ -158,7 +160,7 @@ def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, m
         assert may_continue.wait(30)
 
     monkeypatch.setattr(claim_rows, "apply", apply_and_wait)
-    with ThreadPoolExecutor() as threads, psycopg.connect(addresses.database, autocommit=True) as tending:
+    with ThreadPoolExecutor() as threads, psycopg.connect(fresh_database.database, autocommit=True) as tending:
         tending.execute(PATIENCE)
         writing = threads.submit(save, store, command(NUMBERS[0], 1))
         try:
@@ -167,19 +169,19 @@ def test_no_vacuum_and_no_index_build_waits_for_a_writer(addresses: Addresses, m
         finally:
             may_continue.set()
         writing.result()
-        ending = threads.submit(_write_at_random, addresses, 1, time.monotonic() + 2)
+        ending = threads.submit(_write_at_random, fresh_database, 1, time.monotonic() + 2)
         while not ending.done():
             tending.execute("create index concurrently on redletter.invoice_events (occurred_at)")
             tending.execute("analyze redletter.invoice_events")
     store.close()
 
 
-def test_the_count_of_partitions_can_change_while_the_log_is_empty_and_not_after(addresses: Addresses) -> None:
-    schema.migrate(addresses.database, 5)
-    schema.migrate(addresses.database, PARTITIONS)
-    store = Store(addresses.database)
+def test_the_count_of_partitions_can_change_while_the_log_is_empty_and_not_after(fresh_database: Addresses) -> None:
+    schema.migrate(fresh_database.database, 5)
+    schema.migrate(fresh_database.database, PARTITIONS)
+    store = Store(fresh_database.database)
     save(store, command(NUMBERS[0], 1))
     store.close()
-    schema.migrate(addresses.database, PARTITIONS)
+    schema.migrate(fresh_database.database, PARTITIONS)
     with pytest.raises(schema.LogMismatch, match="has 8 partitions and should have 5"):
-        schema.migrate(addresses.database, 5)
+        schema.migrate(fresh_database.database, 5)

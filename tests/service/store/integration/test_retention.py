@@ -40,15 +40,15 @@ PUBLISHED = 6
     ],
 )
 async def test_published_entries_that_no_id_needs_go_when_their_topic_no_longer_keeps_them(
-    addresses: Addresses, monkeypatch: pytest.MonkeyPatch, age: timedelta, kept: list[int]
+    fresh_database: Addresses, monkeypatch: pytest.MonkeyPatch, age: timedelta, kept: list[int]
 ) -> None:
     monkeypatch.setattr(retention, "MAX_DELETED", 1)  # so that one statement does not do
-    store, reader = Store(addresses.database), LogReader(addresses.database)
+    store, reader = Store(fresh_database.database), LogReader(fresh_database.database)
     save(store, ENTRIES)
     store.close()
     rows = await reader.after(HOME, GENESIS)
     await reader.note_published({HOME: PUBLISHED})
-    with psycopg.connect(addresses.database, autocommit=True) as connection:
+    with psycopg.connect(fresh_database.database, autocommit=True) as connection:
         connection.execute("update redletter.replies set written_at = now() - %s", (age,))
         connection.execute("update redletter.dead_letters set written_at = now() - %s", (age,))
         await retention.delete_unneeded(reader)

@@ -14,9 +14,9 @@ from transport.addresses import Addresses
 
 
 @pytest.fixture
-def database(addresses: Addresses) -> str:
+def database(fresh_database: Addresses) -> str:
     """Return the URL of the database."""
-    return addresses.database
+    return fresh_database.database
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from service.store.write import Conflict, Write
 from service.worker.releasing import Emptied, Releasing
 from tests.service.support import parking
 from tests.service.support.records import MOMENTS, NUMBER
-from transport.addresses import Addresses
 from transport.records import ConsumerRecord
 
 
@@ -30,36 +29,36 @@ def between(store: Store, rival: Callable[[], None]) -> None:
 
 
 def test_a_worker_that_still_sees_the_queue_decides_anew_after_a_release(
-    writing: parking.Writing, bugs: set[str], addresses: Addresses
+    writing: parking.Writing, bugs: set[str], database: str
 ) -> None:
-    rival = Store(addresses.database)
+    rival = Store(database)
     bugs.add(NUMBER)
     writing.take(parking.register())
     bugs.clear()
     between(writing.store, lambda: Releasing(rival, MOMENTS).release(NUMBER) and None)
     writing.take(parking.ask_return())
     rival.close()
-    assert parking.replies(addresses.database) == [("1", "accepted"), ("2", "accepted")]
+    assert parking.replies(database) == [("1", "accepted"), ("2", "accepted")]
     assert parking.waiting(writing.store) == {}
 
 
 def test_a_release_takes_along_what_a_worker_adds_meanwhile(
-    writing: parking.Writing, bugs: set[str], addresses: Addresses
+    writing: parking.Writing, bugs: set[str], database: str
 ) -> None:
-    rival = Store(addresses.database)
+    rival = Store(database)
     bugs.add(NUMBER)
     writing.take(parking.register())
     bugs.clear()
     between(rival, lambda: writing.take(parking.ask_return()))
     assert Releasing(rival, MOMENTS).release(NUMBER) == Emptied(2)
     rival.close()
-    assert parking.replies(addresses.database) == [("1", "accepted"), ("2", "accepted")]
+    assert parking.replies(database) == [("1", "accepted"), ("2", "accepted")]
 
 
 def test_two_workers_add_to_one_queue_and_park_one_invoice_once(
-    writing: parking.Writing, bugs: set[str], addresses: Addresses
+    writing: parking.Writing, bugs: set[str], database: str
 ) -> None:
-    rival = parking.Writing(Store(addresses.database))
+    rival = parking.Writing(Store(database))
     bugs.add(NUMBER)
     between(writing.store, lambda: rival.take(parking.register()))
     writing.take(parking.ask_return())
@@ -67,15 +66,11 @@ def test_two_workers_add_to_one_queue_and_park_one_invoice_once(
     writing.take(parking.cancel())
     rival.store.close()
     assert parking.waiting(writing.store) == {NUMBER: 4}
-    assert parking.notices(addresses.database) == [
-        ("CommandParked", id_, n) for n, id_ in enumerate(("1", "2", "1b", "3"), 1)
-    ]
+    assert parking.notices(database) == [("CommandParked", id_, n) for n, id_ in enumerate(("1", "2", "1b", "3"), 1)]
 
 
-def test_two_releases_at_once_answer_each_command_once(
-    writing: parking.Writing, bugs: set[str], addresses: Addresses
-) -> None:
-    rival = Store(addresses.database)
+def test_two_releases_at_once_answer_each_command_once(writing: parking.Writing, bugs: set[str], database: str) -> None:
+    rival = Store(database)
     bugs.add(NUMBER)
     ids = [str(number) for number in range(20)]
     writing.take(*(parking.cancel(id_=id_) for id_ in ids))
@@ -83,14 +78,14 @@ def test_two_releases_at_once_answer_each_command_once(
     between(writing.store, lambda: Releasing(rival, MOMENTS).release(NUMBER) and None)
     assert Releasing(writing.store, MOMENTS).release(NUMBER) == Emptied(0)
     rival.close()
-    assert [id_ for id_, _ in parking.replies(addresses.database)] == ids
+    assert [id_ for id_, _ in parking.replies(database)] == ids
 
 
 def test_a_queue_that_was_parked_anew_meanwhile_is_not_taken_for_the_old_one(
-    writing: parking.Writing, bugs: set[str], addresses: Addresses
+    writing: parking.Writing, bugs: set[str], database: str
 ) -> None:
     """The refusals use no id up, so that nothing but the queue's version tells the two apart."""
-    rival = parking.Writing(Store(addresses.database), writing.next)
+    rival = parking.Writing(Store(database), writing.next)
     bugs.add(NUMBER)
     writing.take(parking.cancel(id_="a"))
 
@@ -101,7 +96,7 @@ def test_a_queue_that_was_parked_anew_meanwhile_is_not_taken_for_the_old_one(
     between(writing.store, discarded_and_parked_anew)
     Releasing(writing.store, MOMENTS).discard(NUMBER, "second")
     rival.store.close()
-    assert [id_ for id_, _ in parking.replies(addresses.database)] == ["a", "b"]
+    assert [id_ for id_, _ in parking.replies(database)] == ["a", "b"]
 
 
 def test_a_conflict_that_does_not_go_away_ends_a_release_and_loses_nothing(
@@ -123,9 +118,9 @@ def test_a_conflict_that_does_not_go_away_ends_a_release_and_loses_nothing(
 ROUNDS = 40
 
 
-def work_with_bugs(addresses: Addresses, bugs: set[str], record: Callable[[str, str], ConsumerRecord]) -> None:
+def work_with_bugs(database: str, bugs: set[str], record: Callable[[str, str], ConsumerRecord]) -> None:
     """Write batches about two invoices while bugs come and go; a batch that loses to its rivals is tried again."""
-    writing = parking.Writing(Store(addresses.database))
+    writing = parking.Writing(Store(database))
     for turn in range(ROUNDS):
         (bugs.update if turn % 4 < 2 else bugs.difference_update)((NUMBER, parking.OTHER))
         records = [record(number, f"{record.__name__}-{turn}-{number}") for number in (NUMBER, parking.OTHER)]
@@ -135,28 +130,26 @@ def work_with_bugs(addresses: Addresses, bugs: set[str], record: Callable[[str, 
     writing.store.close()
 
 
-def release_all(addresses: Addresses) -> None:
-    store = Store(addresses.database)
+def release_all(database: str) -> None:
+    store = Store(database)
     for parked in store.parked():
         with suppress(Conflict):
             Releasing(store, MOMENTS).release(parked.invoice_number)
     store.close()
 
 
-def release_again_and_again(addresses: Addresses, done: threading.Event) -> None:
+def release_again_and_again(database: str, done: threading.Event) -> None:
     while not done.is_set():
-        release_all(addresses)
+        release_all(database)
 
 
-def test_while_workers_add_commands_releases_answer_every_one_once_and_in_order(
-    bugs: set[str], addresses: Addresses
-) -> None:
+def test_while_workers_add_commands_releases_answer_every_one_once_and_in_order(bugs: set[str], database: str) -> None:
     """Two workers with commands of two topics, and two releases without end."""
     done = threading.Event()
     with ThreadPoolExecutor() as threads:
-        releasing = [threads.submit(release_again_and_again, addresses, done) for _ in range(2)]
+        releasing = [threads.submit(release_again_and_again, database, done) for _ in range(2)]
         working = [
-            threads.submit(work_with_bugs, addresses, bugs, record) for record in (parking.register, parking.cancel)
+            threads.submit(work_with_bugs, database, bugs, record) for record in (parking.register, parking.cancel)
         ]
         try:
             _ = [worker.result() for worker in working]
@@ -164,18 +157,17 @@ def test_while_workers_add_commands_releases_answer_every_one_once_and_in_order(
             done.set()
         _ = [one.result() for one in releasing]
     bugs.clear()
-    release_all(addresses)
+    release_all(database)
     for number in (NUMBER, parking.OTHER):
-        assert_each_once_and_in_order(addresses, number)
+        assert_each_once_and_in_order(database, number)
 
 
-def assert_each_once_and_in_order(addresses: Addresses, number: str) -> None:
-    answered = [id_ for id_, _ in parking.replies(addresses.database, number)]
+def assert_each_once_and_in_order(database: str, number: str) -> None:
+    answered = [id_ for id_, _ in parking.replies(database, number)]
     for name in ("register", "cancel"):
         wanted = [f"{name}-{turn}-{number}" for turn in range(ROUNDS)]
         assert [id_ for id_ in answered if id_.startswith(name)] == wanted
     reported = {
-        kind: [one for name, *one in parking.notices(addresses.database, number) if name == kind]
-        for kind in parking.NOTICES
+        kind: [one for name, *one in parking.notices(database, number) if name == kind] for kind in parking.NOTICES
     }
     assert reported["CommandReleased"] == reported["CommandParked"] != []

@@ -1,4 +1,4 @@
-"""A database for the tests that need no topics."""
+"""Databases for the tests that need no topics."""
 
 from collections.abc import Iterator
 
@@ -34,3 +34,10 @@ def tables(servers: Addresses, own_database: str) -> Addresses:
         connection.execute(_LEFT)
         connection.execute(_EMPTY)
     return Addresses(kafka=servers.kafka, database=own_database)
+
+
+@pytest.fixture
+def fresh_database(servers: Addresses, template: str) -> Iterator[Addresses]:
+    """Return a database of the test's own, quicker to have than a whole system, and the shared Kafka."""
+    with database(servers, template) as url:
+        yield Addresses(kafka=servers.kafka, database=url)
