@@ -5,6 +5,7 @@ A role's modules are imported when it starts: it loads nothing of the others.
 
 import asyncio
 import gc
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _ALIVE_INTERVAL_SECONDS = 5.0
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's variables: where one is set, the roles export traces."""
 
 RoleStart = Callable[[Addresses, Settings], RoleWork]
 
@@ -141,6 +144,8 @@ ROLE_STARTS: dict[str, RoleStart] = {
 def run(role: str, addresses: Addresses, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT, and return the exit code: 1 if it ended without being told to."""
     structlog.contextvars.bind_contextvars(role=role)
+    if any(os.environ.get(name) for name in _TRACE_ENDPOINTS):
+        _export_traces(role)
 
     def prepare() -> RoleWork:
         work = ROLE_STARTS[role](addresses, settings)
@@ -150,6 +155,12 @@ def run(role: str, addresses: Addresses, settings: Settings) -> int:
         return _touching_alive_file(work, settings.alive_file) if settings.alive_file else work
 
     return run_until_stopped(prepare)
+
+
+def _export_traces(role: str) -> None:
+    from redletter.tracing import export_by_otlp
+
+    export_by_otlp(role)
 
 
 def _health(addresses: Addresses, role: str, host: str, port: int) -> RoleWork:

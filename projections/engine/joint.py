@@ -7,6 +7,7 @@ it has caught up, and is taken along again. So a failure costs the other read mo
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import time_ns
 from typing import NamedTuple
 
 import structlog
@@ -15,6 +16,7 @@ from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow
 
+from events.catalogue import stored_name
 from events.published import Published
 from projections.engine import health, parking
 from projections.engine.folding import NotAnEvent, numbers, read
@@ -24,11 +26,12 @@ from projections.engine.narrowing import is_away
 from projections.engine.parking import ParkedInvoices
 from projections.engine.projection import FROZEN_AFTER, ROLE
 from projections.engine.read_model import Cur, EventModel
-from transport import positions
+from transport import positions, spans
 from transport.batch import Batch
 from transport.clients.postgres import KeptSession
 from transport.positions import GroupPosition, Move, PositionLost
 from transport.records import next_offset
+from transport.spans import Step
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +121,7 @@ class JointProjection:
 
         A read model that fails is left behind. Raises: PositionLost, psycopg.Error; nothing more is stored then.
         """
-        events = _readable(batch)
+        begun, events = time_ns(), _readable(batch)
         try:
             self._transact(batch, events, self._travellers, lead=True)
         except PositionLost:
@@ -130,6 +133,7 @@ class JointProjection:
                 raise
             log.warning("read_models_separated", records=len(batch.records), why=reason(error))
             self._one_by_one(batch, events)
+        spans.record(map(_step, events.events), begun)
         self._tries = 0
 
     def close(self) -> None:
@@ -195,6 +199,12 @@ class JointProjection:
             for move in journey.moves
         }
         return [journey for journey in journeys if journey.moves], stored.stopped & moved
+
+
+def _step(event: Published) -> Step:
+    """Return the step of projecting an event, which follows its publication."""
+    name = stored_name(event.type).partition(".")[0]
+    return Step("project", name, event.id, event.traceparent, after=("relay", event.id))
 
 
 def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from time import time_ns
 
 import psycopg
 import structlog
@@ -16,11 +17,13 @@ from events.topics import TAX_REQUESTS_TOPIC
 from service.clock import timers
 from service.clock.timers import Timer, TimerPlace
 from service.clock.watching import SESSION_SETTINGS
+from transport import spans
 from transport.addresses import Addresses
 from transport.clients.postgres import connect_async
 from transport.outbox import FencedPublisher
 from transport.producer import FencedProducers, TooLarge
 from transport.records import OutgoingRecord
+from transport.spans import Step
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +122,7 @@ class DueTimers:
 
     async def _publish(self, publisher: FencedPublisher, partition: int, due: Sequence[Timer]) -> None:
         """Publish timers. One that Kafka refuses alone counts as sent. Raises: _SomeRefused for several."""
-        now = self._now()
+        now, begun = self._now(), time_ns()
         try:
             await publisher.publish(partition, [_message(timer, now) for timer in due])
         except _REFUSALS as refusal:
@@ -128,6 +131,7 @@ class DueTimers:
                 raise _SomeRefused from refusal
             log.exception("timer_refused_by_kafka", id=due[0].id)
             return
+        spans.record(map(_step, due), begun)
         for timer in due:
             self._sent[timer.name.removesuffix(".v1")] += 1
             log.debug(
@@ -153,6 +157,12 @@ def _message(timer: Timer, now: datetime) -> OutgoingRecord:
     )
     topic = TAX_REQUESTS_TOPIC if timer.name in TAX_REQUEST_TYPES else COMMAND_TYPES[timer.name].CHANNEL.value
     return OutgoingRecord(topic, timer.invoice_number.encode(), _body(timer), headers)
+
+
+def _step(timer: Timer) -> Step:
+    """Return the step of sending a timer, which follows the publication of the event that opened it."""
+    name, after = timer.name.removesuffix(".v1"), ("relay", timer.causation)
+    return Step("send", name, timer.id, timer.traceparent, after, timer.attempt)
 
 
 def _body(timer: Timer) -> bytes:

@@ -8,6 +8,7 @@ from events.names import WORKER_SOURCE, event_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from service.store.log_tables import LogRow
 from transport.records import Headers, OutgoingRecord
+from transport.spans import Step
 
 _TOPIC_OF_KIND = {
     "event": EVENTS_TOPIC,
@@ -45,12 +46,17 @@ def stand_in(row: LogRow, partition: int) -> OutgoingRecord:
     return OutgoingRecord(_TOPIC_OF_KIND[row.kind], key, None, [*own, *facts], partition)
 
 
+def step_of(row: LogRow) -> Step:
+    """Return the step of publishing an entry, which follows the decision on its command."""
+    return Step("relay", row.name.partition(".")[0], _id(row), row.traceparent, after=("decide", row.causation))
+
+
 _PLACE = frozenset({"dl_topic", "dl_partition", "dl_offset", "dl_time"})
 
 
 def _headers(row: LogRow) -> Headers:
     attributes = cloudevents.headers(
-        id=event_id(str(row.subject), row.version or 0) if row.kind == "event" else row.id,
+        id=_id(row),
         source=WORKER_SOURCE,
         name=row.name,
         subject=row.subject,
@@ -61,6 +67,10 @@ def _headers(row: LogRow) -> Headers:
         version=row.version,
     )
     return [*attributes, *log_headers(row.place, row.digest)]
+
+
+def _id(row: LogRow) -> str:
+    return event_id(str(row.subject), row.version or 0) if row.kind == "event" else row.id
 
 
 def _dead_letter_headers(row: LogRow) -> Headers:

@@ -7,6 +7,7 @@ its events and its reply are never torn apart.
 
 import asyncio
 from collections.abc import Sequence
+from time import time_ns
 
 import psycopg
 import structlog
@@ -14,10 +15,11 @@ from aiokafka import TopicPartition
 
 from events.names import RELAY_GROUP
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, RELAY_TOPIC, REPLIES_TOPIC
-from service.relay.messages import outgoing_record, stand_in
+from service.relay.messages import outgoing_record, stand_in, step_of
 from service.store.log_reader import GENESIS, LogDiffers, LogPosition, LogReader
 from service.store.log_tables import LogRow
 from service.store.news import News
+from transport import spans
 from transport.addresses import Addresses
 from transport.newest_record import ever_written, newest_value
 from transport.producer import Fenced, TooLarge, TransactionalProducer
@@ -140,7 +142,7 @@ class PartitionRelay:
         return rows[:end]
 
     async def _publish_rows(self, producer: TransactionalProducer, rows: Sequence[LogRow], end: LogPosition) -> None:
-        apart = rows[0].place <= self._apart_until
+        apart, begun = rows[0].place <= self._apart_until, time_ns()
         messages = [self._message(row) for row in rows]
         try:
             await producer.publish([*messages, self._here(end)], apart=apart)
@@ -149,6 +151,7 @@ class PartitionRelay:
                 self._refuse([rows[index] for index in error.indexes])
             self._apart_until = max(self._apart_until, rows[-1].place)
             raise
+        spans.record((step_of(row) for row in rows if row.traceparent), begun)
         self._refused = {place for place in self._refused if place > end.place}
 
     def _refuse(self, rows: Sequence[LogRow]) -> None:

@@ -37,7 +37,7 @@ def log_batch(answers: Sequence[RecordAnswer], seconds: float) -> None:
     outcomes: Counter[str] = Counter()
     for (type_, outcome), times in Counter(map(_kind, answers)).items():
         outcomes[outcome] += times
-        COMMANDS.labels(_known(type_), outcome).inc(times)
+        COMMANDS.labels(known_name(type_), outcome).inc(times)
     log.info("batch_decided", records=len(answers), milliseconds=round(seconds * 1000, 1), **outcomes)
     for answer in answers:
         _log_trouble(answer)
@@ -57,7 +57,7 @@ def _kind(answer: RecordAnswer) -> tuple[str, str]:
     return answer.reply.command_type if answer.reply else "", _outcome(answer)
 
 
-def _known(type_: str) -> str:
+def known_name(type_: str) -> str:
     """Return the name of a command's type, or ``-`` for one that its publisher made up."""
     name = stored_name(type_)
     return name.removesuffix(".v1") if name in COMMAND_TYPES else "-"

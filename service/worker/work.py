@@ -1,7 +1,7 @@
 """The worker's work on one batch: read, load, answer, write."""
 
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, time_ns
 
 import structlog
 from aiokafka import TopicPartition
@@ -13,6 +13,7 @@ from service.store.newer_releases import too_old
 from service.store.write import Conflict, LogStopped, TooMuchToWrite, Write, may_fit_in_part
 from service.worker.answering import answer_batch, set_aside
 from service.worker.decision_log import COMMIT_SECONDS, DECISION_SECONDS, log_batch
+from service.worker.decision_steps import record_batch
 from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
@@ -95,7 +96,7 @@ class CommandWork:
 
         unwritable: why what the batch's only record leads to cannot be written.
         """
-        begun = monotonic()
+        begun, read_at = monotonic(), time_ns()
         records = [read(record, self._moments) for record in batch.records]
         received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
@@ -107,8 +108,10 @@ class CommandWork:
                         answers = [set_aside(record, unwritable, memory) for record in records]
                     else:
                         answers = answer_batch(records, memory)
+                decided_at = time_ns()
                 with COMMIT_SECONDS.time():
                     self._save(answers, memory, batch.moves)
+                record_batch(answers, read_at, decided_at)
                 return log_batch(answers, monotonic() - begun)
             except (Conflict, WrongHolder) as rival:
                 self._recent.forget()

@@ -19,7 +19,7 @@ ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 
 def test_the_compose_file_has_every_role_and_keeps_its_ports_to_this_machine() -> None:
     services = COMPOSE["services"]
-    assert {"kafka", "postgres", "migrate", *ROLES} == set(services)
+    assert {"kafka", "postgres", "migrate", "prometheus", *ROLES} == set(services)
     for role in ROLES:
         assert services[role]["command"] == [role]
     ports = [port for service in services.values() for port in service.get("ports", ())]
@@ -35,6 +35,7 @@ def test_the_compose_file_has_every_role_and_keeps_its_ports_to_this_machine() -
         ("default", {"kafka", "postgres", "migrate", *ROLES} - {"tax-simulator"}),
         ("simulator", {"kafka", "postgres", "migrate", *ROLES}),
         ("dev", {"kafka", "postgres"}),
+        ("observability", {"kafka", "postgres", "prometheus"}),
     ],
 )
 def test_a_profile_starts_what_it_is_for(profile: str, started: set[str]) -> None:

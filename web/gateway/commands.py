@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
+from time import time_ns
 from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from events.faults import Fault, Faults
 from events.names import HTTP_SOURCES
 from events.replies import CommandAccepted
 from events.strict_json import parse
+from transport import spans
 from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
 from web.http import examples
 from web.http.identity import AsCaller, Caller
@@ -258,6 +260,7 @@ async def publish(
     if caller.subject is not None:
         command = command.but(requested_by=caller.subject)
     number, name, source = command.invoice_number, name_of(type(command)), source_of(command.account_id)
+    begun, (step, carried) = time_ns(), spans.publication(name.partition(".")[0], key, traceparent)
     headers = cloudevents.headers(
         id=key,
         source=source,
@@ -266,7 +269,7 @@ async def publish(
         time=datetime.now(UTC),
         correlation=key,
         causation=None,
-        traceparent=traceparent,
+        traceparent=carried,
     )
     try:
         reply = await publisher.publish(
@@ -274,6 +277,7 @@ async def publish(
         )
     except Unavailable:
         raise _unavailable() from None
+    spans.record([step], begun)
     if isinstance(reply, Pending):
         status = "published" if reply.published else "unconfirmed"
         return Underway(status=status, command_id=key, monitor=monitor_address(key, source))
