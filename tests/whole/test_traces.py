@@ -13,7 +13,7 @@ from rules.calendar import MAINLAND_CHINA
 from service import clock, relay
 from service.worker import role as worker
 from tax_simulator import role as simulator
-from tests.service.support.orders import register
+from tests.service.support.orders import ACCOUNT, register
 from tests.service.support.records import POLICY
 from tests.support.tasks import running
 from tests.support.waiting import until
@@ -60,7 +60,7 @@ async def test_a_return_is_one_trace_from_its_publication_to_the_answers_of_the_
         await billing.submit(register(NUMBER, kind="general", charges=["c"]))
         traceparent = f"00-{CONTEXT[0]}-{CONTEXT[1]}-01"
         headers = {"Idempotency-Key": "click", "traceparent": traceparent}
-        asked = await http.post(f"/invoices/{NUMBER}/return", json={"account_id": "acct-1"}, headers=headers)
+        asked = await http.post(f"/invoices/{NUMBER}/return", json={"account_id": ACCOUNT}, headers=headers)
         assert asked.status_code == 200, asked.text
 
         async def returned() -> bool:
