@@ -1,4 +1,4 @@
-"""`acls`: what each role and each neighbour is allowed."""
+"""`acls` and `grants`: what each role and each neighbour is allowed."""
 
 import asyncio
 from typing import Annotated
@@ -38,3 +38,29 @@ def acls(
             terminal.print_json(acl._asdict())
     else:
         terminal.print_table(Acl._fields, rights())
+
+
+@right_commands.command(short_help="Show the rights in PostgreSQL that every role needs.")
+def grants(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one right per line as JSON.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Grant what is missing; takes nothing away.")] = False,
+) -> None:
+    """Show, as SQL, what each role has to be allowed in PostgreSQL, and no more: the worker can only append to the log.
+
+    Each is a role of PostgreSQL such as redletter_worker, without a login; let the user in whose name the worker logs
+    in be a member of it. Run it as the owner of the database, who also runs `redletter migrate`, `projections rebuild`
+    and other commands that change things. Nothing is asked of PostgreSQL unless --apply is given.
+
+    Example:  redletter migrate && redletter grants --apply
+    """
+    from redletter import database_grants
+
+    if apply:
+        with server_errors_end_the_command():
+            database_grants.apply_grants(server_addresses(read_settings()).database)
+    if as_json:
+        for grant in database_grants.grants():
+            terminal.print_json(grant._asdict())
+    else:
+        for statement in database_grants.statements():
+            terminal.print_line(f"{statement.as_string()};")

@@ -1,4 +1,4 @@
-"""The whole system on a Kafka with its locks on, where each role and each neighbour may do what `acls` says alone."""
+"""The whole system with its locks on: each role may do what `acls` says on Kafka and `grants` in PostgreSQL alone."""
 
 import asyncio
 import json
@@ -21,6 +21,7 @@ from redletter.kafka_rights import rights
 from tests.faults.support.roles import PROGRAM, Roles
 from tests.service.support import orders
 from tests.support.fresh_system import database
+from tests.support.granted_roles import let_log_in, logged_in_as
 from tests.support.locked_kafka import RunningLockedKafka, locked_kafka
 from tests.support.waiting import until
 from transport.addresses import Addresses
@@ -46,6 +47,7 @@ class LockedRoles(Roles):
             "REDLETTER_KAFKA_USERNAME": name,
             "REDLETTER_KAFKA_PASSWORD": name[::-1],
             "REDLETTER_KAFKA_CA_FILE": str(self.kafka.ca_file),
+            "REDLETTER_DATABASE_URL": logged_in_as(name, self.addresses.database),
         }
 
     def redletter(self, user: str, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -83,6 +85,9 @@ def roles(kafka: RunningLockedKafka, servers: Addresses, template: str, tmp_path
         roles = LockedRoles(addresses, tmp_path, {"REDLETTER_API_PORT": str(port)}, kafka=kafka)
         migrated = roles.redletter("migrate", "migrate")
         assert migrated.returncode == 0, migrated.stderr
+        granted = roles.redletter("migrate", "grants", "--apply")
+        assert granted.returncode == 0, granted.stderr
+        let_log_in(url)
         yield roles
         roles.leave()
 
