@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http.client import HTTPException
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 _TIMEOUT_SECONDS = 10.0
 _WATCH_INTERVAL_SECONDS = 1.0
@@ -16,22 +16,29 @@ _WATCH_INTERVAL_SECONDS = 1.0
 Events = Sequence[Mapping[str, Any]]
 
 
+class Api(NamedTuple):
+    """Where the api is, as ``http://host:port``, and the access token that it is asked with, if it wants one."""
+
+    url: str
+    token: str | None = None
+
+
 class QueryFailed(Exception):
     """The api did not return what was asked for; the message says why."""
 
 
-def status(api: str, number: str, as_of: str | None = None) -> Mapping[str, Any]:
-    """Return the status document of an invoice. api: ``http://host:port``. as_of: RFC 3339. Raises: QueryFailed."""
+def status(api: Api, number: str, as_of: str | None = None) -> Mapping[str, Any]:
+    """Return the status document of an invoice. as_of: RFC 3339. Raises: QueryFailed."""
     return _get(api, f"/invoices/{quote(number, safe='')}/status", {"as_of": as_of} if as_of else {})
 
 
-def history(api: str, number: str, until: datetime | None = None) -> Events:
+def history(api: Api, number: str, until: datetime | None = None) -> Events:
     """Return the events of an invoice, all or those up to a time. Raises: QueryFailed."""
     events: Events = _get(api, f"/invoices/{quote(number, safe='')}/history", {})["events"]
     return [event for event in events if until is None or datetime.fromisoformat(event["occurred_at"]) <= until]
 
 
-def follow_history(api: str, number: str) -> Iterator[Events]:
+def follow_history(api: Api, number: str) -> Iterator[Events]:
     """Yield the events of an invoice, then new ones as they come, forever. Raises: QueryFailed."""
     seen = 0
     while True:
@@ -41,7 +48,7 @@ def follow_history(api: str, number: str) -> Iterator[Events]:
         time.sleep(_WATCH_INTERVAL_SECONDS)
 
 
-def follow_status(api: str, number: str) -> Iterator[Mapping[str, Any]]:
+def follow_status(api: Api, number: str) -> Iterator[Mapping[str, Any]]:
     """Yield the status document, and again whenever it has changed, forever. Raises: QueryFailed."""
     version = -1
     while True:
@@ -52,16 +59,18 @@ def follow_status(api: str, number: str) -> Iterator[Mapping[str, Any]]:
         time.sleep(_WATCH_INTERVAL_SECONDS)
 
 
-def _get(api: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+def _get(api: Api, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
     query = f"?{urlencode(parameters)}" if parameters else ""
+    headers = {"Authorization": f"Bearer {api.token}"} if api.token else {}
+    request = Request(f"{api.url}{path}{query}", headers=headers)  # noqa: S310 - http
     try:
-        with urlopen(f"{api}{path}{query}", timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - http
+        with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - http
             return json.load(response)
     except HTTPError as error:
         raise QueryFailed(_problem(error)) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        msg = f"the api at {api} does not answer: {reason}"
+        msg = f"the api at {api.url} does not answer: {reason}"
         raise QueryFailed(msg) from None
 
 

@@ -50,7 +50,7 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_WITH_PASSWORDS = ("database_url", "kafka_password", "oidc_client_secret")
+_WITH_PASSWORDS = ("database_url", "kafka_password", "oidc_client_secret", "api_token")
 """Settings whose values no message repeats."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
@@ -184,6 +184,13 @@ class Settings(BaseSettings):
     redirect address, `https://HOST/login/callback`, and `https://HOST/logged-out` for after logging out."""
     oidc_client_secret: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
     """The secret of that client."""
+    api_token: Annotated[
+        str | None,
+        Field(repr=False),
+        _matching(r"[A-Za-z0-9._~+/-]+=*", "an access token without `Bearer`"),
+        ValueForm("access token"),
+    ] = None
+    """The access token with which commands such as `redletter status` ask the api, if it wants one."""
     data_dir: Annotated[Path, ValueForm("folder")] = Field(default_factory=lambda: user_data_path("redletter"))
     """The folder of `redletter up`: files and logs of the embedded servers, and the addresses by which other commands
     find them. Two systems with different folders run side by side."""

@@ -106,7 +106,7 @@ def build(
     app.add_middleware(Identified, hosts=access.hosts, tokens=tokens, sessions=sessions, refuse=refuse)
     app.add_middleware(SafeHeaders)
     problems.install(app)
-    description.install(app)
+    description.install(app, asked=tokens is not None)
     return app
 
 

@@ -94,7 +94,8 @@ def status(
     from redletter import api_client, invoice_text
 
     _past(as_of, watch)
-    api = api_url(read_settings())
+    settings = read_settings()
+    api = api_client.Api(api_url(settings), settings.api_token)
     try:
         documents = api_client.follow_status(api, number) if watch else (api_client.status(api, number, as_of),)
         for document in documents:
@@ -120,7 +121,8 @@ def history(
     from redletter import api_client
 
     until = _past(as_of, watch)
-    api = api_url(read_settings())
+    settings = read_settings()
+    api = api_client.Api(api_url(settings), settings.api_token)
     try:
         for events in api_client.follow_history(api, number) if watch else (api_client.history(api, number, until),):
             _show_events(events, as_json)

@@ -14,10 +14,13 @@ from service.invoice.refusals import refuse
 from transport.addresses import Addresses
 from web.app import build
 from web.http import examples
+from web.http.identity import Access
+from web.http.issuer_documents import Issuer
 from web.http.problems import MEDIA_TYPE
 
 JSON = "application/json"
-DOCUMENT = build(Addresses("nowhere:1", "postgresql://nobody@nowhere/nothing")).openapi()
+NOWHERE = Addresses("nowhere:1", "postgresql://nobody@nowhere/nothing")
+DOCUMENT = build(NOWHERE, access=Access(issuer=Issuer("https://login.example", "redletter"))).openapi()
 
 
 class Described(NamedTuple):
@@ -100,3 +103,30 @@ def test_the_example_of_a_command_is_one(model: type[BaseModel], example: dict[s
 @pytest.mark.parametrize("example", examples.REFUSED_EXAMPLES, ids=lambda example: example["code"])
 def test_the_example_of_a_refusal_says_what_the_rules_say(example: dict[str, Any]) -> None:
     assert refuse(example["code"], **example["details"]).message == example["message"]
+
+
+def operations(document: dict[str, Any]) -> dict[str, Any]:
+    return {f"{method.upper()} {path}": one for path, all_ in document["paths"].items() for method, one in all_.items()}
+
+
+def test_the_description_says_who_may_ask_and_what_others_are_told() -> None:
+    assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    described = operations(DOCUMENT)
+    without_token = {"GET /livez", "GET /readyz"}
+    assert {name for name, one in described.items() if "security" not in one} == without_token
+    assert {name for name, one in described.items() if "401" not in one["responses"]} == without_token
+    assert {name for name, one in described.items() if "421" not in one["responses"]} == set()
+    forbidden = {
+        name: one["responses"]["403"]["description"] for name, one in described.items() if "403" in one["responses"]
+    }
+    assert forbidden == {
+        "GET /operations": "OPERATORS_ONLY",
+        "GET /metrics": "OPERATORS_ONLY",
+        **{name: "CROSS_SITE_REQUEST" for name in described if name.startswith("POST")},
+    }
+
+
+def test_an_api_that_asks_nobody_describes_no_token() -> None:
+    document = build(NOWHERE).openapi()
+    assert "securitySchemes" not in document["components"]
+    assert [name for name, one in operations(document).items() if "security" in one or "401" in one["responses"]] == []

@@ -1,4 +1,4 @@
-"""The OpenAPI description: problems under their own media type, and an example beside every answer."""
+"""The OpenAPI description: problems under their own media type, an example beside every answer, and who may ask."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -6,7 +6,8 @@ from typing import Any, cast
 from fastapi import FastAPI
 
 from web.http import examples
-from web.http.problems import MEDIA_TYPE
+from web.http.identity import OPEN_FOLDERS, refusals
+from web.http.problems import MEDIA_TYPE, described
 
 _EXAMPLES: Mapping[str, Any] = {
     "StatusAnswer": examples.STATUS_EXAMPLE,
@@ -26,21 +27,42 @@ _FRAMEWORK_PROBLEMS = ("HTTPValidationError", "ValidationError")
 """What the framework would answer: here it is a problem document, MALFORMED_QUERY."""
 
 
-def install(app: FastAPI) -> None:
-    """Let the app describe itself so."""
+_TOKEN: Mapping[str, Any] = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of the OpenID provider, for this api",
+}
+
+
+def install(app: FastAPI, *, asked: bool) -> None:
+    """Let the app describe itself so. asked: whether callers must say who they are."""
     generate = app.openapi
 
-    def described() -> dict[str, Any]:
+    def whole() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            for path in document["paths"].values():
-                for operation in path.values():
+            if asked:
+                document["components"]["securitySchemes"] = {"token": _TOKEN}
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    _add_refusals(operation, method.upper(), path, asked=asked)
                     _correct(operation["responses"])
             for name in _FRAMEWORK_PROBLEMS:
                 document["components"]["schemas"].pop(name, None)
         return cast("dict[str, Any]", app.openapi_schema)
 
-    app.openapi = described
+    app.openapi = whole
+
+
+def _add_refusals(operation: dict[str, Any], method: str, path: str, *, asked: bool) -> None:
+    for problem in refusals(method, path, asked=asked):
+        for status, answer in described(problem).items():
+            schema = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+            content = {kind: {**schema, **body} for kind, body in answer["content"].items()}
+            operation["responses"][str(status)] = {"description": answer["description"], "content": content}
+    if asked and path.split("/")[1] not in OPEN_FOLDERS:
+        operation["security"] = [{"token": []}]
 
 
 def _correct(responses: dict[str, Any]) -> None:

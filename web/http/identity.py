@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated
@@ -143,7 +143,7 @@ class Identified:
             raise _other_host()
         if request.method not in _SAFE_METHODS and _is_from_elsewhere(request):
             raise _from_elsewhere()
-        folder = request.scope["path"].removeprefix("/").partition("/")[0]
+        folder = _folder(request.scope["path"])
         if folder in OPEN_FOLDERS:
             return
         request.state.caller = caller = await self._caller(request)
@@ -160,6 +160,18 @@ class Identified:
                 return _caller_with(claims, min(claims.exp, time.time() + _SESSION_LOOKED_UP_AFTER))
         claims = await _bearer(self._tokens, request)
         return _caller_with(claims, claims.exp)
+
+
+def refusals(method: str, path: str, *, asked: bool) -> "Iterator[NotLetIn]":
+    """Yield the answers to requests to a path that are not let in. asked: whether callers must say who they are."""
+    folder = _folder(path)
+    yield _other_host()
+    if method not in _SAFE_METHODS:
+        yield _from_elsewhere()
+    if asked and folder not in OPEN_FOLDERS:
+        yield _unauthenticated()
+        if folder not in CALLERS_FOLDERS:
+            yield _for_operators()
 
 
 class NotLetIn(Problem):
@@ -205,12 +217,16 @@ def _token(request: Request) -> str:
         raise _refused("A token in an address ends up in logs; send it in the header Authorization.")
     given = request.headers.getlist("authorization")
     if not given:
-        detail = "Send an access token: Authorization: Bearer <token>."
-        raise NotLetIn(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", detail, _CHALLENGE)
+        raise _unauthenticated()
     found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
     if found is None:
         raise _refused("The header Authorization must be: Bearer <token>.")
     return found[1]
+
+
+def _folder(path: str) -> str:
+    """Return the first part of a path."""
+    return path.removeprefix("/").partition("/")[0]
 
 
 def _is_from_elsewhere(request: Request) -> bool:
@@ -229,6 +245,11 @@ def _other_host() -> NotLetIn:
 def _from_elsewhere() -> NotLetIn:
     detail = "A page of another site sent this; commands are taken from our own pages, and from programs."
     return NotLetIn(HTTPStatus.FORBIDDEN, "CROSS_SITE_REQUEST", detail)
+
+
+def _unauthenticated() -> NotLetIn:
+    detail = "Send an access token: Authorization: Bearer <token>."
+    return NotLetIn(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", detail, _CHALLENGE)
 
 
 def _refused(reason: str) -> NotLetIn:
