@@ -70,10 +70,12 @@ class InvoiceFilter:
             "buyer_tax_id": (self.buyer or "").upper(),
             "number": q if whole else None,
             # ":" comes right after "9": these are the ranges of all numbers that begin so.
-            "first": q if q and not whole else None,
-            "after_first": f"{q}:",
-            "last": q[::-1],
-            "after_last": f"{q[::-1]}:",
+            "digits": q if q and not whole else None,
+            "after_digits": f"{q}:",
+            "year_from": f"20{q[:2]}-01-01",
+            "year_to": f"20{q[:2]}-12-31",
+            "reversed": q[::-1],
+            "after_reversed": f"{q[::-1]}:",
         }
 
 
@@ -94,10 +96,14 @@ WAS_ISSUED: Mapping[LiteralString, str] = {
     "((issued.buyer_name >= %(buyer_name)s and issued.buyer_name < %(after_buyer_name)s)"
     " or issued.buyer_tax_id = %(buyer_tax_id)s)": "buyer_name",
     "issued.invoice_number = %(number)s": "number",
-    "((issued.invoice_number >= %(first)s and issued.invoice_number < %(after_first)s)"
-    " or (reverse(issued.invoice_number) >= %(last)s and reverse(issued.invoice_number) < %(after_last)s))": "first",
 }
 """The conditions of a search on what was issued."""
+ENDS: tuple[LiteralString, LiteralString] = (
+    """issued.invoice_number >= %(digits)s and issued.invoice_number < %(after_digits)s
+    and issued.issued_on between %(year_from)s and %(year_to)s""",
+    "reverse(issued.invoice_number) >= %(reversed)s and reverse(issued.invoice_number) < %(after_reversed)s",
+)
+"""The conditions of a search by the first digits of a number, which begins with its year, and by the last."""
 IN_TURN: Mapping[LiteralString, str] = {
     "line.standing = one.standing": "standings",
     f"line.{OF_OWNER}": "accounts",

@@ -28,7 +28,7 @@ from events.values import (
     Time,
 )
 from projections.answers import OUT_OF_DATE_LINE, OutOfDate, owners
-from projections.invoices.filters import IN_TURN, STANDS, WAS_ISSUED, InvoiceFilter
+from projections.invoices.filters import ENDS, IN_TURN, STANDS, WAS_ISSUED, InvoiceFilter
 from projections.invoices.fold import IssuedPart
 from projections.invoices.standing import DUE, due_latest_of, standing_of
 from projections.paging import Page, conditions, page_of
@@ -64,6 +64,7 @@ _POSTINGS_AND_KINDS = SQL("""
 """)
 _OF_POSTING_AND_KIND = SQL("line.posting_status = posting.status and line.kind = type.kind")
 _SEARCHED = SQL("from projections.invoices_issued as issued {joined} where {conditions}")
+_EITHER = SQL("from ((select {columns} {first} {end}) union (select {columns} {last} {end})) as {table}")
 _JOINED = SQL("join projections.invoices as line using (invoice_number)")
 _ORDER = SQL("order by {key} {direction}, {number} {direction}")
 _AFTER = SQL("({key}, {number}) {than} (%(after_key)s, %(after_number)s)")
@@ -204,6 +205,18 @@ def _in_turn(
 
 def _searched(facts: Mapping[str, Any], order: _Order | None = None, after: Sequence[Composable] = ()) -> Composed:
     """Return the matching invoices by what was issued; where they stand is looked at when it matters."""
+    if facts["digits"] is None:
+        return _matching(facts, order, after)
+    # A condition with "or" has no index: those that begin so, and those that end so.
+    first, last = (_matching(facts, order, [*after, SQL(end)]) for end in ENDS)
+    columns = SQL("{number}, {key}").format(**order.names()) if order else SQL("issued.invoice_number")
+    end = SQL("{} limit %(limit)s").format(order.clause() if order else SQL(""))
+    return _EITHER.format(
+        columns=columns, first=first, last=last, end=end, table=Identifier(order.table if order else "issued")
+    )
+
+
+def _matching(facts: Mapping[str, Any], order: _Order | None, after: Sequence[Composable]) -> Composed:
     stands = conditions(STANDS, facts)
     joined = stands or (order and order.table == "line")
     return _SEARCHED.format(

@@ -103,6 +103,11 @@ async def connect_async(url: str, role: str, **settings: str) -> AsyncConnection
     return connection
 
 
+async def _prefer_indexes(connection: AsyncConnection[TupleRow]) -> None:
+    """Let the planner expect what is read to be in memory or on a disk that does not turn, and to be little."""
+    await _configure_async(connection, {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"})
+
+
 def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPool:
     """Return a pool of at most ``size`` sessions that read, in autocommit; it is not open yet.
 
@@ -111,6 +116,7 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
     """
     pool = _FreshPool(
         kwargs={**parameters(url, role), "autocommit": True, "connect_timeout": max(2, int(within))},
+        configure=_prefer_indexes,
         min_size=1,
         max_size=size,
         open=False,
