@@ -132,7 +132,7 @@ async def test_a_return_is_requested_with_the_keyboard_alone(site: Site, page: P
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")
     opener = row(page, number).get_by_role("link", name="Return")
-    for _ in range(12):
+    for _ in range(30):
         await page.keyboard.press("Tab")
         if await opener.evaluate("one => one === document.activeElement"):
             break

@@ -53,6 +53,7 @@ async def test_every_field_of_the_request_says_what_is_wrong_with_it(site: Site,
     await dialog.get_by_label("Tax ID of the buyer").fill("not one")
     await dialog.get_by_role("button", name="OK").click()
     await faulty(dialog, "Buyer", "Enter a name.")
+    await expect(dialog.get_by_label("Buyer", exact=True)).to_have_value("")
     await faulty(dialog, "Tax ID of the buyer", "A tax ID has 1 to 20 letters or digits.")
     await dialog.get_by_label("Buyer", exact=True).fill("A Company")
     await dialog.get_by_label("Tax ID of the buyer").fill("")

@@ -52,7 +52,12 @@ def opened(request: Request) -> Filled:
 
 async def read(request: Request) -> SentForm:
     """Read what was filled in. Raises: Problem."""
-    return parse_qs((await body_of(request)).decode(errors="replace"))
+    return parse_qs((await body_of(request)).decode(errors="replace"), keep_blank_values=True)
+
+
+def filled_in(form: SentForm, names: Sequence[str]) -> dict[str, str]:
+    """Return those of the fields that are not empty."""
+    return {name: form[name][0] for name in names if form.get(name, [""])[0]}
 
 
 async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes

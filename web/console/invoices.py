@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BeforeValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, ValidationError
 
 from projections.answers import Answer
 from projections.charges import queries as charges
@@ -13,31 +13,23 @@ from projections.details import queries as details
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
-from projections.invoices.queries import Line
-from web.api.invoices import DetailsAnswer, ListQuery
+from projections.invoices.filters import InvoiceFilter
+from projections.invoices.queries import Line, MatchCount
+from web.api.invoice_rows import csv_answer
+from web.api.invoices import DetailsAnswer
 from web.console.error_pages import problems_as_pages
+from web.console.list_query import TABS, Shown, Tab
 from web.console.rendering import Pages
 from web.http import cursors
 from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem
-from web.http.reading import Reader
+from web.http.reading import Connection, Reader
 from web.http.waiting import Look, check_number, found, not_found
 
-_PAGE_LINES = 50
-"""Invoices shown at a time; more come as the reader scrolls."""
+_BYTE_ORDER_MARK = "\ufeff"
+"""Tells spreadsheets that the text is UTF-8."""
 VERSION_WAIT_SECONDS = 5.0
 """Seconds to wait for a version that the page has heard of."""
-
-
-class Shown(ListQuery):
-    """What the address says of the list: an empty field of the form does not filter."""
-
-    lang: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filled_in(cls, given: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: value.strip() for name, value in given.items() if value.strip()}
 
 
 MinVersion = Annotated[int, Query(ge=0, le=2**31 - 1), BeforeValidator(lambda given: given or 0)]
@@ -54,11 +46,20 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
             query = Shown.model_validate(dict(request.query_params))
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
-            return pages.show(request, "list.html", lines=(), following=None, faults=faults)
-        wanted = query.wanted(caller.asking_for(query.account_id), pages.now())
-        page = await reader.read(lambda connection: invoices.page(connection, wanted, query.cut()))
+            return pages.show(request, "list.html", lines=(), following=None, faults=faults, counts={}, shown=None)
+        accounts = caller.asking_for(query.account_id)
+        wanted: Mapping[Tab | None, InvoiceFilter] = {tab: query.of_tab(tab, accounts, pages.now()) for tab in TABS}
+        page = await reader.read(lambda connection: invoices.page(connection, wanted[query.tab], query.cut()))
+        counts = await reader.read(lambda connection: _counts(connection, wanted))
         following = cursors.write(page.next) if page.next else None
-        return pages.show(request, "list.html", lines=page.lines, following=following, faults=())
+        return pages.show(
+            request, "list.html", lines=page.lines, following=following, faults=(), counts=counts, shown=query
+        )
+
+    @routes.get("/invoices.csv")
+    async def spreadsheet(caller: AsCaller, query: Annotated[Shown, Query()]) -> Response:
+        wanted = query.wanted(caller.asking_for(query.account_id), pages.now())
+        return await csv_answer(reader, wanted, query.cut(), begin=_BYTE_ORDER_MARK)
 
     @routes.get("/rows/{number}")
     async def row(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
@@ -80,6 +81,12 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         )
 
     return routes
+
+
+async def _counts(
+    connection: Connection, wanted: Mapping[Tab | None, InvoiceFilter]
+) -> Mapping[Tab | None, MatchCount]:
+    return {tab: await invoices.count(connection, one) for tab, one in wanted.items()}
 
 
 async def line_at_version(reader: Reader, caller: Caller, number: str, min_version: int = 0) -> Line:

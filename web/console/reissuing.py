@@ -71,7 +71,9 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
 
 
 def _selection(form: SentForm) -> Mapping[str, Any]:
-    """Return the command's body; what was left empty stays as on the original."""
-    fields: dict[str, Any] = {name: form[name][0] for name in ("kind", "remarks") if name in form}
-    buyer = {name: form[f"buyer.{name}"][0] for name in ("name", "tax_id") if f"buyer.{name}" in form}
-    return fields | {"charge_ids": form.get("charge_ids", [])} | ({"buyer": buyer} if buyer else {})
+    """Return the command's body. A buyer whose name was cleared is refused, and not taken from the original."""
+    fields: dict[str, Any] = forms.filled_in(form, ("kind", "remarks")) | {"charge_ids": form.get("charge_ids", [])}
+    if "buyer.name" not in form:
+        return fields
+    tax_id = forms.filled_in(form, ("buyer.tax_id",)).get("buyer.tax_id")
+    return fields | {"buyer": {"name": form["buyer.name"][0], "tax_id": tax_id}}

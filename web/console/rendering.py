@@ -136,7 +136,7 @@ def _environment(translations: gettext.NullTranslations, calendar: MainlandChina
     )
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] - the extension's
     cast("dict[str, Any]", environment.filters).update(
-        moment=_moment, day=_day, money=_money, grouped=_grouped, as_entered=_as_entered
+        moment=_moment, day=_day, money=_money, whole=_whole, grouped=_grouped, as_entered=_as_entered
     )
 
     def say(meanings: Mapping[str, str], code: str) -> str:
@@ -202,6 +202,11 @@ def _due_day(context: Context, at: datetime) -> str:
 @pass_context
 def _money(context: Context, amount: Decimal | str) -> str:
     return format_decimal(Decimal(amount), "¥#,##0.00;\u2212¥#,##0.00", locale=LOCALES[_viewer(context).language])
+
+
+@pass_context
+def _whole(context: Context, number: int) -> str:
+    return format_decimal(number, locale=LOCALES[_viewer(context).language])
 
 
 def _grouped(number: str) -> list[str]:

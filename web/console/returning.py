@@ -35,7 +35,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
     async def send(request: Request, caller: AsCaller, number: str) -> Response:
         form = await forms.read(request)
         line = await line_at_version(reader, caller, number)
-        fields = {name: form[name][0] for name in _FIELDS if name in form}
+        fields = forms.filled_in(form, _FIELDS)
         try:
             return await forms.give_command(request, publisher, caller, RequestReturn, line, fields, form)
         except Problem as problem:

@@ -17,6 +17,17 @@ STATUS: Mapping[str, str] = {
     "reversed_with_credit_note": _("Reversed with credit note"),
     "returned": _("Returned"),
 }
+TAB: Mapping[str, str] = {
+    "": _("All"),
+    "in_progress": _("Return in progress"),
+    "attention": _("Needs attention"),
+    "ended": _("Reversed or returned"),
+}
+ATTENTION: Mapping[str, str] = {
+    "refused": _("Return refused"),
+    "overdue": _("Return overdue"),
+    "near_due": _("Due within 24 hours"),
+}
 POSTING: Mapping[str, str] = {
     "recorded": _("Recorded"),
     "not_recorded": _("Not recorded"),

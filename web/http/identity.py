@@ -32,7 +32,7 @@ CALLERS_FOLDERS = frozenset(
     {
         *("invoices", "charges", "red-font-forms", "returns", "commands", "stream"),
         *("asyncapi", "asyncapi.json", "schemas"),
-        *("", "rows", "details", "return", "reissue", "issue", "state", "static"),
+        *("", "invoices.csv", "rows", "details", "return", "reissue", "issue", "state", "static"),
     }
 )
 """First parts of the paths that are for every caller, within their accounts: queries and commands, messages, pages."""

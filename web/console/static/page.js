@@ -6,6 +6,7 @@
 
 const FRAGMENT = { "X-Fragment": "1" };
 const TYPING_PAUSE = 150; // milliseconds
+const BUSY_AFTER = 150;
 const STATE_EVERY = 10_000;
 const AHEAD = "800px";
 
@@ -23,6 +24,17 @@ const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("
 
 /** Say so when the server cannot be reached, instead of failing. @param {Promise<unknown>} work */
 const quietly = (work) => void work.catch(() => lost(true));
+
+/** Show that a part of the page waits, if it does for long. @template T @param {Element} place @param {Promise<T>} work @returns {Promise<T>} */
+const awaited = async (place, work) => {
+  const timer = setTimeout(() => place.setAttribute("aria-busy", "true"), BUSY_AFTER);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+    place.removeAttribute("aria-busy");
+  }
+};
 
 /** Fetch a part of a page. Whoever has to log in again does that on the whole page. @param {string} address @param {RequestInit} [how] */
 const fetched = async (address, how = {}) => {
@@ -87,11 +99,12 @@ let opener = null;
 
 /** @param {string} address @param {Element} from */
 const open = async (address, from) => {
-  const answer = await fetched(address);
+  const answer = await awaited(from, fetched(address));
   fill(await answer.text());
   opener = from;
   if (!dialog().open) dialog().showModal();
-  find(dialog(), "input:not([type=hidden]), select, textarea, a, button", HTMLElement)?.focus();
+  const field = find(dialog(), "input:not([type=hidden]), select, textarea", HTMLElement);
+  (field ?? find(dialog(), ".buttons a, .buttons button", HTMLElement))?.focus();
 };
 
 const close = () => dialog().close();
@@ -277,9 +290,13 @@ const search = async (form) => {
   searching?.abort();
   const own = (searching = new AbortController());
   try {
-    const answer = await fetched(address, { signal: own.signal });
-    const list = find(parsed(await answer.text()), "#list", HTMLElement);
-    if (list) document.getElementById("list")?.replaceWith(list);
+    const list = /** @type {HTMLElement} */ (document.getElementById("list"));
+    const answer = await awaited(list, fetched(address, { signal: own.signal }));
+    const now = parsed(await answer.text());
+    for (const part of ["matches", "take-away", "tabs", "list"]) {
+      const fresh = find(now, `#${part}`, HTMLElement);
+      if (fresh) document.getElementById(part)?.replaceWith(fresh);
+    }
   } catch (error) {
     if (own.signal.aborted) return;
     throw error;
