@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format library settings refusals privacy approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove check format library clients settings refusals privacy approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ format: setup ## Format the code, and apply the linter's fixes
 
 library: setup ## Build the library redletter-events, for services that use the messages, into dist/
 	@cd library && ../$(BIN)/python -m hatchling build --target wheel --directory ../dist
+
+clients: setup ## Run the example clients in five languages against the real system; needs node, java with mvn, and go
+	@$(BIN)/python -m scripts.clients
 
 settings: setup ## Update docs/settings.md from redletter/settings.py
 	@$(BIN)/python -m scripts.settings_page

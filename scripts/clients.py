@@ -1,0 +1,84 @@
+"""Run the example client of every language against the real system; all must come to the same end: `make clients`."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from redletter.testing import system_under_test
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+OUTCOME = """\
+RegisterInvoice issued
+RequestReturn return_in_progress
+1 InvoiceIssued
+2 ReturnRequested
+3 RedFontFormConfirmed
+4 CreditNoteIssued
+5 InvoiceReturned
+rebuilt returned
+"""
+"""What every client prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleClient:
+    """A client in its folder. prepare: installs what it needs. run: starts it; an invoice number follows."""
+
+    folder: str
+    prepare: Sequence[str]
+    run: Sequence[str]
+
+    def play(self, environment: dict[str, str], number: str) -> None:
+        """Play the scenario with an invoice. Raises: AssertionError with what was printed instead."""
+        done = subprocess.run(
+            [*self.run, number],
+            cwd=EXAMPLES / self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, OUTCOME), f"{self.folder}:\n{done.stdout}\n{done.stderr[-4000:]}"
+
+
+CLIENTS = (
+    ExampleClient("python", (), (sys.executable, "client.py")),
+    ExampleClient("faststream", (), (sys.executable, "client.py")),
+    ExampleClient(
+        "javascript", ("npm", "install", "--silent", "--no-package-lock", "--no-audit"), ("node", "client.js")
+    ),
+    ExampleClient("java", ("mvn", "--quiet", "--batch-mode", "package"), ("java", "-jar", "target/client.jar")),
+    ExampleClient("go", ("go", "build", "-o", "client"), ("./client",)),
+)
+
+
+def environment_of_clients(kafka: str, library: Path) -> dict[str, str]:
+    """Return what a client finds around it. library: a folder to which the wheel of redletter-events is unpacked."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(library)]
+    subprocess.run(build, cwd=ROOT / "library", capture_output=True, check=True)
+    (wheel,) = library.glob("*.whl")
+    shutil.unpack_archive(wheel, library, "zip")
+    return {**os.environ, "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka, "PYTHONPATH": str(library)}
+
+
+def main() -> None:
+    """Run all, and say how long each took."""
+    with TemporaryDirectory() as folder, system_under_test(Path(folder)) as system, TemporaryDirectory() as library:
+        environment = environment_of_clients(system.kafka, Path(library))
+        for index, client in enumerate(CLIENTS, 1):
+            if client.prepare:
+                subprocess.run(client.prepare, cwd=EXAMPLES / client.folder, check=True)
+            began = time.monotonic()
+            client.play(environment, f"26312000000000{index:06d}")
+            print(f"{client.folder:<12}{time.monotonic() - began:5.1f} s")
+
+
+if __name__ == "__main__":
+    main()
