@@ -38,3 +38,8 @@ AnyNotice = CommandParked | CommandReleased
 def notice_id(reply: str, notice: type[AnyNotice]) -> str:
     """Return the id of a notice about the command whose reply has the id ``reply``."""
     return f"{reply}-{'parked' if notice is CommandParked else 'released'}"
+
+
+def reply_of(notice: str) -> str:
+    """Return the id of the reply to the command that a notice with this id is about."""
+    return notice.rpartition("-")[0]

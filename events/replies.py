@@ -83,4 +83,10 @@ def reply_id(topic: str, partition: int, offset: int) -> str:
     return f"{topic}-{partition}-{offset}"
 
 
+def record_of(reply: str) -> tuple[str, int, int]:
+    """Return the topic, the partition and the offset of the record that a reply with this id answers."""
+    topic, partition, offset = reply.rsplit("-", 2)
+    return topic, int(partition), int(offset)
+
+
 AnyReply = CommandAccepted | CommandRefused

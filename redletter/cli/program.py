@@ -12,6 +12,7 @@ from redletter.cli.invoices import invoice_commands
 from redletter.cli.parked import parking_commands
 from redletter.cli.positions import position_commands
 from redletter.cli.read_models import read_model_commands
+from redletter.cli.reconcile import reconcile_commands
 from redletter.cli.rights import right_commands
 from redletter.cli.roles import role_commands
 from redletter.cli.system import system_commands
@@ -61,4 +62,5 @@ app.add_typer(right_commands)
 app.add_typer(read_model_commands, name="projections", short_help="Look after the read models.")
 app.add_typer(dead_letter_commands, name="dead-letters", short_help="Look after records that could not be read.")
 app.add_typer(position_commands, name="positions", short_help="Show the positions of consumers, and reset one.")
+app.add_typer(reconcile_commands)
 app.add_typer(parking_commands, name="parked", short_help="Look after invoices whose commands wait.")

@@ -38,15 +38,23 @@ def append(
     if any(known.get(partition, last) != last for partition, last in places.items()):
         msg = "somebody else has written to a partition of the log that was remembered"
         raise LogMoved(msg)
-    by_kind: dict[type, list[Placed[Any]]] = defaultdict(list)
+    placed: list[Placed[LogEntry]] = []
     for partition, entry in zip(chosen, entries, strict=True):
         places[partition] += 1
-        by_kind[type(entry)].append(Placed(partition, places[partition], entry))
-    for kind, insert in _INSERTS.items():
-        if placed := by_kind.get(kind):
-            insert(cur, placed)
+        placed.append(Placed(partition, places[partition], entry))
+    insert(cur, placed)
     cur.execute(_NOTIFY, (",".join(map(str, places)),))
     return places
+
+
+def insert(cur: Cursor[TupleRow], placed: Sequence[Placed[LogEntry]]) -> None:
+    """Write entries at their places, each kind with one statement."""
+    by_kind: dict[type, list[Placed[Any]]] = defaultdict(list)
+    for one in placed:
+        by_kind[type(one.entry)].append(one)
+    for kind, insert_all in _INSERTS.items():
+        if of_kind := by_kind.get(kind):
+            insert_all(cur, of_kind)
 
 
 _INSERTS: Mapping[type, Callable[[Cursor[TupleRow], Sequence[Placed[Any]]], None]] = {

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 from aiokafka import TopicPartition
+from psycopg import Connection
 from psycopg.errors import (
     DeadlockDetected,
     InvalidSqlStatementName,
@@ -21,6 +22,7 @@ from psycopg.errors import (
     ProgramLimitExceeded,
     UniqueViolation,
 )
+from psycopg.rows import TupleRow
 
 from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
@@ -40,6 +42,9 @@ from transport import positions
 from transport.clients import postgres
 from transport.clients.postgres import OnOpened
 from transport.positions import Move
+
+History = tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]
+"""Queues of parked invoices, first replies to commands, and events of invoices as (stored name, bytes)."""
 
 
 class Store:
@@ -70,26 +75,15 @@ class Store:
         with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
             return positions.stored(cur, WORKER_GROUP, partitions)
 
-    def history(
-        self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]
-    ) -> tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]:
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
         """Return the queues of parked invoices, the first replies to these ids, and the events of unknown invoices.
 
         The queues are those of these invoices, and those in which a command with one of these ids waits. An event is
         (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue is seen,
         which has changed when the batch is written, or all that the release has led to.
         """
-        with self._datastore.get_connection() as connection, connection.pipeline():
-            parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
-            parked.execute(parking_rows.QUEUES, (sorted(numbers), list(keys)), binary=True)
-            answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
-            recorded.execute(log_tables.STREAMS, (sorted(unknown),), binary=True)
-            earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
-            streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
-            queues = parking_rows.queues_of(parked.fetchall())
-            for number, name, state in recorded.fetchall():
-                streams[number].append((name, state))
-        return queues, earlier, streams
+        with self._datastore.get_connection() as connection:
+            return read_history(connection, keys, numbers, unknown)
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
@@ -165,3 +159,20 @@ class Store:
 def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent]:
     """Read stored events through the catalogue. Raises: ProgramTooOld."""
     return (read_known(read_event, name, state) for name, state in stream)
+
+
+def read_history(
+    connection: Connection[TupleRow], keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]
+) -> History:
+    """Return what `Store.history` returns, over a session."""
+    with connection.pipeline():
+        parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
+        parked.execute(parking_rows.QUEUES, (sorted(numbers), list(keys)), binary=True)
+        answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
+        recorded.execute(log_tables.STREAMS, (sorted(unknown),), binary=True)
+        earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
+        streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+        queues = parking_rows.queues_of(parked.fetchall())
+        for number, name, state in recorded.fetchall():
+            streams[number].append((name, state))
+    return queues, earlier, streams

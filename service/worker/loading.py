@@ -1,14 +1,17 @@
 """Loading from the store what a batch is decided on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
+from typing import Protocol
+from uuid import UUID
 
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.claim_changes import claims_held
 from service.invoice.claim_rules import needed_by
+from service.invoice.claims import Claim, Holder
 from service.invoice.evolve import evolve
 from service.invoice.overlay import Overlay
-from service.store.event_store import Store, read_stream
+from service.store.event_store import History, read_stream
 from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
 from service.worker.memory import NEVER_SEEN, Memory, Stream
@@ -19,7 +22,19 @@ MAX_BATCH_CLAIMS = 5_000
 """Claims that the decisions of one transaction bear on, unless a single record bears on more."""
 
 
-def load(store: Store, received: Sequence[Received], recent: RecentInvoices, *, again: bool = False) -> Memory:
+class Records(Protocol):
+    """What is on record, as `Store` loads it."""
+
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
+        """Return queues, first replies and events."""
+        ...
+
+    def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
+        """Return who holds these claims, and all that is held for these."""
+        ...
+
+
+def load(store: Records, received: Sequence[Received], recent: RecentInvoices, *, again: bool = False) -> Memory:
     """Load what these commands are decided on, as far as it is not remembered.
 
     again: they have been decided in vain, so that the claims of all their invoices are loaded too.

@@ -80,7 +80,7 @@ def _read(record: ConsumerRecord, time: datetime, moments: Moments) -> Received 
     # Of one that is too large the headers alone: whoever sent it gets a reply where they say who it was.
     read_as = read_command(record.headers, record.key, b"" if too_large else record.value)
     if isinstance(read_as, CommandRecord):
-        key = _idempotency_key(record.topic, read_as.source, read_as.id)
+        key = idempotency_key(record.topic, read_as.source, read_as.id)
         moment = Moment(time, moments.calendar, str(key), moments.policy)
         return Received(
             record,
@@ -100,6 +100,7 @@ def _read(record: ConsumerRecord, time: datetime, moments: Moments) -> Received 
     return Unreadable(record, time, "MALFORMED_COMMAND", envelope.faults, envelope, read_as.invoice_number)
 
 
-def _idempotency_key(topic: str, source: str, command_id: str) -> UUID:
+def idempotency_key(topic: str, source: str, command_id: str) -> UUID:
+    """Return the key under which the first reply to a command is kept."""
     text = f"{topic}\0{source}\0{command_id}"
     return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())

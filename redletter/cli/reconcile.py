@@ -1,0 +1,104 @@
+"""`reconcile`: rebuild what PostgreSQL lacks of what was published, after it came back older than Kafka."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from local import terminal
+from redletter.cli.exits import FAILED, exit_with
+from redletter.cli.servers import (
+    check_servers_answer,
+    read_settings,
+    server_addresses,
+    server_errors_end_the_command,
+)
+
+if TYPE_CHECKING:
+    from service.log.entries import LogEntry
+    from service.reconcile.loss import Loss
+    from service.reconcile.rebuilding import Rebuilt
+    from service.worker.moments import Moments
+
+reconcile_commands = typer.Typer()
+
+_WORDS = {"EventEntry": "events", "ReplyEntry": "replies", "DeadLetterEntry": "dead letters", "NoticeEntry": "notices"}
+
+
+@reconcile_commands.command()
+def reconcile(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is missing, and change nothing.")] = False,
+) -> None:
+    """Rebuild what the log in PostgreSQL lacks of what was published from it.
+
+    For a PostgreSQL that failed over without its last commits, or was restored from a backup, once the newer copy is
+    gone for good: `redletter check` says LOG_DIFFERS. Events, replies, dead letters, claims, parked commands and the
+    worker's positions are rebuilt from the topics, in one transaction: if it is interrupted, run it again. Roles may
+    run meanwhile; they wait, and go on by themselves. Exits 1 if it cannot be done.
+    """
+    import asyncio
+
+    from redletter import logs
+    from service.reconcile.loss import fence_relays, find_loss
+    from service.reconcile.published import CannotRebuild
+    from service.reconcile.rebuilding import rebuild
+    from service.store.newer_releases import ProgramTooOld
+    from transport.clients.postgres import connect
+
+    logs.configure("error")
+    addresses = server_addresses(read_settings())
+    with server_errors_end_the_command():
+        check_servers_answer(addresses)
+        with connect(addresses.database, "reconcile") as connection, terminal.reading_progress() as progress:
+            try:
+                loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
+                if loss.entries and not dry_run:
+                    asyncio.run(fence_relays(addresses.kafka, len(loss.last_places)))
+                    loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
+                _describe(loss)
+                if loss.entries and not dry_run:
+                    _conclude(rebuild(connection, loss, _moments()))
+            except (CannotRebuild, ProgramTooOld) as error:
+                exit_with(str(error), FAILED)
+
+
+def _moments() -> "Moments":
+    from redletter.roles import policy_of
+    from service.worker.moments import Moments
+
+    settings = read_settings()
+    return Moments(settings.clock_shift, settings.calendar(), policy_of(settings))
+
+
+def _describe(loss: "Loss") -> None:
+    if not loss.entries:
+        terminal.print_line("the log holds all that was published of it: there is nothing to rebuild")
+    for partition, end in loss.ends.items():
+        kinds = _kinds(one.entry for one in loss.entries if one.partition == partition)
+        terminal.print_line(
+            f"partition {partition}: lacks {end.place - loss.last_places[partition]} entries behind place "
+            f"{loss.last_places[partition]}: {kinds}"
+        )
+
+
+def _kinds(entries: "Iterable[LogEntry]") -> str:
+    counts = Counter(type(entry).__name__ for entry in entries)
+    words = {
+        "EventEntry": "events",
+        "ReplyEntry": "replies",
+        "DeadLetterEntry": "dead letters",
+        "NoticeEntry": "notices",
+    }
+    return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
+
+
+def _conclude(rebuilt: "Rebuilt") -> None:
+    terminal.print_line(f"rebuilt {rebuilt.entries} entries; everything goes on by itself within 10 s")
+    if rebuilt.decided:
+        terminal.print_line(f"decided {rebuilt.decided} commands again whose answers were lost before anyone saw them")
+    for claim, holder, other in rebuilt.disputed:
+        terminal.print_to_stderr(
+            f"{claim.kind} {claim.key} is held by {holder.invoice_number} now; {other.invoice_number} had it "
+            "before, and the event by which it let go was lost"
+        )

@@ -1,0 +1,70 @@
+"""The queues of parked invoices, rebuilt: what was answered has left them, what was parked waits in them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, takewhile
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow
+
+from events.parking import CommandParked, reply_of
+from events.replies import record_of
+from service.log.entries import DeadLetterEntry, NoticeEntry, ReplyEntry
+from service.log.parking import Queue, WaitingCommand
+from service.reconcile.loss import Loss, record_behind
+from service.reconcile.published import CannotRebuild
+from service.store import parking_rows
+from service.worker.moments import Moments
+from service.worker.reading import Received, read
+from transport.records import KafkaRecord
+
+_ERROR = "parked before the log was rebuilt: the error is in the worker's logs of then"
+_RecordPlace = tuple[str, int, int]
+"""Topic, partition and offset."""
+
+
+def rebuilt_queues(
+    connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: Loss, moments: Moments
+) -> Mapping[str, Queue]:
+    """Return the queues that changed, as they are now. Raises: CannotRebuild."""
+    entries = [one.entry for one in loss.entries]
+    answered = {record_behind(entry) for entry in entries if isinstance(entry, ReplyEntry | DeadLetterEntry)}
+    parked = [entry for entry in entries if isinstance(entry, NoticeEntry) and _waits(entry, answered)]
+    left = _left(connection, cur, answered)
+    numbers = sorted({*left, *(entry.invoice_number for entry in parked)})
+    queues = parking_rows.queues_of(cur.execute(parking_rows.QUEUES, (numbers, [])).fetchall())
+    for number, commands in left.items():
+        queues[number].remove(commands)
+    records = {(one.topic, one.partition, one.offset): one for one in chain.from_iterable(loss.records.values())}
+    for entry in parked:
+        _let_wait(queues.setdefault(entry.invoice_number, Queue(_ERROR)), entry, records, moments)
+    return queues
+
+
+def _waits(entry: NoticeEntry, answered: Collection[_RecordPlace | None]) -> bool:
+    return not entry.answered and record_behind(entry) not in answered
+
+
+def _left(
+    connection: Connection[TupleRow], cur: Cursor[TupleRow], answered: Collection[_RecordPlace | None]
+) -> dict[str, Sequence[WaitingCommand]]:
+    """Return the commands that wait in the queues on record, and were answered since."""
+    found: dict[str, Sequence[WaitingCommand]] = {}
+    for parked in parking_rows.read_parked(connection):
+        _, commands = parking_rows.read_first(cur, parked.invoice_number, parked.commands)
+        places = ((command, command.record) for command in commands)
+        gone = takewhile(lambda one: (one[1].topic, one[1].partition, one[1].offset) in answered, places)
+        if some := [command for command, _ in gone]:
+            found[parked.invoice_number] = some
+    return found
+
+
+def _let_wait(queue: Queue, entry: NoticeEntry, records: Mapping[_RecordPlace, KafkaRecord], moments: Moments) -> None:
+    """Let the command of a notice wait in the place that this announced."""
+    record = records.get(record_of(reply_of(entry.id)))
+    received = record and read(record, moments)
+    if not isinstance(received, Received):
+        msg = f"a command of {entry.invoice_number} waits, and its record is no longer on its topic: {entry.id}"
+        raise CannotRebuild(msg)
+    waiting = queue.add(received.key, received.id, received.source, received.type, received.record)
+    queue.last_place = CommandParked.model_validate_json(entry.value).place
+    queue.added[-1] = waiting._replace(place=queue.last_place)

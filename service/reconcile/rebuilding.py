@@ -1,0 +1,161 @@
+"""Rebuilding what a log lacks, in one transaction: entries, claims, queues, the worker's positions."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from operator import attrgetter
+from typing import TypeVar
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow
+
+from events.names import WORKER_GROUP
+from service.invoice.claim_changes import claim_changes
+from service.invoice.claims import Claim, Holder
+from service.invoice.evolve import evolve
+from service.log.entries import EventEntry
+from service.reconcile.loss import Loss, processed
+from service.reconcile.published import CannotRebuild
+from service.reconcile.queues import rebuilt_queues
+from service.reconcile.settling import DatedChange, Settled, settle
+from service.store import claim_rows, parking_rows, repair_rows
+from service.store.appending import append
+from service.store.event_store import History, read_history, read_stream
+from service.worker.answering import answer_batch
+from service.worker.loading import load
+from service.worker.moments import Moments
+from service.worker.reading import Received, read
+from service.worker.recent import RecentInvoices
+from transport import positions
+from transport.positions import Move
+from transport.records import KafkaRecord, next_offset
+
+_ROWS = 5_000
+"""Entries written, and streams read, with one statement."""
+_RECORDS = 500
+"""Records decided together."""
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was done. decided: commands whose answer was lost, decided again.
+
+    disputed: claims that two invoices believe to hold, the later one first.
+    """
+
+    entries: int
+    decided: int
+    disputed: Sequence[tuple[Claim, Holder, Holder]]
+
+
+def rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
+    """Write what the log lacks, all or nothing; whatever happens, it can be done again.
+
+    connection: in autocommit. Raises: CannotRebuild, psycopg.Error.
+    """
+    with connection.transaction(), connection.cursor() as cur:
+        if repair_rows.lock_log(cur) != loss.last_places:
+            msg = "somebody has written to the log in the meantime; nothing was changed, run this again"
+            raise CannotRebuild(msg)
+        repair_rows.resume(cur)
+        for _, of_one in groupby(loss.entries, key=attrgetter("partition")):
+            for some in _portions(of_one, _ROWS):
+                repair_rows.add(cur, some)
+        _compare_ends(cur, loss)
+        entries = [one.entry for one in loss.entries]
+        settled = _settle(connection, cur, [entry for entry in entries if isinstance(entry, EventEntry)])
+        claim_rows.apply(cur, settled.changes)
+        parking_rows.apply_queues(cur, rebuilt_queues(connection, cur, loss, moments))
+        decided = _decide_lost(connection, cur, loss, moments)
+        positions.advance(cur, WORKER_GROUP, _moves(loss))
+    return Rebuilt(len(entries), decided, settled.disputed)
+
+
+def _compare_ends(cur: Cursor[TupleRow], loss: Loss) -> None:
+    for partition, end in loss.ends.items():
+        (row,) = repair_rows.rows_up_to(cur, partition, end.place, end.place)
+        if not end.is_at(row):
+            msg = f"partition {partition}: the entry at {end.place} is not the one that was published last"
+            raise CannotRebuild(msg)
+
+
+def _settle(connection: Connection[TupleRow], cur: Cursor[TupleRow], events: Sequence[EventEntry]) -> Settled:
+    """Find out who holds the claims that the events change."""
+    first: dict[str, int] = {}
+    for event in events:
+        first.setdefault(event.invoice_number, event.version)
+    changes = list(chain.from_iterable(_changes(connection, some) for some in _portions(first.items(), _ROWS)))
+    on_record: dict[Claim, Holder] = {}
+    for some in _portions(sorted({one.change.claim for one in changes}), _ROWS):
+        on_record |= claim_rows.load_claims(cur, some, ())
+    return settle(on_record, changes)
+
+
+def _changes(connection: Connection[TupleRow], invoices: Sequence[tuple[str, int]]) -> Iterator[DatedChange]:
+    """Yield the claims that change hands by the events of invoices from a version on."""
+    numbers = [number for number, _ in invoices]
+    _, _, streams = read_history(connection, (), (), numbers)
+    for number, first in invoices:
+        state = None
+        for version, event in enumerate(read_stream(streams[number]), start=1):
+            if version >= first:
+                yield from (DatedChange(event.occurred_at, change) for change in claim_changes(state, event))
+            state = evolve(state, event)
+
+
+def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: Loss, moments: Moments) -> int:
+    """Decide the records that were passed and whose answer was lost, since another partition of the log had it."""
+    done = processed([one.entry for one in loss.entries])
+    lost = [
+        record
+        for partition, records in sorted(loss.records.items())
+        for record in records
+        if record.offset not in done[partition]
+    ]
+    for some in _portions(lost, _RECORDS):
+        received = [read(record, moments) for record in some]
+        memory = load(
+            _OnRecord(connection), [one for one in received if isinstance(one, Received)], RecentInvoices(), again=True
+        )
+        entries = [entry for answer in answer_batch(received, memory) for entry in answer.entries]
+        claim_rows.apply(cur, memory.claims.net())
+        parking_rows.apply_queues(cur, memory.grown())
+        append(cur, entries, len(loss.last_places), {})
+    return len(lost)
+
+
+class _OnRecord:
+    """What is on record, as the transaction sees it."""
+
+    def __init__(self, connection: Connection[TupleRow]) -> None:
+        self._connection = connection
+
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
+        return read_history(self._connection, keys, numbers, unknown)
+
+    def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
+        with self._connection.cursor() as cur:
+            return claim_rows.load_claims(cur, claims, holds)
+
+
+def _moves(loss: Loss) -> Sequence[Move]:
+    done = processed([one.entry for one in loss.entries])
+    return [
+        Move(*partition, was=start, next=max(map(_end, (*loss.records[partition], max(done[partition])))))
+        for partition, start in loss.starts.items()
+    ]
+
+
+def _end(of: KafkaRecord | int) -> int:
+    """Return the offset behind a record, or behind an offset."""
+    return of + 1 if isinstance(of, int) else next_offset(of)
+
+
+def _portions(items: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    remaining = iter(items)
+    while some := tuple(islice(remaining, size)):
+        yield some
