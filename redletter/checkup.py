@@ -28,8 +28,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "INVOICES_PARKED": ("parked", "redletter parked list; after a fix: redletter parked release --all"),
     "LOG_DIFFERS": (
         "stopped",
-        "PostgreSQL or Kafka came back older than the other: bring back the newer copy of it, and the relay resumes; "
-        "if that of PostgreSQL is gone for good: redletter reconcile",
+        "one server came back older: bring back its newer copy; if that of PostgreSQL is lost: redletter reconcile",
     ),
     "LOG_UNPUBLISHED": ("stuck", "read the logs of the relay, or start one: redletter relay"),
     "PARTITION_NOT_READ": ("stopped", "redletter positions show; then redletter positions reset"),

@@ -7,6 +7,7 @@ document itself is read from the status table when it is published.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg import AsyncConnection, Cursor
 from psycopg.rows import TupleRow, class_row
@@ -85,10 +86,30 @@ class UnpublishedDocument:
     document: str
 
 
+class HeldBack(NamedTuple):
+    """A version that an invoice will have, in the order of the outbox's columns; the trace is that of its event."""
+
+    invoice_number: str
+    version: int
+    partition: int
+    as_of: datetime
+    causation: str
+    correlation: str
+    traceparent: str | None
+
+
 def put(cur: Cursor[TupleRow], changed: Sequence[Changed[InvoiceStatus]]) -> None:
     """Queue these documents to be published, in the transaction that changes them."""
     rows = [(row.invoice_number, row.version, last.partition, row.as_of, *last.trace) for row, _, last, _ in changed]
     cur.execute(_PUT, [list(column) for column in zip(*rows, strict=True)])
+
+
+def hold_back(cur: Cur, newest: Sequence[HeldBack]) -> None:
+    """Publish no document of an invoice before it has reached a version.
+
+    For a status table that came back older than the topic, which has the documents in between already.
+    """
+    cur.execute(_PUT, [list(column) for column in zip(*newest, strict=True)])
 
 
 def put_again(cur: Cur, table: str, partitions: int) -> None:

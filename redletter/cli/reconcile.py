@@ -16,6 +16,9 @@ from redletter.cli.servers import (
 )
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
+
     from service.log.entries import LogEntry
     from service.reconcile.loss import Loss
     from service.reconcile.rebuilding import Rebuilt
@@ -30,7 +33,7 @@ _WORDS = {"EventEntry": "events", "ReplyEntry": "replies", "DeadLetterEntry": "d
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is missing, and change nothing.")] = False,
 ) -> None:
-    """Rebuild what the log in PostgreSQL lacks of what was published from it.
+    """Rebuild from the topics what a restored PostgreSQL lacks.
 
     For a PostgreSQL that failed over without its last commits, or was restored from a backup, once the newer copy is
     gone for good: `redletter check` says LOG_DIFFERS. Events, replies, dead letters, claims, parked commands and the
@@ -42,7 +45,7 @@ def reconcile(
     from redletter import logs
     from service.reconcile.loss import fence_relays, find_loss
     from service.reconcile.published import CannotRebuild
-    from service.reconcile.rebuilding import rebuild
+    from service.reconcile.rebuilding import rebuild_log
     from service.store.newer_releases import ProgramTooOld
     from transport.clients.postgres import connect
 
@@ -58,7 +61,8 @@ def reconcile(
                     loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
                 _describe(loss)
                 if loss.entries and not dry_run:
-                    _conclude(rebuild(connection, loss, _moments()))
+                    _hold_status_back(connection, loss)
+                    _conclude(rebuild_log(connection, loss, _moments()))
             except (CannotRebuild, ProgramTooOld) as error:
                 exit_with(str(error), FAILED)
 
@@ -69,6 +73,23 @@ def _moments() -> "Moments":
 
     settings = read_settings()
     return Moments(settings.clock_shift, settings.calendar(), policy_of(settings))
+
+
+def _hold_status_back(connection: "Connection[TupleRow]", loss: "Loss") -> None:
+    """Let no older status document be published while the read models, which came back older too, catch up."""
+    from events.names import event_id
+    from projections.publication.outbox import HeldBack, hold_back
+    from service.log.entries import EventEntry
+
+    newest: dict[str, HeldBack] = {}
+    for partition, _, entry in loss.entries:
+        if isinstance(entry, EventEntry):
+            number, version, trace = entry.invoice_number, entry.version, entry.trace
+            own = (event_id(number, version), trace.correlation, trace.traceparent)
+            newest[number] = HeldBack(number, version, partition, entry.occurred_at, *own)
+    if newest:
+        with connection.cursor() as cur:
+            hold_back(cur, list(newest.values()))
 
 
 def _describe(loss: "Loss") -> None:

@@ -14,6 +14,7 @@ from events.names import WORKER_GROUP
 from service.invoice.claim_changes import claim_changes
 from service.invoice.claims import Claim, Holder
 from service.invoice.evolve import evolve
+from service.invoice.overlay import WrongHolder
 from service.log.entries import EventEntry
 from service.reconcile.loss import Loss, processed
 from service.reconcile.published import CannotRebuild
@@ -21,7 +22,9 @@ from service.reconcile.queues import rebuilt_queues
 from service.reconcile.settling import DatedChange, Settled, settle
 from service.store import claim_rows, parking_rows, repair_rows
 from service.store.appending import append
-from service.store.event_store import History, read_history, read_stream
+from service.store.claim_rows import ClaimLost
+from service.store.event_store import Recorded, read_history, read_stream
+from service.store.parking_rows import QueueChanged
 from service.worker.answering import answer_batch
 from service.worker.loading import load
 from service.worker.moments import Moments
@@ -52,11 +55,19 @@ class Rebuilt:
     disputed: Sequence[tuple[Claim, Holder, Holder]]
 
 
-def rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
+def rebuild_log(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
     """Write what the log lacks, all or nothing; whatever happens, it can be done again.
 
-    connection: in autocommit. Raises: CannotRebuild, psycopg.Error.
+    connection: in autocommit. Raises: CannotRebuild, ProgramTooOld, psycopg.Error.
     """
+    try:
+        return _rebuild(connection, loss, moments)
+    except (ClaimLost, QueueChanged, WrongHolder) as rival:
+        msg = f"somebody has written in the meantime ({rival}); nothing was changed, run this again"
+        raise CannotRebuild(msg) from rival
+
+
+def _rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
     with connection.transaction(), connection.cursor() as cur:
         if repair_rows.lock_log(cur) != loss.last_places:
             msg = "somebody has written to the log in the meantime; nothing was changed, run this again"
@@ -134,7 +145,7 @@ class _OnRecord:
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self._connection = connection
 
-    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> Recorded:
         return read_history(self._connection, keys, numbers, unknown)
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:

@@ -43,7 +43,7 @@ from transport.clients import postgres
 from transport.clients.postgres import OnOpened
 from transport.positions import Move
 
-History = tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]
+Recorded = tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]
 """Queues of parked invoices, first replies to commands, and events of invoices as (stored name, bytes)."""
 
 
@@ -75,7 +75,7 @@ class Store:
         with postgres.connect(self._url, "worker") as connection, connection.cursor() as cur:
             return positions.stored(cur, WORKER_GROUP, partitions)
 
-    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> Recorded:
         """Return the queues of parked invoices, the first replies to these ids, and the events of unknown invoices.
 
         The queues are those of these invoices, and those in which a command with one of these ids waits. An event is
@@ -163,7 +163,7 @@ def read_stream(stream: Iterable[tuple[str, bytes]]) -> Iterator[AnyInvoiceEvent
 
 def read_history(
     connection: Connection[TupleRow], keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]
-) -> History:
+) -> Recorded:
     """Return what `Store.history` returns, over a session."""
     with connection.pipeline():
         parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()

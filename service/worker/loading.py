@@ -11,7 +11,7 @@ from service.invoice.claim_rules import needed_by
 from service.invoice.claims import Claim, Holder
 from service.invoice.evolve import evolve
 from service.invoice.overlay import Overlay
-from service.store.event_store import History, read_stream
+from service.store.event_store import Recorded, read_stream
 from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
 from service.worker.memory import NEVER_SEEN, Memory, Stream
@@ -25,7 +25,7 @@ MAX_BATCH_CLAIMS = 5_000
 class Records(Protocol):
     """What is on record, as `Store` loads it."""
 
-    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> History:
+    def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> Recorded:
         """Return queues, first replies and events."""
         ...
 

@@ -16,7 +16,6 @@ OPEN = {"REDLETTER_AUTH_NONE_IS_FINE": "yes"}
 
 
 def test_help_names_every_command_that_is_there() -> None:
-    """And none that is not."""
     listing = redletter("--help").stdout
     for command in (
         "up",
@@ -33,9 +32,9 @@ def test_help_names_every_command_that_is_there() -> None:
         "api",
         "tax-simulator",
         "dead-letters",
+        "reconcile",
     ):
         assert f"  {command} " in listing
-    assert "reconcile" not in listing
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "up"])

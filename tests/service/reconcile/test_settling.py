@@ -1,6 +1,7 @@
 """Who holds a claim after events of several invoices follows from the events, in whatever order they are found."""
 
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given
@@ -16,13 +17,11 @@ HOLDERS = [Holder(f"26{index:018d}", "account") for index in range(4)]
 
 def passing(claim: Claim, holders: list[Holder | None]) -> list[ClaimChange]:
     """Return the changes by which a claim goes from each holder to the next."""
-    return [ClaimChange(claim, was, now) for was, now in zip(holders, holders[1:], strict=False) if was != now]
+    return [ClaimChange(claim, was, now) for was, now in pairwise(holders) if was != now]
 
 
 @given(st.lists(st.none() | st.sampled_from(HOLDERS), min_size=1, max_size=12), st.randoms(use_true_random=False))
-def test_the_last_holder_has_a_claim_whatever_order_the_events_are_in(
-    holders: list[Holder | None], rng: Random
-) -> None:
+def test_the_last_holder_has_a_claim_in_whatever_order_events_are(holders: list[Holder | None], rng: Random) -> None:
     changes = passing(FORM, holders)
     times = [AT + timedelta(seconds=index) for index in range(len(changes))]
     rng.shuffle(times)

@@ -17,7 +17,7 @@ from projections import projector
 from rules.calendar import MAINLAND_CHINA
 from service import relay
 from service.reconcile.loss import fence_relays, find_loss
-from service.reconcile.rebuilding import rebuild
+from service.reconcile.rebuilding import rebuild_log
 from service.relay.partition import PartitionRelay
 from service.store.event_store import Store
 from service.store.log_reader import LogReader
@@ -177,7 +177,9 @@ async def test_parked_commands_wait_again_and_a_command_is_decided_again_if_only
     bug.numbers = {parked}
     with connect(addresses.database, "reconcile") as connection:
         await fence_relays(addresses.kafka, PARTITIONS)
-        rebuilt = rebuild(connection, await find_loss(connection, addresses.kafka, lambda _done, _all: None), MOMENTS)
+        rebuilt = rebuild_log(
+            connection, await find_loss(connection, addresses.kafka, lambda _done, _all: None), MOMENTS
+        )
         nothing = await find_loss(connection, addresses.kafka, lambda _done, _all: None)
     assert (rebuilt.decided, rebuilt.disputed, nothing.entries) == (1, [], [])
     assert await waits(addresses, {parked: 2})
