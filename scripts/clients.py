@@ -54,7 +54,11 @@ CLIENTS = (
     ExampleClient(
         "javascript", ("npm", "install", "--silent", "--no-package-lock", "--no-audit"), ("node", "client.js")
     ),
-    ExampleClient("java", ("mvn", "--quiet", "--batch-mode", "package"), ("java", "-jar", "target/client.jar")),
+    ExampleClient(
+        "java",
+        ("mvn", "--quiet", "--batch-mode", "-Dstyle.color=never", "package"),
+        ("java", "-jar", "target/client.jar"),
+    ),
     ExampleClient("go", ("go", "build", "-o", "client"), ("./client",)),
 )
 
@@ -70,6 +74,9 @@ def environment_of_clients(kafka: str, library: Path) -> dict[str, str]:
 
 def main() -> None:
     """Run all, and say how long each took."""
+    needed = {program for client in CLIENTS for program in (*client.prepare[:1], client.run[0])} - {"./client"}
+    if missing := sorted(program for program in needed if shutil.which(program) is None):
+        sys.exit(f"the example clients need {', '.join(missing)}: install what is missing and try again")
     with TemporaryDirectory() as folder, system_under_test(Path(folder)) as system, TemporaryDirectory() as library:
         environment = environment_of_clients(system.kafka, Path(library))
         for index, client in enumerate(CLIENTS, 1):

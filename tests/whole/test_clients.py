@@ -23,6 +23,12 @@ async def test_every_example_client_registers_returns_and_follows_an_invoice_to_
         assert len(await asyncio.gather(*plays)) == len(LANGUAGES)
 
 
+def test_the_page_of_the_examples_shows_what_each_prints_and_leaves_none_out() -> None:
+    page = (clients.EXAMPLES / "README.md").read_text()
+    assert f"```text\n{clients.OUTCOME}```" in page
+    assert [client.folder for client in clients.CLIENTS if f"| [{client.folder}](" not in page] == []
+
+
 def test_every_example_is_short_enough_to_be_read() -> None:
     names = ("client.py", "client.js", "Client.java", "main.go")
     sources = [path for name in names for path in clients.EXAMPLES.rglob(name)]
