@@ -161,8 +161,9 @@ class Settings(BaseSettings):
     health_port: Annotated[
         Annotated[int, _WHOLE, Field(ge=0, le=65_535)] | None, ValueForm("whole number, 0 to 65,535")
     ] = None
-    """The port on which a role serves `/livez`, `/readyz` and `/metrics` about itself, at the address of the api; 0 is
-    any free one. If it is not set, nothing is served. `redletter up` takes a free port for each role, and prints it."""
+    """The port on which a role serves `/livez`, `/readyz` and `/metrics` about itself, at the address of the api, to
+    everybody who reaches it; 0 is any free one. If it is not set, nothing is served. `redletter up` takes a free port
+    for each role, and prints it."""
     api_hosts: Annotated[
         str | None,
         _matching(rf"{_HOST_NAME}(,{_HOST_NAME})*", "host names without ports, joined by commas"),
@@ -282,10 +283,13 @@ def read() -> Settings:
 
 
 def refuse_open_api(settings: Settings) -> None:
-    """Refuse to let others than this machine reach an api that asks nobody who they are. Raises: InvalidSettings."""
+    """Refuse to let others than this machine reach an api, or a role's health, where nobody is asked who they are.
+
+    Raises: InvalidSettings.
+    """
     if settings.auth == "none" and settings.auth_none_is_fine is None and not is_loopback(settings.api_host):
         msg = (
-            f"{_PREFIX}API_HOST={settings.api_host} would open the api to everybody who reaches it: set "
+            f"{_PREFIX}API_HOST={settings.api_host} would open the api and the health of roles to everybody: set "
             f"{_PREFIX}AUTH=oidc, or {_PREFIX}AUTH_NONE_IS_FINE=yes if something in front of it asks who calls"
         )
         raise InvalidSettings(msg)

@@ -59,7 +59,7 @@ def _run(role: str) -> None:
     from redletter import logs, roles
 
     settings = read_settings()
-    if role == "api":
+    if role == "api" or settings.health_port is not None:
         refuse_open_api(settings)
     logs.configure(settings.log_level)
     raise typer.Exit(roles.run(role, server_addresses(settings), settings))

@@ -100,9 +100,11 @@ def test_an_impossible_data_folder_is_reported_in_one_sentence() -> None:
         assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "api"])
-def test_an_api_that_asks_nobody_who_they_are_stays_on_this_machine(command: str, tmp_path: Path) -> None:
-    ended = redletter(command, REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="192.0.2.1")
+@pytest.mark.parametrize(("command", "more"), [("up", {}), ("api", {}), ("worker", {"REDLETTER_HEALTH_PORT": "0"})])
+def test_what_asks_nobody_who_they_are_stays_on_this_machine(
+    command: str, more: dict[str, str], tmp_path: Path
+) -> None:
+    ended = redletter(command, REDLETTER_DATA_DIR=str(tmp_path / "new"), REDLETTER_API_HOST="192.0.2.1", **more)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
     assert "set REDLETTER_AUTH=oidc, or REDLETTER_AUTH_NONE_IS_FINE=yes" in ended.stderr
     assert not (tmp_path / "new").exists()

@@ -165,7 +165,7 @@ def test_an_api_that_asks_nobody_who_they_are_is_not_opened_to_others(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     monkeypatch.setenv("REDLETTER_API_HOST", host)
-    with pytest.raises(InvalidSettings, match="would open the api to everybody who reaches it"):
+    with pytest.raises(InvalidSettings, match="would open the api and the health of roles to everybody"):
         refuse_open_api(read())
 
 
