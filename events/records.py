@@ -110,7 +110,7 @@ def read(record: AnyRecord) -> AnyMessage | Unread:
     """
     said, body = _opened(record)
     type_, name = said["type"], stored_name(said["type"])
-    if type_ != PREFIX + name or name not in {**EVENT_TYPES, **_OTHERS}:
+    if type_ != PREFIX + name or not (name in EVENT_TYPES or name in _OTHERS):
         return Unread(type_, "of a type that this release does not know")
     if body is None:
         return Unread(type_, "without a value")
