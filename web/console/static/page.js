@@ -91,7 +91,23 @@ const say = (sentence) => {
 /** @param {string} text */
 const fill = (text) => {
   dialog().replaceChildren(parsed(text));
-  for (const button of dialog().querySelectorAll("[data-insert]")) button.removeAttribute("hidden");
+  enliven(dialog());
+};
+
+/** Show what works with this script only. @param {ParentNode} node */
+const enliven = (node) => {
+  for (const one of node.querySelectorAll("[data-insert], [data-sum]")) one.removeAttribute("hidden");
+  addUp(node);
+};
+
+/** Show the total of the ticked charges. @param {ParentNode} node */
+const addUp = (node) => {
+  const output = find(node, "[data-sum] output", HTMLElement);
+  if (!output) return;
+  const cents = [...node.querySelectorAll("[data-cents]:checked")].reduce((sum, one) => sum + BigInt(one.getAttribute("data-cents") ?? 0), 0n);
+  const digits = String(cents < 0n ? -cents : cents).padStart(3, "0");
+  const yuan = BigInt(digits.slice(0, -2)).toLocaleString(document.documentElement.lang);
+  output.textContent = `${cents < 0n ? "\u2212" : ""}\u00a5${yuan}.${digits.slice(-2)}`;
 };
 
 /** @type {Element | null} */
@@ -336,7 +352,7 @@ const watchEnd = () => {
 
 document.addEventListener("click", (event) => {
   if (!(event.target instanceof Element) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const at = event.target.closest("[data-copy], [data-dialog], [data-close], [data-insert], [data-more]");
+  const at = event.target.closest("[data-copy], [data-dialog], [data-close], [data-insert], [data-tick], [data-more]");
   if (!(at instanceof HTMLElement)) return;
   if (at.dataset.copy) {
     quietly(copy(at));
@@ -346,6 +362,11 @@ document.addEventListener("click", (event) => {
   } else if ("close" in at.dataset && dialog().open) {
     event.preventDefault();
     close();
+  } else if (at.dataset.tick !== undefined) {
+    for (const box of at.closest("fieldset")?.querySelectorAll("input[data-cents]") ?? []) {
+      if (box instanceof HTMLInputElement) box.checked = at.dataset.tick === "all";
+    }
+    addUp(document);
   } else if (at.dataset.insert) {
     const field = document.getElementById(at.dataset.into ?? "");
     if (field instanceof HTMLTextAreaElement && !field.value.includes(at.dataset.insert)) {
@@ -370,6 +391,8 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+document.addEventListener("change", () => addUp(document));
+
 document.addEventListener("input", (event) => {
   const form = event.target instanceof Element ? event.target.closest("[data-search]") : null;
   if (!(form instanceof HTMLFormElement)) return;
@@ -386,7 +409,7 @@ document.addEventListener("visibilitychange", seen);
 tellZone();
 listen();
 watchEnd();
-for (const button of document.querySelectorAll("[data-insert]")) button.removeAttribute("hidden");
+enliven(document);
 quietly(lookAtState());
 setInterval(() => document.hidden || quietly(lookAtState()), STATE_EVERY);
 const refreshed = find(document, "[data-refresh]", HTMLElement);
