@@ -11,10 +11,10 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format library clients settings refusals privacy approve containers pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove check format library clients settings refusals privacy approve containers drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv from the locked requirements; the program is then .venv/bin/redletter
 
@@ -82,6 +82,9 @@ approve: setup ## Write docs/schemas and docs/asyncapi.json; a changed shape nee
 
 containers: setup ## Build the image, run the system in containers and check it; on Debian, root does not need Docker installed
 	@scripts/containers.sh
+
+drill-alerts: setup ## Inject faults, and see `redletter check` and Prometheus name each (needs prometheus; under 6 minutes)
+	@$(BIN)/python -m scripts.fault_drill
 
 pictures: setup ## Take the screenshots again; Chinese needs a font, such as Debian's fonts-noto-cjk
 	@PICTURES=docs/page $(BIN)/python -m pytest -q tests/browser/test_pictures.py

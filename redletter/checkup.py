@@ -16,6 +16,9 @@ from web.operations.readiness import Watch
 
 LATE_SECONDS = 30.0
 """How long a message may wait for a consumer."""
+_UNSENT_SECONDS = 60.0
+_SILENCE_SECONDS = 3600.0
+"""How long a tax request may wait for an answer: the first repeats are routine."""
 _ALARMS_WITHIN = timedelta(days=1)
 """Refusals that need attention are counted for ever; only recent ones are news."""
 
@@ -63,7 +66,7 @@ async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) ->
         behind = await lag.lags(addresses.kafka, lambda: lag.positions(connection))
         reasons = await Watch(addresses.kafka, calendar, {}).look(await condition(connection), now)
         board = await queries.board(connection, now)
-    return [*_degraded(reasons), *_late(behind), *_returns(board), *_records(board, now)]
+    return [*_degraded(reasons), *_late(behind), *_returns(board), *_requests(board), *_records(board, now)]
 
 
 def _degraded(reasons: Sequence[Reason]) -> Iterator[Finding]:
@@ -91,6 +94,17 @@ def _returns(board: Board) -> Iterator[Finding]:
                 f"{len(found)} returns are {what}; the most urgent: {first.invoice_number}, {first.phase}{said}",
                 f"redletter why {first.invoice_number}; ask whoever runs the tax connector",
             )
+
+
+def _requests(board: Board) -> Iterator[Finding]:
+    for one in board.requests:
+        name, hours = one.name.removesuffix(".v1"), one.seconds / 3600
+        if one.state == "unsent" and one.seconds > _UNSENT_SECONDS:
+            what = f"{one.requests} {name} wait to be sent, the oldest for {one.seconds:.0f} s"
+            yield Finding("stuck", what, "read the logs of the clock")
+        if one.state == "repeated" and one.seconds > _SILENCE_SECONDS:
+            what = f"{one.requests} {name} are repeated and not answered, the oldest for {hours:.0f} h"
+            yield Finding("late", what, "ask whoever runs the tax connector")
 
 
 def _records(board: Board, now: datetime) -> Iterator[Finding]:

@@ -128,6 +128,7 @@ class Board(NamedTuple):
     answers: list[Answers]
     dead_letters: list[DeadLetter]
     letter_counts: list[LetterCount]
+    requests: list[Requests]
 
 
 async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
@@ -146,6 +147,7 @@ async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
         answers=counted.answers,
         dead_letters=await newest_letters(connection, _MAX_DEAD_LETTERS),
         letter_counts=counted.letter_counts,
+        requests=counted.requests,
     )
 
 

@@ -14,6 +14,11 @@ _PARKED = """
     values ('details', '26312000000000000001', 'invoice.events', 0, 7, 5, 'ZeroDivisionError: division by zero'),
         ('details__new', '26312000000000000001', 'invoice.events', 0, 7, 5, 'of a rebuild')
 """
+_TIMER = """
+    insert into redletter.timers (id, partition, name, invoice_number, body, due_at, causation_id, correlation_id,
+        attempt, opened_at)
+    values (%s, 0, 'IssueCreditNote.v1', '26000000000000000001', '', now(), '', '', %s, now() - %s::interval)
+"""
 
 
 def run(addresses: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +37,7 @@ def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses)
             "insert into projections.stopped (model, topic, partition, next, why)"
             " values ('forms', 'invoice.events', 2, 9, 'it cannot')"
         )
+        connection.cursor().executemany(_TIMER, [("1", 0, "2 minutes"), ("2", 3, "2 hours"), ("3", 3, "2 minutes")])
     ended = run(tables, "check", "--json")
     assert ended.returncode == 1
     found = {(one["kind"], one["what"]): one["next_step"] for one in map(json.loads, ended.stdout.splitlines())}
@@ -40,6 +46,8 @@ def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses)
     assert "details shows 1 invoices" in parked
     assert "26312000000000000001: ZeroDivisionError: division by zero" in parked
     assert "projections release --all" in found["parked", parked]
+    assert found["stuck", "1 IssueCreditNote wait to be sent, the oldest for 120 s"] == "read the logs of the clock"
+    assert ("late", "2 IssueCreditNote are repeated and not answered, the oldest for 2 h") in found
     assert found["stuck", "2 records could not be read: MALFORMED_COMMAND"].startswith("redletter dead-letters list")
 
 
