@@ -144,8 +144,7 @@ ROLE_STARTS: dict[str, RoleStart] = {
 def run(role: str, addresses: Addresses, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT, and return the exit code: 1 if it ended without being told to."""
     structlog.contextvars.bind_contextvars(role=role)
-    if any(os.environ.get(name) for name in _TRACE_ENDPOINTS):
-        _export_traces(role)
+    end_traces = _export_traces(role)
 
     def prepare() -> RoleWork:
         work = ROLE_STARTS[role](addresses, settings)
@@ -154,13 +153,18 @@ def run(role: str, addresses: Addresses, settings: Settings) -> int:
         _relax_garbage_collection()
         return _touching_alive_file(work, settings.alive_file) if settings.alive_file else work
 
-    return run_until_stopped(prepare)
+    code = run_until_stopped(prepare)
+    end_traces()
+    return code
 
 
-def _export_traces(role: str) -> None:
+def _export_traces(role: str) -> Callable[[], None]:
+    """Export traces if the environment asks for it; return what exports the rest at the end."""
+    if not any(os.environ.get(name) for name in _TRACE_ENDPOINTS):
+        return lambda: None
     from redletter.tracing import export_by_otlp
 
-    export_by_otlp(role)
+    return export_by_otlp(role)
 
 
 def _health(addresses: Addresses, role: str, host: str, port: int) -> RoleWork:

@@ -4,7 +4,8 @@ A step is a span when its message carries a W3C trace context that is sampled: w
 Imported only where traces are exported.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from threading import Thread
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -15,6 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from transport import spans
 from transport.spans import Context, Step, is_first
 
+_END_SECONDS = 1.0
 _KINDS = {
     "publish": SpanKind.PRODUCER,
     "decide": SpanKind.CONSUMER,
@@ -26,12 +28,20 @@ _KINDS = {
 """By verb of a step."""
 
 
-def export_by_otlp(role: str) -> None:
-    """Export the traces of this process by OTLP over HTTP.
+def export_by_otlp(role: str) -> Callable[[], None]:
+    """Export the traces of this process by OTLP over HTTP; return what exports the rest at its end, within a second.
 
     OpenTelemetry's variables count: endpoint, headers, certificates, time-outs, size of batches, resource attributes.
     """
-    export(role, BatchSpanProcessor(OTLPSpanExporter()))
+    processor = BatchSpanProcessor(OTLPSpanExporter())
+    export(role, processor)
+
+    def end() -> None:
+        ending = Thread(target=processor.shutdown, daemon=True)  # it tries a collector that is away for much longer
+        ending.start()
+        ending.join(_END_SECONDS)
+
+    return end
 
 
 def export(role: str, processor: SpanProcessor) -> None:
