@@ -144,13 +144,6 @@ def _all_at_once() -> Sequence[Fault]:
             "INVOICES_PARKED",
         ),
         Fault(
-            "the log differs from what was published",
-            sql("update redletter.log_partitions set stopped = 'drill' where partition = 3"),
-            sql("update redletter.log_partitions set stopped = null"),
-            "LogDiffers",
-            "LOG_DIFFERS",
-        ),
-        Fault(
             "a return is overdue",
             sql(_RETURN),
             sql("delete from projections.returns where return_id = 'drill'"),
