@@ -98,9 +98,9 @@ def _returns(board: Board) -> Iterator[Finding]:
 
 def _requests(board: Board) -> Iterator[Finding]:
     for one in board.requests:
-        name, hours = one.name.removesuffix(".v1"), one.seconds / 3600
+        name, minutes, hours = one.name.removesuffix(".v1"), one.seconds / 60, one.seconds / 3600
         if one.state == "unsent" and one.seconds > _UNSENT_SECONDS:
-            what = f"{one.requests} {name} wait to be sent, the oldest for {one.seconds:.0f} s"
+            what = f"{one.requests} {name} wait to be sent, the oldest for {minutes:.0f} min"
             yield Finding("stuck", what, "read the logs of the clock")
         if one.state == "repeated" and one.seconds > _SILENCE_SECONDS:
             what = f"{one.requests} {name} are repeated and not answered, the oldest for {hours:.0f} h"

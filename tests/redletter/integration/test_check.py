@@ -46,7 +46,7 @@ def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses)
     assert "details shows 1 invoices" in parked
     assert "26312000000000000001: ZeroDivisionError: division by zero" in parked
     assert "projections release --all" in found["parked", parked]
-    assert found["stuck", "1 IssueCreditNote wait to be sent, the oldest for 120 s"] == "read the logs of the clock"
+    assert found["stuck", "1 IssueCreditNote wait to be sent, the oldest for 2 min"] == "read the logs of the clock"
     assert ("late", "2 IssueCreditNote are repeated and not answered, the oldest for 2 h") in found
     assert found["stuck", "2 records could not be read: MALFORMED_COMMAND"].startswith("redletter dead-letters list")
 
