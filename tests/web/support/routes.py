@@ -24,7 +24,14 @@ OF_ONE_INVOICE = {
 }
 OF_A_FORM = {("GET", "/red-font-forms/{number}")}
 OF_A_COMMAND = {("GET", "/commands/{command_id:path}")}
-LISTS = {("GET", "/invoices"), ("GET", "/charges"), ("GET", "/returns"), ("GET", "/"), ("GET", "/issue")}
+LISTS = {
+    ("GET", "/invoices"),
+    ("GET", "/invoices.csv"),
+    ("GET", "/charges"),
+    ("GET", "/returns"),
+    ("GET", "/"),
+    ("GET", "/issue"),
+}
 STREAMS = {("GET", "/stream")}
 BATCHES = {("POST", "/returns")}
 ABOUT_NO_INVOICE = {
