@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove check format library clients settings refusals privacy approve containers drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy approve containers drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-unit: setup ## Run the tests that do not need servers
 
 prove: setup ## Run the fault tests in their long form (SCALE=5)
 	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults
+
+drill: setup ## Back PostgreSQL up under load, lose it, restore it, reconcile, and check everything (about 3 minutes)
+	@$(BIN)/python -m scripts.restore_drill
 
 cover: setup ## Check that unit tests cover every branch of the decisions and folds
 	@$(BIN)/coverage run -m pytest -q -m "not integration" -k "not whatever_is_sent and not thousands_of_steps" \
