@@ -12,7 +12,7 @@ from tests.service.support.orders import ask_return, ask_simply
 
 EXPIRED = "26110000000199999907"
 """The simulator says that the first form of such an invoice has expired."""
-WIDTHS = (320, 390, 768, 1024, 1280, 1920, 2560)
+WIDTHS = (320, 390, 768, 900, 1024, 1200, 1280, 1920, 2560)
 ROW_HEIGHT = 44
 ROWS_ON_A_SCREEN = 11
 """At 1280 x 800."""
