@@ -100,18 +100,18 @@ messages: setup ## Update the translation catalogues; new sentences then need tr
 		--no-fuzzy-matching --ignore-obsolete --omit-header --width 120
 
 bench: setup ## Compare commands per second and CPU with other programs, and how soon a command is visible (under 6 minutes)
-	@$(BIN)/python -m benchmarks.whole
+	@$(BIN)/python -m benchmarks.throughput
 	@$(BIN)/python -m benchmarks.visibility
 
 bench-peers: setup ## Compare with Kafka Streams over 120,000 commands, which its compiler needs to get warm (under 6 minutes)
-	@$(BIN)/python -m benchmarks.whole --programs streams,redletter,visible --commands 120000
+	@$(BIN)/python -m benchmarks.throughput --programs streams,redletter,visible --commands 120000
 
 bench-read: setup ## Measure a rebuild, and queries at a million invoices (under 5 minutes)
-	@$(BIN)/python -m benchmarks.projections
+	@$(BIN)/python -m benchmarks.rebuilds
 	@$(BIN)/python -m benchmarks.queries
 
 bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, and 1, 2 and 4 workers (hours, 60 GB)
-	@$(BIN)/python -m benchmarks.long
+	@$(BIN)/python -m benchmarks.at_scale
 
 profile: setup ## Show which functions the CPU time of each role goes to (about a minute)
 	@$(BIN)/python -m benchmarks.profiling

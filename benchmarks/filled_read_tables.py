@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
+from benchmarks.event_load import Stored, publish, story
 from benchmarks.multiplied import FIRST, Originals, multiply_read_tables
-from benchmarks.stories import Stored, publish, story
 from projections import projector, schema
 from transport.addresses import Addresses
 

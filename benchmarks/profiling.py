@@ -19,8 +19,8 @@ import psutil
 from benchmarks.command_line import add_output, described_parser, positive_number, run_program, some_of
 from benchmarks.cpu import cpu_seconds
 from benchmarks.fresh_servers import servers, system
+from benchmarks.profiler_stacks import Stacks, own_time, read_stacks, total_time
 from benchmarks.programs import READ_SIDE, WRITE_SIDE, Process, running
-from benchmarks.samples import Stacks, own_time, read_stacks, total_time
 from benchmarks.stopwatch import stopwatch
 from benchmarks.workload import STEPS, waves
 from local import terminal

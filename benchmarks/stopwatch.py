@@ -19,10 +19,10 @@ from itertools import chain
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from benchmarks.catching_up import ReadSide, watching_read_side
 from benchmarks.cpu import CpuSeconds, cpu_seconds
 from benchmarks.fresh_servers import PARTITIONS
 from benchmarks.programs import WORKER, Process, ProgramFailed
-from benchmarks.read_side import ReadSide, watching_read_side
 from benchmarks.recording import Published
 from events.catalogue import name_of, type_of
 from events.replies import CommandAccepted

@@ -37,10 +37,9 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from events.parking import AnyNotice, CommandParked, CommandReleased
+from events.notices import AnyNotice, CommandParked, CommandReleased
 from events.replies import AnyReply, CommandAccepted, CommandRefused
 from events.status import InvoiceStatus
-from events.stored import StoredEvents, read_stored
 from events.tax_requests import (
     AnyTaxRequest,
     IssueCreditNote,
@@ -48,6 +47,7 @@ from events.tax_requests import (
     VerifyRedFontForm,
     VerifyReversal,
 )
+from events.upcasting import StoredEvents, read_stored
 from events.values import Message
 
 PREFIX = "redletter.invoice."

@@ -7,9 +7,9 @@ from typing import NamedTuple, cast
 from pydantic import JsonValue
 
 from events import envelopes
-from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, PREFIX, json_of, name_of, stored_name
 from events.cloudevents import RawHeaders
+from events.command_bodies import read_body
 from events.commands import AnyCommand
 from events.envelopes import Envelope
 from events.faults import Fault, Faults

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.codes import KnownEnding
+from events.refusal_codes import KnownEnding
 from events.values import (
     AccountId,
     Buyer,

@@ -28,7 +28,7 @@ from events.catalogue import (
 )
 from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
-from events.parking import AnyNotice
+from events.notices import AnyNotice
 from events.replies import AnyReply
 from events.status import InvoiceStatus
 from events.tax_requests import AnyTaxRequest

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.codes import KnownRefusal
+from events.refusal_codes import KnownRefusal
 from events.values import CommandId, CommandSource, CommandType, Facts, InvoiceNumber, Message, StatusCode
 
 _VERSION = "The version of the invoice after the command: a query with min_version waits for it."

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from events.codes import KnownEnding
+from events.refusal_codes import KnownEnding
 from events.values import (
     AccountId,
     CreditNoteNumber,

@@ -315,7 +315,7 @@ Facts = Annotated[
 class Message(BaseModel):
     """Base of everything published: frozen and strict. Unknown fields are ignored: a newer release may write more.
 
-    Commands are closed instead (`events.commands.Command`), with everything in them (`events.bodies`).
+    Commands are closed instead (`events.commands.Command`), with everything in them (`events.command_bodies`).
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")

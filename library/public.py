@@ -34,7 +34,7 @@ from events.invoice_events import (
     ReturnRequested,
     ReversalAttemptFailed,
 )
-from events.parking import (
+from events.notices import (
     AnyNotice,
     CommandParked,
     CommandReleased,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,7 +76,7 @@ class LogFollower:
         """Follow these files, by the names of their programs."""
         self._files = {name: LogFile(path) for name, path in logs.items()}
         self._width = max(map(len, logs), default=0)
-        self._for_people = sys.stderr.isatty()
+        self._for_people = terminal.is_watched()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 

@@ -43,6 +43,11 @@ def _escape(found: re.Match[str]) -> str:
     return _NAMES.get(found[0]) or (f"\\x{code:02x}" if code < _BYTE else f"\\u{code:04x}")
 
 
+def is_watched() -> bool:
+    """Return whether standard error is a terminal, so that people read what is written there."""
+    return sys.stderr.isatty()
+
+
 def print_line(line: str) -> None:
     """Write a line to standard output and flush it."""
     sys.stdout.write(f"{plain(line)}\n")

@@ -16,8 +16,8 @@ from events.topics import EVENTS_TOPIC
 from projections.catalogue import MODELS, REBUILT, CatalogueEntry
 from projections.dead_letters.handling import delete_old
 from projections.engine.health import Health
-from projections.engine.joint import JointProjection, Traveller
-from projections.engine.live import LiveProjection
+from projections.engine.joint_projection import JointProjection, Traveller
+from projections.engine.live_projection import LiveProjection
 from projections.engine.projection import ROLE, Projection
 from projections.engine.read_model import EventModel
 from projections.publication.publisher import status_publisher

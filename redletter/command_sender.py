@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from events.catalogue import COMMAND_TYPES
 from events.topics import REPLIES_TOPIC
 from local import terminal
-from redletter.command_lines import CommandLine
+from redletter.json_lines import CommandLine
 from transport.clients import kafka
 from transport.clients.kafka import KafkaConsumer, KafkaProducer
 

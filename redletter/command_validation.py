@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from events.command_records import CommandRecord, read_command
 from events.faults import Fault
-from redletter.command_lines import numbered, read_command_line
+from redletter.json_lines import numbered, read_command_line
 
 
 class FaultyLine(NamedTuple):

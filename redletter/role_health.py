@@ -20,8 +20,8 @@ from starlette.routing import Route
 from transport.addresses import Addresses
 from transport.clients import postgres
 from transport.clients.kafka import bare_client
-from transport.measures import OWN_GROUPS, SECONDS
-from web.http.listening import listening_socket, serving
+from transport.metrics import OWN_GROUPS, SECONDS
+from web.http.server import listening_socket, serving
 
 log = structlog.get_logger(__name__)
 

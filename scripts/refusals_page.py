@@ -6,8 +6,8 @@ from pathlib import Path
 from events.replies import is_final
 from service.invoice.endings import ENDINGS
 from service.invoice.refusal_kinds import KINDS, RefusalKind
+from web.console.labels import REFUSAL
 from web.console.rendering import catalogue
-from web.console.words import REFUSAL
 
 PAGE = Path(__file__).parents[1] / "docs" / "refusals.md"
 HEAD = """\

@@ -17,10 +17,10 @@ from transport.addresses import Addresses
 from transport.batch import Work
 from transport.clients.kafka import KafkaBroker, make_broker, start_broker
 from transport.clients.stepping_consumer import FETCH_MAX_BYTES, SteppingConsumer
-from transport.framework_log import FrameworkLog
+from transport.framework_logging import FrameworkLog
 from transport.group_reading import RELEASE_SECONDS, GroupReader, OnOwnership
-from transport.placing import Found, Places
 from transport.records import KafkaRecord
+from transport.resuming import Found, Places
 
 SESSION_TIMEOUT = 10.0
 """Seconds without a heartbeat after which Kafka gives the partitions to another member."""

@@ -17,10 +17,10 @@ from aiokafka.errors import KafkaError
 
 from transport.batch import Batch, PartitionsStopped, Work
 from transport.clients.stepping_consumer import SteppingConsumer
-from transport.measures import BATCH_FAILURES, BATCH_RECORDS, BATCH_SECONDS, OWN_GROUPS
-from transport.placing import Places
+from transport.metrics import BATCH_FAILURES, BATCH_RECORDS, BATCH_SECONDS, OWN_GROUPS
 from transport.positions import PositionLost
 from transport.records import KafkaRecord
+from transport.resuming import Places
 from transport.threads import OwnThread
 from transport.unfit import Unfit
 

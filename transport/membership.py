@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from transport.clients import kafka
 from transport.clients.kafka import KafkaConsumer
-from transport.measures import OWN_GROUPS
+from transport.metrics import OWN_GROUPS
 
 log = structlog.get_logger(__name__)
 

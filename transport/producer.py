@@ -14,7 +14,7 @@ from aiokafka.structs import RecordMetadata
 
 from transport.clients.kafka import make_transactional_producer, stop
 from transport.marks import Mark, MarkPlace
-from transport.measures import TRANSACTION_RECORDS, TRANSACTION_SECONDS
+from transport.metrics import TRANSACTION_RECORDS, TRANSACTION_SECONDS
 from transport.partitioning import partition_of
 from transport.records import OutgoingRecord
 

@@ -14,18 +14,18 @@ from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web import console
-from web.api import asyncapi, description, invoices, lookups, returns
+from web.api import asyncapi, invoices, lookups, openapi, returns
 from web.console.sampling import Sampler
-from web.gateway import commands, monitoring
+from web.gateway import command_status, commands
 from web.gateway import returns as gateway_returns
-from web.gateway.publishing import CommandPublisher
+from web.gateway.command_publisher import CommandPublisher
 from web.http import problems
 from web.http.head_requests import HeadAsGet
 from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.issuer_documents import IssuerDocuments
 from web.http.login_flow import LoginFlow
 from web.http.reading import Reader, pool_of
-from web.http.safe_headers import SafeHeaders
+from web.http.security_headers import SafeHeaders
 from web.http.sessions import Sessions
 from web.http.tokens import Tokens
 from web.live import stream
@@ -79,7 +79,7 @@ def build(
     app.include_router(invoices.router(reader, clock_shift))
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))
-    app.include_router(monitoring.router(reader, addresses.kafka))
+    app.include_router(command_status.router(reader, addresses.kafka))
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))
@@ -106,7 +106,7 @@ def build(
     app.add_middleware(Identified, hosts=access.hosts, tokens=tokens, sessions=sessions, refuse=refuse)
     app.add_middleware(SafeHeaders)
     problems.install(app)
-    description.install(app, asked=tokens is not None)
+    openapi.install(app, asked=tokens is not None)
     return app
 
 

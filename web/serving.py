@@ -12,9 +12,9 @@ from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
 from web.app import build
-from web.http.connections import LONGEST_HEADERS, PatientProtocol
 from web.http.identity import ANYBODY_HERE, Access
-from web.http.listening import listening_socket, serving
+from web.http.server import listening_socket, serving
+from web.http.slow_clients import LONGEST_HEADERS, PatientProtocol
 from web.live.hub import MAX_CLIENTS
 
 log = structlog.get_logger(__name__)

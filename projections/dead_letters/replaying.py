@@ -20,9 +20,9 @@ from projections.dead_letters.handling import begin_replay, end_replay, forget_r
 from projections.dead_letters.queries import DeadLetter, LetterFilter, RecordPlace, find_letters
 from projections.dead_letters.records import original, read_letters
 from transport.addresses import Addresses
+from transport.advisory_lock import exclusive
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
-from transport.exclusive import exclusive
 from transport.marks import MAX_MARKED_RECORDS, MarkPlace, newest_mark
 from transport.producer import TransactionalProducer
 from transport.records import OutgoingRecord

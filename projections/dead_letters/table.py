@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from events.topics import DEAD_LETTERS_KEPT, TOPICS
 from events.values import is_invoice_number
-from projections.engine.foreign import MAX_TIMESTAMP_MS, UNKNOWN, report_foreign
+from projections.engine.foreign_records import MAX_TIMESTAMP_MS, UNKNOWN, report_foreign
 from projections.engine.read_model import Cur, about
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 

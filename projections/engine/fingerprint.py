@@ -14,7 +14,7 @@ _CATALOGUE = "events/catalogue.py"
 _ALWAYS = (
     "projections/engine/read_model.py",
     "events/invoice_events.py",
-    "events/stored.py",
+    "events/upcasting.py",
     "events/values.py",
     _CATALOGUE,
 )

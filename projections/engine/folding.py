@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from events.invoice_events import AnyInvoiceEvent
 from events.published import Published, read_published
-from events.stored import WrittenByNewerRelease
+from events.upcasting import WrittenByNewerRelease
 from transport.records import KafkaRecord, Undecodable
 
 Row = TypeVar("Row")

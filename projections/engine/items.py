@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
-from projections.engine.versions import VersionGap, is_next
+from projections.engine.version_gaps import VersionGap, is_next
 
 Item = TypeVar("Item", bound=NamedTuple)
 ItemChanges = Callable[[Mapping[str, Item], AnyInvoiceEvent], Mapping[str, Item]]

@@ -18,7 +18,7 @@ from events.published import Published
 from events.values import InvoiceNumber, Message, Time
 from projections.engine.folding import NotAnEvent
 from projections.engine.read_model import Cur
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from transport.clients.postgres import about_content
 from transport.records import KafkaRecord, Undecodable
 

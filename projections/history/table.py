@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from events.published import Published
 from projections.engine.read_model import Cur, WriteRows, about, project
-from projections.engine.versions import is_next
+from projections.engine.version_gaps import is_next
 from transport.records import KafkaRecord
 
 _CREATE = """

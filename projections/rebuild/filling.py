@@ -9,7 +9,7 @@ import psycopg
 from aiokafka import TopicPartition
 
 from projections.catalogue import CatalogueEntry
-from projections.engine.narrowing import up_to_stop
+from projections.engine.fault_isolation import up_to_stop
 from projections.engine.parking import is_fault_of_event
 from projections.engine.projection import Projection
 from projections.rebuild.tables import NEW, rebuilding

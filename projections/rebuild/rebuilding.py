@@ -17,8 +17,8 @@ from projections.rebuild import shares, tables
 from projections.rebuild.filling import MAX_STALL_SECONDS_WHILE_PAUSED, CannotFold, Filling, Progress, filling
 from projections.rebuild.tables import NEW, OLD
 from transport.addresses import Addresses
+from transport.advisory_lock import exclusive
 from transport.clients.postgres import connect
-from transport.exclusive import exclusive
 from transport.topics import partition_counts
 
 _GRACE_SECONDS = 10.0

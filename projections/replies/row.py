@@ -9,7 +9,7 @@ from events.catalogue import COMMAND_TYPES, type_of
 from events.cloudevents import LONGEST_ATTRIBUTE, LONGEST_ID
 from events.replies import is_final
 from events.topics import Channel
-from projections.engine.foreign import MAX_TIMESTAMP_MS, UNKNOWN
+from projections.engine.foreign_records import MAX_TIMESTAMP_MS, UNKNOWN
 from transport.records import ConsumerRecord
 
 ACCEPTED = "ACCEPTED"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from events.topics import PARKED_TOPIC, WEEK
-from projections.engine.foreign import report_foreign
+from projections.engine.foreign_records import report_foreign
 from projections.engine.read_model import Cur, about
 from projections.replies.row import CommandPlace, NoticeRow, ReplyRow, notice_row, reply_row
 from transport.records import KafkaRecord, Undecodable

@@ -20,7 +20,7 @@ from events.invoice_events import (
 )
 from events.status import ACTIONS, FIRST_PHASES, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.values import StatusCode
-from projections.engine.versions import VersionGap, is_next
+from projections.engine.version_gaps import VersionGap, is_next
 
 _Changes = dict[str, object]
 """New values of fields of the row, by name."""

@@ -38,16 +38,16 @@ def send(
 
     Exit code: 0 all accepted, 1 some refused, 2 a line cannot be read, 3 a reply did not come.
     """
-    from redletter import command_lines, command_sender
+    from redletter import command_sender, json_lines
 
     _end_on_interrupt()
     settings = read_settings()
     try:
-        commands = command_lines.read_command_lines(_lines(file))
+        commands = json_lines.read_command_lines(_lines(file))
         if file != "-":
             commands = list(commands)  # so that an unreadable line stops it before anything is sent
         raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
-    except command_lines.UnreadableLine as error:
+    except json_lines.UnreadableLine as error:
         exit_with(str(error), USAGE_ERROR)
 
 

@@ -97,7 +97,7 @@ def _store(*, writing: bool = False) -> "Generator[Store]":
     It is not closed: a thread that waits for a frozen server may still use it.
     """
     from redletter import logs
-    from service.store.agreement import stop_where_log_differs
+    from service.store.divergence import stop_where_log_differs
     from service.store.event_store import Store
     from service.store.newer_releases import ProgramTooOld
     from service.store.write import Conflict, LogStopped

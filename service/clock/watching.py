@@ -20,11 +20,11 @@ from events.invoice_events import (
     ReturnRequested,
 )
 from events.published import Published, read_published
-from events.stored import WrittenByNewerRelease
 from events.topics import EVENTS_TOPIC
+from events.upcasting import WrittenByNewerRelease
 from rules.calendar import MainlandChina
 from service.clock import deadlines, timers
-from service.clock.requests import CloseTimer, DelayTimer, OpenTimer, actions
+from service.clock.timer_actions import CloseTimer, DelayTimer, OpenTimer, actions
 from service.clock.timers import Timer
 from service.store import log_tables
 from service.store.newer_releases import read_known, too_old

@@ -12,7 +12,7 @@ from events.invoice_events import (
 )
 from service.invoice.claims import Claims, document_claim
 from service.invoice.decision import NOTHING, Decision
-from service.invoice.heads import return_head
+from service.invoice.event_heads import return_head
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import (

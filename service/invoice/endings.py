@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from events.codes import EndingCode
+from events.refusal_codes import EndingCode
 
 ENDINGS: Mapping[EndingCode, str] = {
     "RED_FONT_FORM_FOR_OTHER_INVOICE": "The form was made for another invoice. Ask your finance department for a form "

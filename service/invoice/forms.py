@@ -16,8 +16,8 @@ from events.values import RedFontForm
 from service.invoice.claims import Claims
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.endings import ending
+from service.invoice.event_heads import head, return_head
 from service.invoice.form_fit import Misfit, find_misfit
-from service.invoice.heads import head, return_head
 from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed

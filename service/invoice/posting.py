@@ -5,7 +5,7 @@ from datetime import timedelta
 from events.commands import RecordPostingStatus
 from events.invoice_events import PostingStatusChanged
 from service.invoice.decision import NOTHING, Decision
-from service.invoice.heads import head
+from service.invoice.event_heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
 from service.invoice.state import Invoice

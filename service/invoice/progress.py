@@ -14,7 +14,7 @@ from events.invoice_events import (
 )
 from service.invoice.decision import NOTHING, Decision
 from service.invoice.endings import ending
-from service.invoice.heads import return_head
+from service.invoice.event_heads import return_head
 from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
 from service.invoice.state import (

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from events.codes import Code
+from events.refusal_codes import Code
 
 Resolver = Literal["sender", "customer", "finance department", "operator", "nobody"]
 """Who can do something about a refusal. sender: the program that sent the command. nobody: it is as it should be."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from events.codes import Code
+from events.refusal_codes import Code
 from service.invoice.refusal_kinds import KINDS
 
 

@@ -8,7 +8,7 @@ from events.commands import LinkReplacement, RefuseReissue, RequestReissue
 from events.invoice_events import ReissueRefused, ReissueRequested, ReplacementIssued
 from service.invoice.claims import Claim, Claims, Holder
 from service.invoice.decision import NOTHING, Decision
-from service.invoice.heads import head
+from service.invoice.event_heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import Refusal, refuse
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, RecordedReissue, Returned, Reversed, Void

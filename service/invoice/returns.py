@@ -14,7 +14,7 @@ from rules.numbers import fold_number, is_number
 from rules.route import route_of
 from service.invoice.claims import Claims, form_claim, used_form_facts
 from service.invoice.decision import Decision
-from service.invoice.heads import head
+from service.invoice.event_heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import FieldFault, Refusal, fault, refuse, refuse_fields
 from service.invoice.state import FormConfirmed, FormOpen, Invoice, Issued, Returned, Reversed

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from events.names import RELAY_GROUP, WORKER_GROUP
-from events.parking import reply_of
+from events.notices import reply_of
 from events.replies import record_of
 from events.topics import RELAY_TOPIC
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from events.catalogue import name_of, read_reply, stored_name
 from events.log_headers import digest_of_command, place_in_log
-from events.parking import CommandReleased
+from events.notices import CommandReleased
 from events.replies import record_of, reply_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC
 from events.trace import Trace

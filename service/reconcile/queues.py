@@ -6,7 +6,7 @@ from itertools import chain, takewhile
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow
 
-from events.parking import CommandParked, reply_of
+from events.notices import CommandParked, reply_of
 from events.replies import record_of
 from service.log.entries import DeadLetterEntry, NoticeEntry, ReplyEntry
 from service.log.parking import Queue, WaitingCommand

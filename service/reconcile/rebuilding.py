@@ -12,9 +12,9 @@ from psycopg.rows import TupleRow
 
 from events.names import WORKER_GROUP
 from service.invoice.claim_changes import claim_changes
+from service.invoice.claim_overlay import WrongHolder
 from service.invoice.claims import Claim, Holder
 from service.invoice.evolve import evolve
-from service.invoice.overlay import WrongHolder
 from service.log.entries import EventEntry
 from service.reconcile.loss import Loss, processed
 from service.reconcile.published import CannotRebuild
@@ -29,7 +29,7 @@ from service.worker.answering import answer_batch
 from service.worker.loading import load
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
-from service.worker.recent import RecentInvoices
+from service.worker.recent_invoices import RecentInvoices
 from transport import positions
 from transport.positions import Move
 from transport.records import KafkaRecord, next_offset

@@ -18,7 +18,7 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, RELAY_
 from service.relay.messages import outgoing_record, stand_in, step_of
 from service.store.log_reader import GENESIS, LogDiffers, LogPosition, LogReader
 from service.store.log_tables import LogRow
-from service.store.news import News
+from service.store.notifications import News
 from transport import spans
 from transport.addresses import Addresses
 from transport.newest_record import ever_written, newest_value

@@ -11,7 +11,7 @@ from events.topics import RELAY_TOPIC
 from service.relay.partition import PartitionRelay
 from service.store import retention
 from service.store.log_reader import LogReader
-from service.store.news import News
+from service.store.notifications import News
 from transport import membership
 from transport.addresses import Addresses
 

@@ -35,8 +35,8 @@ from service.store.appending import LogMoved
 from service.store.claim_rows import ClaimLost
 from service.store.newer_releases import read_known
 from service.store.parking_rows import ParkedInvoice, QueueChanged
+from service.store.probe_write import harmless
 from service.store.recorder import Datastore, InvoiceRecorder, RehearsalEnded, stored_events
-from service.store.rehearsal import harmless
 from service.store.write import Conflict, TooMuchToWrite, Write
 from transport import positions
 from transport.clients import postgres

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from events.stored import WrittenByNewerRelease
+from events.upcasting import WrittenByNewerRelease
 from transport.unfit import Unfit
 
 _Stored = TypeVar("_Stored")

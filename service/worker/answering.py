@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from events.stored import WrittenByNewerRelease
+from events.upcasting import WrittenByNewerRelease
 from service.invoice.refusals import refuse
 from service.log.entries import ReplyEntry
 from service.log.parking import Queue
 from service.worker.deciding import Refused, Waits, answer_known, decide_command, wait
 from service.worker.memory import Memory
+from service.worker.outcomes import RecordAnswer, announce_waiting, answer_command, bounded_error, unreadable
 from service.worker.reading import Received, Unreadable
-from service.worker.replies import RecordAnswer, announce_waiting, answer_command, bounded_error, unreadable
 
 
 def answer_batch(records: Iterable[Received | Unreadable], memory: Memory) -> list[RecordAnswer]:

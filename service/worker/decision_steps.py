@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from service.log.entries import ReplyEntry
-from service.worker.decision_log import known_name
-from service.worker.replies import RecordAnswer
+from service.worker.batch_logging import known_name
+from service.worker.outcomes import RecordAnswer
 from transport import spans
 from transport.spans import Step
 

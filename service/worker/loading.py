@@ -7,16 +7,16 @@ from uuid import UUID
 
 from events.invoice_events import AnyInvoiceEvent
 from service.invoice.claim_changes import claims_held
-from service.invoice.claim_rules import needed_by
+from service.invoice.claim_overlay import Overlay
 from service.invoice.claims import Claim, Holder
 from service.invoice.evolve import evolve
-from service.invoice.overlay import Overlay
+from service.invoice.needed_claims import needed_by
 from service.store.event_store import Recorded, read_stream
 from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
 from service.worker.memory import NEVER_SEEN, Memory, Stream
 from service.worker.reading import Received
-from service.worker.recent import RecentInvoices
+from service.worker.recent_invoices import RecentInvoices
 
 MAX_BATCH_CLAIMS = 5_000
 """Claims that the decisions of one transaction bear on, unless a single record bears on more."""

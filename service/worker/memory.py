@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from service.invoice.claim_overlay import Overlay
 from service.invoice.claims import ClaimChange
-from service.invoice.overlay import Overlay
 from service.invoice.state import Invoice
 from service.log.entries import EarlierReply, ReplyEntry
 from service.log.parking import Queue

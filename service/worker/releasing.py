@@ -5,19 +5,19 @@ from itertools import takewhile
 from time import monotonic
 from typing import NamedTuple
 
-from events.stored import WrittenByNewerRelease
-from service.invoice.overlay import WrongHolder
+from events.upcasting import WrittenByNewerRelease
+from service.invoice.claim_overlay import WrongHolder
 from service.store.event_store import Store
 from service.store.newer_releases import too_old
 from service.store.write import Conflict, Write, may_fit_in_part
 from service.worker.answering import answer_batch, give_up_batch
-from service.worker.decision_log import log_batch
+from service.worker.batch_logging import log_batch
 from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
+from service.worker.outcomes import RecordAnswer, announce_release, bounded_error
 from service.worker.reading import Received, Unreadable, read
-from service.worker.recent import RecentInvoices
-from service.worker.replies import RecordAnswer, announce_release, bounded_error
+from service.worker.recent_invoices import RecentInvoices
 from transport.clients.postgres import about_content
 
 MAX_PORTION = 100

@@ -7,7 +7,7 @@ from events.names import WORKER_GROUP
 from events.topics import Channel
 from rules.calendar import MainlandChina
 from service.invoice.moment import Policy
-from service.store.agreement import stop_where_log_differs
+from service.store.divergence import stop_where_log_differs
 from service.store.event_store import Store
 from service.worker.moments import Moments
 from service.worker.work import CommandWork

@@ -6,20 +6,20 @@ from time import monotonic, time_ns
 import structlog
 from aiokafka import TopicPartition
 
-from events.stored import WrittenByNewerRelease
-from service.invoice.overlay import WrongHolder
+from events.upcasting import WrittenByNewerRelease
+from service.invoice.claim_overlay import WrongHolder
 from service.store.event_store import Store
 from service.store.newer_releases import too_old
 from service.store.write import Conflict, LogStopped, TooMuchToWrite, Write, may_fit_in_part
 from service.worker.answering import answer_batch, set_aside
-from service.worker.decision_log import COMMIT_SECONDS, DECISION_SECONDS, log_batch
+from service.worker.batch_logging import COMMIT_SECONDS, DECISION_SECONDS, log_batch
 from service.worker.decision_steps import record_batch
 from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
+from service.worker.outcomes import RecordAnswer
 from service.worker.reading import Received, read
-from service.worker.recent import RecentInvoices
-from service.worker.replies import RecordAnswer
+from service.worker.recent_invoices import RecentInvoices
 from transport.batch import Batch, PartitionsStopped
 from transport.clients.postgres import about_content
 from transport.partitioning import partition_of

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import long, whole
+from benchmarks import at_scale, throughput
 from benchmarks.command_line import positive_number, positive_numbers, some_of
 
 
@@ -32,9 +32,9 @@ def test_large_numbers_may_have_underscores() -> None:
 def test_the_raw_pipe_needs_a_run_to_write_what_it_wrote(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["whole", "--programs", "raw"])
+    monkeypatch.setattr("sys.argv", ["throughput", "--programs", "raw"])
     with pytest.raises(SystemExit):
-        whole.main()
+        throughput.main()
     assert "name redletter, too" in capsys.readouterr().err
 
 
@@ -43,6 +43,6 @@ def test_a_disk_that_is_too_small_is_noticed_at_the_start(monkeypatch: pytest.Mo
         return SimpleNamespace(free=49e9)
 
     monkeypatch.setattr(shutil, "disk_usage", disk_usage)
-    monkeypatch.setattr("sys.argv", ["long"])
+    monkeypatch.setattr("sys.argv", ["at_scale"])
     with pytest.raises(SystemExit, match=r"10,000,000 events need 60.0 GB in .*, and 49.0 GB are free: choose smaller"):
-        long.main()
+        at_scale.main()

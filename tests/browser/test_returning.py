@@ -9,7 +9,7 @@ from events.topics import Channel
 from tests.browser.support.site import Site, dialog_of, faulty, row
 from tests.faults.support.evidence import everything
 from tests.service.support.orders import ask_return
-from web.console import words
+from web.console import labels
 
 FORM = "Red-font Confirmation Form number"
 REASON, REMARKS = "Reason for return", "Remarks"
@@ -59,7 +59,7 @@ async def test_every_field_says_what_is_wrong_with_it_and_keeps_what_was_entered
     dialog = await dialog_of(page, number, "Return")
 
     await submit(dialog)
-    await faulty(dialog, FORM, words.REFUSAL["RED_FONT_FORM_NUMBER_REQUIRED"])
+    await faulty(dialog, FORM, labels.REFUSAL["RED_FONT_FORM_NUMBER_REQUIRED"])
     await faulty(dialog, REASON, "Select a reason for the return.")
     await faulty(dialog, REMARKS, "The remarks must include the original invoice number.")
     await expect(dialog.get_by_label(FORM)).to_be_focused()
@@ -73,7 +73,7 @@ async def test_every_field_says_what_is_wrong_with_it_and_keeps_what_was_entered
 
     await fill(dialog, {FORM: used, REMARKS: number})
     await submit(dialog)
-    await faulty(dialog, FORM, words.REFUSAL["RED_FONT_FORM_ALREADY_USED"])
+    await faulty(dialog, FORM, labels.REFUSAL["RED_FONT_FORM_ALREADY_USED"])
     await expect(dialog.get_by_label(REMARKS)).to_have_value(number)
     assert "ReturnRequested" not in site.events(number)
 

@@ -9,8 +9,8 @@ import pytest
 
 from events import envelopes
 from events.asyncapi.document import asyncapi_document
-from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, EVENT_TYPES, REPLY_TYPES, json_of, type_of
+from events.command_bodies import read_body
 from events.commands import Command
 from events.schemas import EXAMPLES, TYPES
 from events.topics import TOPICS

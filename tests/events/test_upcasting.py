@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ConfigDict, ValidationError
 
-from events.stored import Body, StoredEvents, Upcaster, WrittenByNewerRelease
+from events.upcasting import Body, StoredEvents, Upcaster, WrittenByNewerRelease
 from events.values import Message, Money, Time
 
 V1 = b'{"meter":"m-1","read_at":"2019-01-31T23:00:00Z","kwh":"17.50","reader":"Li Wei"}'

@@ -19,7 +19,7 @@ from web.operations import metrics
 from web.operations.condition import Condition
 from web.operations.queries import Counts
 
-for name in ("redletter.role_health", "service.worker.decision_log", "transport.measures"):
+for name in ("redletter.role_health", "service.worker.batch_logging", "transport.metrics"):
     import_module(name)  # registers its metrics
 
 DEPLOY = ROOT / "deploy"

@@ -13,7 +13,7 @@ ROOMS = ("events", "rules", "service", "projections", "web", "transport", "local
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|[a-z]+")
 PASSED_ON = {
-    "service/worker/decision_log.py",  # an incident has its key
+    "service/worker/batch_logging.py",  # an incident has its key
 }
 
 

@@ -11,7 +11,7 @@ from events.catalogue import json_of
 from events.invoice_events import AnyInvoiceEvent
 from projections.details.fold import fold
 from projections.details.row import Sequel
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from tests.projections.support import facts, naive
 
 

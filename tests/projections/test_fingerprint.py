@@ -57,7 +57,7 @@ def test_code_that_makes_no_rows_changes_none(house: Path, file: str) -> None:
         ("projections/engine/folding.py", set(REBUILT)),
         ("events/invoice_events.py", set(REBUILT)),
         ("events/values.py", set(REBUILT)),
-        ("events/stored.py", set(REBUILT)),
+        ("events/upcasting.py", set(REBUILT)),
         ("events/catalogue.py", set(REBUILT)),
     ],
 )

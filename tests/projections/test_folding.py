@@ -12,7 +12,7 @@ from events.status import InvoiceStatus
 from projections.details import fold as details
 from projections.details.row import Sequel
 from projections.engine.folding import NotAnEvent, fold_batch, read
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from projections.status import fold as status
 from tests.projections.support import facts
 from tests.projections.support.published import message, messages, record, records

@@ -10,7 +10,7 @@ from hypothesis import given
 from events import invoice_events
 from events.catalogue import json_of
 from projections.charges import fold as charges
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from projections.forms import fold as forms
 from projections.invoices import fold as invoices
 from projections.invoices.fold import issued_part

@@ -9,7 +9,7 @@ from hypothesis import given
 from events.catalogue import EVENT_TYPES, json_of
 from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from projections.status.fold import fold
 from tests.projections.support import facts, naive
 

@@ -10,7 +10,7 @@ from threading import Timer
 import pytest
 
 from tests.redletter.support.program import PROGRAM
-from tests.transport.support.middlemen import SSL_REQUEST, old_server, server_without_tls
+from tests.transport.support.proxies import SSL_REQUEST, old_server, server_without_tls
 
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 END_WITHIN = 5.0

@@ -9,9 +9,9 @@ import pytest
 
 from local import ports
 from redletter.cli.invoices import _lines  # pyright: ignore[reportPrivateUsage] - how standard input is read
-from redletter.command_lines import CLI_SOURCE, UnreadableLine
-from redletter.command_lines import read_command_lines as read
 from redletter.command_sender import NO_REPLY, send
+from redletter.json_lines import CLI_SOURCE, UnreadableLine
+from redletter.json_lines import read_command_lines as read
 from tests.redletter.support.lines import AMEND, RETURN
 
 

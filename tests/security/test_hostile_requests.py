@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.web.support.issuer import AUDIENCE, TokenIssuer, token_issuer
+from tests.web.support.token_issuer import AUDIENCE, TokenIssuer, token_issuer
 from transport.addresses import Addresses
 from web import app as api
 from web.http.identity import Access

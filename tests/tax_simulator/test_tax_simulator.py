@@ -8,7 +8,7 @@ import pytest
 from events.commands import AnyCommand, RecordCreditNote
 from events.invoice_events import AnyInvoiceEvent, CreditNoteIssued, InvoiceIssued, ReturnRefused
 from events.tax_requests import AnyTaxRequest, IssueCreditNote
-from service.clock.requests import CloseTimer, OpenTimer, actions
+from service.clock.timer_actions import CloseTimer, OpenTimer, actions
 from service.invoice.refusals import Refusal
 from service.invoice.state import Returned, status_of
 from tax_simulator.connector import commands_for

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.locked_kafka import Authority
+from tests.support.secured_kafka import Authority
 from transport.kafka_security import KafkaSecurity, UnusableSecurity
 
 LOGIN: dict[str, Any] = {"mechanism": "PLAIN", "username": "worker", "password": "rekrow"}

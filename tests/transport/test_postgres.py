@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.transport.support.middlemen import SSL_REQUEST, old_server, server_without_tls
+from tests.transport.support.proxies import SSL_REQUEST, old_server, server_without_tls
 from transport.clients import postgres
 from transport.clients.postgres import KeptSession, UnsuitableDatabase
 

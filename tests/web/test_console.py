@@ -16,12 +16,12 @@ from fastapi import Request
 from pydantic import JsonValue
 
 from events.catalogue import EVENT_TYPES
-from events.codes import Code, EndingCode
 from events.commands import RequestReissue, RequestReturn
+from events.refusal_codes import Code, EndingCode
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
 from rules.calendar import MAINLAND_CHINA
 from tests.whole.support.stories import ENDS, REFUSALS
-from web.console import charts, forms, rendering, words
+from web.console import charts, html_forms, labels, rendering
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of
 from web.http.problems import Problem
@@ -80,7 +80,7 @@ def test_a_zone_that_does_not_exist_is_not_looked_for(cookie: str, zone: str) ->
 
 
 def test_every_refusal_has_its_words() -> None:
-    assert {*get_args(Code), *get_args(EndingCode)} <= set(words.REFUSAL)
+    assert {*get_args(Code), *get_args(EndingCode)} <= set(labels.REFUSAL)
 
 
 def values_of(named: Any) -> tuple[str, ...]:
@@ -91,14 +91,14 @@ def values_of(named: Any) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("meanings", "codes"),
     [
-        (words.STATUS, values_of(StatusCode)),
-        (words.POSTING, values_of(SeenPostingStatus)),
-        (words.KIND, values_of(Kind)),
-        (words.KIND_IN_SHORT, values_of(Kind)),
-        (words.ROUTE, values_of(Route)),
-        (words.PHASE, values_of(Phase)),
-        (words.REASON, values_of(ReturnReason)),
-        (words.EVENT, [name.partition(".")[0] for name in EVENT_TYPES]),
+        (labels.STATUS, values_of(StatusCode)),
+        (labels.POSTING, values_of(SeenPostingStatus)),
+        (labels.KIND, values_of(Kind)),
+        (labels.KIND_IN_SHORT, values_of(Kind)),
+        (labels.ROUTE, values_of(Route)),
+        (labels.PHASE, values_of(Phase)),
+        (labels.REASON, values_of(ReturnReason)),
+        (labels.EVENT, [name.partition(".")[0] for name in EVENT_TYPES]),
     ],
 )
 def test_every_code_has_its_words(meanings: Mapping[str, str], codes: tuple[str, ...]) -> None:
@@ -112,7 +112,7 @@ def test_every_refusal_that_a_reader_can_meet_has_its_sentence() -> None:
     by_the_tax_side = {code for code in ENDS if code.startswith("RED_FONT_FORM") or code == "POSTING_STATUS_CHANGED"}
     assert len(of_requests) > 10
     assert len(by_the_tax_side) > 10
-    assert of_requests | by_the_tax_side <= set(words.REFUSAL)
+    assert of_requests | by_the_tax_side <= set(labels.REFUSAL)
 
 
 def test_everything_that_the_page_says_is_translated() -> None:
@@ -142,7 +142,7 @@ def test_a_refused_form_keeps_what_was_entered_under_a_new_id() -> None:
         {"field": "buyer.name", "message": "too short"},
     ]
     problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "X", "", details={"faults": faults})
-    filled = forms.refilled(form, problem)
+    filled = html_forms.refilled(form, problem)
     assert filled.values["remarks"] == "kept"
     assert filled.chosen == ["a", "b"]
     assert filled.faults == {"remarks": "REMARKS_TOO_LONG", "buyer.name": "name"}
@@ -151,7 +151,7 @@ def test_a_refused_form_keeps_what_was_entered_under_a_new_id() -> None:
 
 def test_a_form_that_could_not_be_sent_keeps_its_id_so_that_it_is_never_taken_twice() -> None:
     problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "COMMANDS_UNAVAILABLE", "")
-    filled = forms.refilled({"key": ["first"]}, problem)
+    filled = html_forms.refilled({"key": ["first"]}, problem)
     assert (filled.key, filled.faults) == ("first", {"": "COMMANDS_UNAVAILABLE"})
 
 
@@ -232,6 +232,6 @@ def test_no_link_leads_to_another_host(path: str, address: str) -> None:
 
 
 def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:
-    filled = forms.opened(request("key=planted&remarks=kept"))
+    filled = html_forms.opened(request("key=planted&remarks=kept"))
     assert filled.key != "planted"
     assert filled.values == {"remarks": "kept"}

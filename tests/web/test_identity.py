@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.web.support.issuer import TokenIssuer, token_issuer
 from tests.web.support.routes import FOR_CALLERS, OPEN, routes_of
 from tests.web.support.serving import problem
+from tests.web.support.token_issuer import TokenIssuer, token_issuer
 from transport.addresses import Addresses
 from web import app as api
 from web.http.identity import Access

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.web.support.issuer import TokenIssuer, token_issuer
+from tests.web.support.token_issuer import TokenIssuer, token_issuer
 from web.http.issuer_documents import IssuerDocuments, IssuerUnavailable
 from web.http.login_flow import LoginFailed, LoginFlow, PageClient, PendingLogin
 

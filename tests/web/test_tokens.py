@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
-from tests.web.support.issuer import TokenIssuer, token_issuer
+from tests.web.support.token_issuer import TokenIssuer, token_issuer
 from web.http import issuer_documents
 from web.http.issuer_documents import Discovered, Issuer, IssuerDocuments, IssuerUnavailable
 from web.http.tokens import CLOCK_SKEW, TokenRefused, Tokens

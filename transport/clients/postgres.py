@@ -20,7 +20,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from transport.measures import measure_pool
+from transport.metrics import measure_pool
 from transport.threads import OwnThread
 from transport.unfit import Unfit
 

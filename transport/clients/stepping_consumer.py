@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
-from transport.clients import inflating
+from transport.clients import decompression
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ FETCH_MAX_BYTES = 16 << 20
 MAX_RECORDS = 500
 """Records in one call that names no other number."""
 
-inflating.install()
+decompression.install()
 
 
 Durable = Callable[[], Mapping[TopicPartition, int]]
@@ -119,7 +119,7 @@ class SteppingConsumer(AIOKafkaConsumer):
     async def _drain(
         self, *partitions: TopicPartition, wait_ms: float, most: int | None
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        with inflating.at_most(MAX_CALL_BYTES):
+        with decompression.at_most(MAX_CALL_BYTES):
             drained = await super().getmany(
                 *partitions, timeout_ms=max(int(wait_ms), int(self._least_wait_ms)), max_records=most
             )

@@ -25,10 +25,10 @@ from rules.numbers import fold_number
 from web.api.invoice_rows import CSV, CSV_EXAMPLE, csv_answer, wants_csv
 from web.http import cursors
 from web.http.identity import AsCaller
+from web.http.min_version import LONGEST_WAIT, Look, check_number, found, not_found, not_issued_yet, not_yet
 from web.http.parameters import QueryRoute
 from web.http.problems import NOT_MODIFIED, QUERY_PROBLEMS, described
 from web.http.reading import Connection, Reader, answer, written
-from web.http.waiting import LONGEST_WAIT, Look, check_number, found, not_found, not_issued_yet, not_yet
 
 _MAX_PAGE_LINES = 200
 """Lines of a page at most."""

@@ -46,7 +46,7 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
 
     @routes.get("/state")
     async def state(request: Request) -> Response:
-        return pages.show(request, "state.html", trouble=sampler.trouble)
+        return pages.show(request, "server_banner.html", trouble=sampler.trouble)
 
     @routes.get("/board/lag.svg")
     async def lag(request: Request) -> Response:

@@ -11,7 +11,7 @@ from pygal.graph.graph import Graph
 from pygal.style import Style
 
 from events.names import CLOCK_GROUP, WORKER_GROUP, projector_group
-from web.console import words
+from web.console import labels
 from web.console.sampling import Sample, Sampler
 from web.operations.queries import Ages
 
@@ -107,6 +107,6 @@ def returns(ages: Sequence[Ages], translate: Translate, *, dark: bool) -> str:
     chart.x_labels = [str(day) if day < _MAX_DAYS else f"{_MAX_DAYS}+" for day in range(_MAX_DAYS + 1)]
     counts = {(one.phase, one.days): one.returns for one in ages}
     for phase in dict.fromkeys(one.phase for one in ages):
-        name = translate(words.PHASE.get(phase, phase))
+        name = translate(labels.PHASE.get(phase, phase))
         chart.add(name, [counts.get((phase, day), 0) for day in range(_MAX_DAYS + 1)])
     return _drawn(chart)

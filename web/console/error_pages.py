@@ -31,16 +31,16 @@ def problems_as_pages(pages: Pages) -> type[QueryRoute]:
                 try:
                     return await handler(request)
                 except Problem as problem:
-                    return pages.show(request, "trouble.html", problem.status, code=problem.code)
+                    return pages.show(request, "error.html", problem.status, code=problem.code)
                 except (RequestValidationError, DataError):
-                    return pages.show(request, "trouble.html", HTTPStatus.UNPROCESSABLE_ENTITY, code="MALFORMED_QUERY")
+                    return pages.show(request, "error.html", HTTPStatus.UNPROCESSABLE_ENTITY, code="MALFORMED_QUERY")
                 except (TimeoutError, OperationalError, UndefinedTable, InvalidSchemaName) as error:
                     log.warning("read_tables_unavailable", path=request.url.path, error=repr(error))
                     status = HTTPStatus.SERVICE_UNAVAILABLE
-                    return pages.show(request, "trouble.html", status, code="READ_MODEL_UNAVAILABLE")
+                    return pages.show(request, "error.html", status, code="READ_MODEL_UNAVAILABLE")
                 except Exception:
                     log.exception("page_failed", path=request.url.path)
-                    return pages.show(request, "trouble.html", HTTPStatus.INTERNAL_SERVER_ERROR, code="INTERNAL_FAULT")
+                    return pages.show(request, "error.html", HTTPStatus.INTERNAL_SERVER_ERROR, code="INTERNAL_FAULT")
 
             return handle
 
@@ -53,5 +53,5 @@ def explain_unknown_addresses(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(HTTPStatus.NOT_FOUND)
     async def missing(request: Request, error: HTTPException) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return pages.show(request, "trouble.html", HTTPStatus.NOT_FOUND, code="NOT_FOUND")
+            return pages.show(request, "error.html", HTTPStatus.NOT_FOUND, code="NOT_FOUND")
         return problems.of_http(error)

@@ -22,9 +22,9 @@ from web.console.list_query import TABS, Shown, Tab
 from web.console.rendering import Pages
 from web.http import cursors
 from web.http.identity import AsCaller, Caller
+from web.http.min_version import Look, check_number, found, not_found
 from web.http.problems import Problem
 from web.http.reading import Connection, Reader
-from web.http.waiting import Look, check_number, found, not_found
 
 _BYTE_ORDER_MARK = "\ufeff"
 """Tells spreadsheets that the text is UTF-8."""

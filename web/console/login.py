@@ -85,7 +85,7 @@ def refused(pages: Pages, request: Request, problem: NotLetIn, *, may_log_in: bo
         return RedirectResponse(f"/login?{urlencode({'wanted': wanted})}", HTTPStatus.SEE_OTHER)
     if problem.code not in _ON_A_PAGE:
         return problem.response()
-    return pages.show(request, "trouble.html", problem.status, code=problem.code)
+    return pages.show(request, "error.html", problem.status, code=problem.code)
 
 
 def _here(wanted: str) -> str:

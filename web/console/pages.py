@@ -13,7 +13,7 @@ from web.console import board, invoices, login, reissuing, returning, topics
 from web.console.error_pages import explain_unknown_addresses
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
-from web.gateway.publishing import CommandPublisher
+from web.gateway.command_publisher import CommandPublisher
 from web.http.identity import NotLetIn
 from web.http.login_flow import LoginFlow
 from web.http.reading import Reader

@@ -11,12 +11,12 @@ from projections.details import queries as details
 from projections.details.row import InvoiceDetails
 from projections.invoices.queries import Line
 from web.api.lookups import CHARGE_CURSOR
-from web.console import forms
+from web.console import html_forms
 from web.console.error_pages import problems_as_pages
-from web.console.forms import Filled, SentForm
+from web.console.html_forms import Filled, SentForm
 from web.console.invoices import MinVersion, line_at_version, reached
 from web.console.rendering import Pages
-from web.gateway.publishing import CommandPublisher
+from web.gateway.command_publisher import CommandPublisher
 from web.http import cursors
 from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem
@@ -55,25 +55,27 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher) -> APIRout
     @routes.get("/reissue/{number}")
     async def dialog(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
         line = await line_at_version(reader, caller, number, min_version)
-        return await show(request, caller, line, forms.opened(request))
+        return await show(request, caller, line, html_forms.opened(request))
 
     @routes.post("/reissue/{number}")
     async def send(request: Request, caller: AsCaller, number: str) -> Response:
-        form = await forms.read(request)
+        form = await html_forms.read(request)
         line = await line_at_version(reader, caller, number)
         try:
-            return await forms.give_command(request, publisher, caller, RequestReissue, line, _selection(form), form)
+            selected = _selection(form)
+            return await html_forms.give_command(request, publisher, caller, RequestReissue, line, selected, form)
         except Problem as problem:
-            line = await line_at_version(reader, caller, number, forms.version_of(problem))
-            return await show(request, caller, line, forms.refilled(form, problem))
+            line = await line_at_version(reader, caller, number, html_forms.version_of(problem))
+            return await show(request, caller, line, html_forms.refilled(form, problem))
 
     return routes
 
 
 def _selection(form: SentForm) -> Mapping[str, Any]:
     """Return the command's body. A buyer whose name was cleared is refused, and not taken from the original."""
-    fields: dict[str, Any] = forms.filled_in(form, ("kind", "remarks")) | {"charge_ids": form.get("charge_ids", [])}
+    fields: dict[str, Any] = html_forms.filled_in(form, ("kind", "remarks"))
+    fields["charge_ids"] = form.get("charge_ids", [])
     if "buyer.name" not in form:
         return fields
-    tax_id = forms.filled_in(form, ("buyer.tax_id",)).get("buyer.tax_id")
+    tax_id = html_forms.filled_in(form, ("buyer.tax_id",)).get("buyer.tax_id")
     return fields | {"buyer": {"name": form["buyer.name"][0], "tax_id": tax_id}}

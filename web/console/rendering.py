@@ -24,7 +24,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from rules.calendar import MainlandChina
-from web.console import words
+from web.console import labels
 from web.console.viewer import LANGUAGE_COOKIE, LANGUAGES, Language, Viewer, viewer_of
 
 FOLDER = Path(__file__).parent
@@ -104,7 +104,7 @@ class Pages:
                     "viewer": viewer,
                     "caller": getattr(request.state, "caller", None),
                     "now": self.now(),
-                    "layout": "fragment.html" if "x-fragment" in request.headers else "page.html",
+                    "layout": "fragment.html" if "x-fragment" in request.headers else "layout.html",
                     "path": request.url.path,
                     "since": self.here() or "",
                     "query": dict(request.query_params),
@@ -143,7 +143,7 @@ def _environment(translations: gettext.NullTranslations, calendar: MainlandChina
         return translations.gettext(meanings[code]) if code in meanings else code
 
     cast("dict[str, Any]", environment.globals).update(
-        words=words,
+        words=labels,
         assets=assets_fingerprint(),
         say=say,
         days_left=calendar.business_days_used,  # from the day after the first moment to the day of the second

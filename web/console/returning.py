@@ -6,12 +6,12 @@ from events.commands import RequestReturn
 from events.values import Route
 from projections.invoices.queries import Line
 from rules.route import route_of
-from web.console import forms
+from web.console import html_forms
 from web.console.error_pages import problems_as_pages
-from web.console.forms import Filled
+from web.console.html_forms import Filled
 from web.console.invoices import MinVersion, line_at_version
 from web.console.rendering import Pages
-from web.gateway.publishing import CommandPublisher
+from web.gateway.command_publisher import CommandPublisher
 from web.http.identity import AsCaller
 from web.http.problems import Problem
 from web.http.reading import Reader
@@ -29,18 +29,18 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
 
     @routes.get("/return/{number}")
     async def dialog(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
-        return show(request, await line_at_version(reader, caller, number, min_version), forms.opened(request))
+        return show(request, await line_at_version(reader, caller, number, min_version), html_forms.opened(request))
 
     @routes.post("/return/{number}")
     async def send(request: Request, caller: AsCaller, number: str) -> Response:
-        form = await forms.read(request)
+        form = await html_forms.read(request)
         line = await line_at_version(reader, caller, number)
-        fields = forms.filled_in(form, _FIELDS)
+        fields = html_forms.filled_in(form, _FIELDS)
         try:
-            return await forms.give_command(request, publisher, caller, RequestReturn, line, fields, form)
+            return await html_forms.give_command(request, publisher, caller, RequestReturn, line, fields, form)
         except Problem as problem:
-            line = await line_at_version(reader, caller, number, forms.version_of(problem))
-            return show(request, line, forms.refilled(form, problem))
+            line = await line_at_version(reader, caller, number, html_forms.version_of(problem))
+            return show(request, line, html_forms.refilled(form, problem))
 
     return routes
 

@@ -13,8 +13,8 @@ from psycopg import Error
 
 from events.names import PROJECTOR_GROUPS, WORKER_GROUP, projector_group
 from projections.engine import health
-from web.http.bounded import within
 from web.http.reading import Connection, Reader
+from web.http.time_limits import within
 from web.operations import lag
 from web.operations.lag import Lag, Position
 

@@ -16,20 +16,20 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from events import cloudevents, schemas
-from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, json_of, name_of
 from events.cloudevents import LONGEST_ID, is_source, traceparent_of
+from events.command_bodies import read_body
 from events.commands import RequestReissue, RequestReturn
 from events.faults import Fault, Faults
 from events.names import HTTP_SOURCES
 from events.replies import CommandAccepted
 from events.strict_json import parse
 from transport import spans
-from web.gateway.publishing import CommandPublisher, Pending, Reply, Unavailable
+from web.gateway.command_publisher import CommandPublisher, Pending, Reply, Unavailable
 from web.http import examples
 from web.http.identity import AsCaller, Caller
+from web.http.min_version import check_number, not_found
 from web.http.problems import Problem, described
-from web.http.waiting import check_number, not_found
 
 LONGEST_BODY = 256 * 1024
 """Bytes of a command at most. Source: docs/contract.md#messages."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue
 from events.commands import RequestReturn
 from events.faults import MAX_ECHOED_CHARACTERS, Fault, Faults, cut
 from events.replies import CommandAccepted
+from web.gateway.command_publisher import CommandPublisher
 from web.gateway.commands import (
     Underway,
     body_of,
@@ -23,7 +24,6 @@ from web.gateway.commands import (
     status_address,
     trace_of,
 )
-from web.gateway.publishing import CommandPublisher
 from web.http import examples
 from web.http.identity import AsCaller, Caller
 from web.http.problems import Problem, ProblemDocument, described

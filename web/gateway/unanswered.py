@@ -23,8 +23,8 @@ from transport.clients.stepping_consumer import SteppingConsumer
 from transport.positions import read_all_async
 from transport.records import ConsumerRecord, Undecodable
 from transport.topics import partition_counts
-from web.http.bounded import within
 from web.http.reading import Connection, Reader
+from web.http.time_limits import within
 
 MAX_LOOKED_AT = 20_000
 """Records of one look; where more commands wait, those beyond them are not known."""

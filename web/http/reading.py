@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
 from transport.clients.postgres import ReadingPool, reading_pool
-from web.http.bounded import within
+from web.http.time_limits import within
 
 CONNECTION_WITHIN = 2.0
 """Seconds to wait for a connection."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Generic, TypeVar
 
-from web.http.bounded import attempt
+from web.http.time_limits import attempt
 
 _Result = TypeVar("_Result")
 

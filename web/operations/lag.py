@@ -22,8 +22,8 @@ from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.positions import read_all_async
 from transport.records import KafkaRecord, Undecodable
-from web.http.bounded import attempt
 from web.http.reading import Reader
+from web.http.time_limits import attempt
 
 MOST = 5000
 """Records looked at; beyond them the lag in messages counts offsets, which may be a little more."""

@@ -12,9 +12,9 @@ from rules.calendar import MainlandChina
 from transport import groups
 from transport.clients.kafka import bare_client
 from transport.groups import Group
-from web.http.bounded import attempt, within
 from web.http.problems import Problem
 from web.http.reading import Connection, Reader
+from web.http.time_limits import attempt, within
 from web.operations import condition
 from web.operations.condition import GROUPS_OF_ROLES, Condition, Listening, Reason, deaf, missing, reasons
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from events import commands, invoice_events
-from events.parking import CommandParked, CommandReleased
+from events.notices import CommandParked, CommandReleased
 from events.replies import CommandAccepted, CommandRefused, EventReference
 from events.status import InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal

@@ -52,10 +52,10 @@ _FUNCTIONS: Mapping[str, Sequence[str]] = {
     "projector": (
         *_CONSUMER,
         *_PRODUCER,
-        "projections.engine.joint:JointProjection.handle",
-        "projections.engine.joint:JointProjection._transact",
+        "projections.engine.joint_projection:JointProjection.handle",
+        "projections.engine.joint_projection:JointProjection._transact",
         "projections.engine.projection:Projection.handle",
-        "projections.engine.live:LiveProjection._project",
+        "projections.engine.live_projection:LiveProjection._project",
         "projections.publication.outbox:put",
         "projections.publication.outbox:pending",
         "projections.publication.outbox:drop",

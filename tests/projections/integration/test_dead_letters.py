@@ -24,7 +24,7 @@ from tests.faults.support.evidence import everything
 from tests.projections.support.letters import CUSTOMER, bury, letter, project
 from transport import positions
 from transport.addresses import Addresses
-from transport.exclusive import exclusive
+from transport.advisory_lock import exclusive
 
 LETTERS = 10_000 if "REDLETTER_TESTS_SCALE" in os.environ else 250
 ALL = LetterFilter()
@@ -154,7 +154,7 @@ async def test_what_the_topic_no_longer_keeps_is_not_sent_again(addresses: Addre
 
 
 async def test_only_one_process_replays_at_a_time(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transport.exclusive._RELEASE_SECONDS", 0.0)
+    monkeypatch.setattr("transport.advisory_lock._RELEASE_SECONDS", 0.0)
     with exclusive(addresses.database, "test", REPLAY_RIGHT, ReplayRunning()), pytest.raises(ReplayRunning):
         await replay_all(addresses)
 

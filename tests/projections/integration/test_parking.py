@@ -15,8 +15,8 @@ from projections import catalogue, projector, releasing
 from projections.catalogue import MODELS, REBUILT
 from projections.engine import parking
 from projections.engine.health import Health
-from projections.engine.joint import JointProjection, Traveller
-from projections.engine.live import MAX_TRIES, LiveProjection
+from projections.engine.joint_projection import JointProjection, Traveller
+from projections.engine.live_projection import MAX_TRIES, LiveProjection
 from projections.engine.projection import Projection
 from projections.rebuild.rebuilding import rebuild, verify
 from projections.releasing import parked_invoices

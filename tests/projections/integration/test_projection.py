@@ -18,7 +18,7 @@ from projections.details.table import DetailsTable
 from projections.engine.folding import Changed, Fold, Row, fold_batch, read
 from projections.engine.projection import Projection
 from projections.engine.read_model import Folded
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from projections.publication import outbox
 from projections.status import fold as status
 from projections.status.table import StatusTable

@@ -15,7 +15,7 @@ from tests.projections.support.published import messages, publish
 from tests.support.tasks import running
 from tests.support.waiting import until
 from tests.web.support.serving import serving
-from transport import exclusive
+from transport import advisory_lock
 from transport.addresses import Addresses
 
 
@@ -98,7 +98,7 @@ async def test_a_rebuild_in_several_processes_reports_its_progress(
 async def test_one_rebuild_of_a_model_at_a_time_and_several_models_at_once(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exclusive, "_RELEASE_SECONDS", 0.5)
+    monkeypatch.setattr(advisory_lock, "_RELEASE_SECONDS", 0.5)
     async with rebuilt.projected(addresses, 5):
         outcomes = await asyncio.gather(
             *(rebuild(addresses, MODELS[name], rebuilt.quietly(), grace=0) for name in ("status", "history", "forms"))

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from events.parking import CommandReleased
+from events.notices import CommandReleased
 from events.topics import WEEK
 from tests.projections.support.replied import ACCEPTED, BILLING, CUSTOMER, notice, project, reply
 from transport.addresses import Addresses

@@ -14,9 +14,9 @@ from events.names import PROJECTOR_GROUP
 from events.topics import EVENTS_TOPIC
 from projections import catalogue, projector, schema
 from projections.catalogue import REBUILT
-from projections.engine.joint import JointProjection
+from projections.engine.joint_projection import JointProjection
 from projections.engine.projection import Projection
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from tests.projections.support import facts
 from tests.projections.support.published import message
 from tests.support.tasks import running

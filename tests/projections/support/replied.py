@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from aiokafka import TopicPartition
 
-from events.parking import AnyNotice, CommandParked, notice_id
+from events.notices import AnyNotice, CommandParked, notice_id
 from events.replies import reply_id
 from events.topics import PARKED_TOPIC, REPLIES_TOPIC, Channel
 from projections.catalogue import MODELS

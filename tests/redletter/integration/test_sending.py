@@ -9,8 +9,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events.topics import REPLIES_TOPIC, Channel
-from redletter.command_lines import read_command_lines as read
 from redletter.command_sender import NO_REPLY, REFUSED, send
+from redletter.json_lines import read_command_lines as read
 from tests.redletter.support.lines import AMEND, RETURN
 from transport.addresses import Addresses
 

@@ -6,11 +6,11 @@ import pytest
 
 from events.commands import AnyCommand
 from service.invoice.claim_changes import claim_changes, claims_held
-from service.invoice.claim_rules import needed_by
+from service.invoice.claim_overlay import Overlay, WrongHolder
 from service.invoice.claims import Claim, ClaimChange, Holder
 from service.invoice.decide import decide
 from service.invoice.evolve import evolve
-from service.invoice.overlay import Overlay, WrongHolder
+from service.invoice.needed_claims import needed_by
 from service.invoice.refusals import Refusal
 from tests.service.support import orders
 from tests.service.support.scenario import Scenario

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, get_args
 
 from events.catalogue import EVENT_TYPES, json_of
-from events.codes import RuleCode
 from events.commands import AnyCommand
+from events.refusal_codes import RuleCode
 from events.status import InvoiceStatus
 from projections.status.fold import fold
 from service.invoice.refusals import Refusal

@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 import pytest
 
 from events.catalogue import EVENT_TYPES
-from events.codes import Code, EndingCode, RuleCode
+from events.refusal_codes import Code, EndingCode, RuleCode
 from service.invoice import form_fit
 from service.invoice.endings import ENDINGS
 from service.invoice.refusal_kinds import KINDS

@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from service.invoice.overlay import Overlay
+from service.invoice.claim_overlay import Overlay
 from service.log.entries import EventEntry, LogEntry, ReplyEntry
 from service.worker.answering import answer_batch
 from service.worker.memory import Memory
 from service.worker.moments import Moments
+from service.worker.outcomes import RecordAnswer
 from service.worker.reading import read
-from service.worker.replies import RecordAnswer
 from tests.service.support.records import MOMENTS, NUMBER, binary
 from transport.records import ConsumerRecord, KafkaRecord
 

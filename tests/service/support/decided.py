@@ -9,7 +9,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from events.catalogue import read_event
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIES_TOPIC, TOPICS
-from service.invoice.overlay import Overlay
+from service.invoice.claim_overlay import Overlay
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.worker.answering import answer_batch
 from service.worker.memory import Memory

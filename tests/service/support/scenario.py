@@ -10,13 +10,13 @@ from events.invoice_events import AnyInvoiceEvent
 from events.values import Route
 from rules.calendar import MAINLAND_CHINA
 from service.invoice.claim_changes import claim_changes, claims_held
-from service.invoice.claim_rules import needed_by
+from service.invoice.claim_overlay import Overlay
 from service.invoice.claims import Claim, Holder
 from service.invoice.decide import decide
 from service.invoice.decision import Decision
 from service.invoice.evolve import evolve
 from service.invoice.moment import Moment, Policy
-from service.invoice.overlay import Overlay
+from service.invoice.needed_claims import needed_by
 from service.invoice.refusals import Refusal
 from service.invoice.state import Invoice, Issued
 from tests.service.support.orders import NUMBER

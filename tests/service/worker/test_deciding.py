@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from service.invoice.claim_overlay import Overlay, WrongHolder
 from service.invoice.claims import Claim, ClaimChange, Holder
-from service.invoice.overlay import Overlay, WrongHolder
 from service.invoice.refusals import Refusal
 from service.log.entries import EventEntry, ReplyEntry
 from service.worker import deciding

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from events.invoice_events import AnyInvoiceEvent
-from events.stored import WrittenByNewerRelease
+from events.upcasting import WrittenByNewerRelease
 from service.log.entries import DeadLetterEntry, EventEntry, NoticeEntry, ReplyEntry
 from service.log.parking import MAX_WAITING_BYTES, MAX_WAITING_COMMANDS, Queue
 from service.worker import deciding
 from service.worker.answering import give_up_batch
 from service.worker.loading import fold
+from service.worker.outcomes import MAX_ERROR_BYTES
 from service.worker.reading import read
-from service.worker.replies import MAX_ERROR_BYTES
 from tests.service.support.answered import RETURN, Answered, codes, command, decided
 from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, headers, raw
 from transport.records import ConsumerRecord

@@ -13,7 +13,7 @@ from events import cloudevents
 from events.catalogue import json_of, name_of
 from events.tax_requests import AnyTaxRequest, VerifyRedFontForm
 from events.topics import TAX_REQUESTS_TOPIC, Channel
-from service.clock.requests import OpenTimer, actions
+from service.clock.timer_actions import OpenTimer, actions
 from tax_simulator import role
 from tests.faults.support.evidence import everything, headers
 from tests.service.support.clock_facts import issued, requested

@@ -11,8 +11,8 @@ from tests.transport.support.writing import GROUP, TOPIC, Writing, consuming, pu
 from transport import group_reading
 from transport.addresses import Addresses
 from transport.batch import Batch, PartitionsStopped
-from transport.placing import Places
 from transport.positions import Move, Placement, PositionLost, advance, stored
+from transport.resuming import Places
 
 VALUES = [f"value-{index}" for index in range(200)]
 

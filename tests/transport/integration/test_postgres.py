@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.transport.support.middlemen import pooler
+from tests.transport.support.proxies import pooler
 from transport.addresses import Addresses
 from transport.clients import postgres
 from transport.clients.postgres import KeptSession, UnsuitableDatabase

@@ -17,7 +17,7 @@ from tests.support.undecodable import publish_undecodable
 from tests.transport.support.writing import TOPIC, Writing, consuming, publish, until
 from transport.addresses import Addresses
 from transport.clients import stepping_consumer
-from transport.clients.inflating import MAX_INFLATED_BATCH_BYTES
+from transport.clients.decompression import MAX_INFLATED_BATCH_BYTES
 from transport.clients.stepping_consumer import SteppingConsumer, last_of_batch
 from transport.records import Undecodable
 

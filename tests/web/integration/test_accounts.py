@@ -10,9 +10,9 @@ import pytest
 from events.topics import Channel
 from tests.projections.support import facts, replied
 from tests.projections.support.asked import invoice, of, project
-from tests.web.support.issuer import TokenIssuer, token_issuer
 from tests.web.support.routes import LISTS, OF_A_COMMAND, OF_A_FORM, OF_ONE_INVOICE
 from tests.web.support.serving import serving
+from tests.web.support.token_issuer import TokenIssuer, token_issuer
 from transport.addresses import Addresses
 from web.gateway.commands import source_of
 from web.http.identity import LOOPBACK_NAMES, Access

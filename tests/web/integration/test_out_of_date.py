@@ -11,7 +11,7 @@ from tests.projections.support.published import messages, records
 from tests.web.support.serving import measured, serving
 from transport.addresses import Addresses
 from web.console.invoices import VERSION_WAIT_SECONDS
-from web.http.waiting import LONGEST_WAIT
+from web.http.min_version import LONGEST_WAIT
 
 OTHER = f"26{1:018}"
 WHY = 'ZeroDivisionError: "division" by zero'

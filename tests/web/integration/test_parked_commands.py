@@ -22,7 +22,7 @@ from tests.support.waiting import until
 from tests.web.support.serving import serving
 from transport.addresses import Addresses
 from transport.partitioning import partition_of
-from web.gateway import publishing
+from web.gateway import command_publisher
 
 NUMBERS = [f"2631{index:016d}" for index in range(1000)]
 PARKED, *BESIDE = [one for one in NUMBERS if partition_of(one.encode(), 0, PARTITIONS) == 0][:4]
@@ -51,7 +51,7 @@ async def test_a_parked_command_is_on_its_way_until_it_is_released(
         return decide(state, claims, command, moment)
 
     monkeypatch.setattr(deciding, "decide", failing)
-    monkeypatch.setattr(publishing, "REPLY_WITHIN", 1.0)
+    monkeypatch.setattr(command_publisher, "REPLY_WITHIN", 1.0)
     async with AsyncExitStack() as stack:
         worker = role.run(addresses, clock_shift=timedelta(), calendar=MAINLAND_CHINA, policy=POLICY)
         for work in (worker, relay.run(addresses), projector.run(addresses)):

@@ -9,7 +9,7 @@ import pytest
 from tests.web.support.serving import served
 from tests.web.support.story import UNKNOWN
 from transport.addresses import Addresses
-from web.http.listening import listening_socket
+from web.http.server import listening_socket
 
 
 @pytest.mark.alone

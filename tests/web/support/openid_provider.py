@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.house.support.tree import ROOT
-from tests.web.support.issuer import AUDIENCE
+from tests.web.support.token_issuer import AUDIENCE
 from web.http.issuer_documents import Issuer
 
 _PROGRAM = Path(__file__).with_name("openid_provider.mjs")

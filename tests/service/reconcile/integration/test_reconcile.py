@@ -21,7 +21,7 @@ from service.reconcile.rebuilding import rebuild_log
 from service.relay.partition import PartitionRelay
 from service.store.event_store import Store
 from service.store.log_reader import LogReader
-from service.store.news import News
+from service.store.notifications import News
 from service.worker import deciding
 from service.worker import role as worker
 from service.worker.releasing import Releasing

@@ -17,7 +17,7 @@ from tests.support.waiting import until
 from tests.web.support.serving import serving
 from transport import topics
 from transport.addresses import Addresses
-from web.gateway import publishing
+from web.gateway import command_publisher
 
 RETURN = f"/invoices/{facts.NUMBER}/return"
 
@@ -33,7 +33,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 async def test_no_command_that_was_published_is_said_not_to_be(
     kafka: EmbeddedKafka, tables: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "REPLY_WITHIN", 2.0)  # no worker runs
+    monkeypatch.setattr(command_publisher, "REPLY_WITHIN", 2.0)  # no worker runs
     await topics.ensure(kafka.bootstrap, TOPICS, PARTITIONS)
     async with serving(Addresses(kafka.bootstrap, tables.database)) as client:
         said: dict[str, tuple[int, str]] = {}

@@ -11,7 +11,7 @@ import structlog
 from events.replies import reply_id
 from events.topics import REPLIES_TOPIC
 from transport.records import ConsumerRecord
-from web.gateway.producing import READY_WITHIN, NotHandedOver, Place, Producers, was_refused
+from web.gateway.kafka_producers import READY_WITHIN, NotHandedOver, Place, Producers, was_refused
 from web.live.tail import Tail
 
 log = structlog.get_logger(__name__)

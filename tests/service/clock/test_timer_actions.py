@@ -11,7 +11,7 @@ from events.commands import LinkReplacement, MarkReturnOverdue
 from events.invoice_events import AnyInvoiceEvent, ReturnDeadlineRevised
 from events.tax_requests import IssueCreditNote, OpenRedFontForm, VerifyRedFontForm, VerifyReversal
 from events.values import Calendar
-from service.clock.requests import TAX_REQUESTS, CloseTimer, DelayTimer, OpenTimer, RequestBody, actions
+from service.clock.timer_actions import TAX_REQUESTS, CloseTimer, DelayTimer, OpenTimer, RequestBody, actions
 from tests.service.support import clock_facts
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.projections.support import facts
 from tests.web.support.serving import served
 from transport.addresses import Addresses
-from web.http import connections
+from web.http import slow_clients
 
 POST = b"POST /invoices/26312000000000000001/return HTTP/1.1\r\n"
 HEADERS = POST + b"Host: localhost\r\nIdempotency-Key: 1\r\nContent-Length: 20\r\n\r\n"
@@ -20,8 +20,8 @@ GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 @pytest.fixture
 async def client(tables: Addresses, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """Serve an api that is not patient."""
-    monkeypatch.setattr(connections, "ARRIVED_WITHIN", 1.0)
-    monkeypatch.setattr(connections, "FETCHED_WITHIN", 1.0)
+    monkeypatch.setattr(slow_clients, "ARRIVED_WITHIN", 1.0)
+    monkeypatch.setattr(slow_clients, "FETCHED_WITHIN", 1.0)
     async with served(tables) as (_, client):
         yield client
 
@@ -78,7 +78,7 @@ async def test_a_client_may_take_its_time_between_two_requests(client: httpx.Asy
         writer.write(GET)
         async with asyncio.timeout(10):
             await reader.readuntil(b"}")
-        await asyncio.sleep(2 * connections.ARRIVED_WITHIN)
+        await asyncio.sleep(2 * slow_clients.ARRIVED_WITHIN)
     writer.close()
 
 

@@ -5,8 +5,8 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
-from web.gateway import publishing
-from web.gateway.publishing import CommandPublisher
+from web.gateway import command_publisher
+from web.gateway.command_publisher import CommandPublisher
 
 MIB = 1 << 20
 
@@ -49,7 +49,7 @@ async def test_of_replies_under_the_id_of_a_command_that_waits_only_a_few_are_ke
     asked = asyncio.create_task(publisher.publish("t", "mine", b"", b"", []))
     await handed.wait()
     publisher._take(_named("t-0-7", "mine"))  # pyright: ignore[reportPrivateUsage] - as its tail does
-    assert kept(publisher, replies=64, command_id="mine") <= publishing.EARLY_BYTES
+    assert kept(publisher, replies=64, command_id="mine") <= command_publisher.EARLY_BYTES
     place.set_result(SimpleNamespace(topic="t", partition=0, offset=7))
     assert await asked == {"mine": True}
     assert publisher._waiting == {}  # pyright: ignore[reportPrivateUsage] - memory is not seen from outside

@@ -19,9 +19,9 @@ from rich.console import Console
 from benchmarks import library_runner
 from benchmarks.command_line import add_output, described_parser, positive_number, run_program
 from benchmarks.cpu import own_cpu_seconds
+from benchmarks.event_load import EVENTS_OF_ONE, mixed, publish, story
 from benchmarks.fresh_servers import PARTITIONS, Servers, servers, system
 from benchmarks.raw_load import load_raw
-from benchmarks.stories import EVENTS_OF_ONE, mixed, publish, story
 from benchmarks.summary import median_and_range
 from events.topics import EVENTS_TOPIC
 from local import terminal

@@ -6,7 +6,7 @@ from projections.engine.folding import NotAnEvent
 from projections.engine.health import Retired, Stop, reason
 from projections.engine.parking import TooManyParked, is_fault_of_event
 from projections.engine.projection import Projection
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from transport.batch import Batch
 from transport.positions import PositionLost
 from transport.records import next_offset

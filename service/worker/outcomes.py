@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, assert_never
 from events.catalogue import json_of, name_of, type_of
 from events.faults import Faults, cut_bytes
 from events.names import event_id
-from events.parking import AnyNotice, CommandParked, CommandReleased, notice_id
+from events.notices import AnyNotice, CommandParked, CommandReleased, notice_id
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_final, reply_id
 from service.invoice.state import status_of
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry

@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
 from projections.invoices.queries import Line
+from web.gateway.command_publisher import CommandPublisher
 from web.gateway.commands import CustomerCommand, Underway, body_of, publish_command
-from web.gateway.publishing import CommandPublisher
 from web.http.identity import Caller
 from web.http.problems import Problem
 

@@ -4,7 +4,7 @@ import logging
 
 from structlog.testing import capture_logs
 
-from transport.framework_log import FrameworkLog
+from transport.framework_logging import FrameworkLog
 
 AT_EVERY_START = "Auto create topics is disabled. Make sure the topics exist."
 

@@ -14,7 +14,7 @@ from projections import catalogue
 from projections.catalogue import MODELS
 from projections.engine import health
 from projections.engine.health import Health
-from projections.engine.live import MAX_TRIES, LiveProjection
+from projections.engine.live_projection import MAX_TRIES, LiveProjection
 from projections.engine.projection import Projection
 from projections.rebuild import tables as rebuilt
 from tests.projections.support import facts

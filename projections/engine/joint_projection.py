@@ -19,10 +19,10 @@ from psycopg.rows import TupleRow
 from events.catalogue import stored_name
 from events.published import Published
 from projections.engine import health, parking
+from projections.engine.fault_isolation import is_away
 from projections.engine.folding import NotAnEvent, numbers, read
 from projections.engine.health import reason
-from projections.engine.live import MAX_TRIES
-from projections.engine.narrowing import is_away
+from projections.engine.live_projection import MAX_TRIES
 from projections.engine.parking import ParkedInvoices
 from projections.engine.projection import FROZEN_AFTER, ROLE
 from projections.engine.read_model import Cur, EventModel

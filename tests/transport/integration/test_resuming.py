@@ -11,13 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from redletter import consumer_positions as commands
 from tests.support.waiting import WITHIN
 from tests.transport.support.writing import GROUP, TOPIC, Writing, consuming, publish, until
-from transport import placing, positions
+from transport import positions, resuming
 from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.partition_logs import PartitionLog, partition_logs
-from transport.placing import Places
 from transport.positions import Move
+from transport.resuming import Places
 
 VALUES = [f"value-{index}" for index in range(400)]
 
@@ -141,7 +141,7 @@ async def test_a_position_that_others_moved_while_the_log_was_looked_at_does_not
     with psycopg.connect(addresses.database) as connection:
         positions.stored(connection.cursor(), GROUP, [partition])
         positions.advance(connection.cursor(), GROUP, [Move(*partition, was=0, next=10)])
-    monkeypatch.setattr(placing, "partition_logs", overtaken)
+    monkeypatch.setattr(resuming, "partition_logs", overtaken)
     places = Places(GROUP, addresses.database)
     async with topic_reader(addresses.kafka, "tests") as consumer:
         placed = await places.ask(consumer, [partition])

@@ -13,8 +13,8 @@ import structlog
 from events.catalogue import COMMAND_TYPES, stored_name
 from events.replies import AnyReply, CommandRefused, is_alarming
 from service.log.entries import DeadLetterEntry, LogEntry, ReplyEntry
-from service.worker.replies import RecordAnswer
-from transport.measures import SECONDS
+from service.worker.outcomes import RecordAnswer
+from transport.metrics import SECONDS
 
 log = structlog.get_logger(__name__)
 

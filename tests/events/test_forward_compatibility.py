@@ -7,12 +7,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from events.bodies import read_body
 from events.catalogue import COMMAND_TYPES, EVENT_TYPES, json_of, read_event, read_message
-from events.codes import Code, EndingCode
+from events.command_bodies import read_body
 from events.faults import Faults
+from events.refusal_codes import Code, EndingCode
 from events.schemas import TYPES, schema
-from events.stored import WrittenByNewerRelease
+from events.upcasting import WrittenByNewerRelease
 from tests.events.support.growth import grown
 from tests.events.support.messages import MESSAGES
 

@@ -22,7 +22,7 @@ from tests.faults.support.roles import PROGRAM, Roles
 from tests.service.support import orders
 from tests.support.fresh_system import database
 from tests.support.granted_roles import let_log_in, logged_in_as
-from tests.support.locked_kafka import RunningLockedKafka, locked_kafka
+from tests.support.secured_kafka import RunningLockedKafka, locked_kafka
 from tests.support.waiting import until
 from transport.addresses import Addresses
 from transport.clients import kafka as clients

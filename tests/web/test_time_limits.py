@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from web.http.bounded import within
+from web.http.time_limits import within
 
 
 async def test_work_that_ends_in_time_gives_its_result_or_its_error() -> None:

@@ -4,12 +4,12 @@ from collections.abc import Collection
 
 from aiokafka import TopicPartition
 
+from projections.engine.fault_isolation import is_away, up_to_stop
 from projections.engine.folding import NotAnEvent
 from projections.engine.health import Health, Retired, Stop, reason
-from projections.engine.narrowing import is_away, up_to_stop
 from projections.engine.projection import Projection
 from projections.engine.read_model import Cur
-from projections.engine.versions import VersionGap
+from projections.engine.version_gaps import VersionGap
 from transport.batch import Batch, PartitionsStopped
 from transport.positions import PositionLost
 

@@ -14,8 +14,8 @@ from events.names import PROJECTOR_GROUP
 from events.topics import EVENTS_TOPIC
 from projections import catalogue
 from projections.catalogue import REBUILT
-from projections.engine import joint
-from projections.engine.joint import JointProjection, Traveller
+from projections.engine import joint_projection
+from projections.engine.joint_projection import JointProjection, Traveller
 from projections.rebuild import tables as rebuilt
 from tests.projections.support import facts
 from tests.projections.support.published import message, messages, record
@@ -133,13 +133,13 @@ def test_in_a_new_system_all_begin_together(tables: Addresses) -> None:
 
 def test_each_event_is_read_once(together: JointProjection, monkeypatch: pytest.MonkeyPatch) -> None:
     read_: list[int] = []
-    read = joint.read
+    read = joint_projection.read
 
     def counting(one: Any) -> Any:
         read_.append(one.offset)
         return read(one)
 
-    monkeypatch.setattr(joint, "read", counting)
+    monkeypatch.setattr(joint_projection, "read", counting)
     together.handle(batch(on(GOOD, *messages(STORY))))
     assert read_ == [0, 1, 2, 3, 4, 5]
 
@@ -231,7 +231,7 @@ def test_a_read_model_whose_positions_are_locked_holds_up_no_other(
 
 
 def test_a_read_model_whose_table_is_locked_is_left_behind(placed: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joint, "_LOCK_WITHIN", "50ms")
+    monkeypatch.setattr(joint_projection, "_LOCK_WITHIN", "50ms")
     with psycopg.connect(placed.database) as holding, closing(make(placed)) as waiting:
         holding.execute("lock table projections.details in access exclusive mode")
         waiting.handle(batch(on(GOOD, message(invoice(1), 1))))
@@ -241,7 +241,7 @@ def test_a_read_model_whose_table_is_locked_is_left_behind(placed: Addresses, mo
 def test_a_leader_whose_positions_are_locked_waits_and_leaves_nobody_behind(
     placed: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joint, "_LOCK_WITHIN", "50ms")
+    monkeypatch.setattr(joint_projection, "_LOCK_WITHIN", "50ms")
     first = batch(on(GOOD, message(invoice(1), 1)))
     with closing(make(placed)) as waiting:
         with psycopg.connect(placed.database) as holding:

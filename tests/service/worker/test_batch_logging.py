@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from service.worker.decision_log import log_batch
+from service.worker.batch_logging import log_batch
 from tests.service.support.answered import Answered
 from tests.service.support.records import CANCEL, NUMBER, REGISTER, binary, raw
 from transport.records import KafkaRecord

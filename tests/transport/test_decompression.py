@@ -8,8 +8,8 @@ from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from tests.support.kafka_codecs import CODECS
-from transport.clients import inflating, stepping_consumer
-from transport.clients.inflating import MAX_INFLATED_BATCH_BYTES, InflatedTooFar, at_most
+from transport.clients import decompression, stepping_consumer
+from transport.clients.decompression import MAX_INFLATED_BATCH_BYTES, InflatedTooFar, at_most
 
 assert stepping_consumer.SteppingConsumer, "importing the consumer bounds the client"
 
@@ -50,29 +50,29 @@ def test_batches_of_one_call_share_a_bound() -> None:
             list(DefaultRecordBatch(batch(CODECS["gzip"], bytes(99_000))))
 
 
-@pytest.mark.parametrize("inflate", [inflating.gzip, inflating.snappy, inflating.lz4, inflating.zstd])
+@pytest.mark.parametrize("inflate", [decompression.gzip, decompression.snappy, decompression.lz4, decompression.zstd])
 def test_what_is_not_compressed_at_all_is_an_error(inflate: Callable[[bytes], bytes]) -> None:
     with pytest.raises(Exception, match=r"\w"):
         inflate(b"this is no compressed data, and never was")
 
 
 def test_gzip_of_several_members_is_read_whole() -> None:
-    assert inflating.gzip(codec.gzip_encode(b"one") + codec.gzip_encode(b"two")) == b"onetwo"
+    assert decompression.gzip(codec.gzip_encode(b"one") + codec.gzip_encode(b"two")) == b"onetwo"
 
 
 def test_a_compressed_batch_that_ends_too_early_is_an_error() -> None:
     with pytest.raises(EOFError):
-        inflating.gzip(codec.gzip_encode(bytes(1000))[:-9])
+        decompression.gzip(codec.gzip_encode(bytes(1000))[:-9])
 
 
 def test_snappy_in_the_framing_of_java_is_read_and_bounded() -> None:
     framed = codec.snappy_encode(b"ab" * 100_000)
-    assert inflating.snappy(framed) == b"ab" * 100_000
+    assert decompression.snappy(framed) == b"ab" * 100_000
     with pytest.raises(InflatedTooFar):
-        inflating.snappy(framed, most=199_999)
+        decompression.snappy(framed, most=199_999)
 
 
 def test_a_block_of_negative_size_does_not_lead_round_in_circles() -> None:
     block = bytes(cramjam.snappy.compress_raw(b"ab"))
     with pytest.raises(Exception, match=r"\w"):
-        inflating.snappy(codec.snappy_encode(b"")[:16] + b"\xff\xff\xff\xfc" + block)
+        decompression.snappy(codec.snappy_encode(b"")[:16] + b"\xff\xff\xff\xfc" + block)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.worker import recent
+from service.worker import recent_invoices
 from service.worker.memory import Stream
-from service.worker.recent import RecentInvoices
+from service.worker.recent_invoices import RecentInvoices
 from tests.service.support.answered import Answered
 from tests.service.support.records import NUMBER, REGISTER, binary
 
@@ -31,7 +31,8 @@ def test_an_invoice_that_was_never_seen_or_could_not_be_read_is_not_remembered(s
 def test_the_invoices_that_were_used_last_are_kept_when_room_is_short(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recent, "MAX_RECENT_BYTES", 2 * (recent.OF_INVOICE + recent.OF_CHARGE))
+    of_one = recent_invoices.OF_INVOICE + recent_invoices.OF_CHARGE
+    monkeypatch.setattr(recent_invoices, "MAX_RECENT_BYTES", 2 * of_one)
     remembered = RecentInvoices()
     remembered.keep({"1": stream, "2": stream}, {})
     remembered.keep({"1": stream}, {})
@@ -40,7 +41,7 @@ def test_the_invoices_that_were_used_last_are_kept_when_room_is_short(
 
 
 def test_after_a_conflict_nothing_is_remembered_for_a_while(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "FORGETFUL_BATCHES", 1)
+    monkeypatch.setattr(recent_invoices, "FORGETFUL_BATCHES", 1)
     remembered = RecentInvoices()
     remembered.keep({"1": stream}, {3: 7})
     remembered.forget()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.store.news import News
+from service.store.notifications import News
 
 TURNS = range(8)
 """Turns of the event loop between the news and the cancellation: one of them is the very moment of waking."""

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaConnectionError
 
-from tests.support.locked_kafka import RunningLockedKafka, locked_kafka
+from tests.support.secured_kafka import RunningLockedKafka, locked_kafka
 from transport.acls import Acl, create_acls
 from transport.clients import kafka as clients
 from transport.kafka_security import KafkaSecurity

@@ -1,6 +1,6 @@
 """Where the time went follows from the stacks that the profiler saw."""
 
-from benchmarks.samples import own_time, read_stacks, total_time
+from benchmarks.profiler_stacks import own_time, read_stacks, total_time
 
 RAW = """\
 main (redletter/roles.py);decide (service/deciding.py);dumps (json/encoder.py) 3

@@ -1,6 +1,6 @@
 """Python that is generated from the schemas has classes with names, types and words.
 
-TypeScript is looked at in `scripts/contract.mjs`.
+TypeScript is looked at in `scripts/check_contract.mjs`.
 """
 
 import ast

@@ -21,7 +21,7 @@ from benchmarks import growing
 from benchmarks.command_line import described_parser, positive_number, positive_numbers, run_program, some_of
 from benchmarks.fresh_servers import Servers, servers
 from benchmarks.hot_invoice import measure_hot_invoice
-from benchmarks.projections import measure_rebuilds
+from benchmarks.rebuilds import measure_rebuilds
 from benchmarks.several_workers import measure_workers
 from local import terminal
 from redletter import logs

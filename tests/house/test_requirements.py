@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TRACE = (ROOT / "docs" / "seed-trace.md").read_text()
+TRACE = (ROOT / "docs" / "requirements.md").read_text()
 SENTENCES = 33
 """Statements in the seed, headings and interface labels left out."""
 
