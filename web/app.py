@@ -24,7 +24,7 @@ from web.http.head_requests import HeadAsGet
 from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.issuer_documents import IssuerDocuments
 from web.http.login_flow import LoginFlow
-from web.http.reading import Reader, pool_of
+from web.http.reading import Reader, pool_of, writing_pool_of
 from web.http.security_headers import SafeHeaders
 from web.http.sessions import Sessions
 from web.http.tokens import Tokens
@@ -47,6 +47,7 @@ def build(
 ) -> FastAPI:
     """Return the application. Its lifespan holds the connections; it starts even while Kafka or PostgreSQL is down."""
     pool, publisher, hub = pool_of(addresses.database), CommandPublisher(addresses.kafka), Hub(addresses.kafka)
+    writing = writing_pool_of(addresses.database)
     reader = Reader(pool)
     sampler = Sampler(reader, addresses.kafka)
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
@@ -57,6 +58,7 @@ def build(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await pool.open(wait=False)
+        await writing.open(wait=False)
         parts = {"replies": publisher, "status documents": hub, "samples": sampler, "metrics": scraped}
         listening = [_watched(part.run(), name, ended) for name, part in parts.items()]
         try:
@@ -65,6 +67,7 @@ def build(
             hub.close()
             await _end(listening)
             await pool.close(timeout=1)
+            await writing.close(timeout=1)
 
     app = FastAPIOffline(
         title="Redletter",
@@ -87,7 +90,7 @@ def build(
     app.include_router(prometheus.router(scraped))
     app.include_router(health.router(reader, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
-    sessions = Sessions(reader, addresses.database)
+    sessions = Sessions(Reader(writing))
     tokens, login_flow = _identification(access)
     refuse = console.install(
         app,

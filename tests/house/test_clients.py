@@ -17,8 +17,7 @@ MAKER = Path("transport/clients")
 MAKERS = (
     "psycopg.connect",
     "Connection.connect",
-    "ConnectionPool",
-    "ReadingPool",
+    "Pool",
     "PostgresDatastore",
     "create_engine",
     "KafkaConsumer",

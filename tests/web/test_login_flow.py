@@ -69,6 +69,23 @@ async def test_who_has_no_name_is_called_as_the_provider_calls_them(issuer: Toke
     assert person.name == "ann"
 
 
+async def test_access_tokens_may_be_as_short_as_the_provider_likes(issuer: TokenIssuer, flow: LoginFlow) -> None:
+    pending = await begun(flow)
+    issuer.id_token, issuer.lasting = id_token(issuer, pending), 30
+    person, _ = await flow.finish(CALLBACK, pending.written(), {"state": pending.state, "code": "c"})
+    assert person.sub == "ann"
+
+
+async def test_certificates_are_read_once_and_not_for_each_login(
+    flow: LoginFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_again(**_: object) -> None:
+        pytest.fail("certificates are read again")
+
+    monkeypatch.setattr("httpcore2.default_ssl_context", read_again)
+    await begun(flow)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -56,7 +56,7 @@ _CONFIGURE: LiteralString = (
 )
 
 
-ReadingPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 OnOpened = Callable[[Connection[TupleRow]], None]
 
 
@@ -108,14 +108,14 @@ async def _prefer_indexes(connection: AsyncConnection[TupleRow]) -> None:
     await _configure_async(connection, {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"})
 
 
-def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPool:
+def reading_pool(url: str, role: str, *, size: int, within: float) -> Pool:
     """Return a pool of at most ``size`` sessions that read, in autocommit; it is not open yet.
 
     within: seconds to wait for a session. A server that is read-only will do. A session is closed after every error
     that spoils it.
     """
     pool = _FreshPool(
-        kwargs={**parameters(url, role), "autocommit": True, "connect_timeout": max(2, int(within))},
+        kwargs=_in_pool(parameters(url, role), within),
         configure=_prefer_indexes,
         min_size=1,
         max_size=size,
@@ -125,6 +125,24 @@ def reading_pool(url: str, role: str, *, size: int, within: float) -> ReadingPoo
     )
     measure_pool(role, pool.get_stats)
     return pool
+
+
+def writing_pool(url: str, role: str, *, size: int, within: float) -> Pool:
+    """Return the same of sessions that write; none is opened before one is needed."""
+    pool = _FreshPool(
+        kwargs=_in_pool(writing(url, role), within),
+        min_size=0,
+        max_size=size,
+        open=False,
+        timeout=within,
+        reconnect_timeout=RECONNECT_WITHIN,
+    )
+    measure_pool(f"{role} writing", pool.get_stats)
+    return pool
+
+
+def _in_pool(parameters: Mapping[str, Any], within: float) -> dict[str, Any]:
+    return {**parameters, "autocommit": True, "connect_timeout": max(2, int(within))}
 
 
 class KeptSession:

@@ -21,6 +21,7 @@ from web.http.issuer_documents import Issuer, IssuerUnavailable
 from web.http.login_flow import PageClient
 from web.http.problems import Problem, read_models_unavailable
 from web.http.sessions import Sessions
+from web.http.time_limits import within
 from web.http.tokens import OPERATOR, CallerClaims, TokenRefused, Tokens, claims_of
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,10 @@ log = structlog.get_logger(__name__)
 OPEN_FOLDERS = frozenset({"livez", "readyz", "login", "logout", "logged-out", "static"})
 """First parts of the paths that are for anybody: for whatever watches the process, for who wants to log in, and the
 looks of the pages. They say nothing of any invoice."""
+_MORE_FOR_OPERATORS = "readyz"
+"""The one of them that tells operators more, and so has a caller."""
+_KNOWN_WITHIN = 1.0
+"""Seconds to find out who asks for it; it must be answered in time whatever is down."""
 CALLERS_FOLDERS = frozenset(
     {
         *("invoices", "charges", "red-font-forms", "returns", "commands", "stream"),
@@ -93,6 +98,7 @@ class Caller:
 
 
 ANYBODY = Caller(None, None, operator=True)
+_STRANGER = Caller(None, frozenset(), operator=False)
 
 
 def caller_of(request: Request) -> Caller:
@@ -144,11 +150,19 @@ class Identified:
         if request.method not in _SAFE_METHODS and _is_from_elsewhere(request):
             raise _from_elsewhere()
         folder = _folder(request.scope["path"])
+        if folder == _MORE_FOR_OPERATORS:
+            request.state.caller = await self._caller_or_stranger(request)
         if folder in OPEN_FOLDERS:
             return
         request.state.caller = caller = await self._caller(request)
         if not caller.operator and folder not in CALLERS_FOLDERS:
             raise _for_operators()
+
+    async def _caller_or_stranger(self, request: Request) -> Caller:
+        try:
+            return await within(_KNOWN_WITHIN, self._caller(request))
+        except (NotLetIn, TimeoutError):
+            return _STRANGER
 
     async def _caller(self, request: Request) -> Caller:
         """Return who asks. Raises: NotLetIn."""

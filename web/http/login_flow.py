@@ -54,6 +54,7 @@ class LoginFlow:
         self._documents = documents
         self._client = client
         self._id_tokens = Tokens(documents, client.client_id)
+        self._trusted = httpx2.create_ssl_context()  # takes tens of milliseconds: too long for each login
 
     async def begin(self, callback: str, wanted: str) -> tuple[str, PendingLogin]:
         """Return the provider's address to go to. callback: ours, to come back to. Raises: IssuerUnavailable."""
@@ -108,7 +109,9 @@ class LoginFlow:
             scope=SCOPE,
             redirect_uri=callback,
             code_challenge_method="S256",
+            leeway=0,  # the access token is used at once, however short it lasts
             timeout=_ANSWER_WITHIN,
+            verify=self._trusted,
         )
 
 

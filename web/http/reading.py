@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
-from transport.clients.postgres import ReadingPool, reading_pool
+from transport.clients.postgres import Pool, reading_pool, writing_pool
 from web.http.time_limits import within
 
 CONNECTION_WITHIN = 2.0
@@ -18,16 +18,22 @@ CONNECTION_WITHIN = 2.0
 ANSWER_WITHIN = 5.0
 """Seconds for one look at a read table; a frozen database must not collect queries."""
 MOST_CONNECTIONS = 10
-"""Database connections of one api process."""
+"""Database connections of one api process that read."""
+MOST_WRITING_CONNECTIONS = 2
+"""Those beside them that read and write the sessions of people who have logged in."""
 
 Connection = AsyncConnection[TupleRow]
-Pool = ReadingPool
 _Result = TypeVar("_Result")
 
 
 def pool_of(database: str) -> Pool:
     """Return the pool of connections; it is opened by the application."""
     return reading_pool(database, "api", size=MOST_CONNECTIONS, within=CONNECTION_WITHIN)
+
+
+def writing_pool_of(database: str) -> Pool:
+    """Return the pool of connections to a server that takes writes; the same holds."""
+    return writing_pool(database, "api", size=MOST_WRITING_CONNECTIONS, within=CONNECTION_WITHIN)
 
 
 class Reader:

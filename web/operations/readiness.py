@@ -1,7 +1,7 @@
 """Whether the api can do its work now. Every check has a time limit, also while a server is down or frozen."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -49,7 +49,24 @@ class Watch:
         return self.reasons(known, present or {}, now)
 
 
-async def check_servers(reader: Reader, kafka: str) -> tuple[Condition, Mapping[str, Group]]:
+Checked = tuple[Condition, Mapping[str, Group]]
+
+
+class SharedCheck:
+    """Checks the servers once for all who ask at the same time: however many do, it takes one connection to each."""
+
+    def __init__(self, check: Callable[[], Coroutine[None, None, Checked]]) -> None:
+        self._check = check
+        self._checking: asyncio.Task[Checked] | None = None
+
+    async def look(self) -> Checked:
+        """Return the condition and the consumer groups. Raises: what the check raises."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
+        return await asyncio.shield(self._checking)
+
+
+async def check_servers(reader: Reader, kafka: str) -> Checked:
     """Return the condition and the consumer groups.
 
     Raises: Problem NOT_READY that names the servers that are down.

@@ -122,6 +122,19 @@ async def test_a_session_ends_by_itself(
         assert connection.execute("select claims ->> 'sub' from redletter.sessions").fetchall() == [("bo",)]
 
 
+async def test_logging_in_again_ends_the_session_that_the_browser_had(
+    browser: httpx.AsyncClient, provider: OpenIdProvider
+) -> None:
+    await log_in(browser, provider, "ann")
+    before = dict(browser.cookies)
+    to_provider = await browser.get("/login")
+    await browser.get(await provider.log_in(to_provider.headers["location"], "ann"))
+    assert (await browser.get("/")).status_code == 200
+    browser.cookies.clear()
+    browser.cookies.update(before)
+    assert (await browser.get("/")).headers["location"] == "/login?wanted=%2F"
+
+
 async def test_another_site_logs_nobody_out(browser: httpx.AsyncClient, provider: OpenIdProvider) -> None:
     await log_in(browser, provider, "ann")
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):

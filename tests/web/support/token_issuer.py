@@ -20,7 +20,7 @@ class TokenIssuer:
     """Signs tokens.
 
     published: the key set as it is served. fetched: how often. url: of the issuer. id_token: what it tells a page of
-    who has logged in. person: what it tells when it is asked about them.
+    who has logged in. person: what it tells when it is asked about them. lasting: seconds of its access tokens.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,6 +28,7 @@ class TokenIssuer:
         self.fetched = 0
         self.id_token: str | None = None
         self.person: Any = {"sub": "ann"}
+        self.lasting = 300
         self.rotate()
 
     @property
@@ -78,7 +79,8 @@ def token_issuer() -> Generator[TokenIssuer]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer({"access_token": "opaque", "token_type": "Bearer", "id_token": issuer.id_token})
+            token = {"access_token": "opaque", "token_type": "Bearer", "expires_in": issuer.lasting}
+            self.answer(token | {"id_token": issuer.id_token})
 
         def answer(self, document: object) -> None:
             body = json.dumps(document).encode()
