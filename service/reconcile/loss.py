@@ -1,8 +1,9 @@
 """What a log that came back older lacks of what was published of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiokafka import TopicPartition
 from psycopg import Connection
@@ -16,11 +17,11 @@ from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEnt
 from service.reconcile.published import CannotRebuild, ReadingProgress, Suffix, published_behind, read_ranges
 from service.store import log_tables, repair_rows
 from service.store.log_reader import GENESIS, LogDiffers, LogPosition, rows_behind
-from service.store.log_tables import Placed
+from service.store.log_tables import LogRow, Placed
 from transport import positions
 from transport.newest_record import newest_values
 from transport.producer import FencedProducers
-from transport.records import KafkaRecord
+from transport.records import ConsumerRecord, KafkaRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Loss:
     starts: Mapping[TopicPartition, int]
     records: Mapping[TopicPartition, Sequence[KafkaRecord]]
 
+    def fits(self, last_places: Mapping[int, int]) -> bool:
+        """Return whether the incomplete partitions still end where they did; the others may have grown."""
+        return all(last_places[partition] == self.last_places[partition] for partition in self.ends)
+
 
 async def fence_relays(kafka: str, partitions: int) -> None:
     """End what relays have begun to publish: only what is committed already can be on the topics afterwards.
@@ -54,7 +59,8 @@ async def fence_relays(kafka: str, partitions: int) -> None:
 async def find_loss(connection: Connection[TupleRow], kafka: str, progress: ReadingProgress) -> Loss:
     """Compare the log with what was published of it, and read what it lacks.
 
-    Raises: CannotRebuild where it differs in another way than by lacking the end; KafkaError, psycopg.Error.
+    Raises: CannotRebuild where it differs in another way than by lacking the end; ProgramTooOld; KafkaError,
+    psycopg.Error.
     """
     last_places: dict[int, int] = dict(connection.execute(log_tables.LAST_PLACES).fetchall())
     published = await _published(connection, kafka, last_places)
@@ -66,7 +72,9 @@ async def find_loss(connection: Connection[TupleRow], kafka: str, progress: Read
         entries += suffix.entries
     done = processed([one.entry for one in entries])
     with connection.cursor() as cur:
-        stood = positions.stored(cur, WORKER_GROUP, done)
+        stood = dict.fromkeys(done, 0) | {
+            one: position.next for one, position in positions.standing(cur, WORKER_GROUP, done).items()
+        }
     ahead = {one: range(stood[one], max(offsets) + 1) for one, offsets in done.items() if max(offsets) >= stood[one]}
     records = await read_ranges(kafka, ahead, progress)
     return Loss(last_places, ends, entries, {one: offsets.start for one, offsets in ahead.items()}, records)
@@ -86,9 +94,7 @@ async def _published(
             position.refuse_older(partition, noted[partition])
             if position.place <= last:
                 with connection.cursor() as cur:
-                    rows_behind(
-                        partition, position, repair_rows.rows_up_to(cur, partition, position.place, position.place)
-                    )
+                    rows_behind(partition, position, repair_rows.rows_at(cur, partition, [position.place]))
         except LogDiffers as error:
             msg = f"{error}; this command rebuilds only what a log lacks at its end"
             raise CannotRebuild(msg) from error
@@ -100,21 +106,41 @@ def _refuse_other_entries(connection: Connection[TupleRow], partition: int, suff
 
     Raises: CannotRebuild.
     """
-    if suffix.before:
-        with connection.cursor() as cur:
-            for row in repair_rows.rows_up_to(cur, partition, min(suffix.before), max(suffix.before)):
-                record = suffix.before.get(row.place)
-                if record is not None and (row.key, row.value) != (record.key, record.value):
-                    msg = (
-                        f"partition {partition} of the log has at {row.place} another entry than was published: "
-                        "restore the same copy again, and reconcile before a worker decides on it"
-                    )
-                    raise CannotRebuild(msg)
     with connection.cursor() as cur:
-        for one in suffix.entries:
-            if isinstance(one.entry, DeadLetterEntry) and repair_rows.has_letter(cur, one.entry):
-                msg = f"partition {partition}: entries behind {one.place} were deleted from the topics"
-                raise CannotRebuild(msg)
+        others = other_entries(repair_rows.rows_at(cur, partition, suffix.before), suffix.before)
+        newest = repair_rows.newest_letter(cur, partition)
+    if others:
+        msg = (
+            f"partition {partition} of the log has at {others[0]} another entry than was published: "
+            "restore the same copy again, and reconcile before a worker decides on it"
+        )
+        raise CannotRebuild(msg)
+    if newest in letters(suffix.entries):
+        msg = f"partition {partition}: entries behind {suffix.entries[0].place} were deleted from the topics"
+        raise CannotRebuild(msg)
+
+
+def other_entries(rows: Iterable[LogRow], published: Mapping[int, ConsumerRecord]) -> list[int]:
+    """Return the places of rows where something else was published; what was too large for Kafka tells nothing."""
+    records = [(row, published[row.place]) for row in rows]
+    return [
+        row.place
+        for row, record in records
+        if record.value is not None and (row.key, row.value) != (record.key, record.value)
+    ]
+
+
+def letters(entries: Iterable[Placed[LogEntry]]) -> set[tuple[str, int, int, datetime]]:
+    """Return the dead letters among entries, as `repair_rows.newest_letter` does; the log has none of them.
+
+    They were taken from the end of their topic, so that the log's last one is among them if some behind it are gone.
+    """
+    found = (one.entry for one in entries)
+    return {
+        (entry.topic, entry.partition, entry.offset, entry.buried_at)
+        for entry in found
+        if isinstance(entry, DeadLetterEntry)
+    }
 
 
 def processed(entries: Sequence[LogEntry]) -> dict[TopicPartition, set[int]]:

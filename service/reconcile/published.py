@@ -15,6 +15,7 @@ from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, PARKED_TOPIC, REPLIE
 from events.trace import Trace
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.store.log_tables import Placed
+from service.store.newer_releases import read_known
 from service.worker.reading import idempotency_key
 from transport.clients.kafka import topic_reader
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
@@ -50,7 +51,7 @@ async def published_behind(kafka: str, gaps: Mapping[int, range], progress: Read
     """Return what was published of partitions of the log, each at the places that it lacks there.
 
     Dead letters keep the headers of their records and say no place: they have the places that are left. Raises:
-    CannotRebuild; KafkaError.
+    CannotRebuild, ProgramTooOld, KafkaError.
     """
 
     def reaches(one: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
@@ -150,7 +151,7 @@ def _entry(record: ConsumerRecord) -> LogEntry:
     topic, came_by, _ = record_of(id_)
     key = None
     if digest is not None:
-        reply = read_reply(name, record.value)
+        reply = read_known(read_reply, name, record.value)
         key = idempotency_key(topic, reply.command_source, reply.command_id)
     subject = _text(headers, "ce_subject") if "ce_subject" in headers else None
     return ReplyEntry(key, digest, id_, name, record.key, subject, record.value, at, trace, came_by)

@@ -1,6 +1,6 @@
 """Rebuilding what a log lacks, in one transaction: entries, claims, queues, the worker's positions."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from operator import attrgetter
@@ -11,6 +11,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow
 
 from events.names import WORKER_GROUP
+from events.upcasting import WrittenByNewerRelease
 from service.invoice.claim_changes import claim_changes
 from service.invoice.claim_overlay import WrongHolder
 from service.invoice.claims import Claim, Holder
@@ -24,14 +25,16 @@ from service.store import claim_rows, parking_rows, repair_rows
 from service.store.appending import append
 from service.store.claim_rows import ClaimLost
 from service.store.event_store import Recorded, read_history, read_stream
+from service.store.newer_releases import too_old
 from service.store.parking_rows import QueueChanged
+from service.store.write import may_fit_in_part
 from service.worker.answering import answer_batch
 from service.worker.loading import load
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
 from service.worker.recent_invoices import RecentInvoices
 from transport import positions
-from transport.positions import Move
+from transport.positions import Move, PositionLost
 from transport.records import KafkaRecord, next_offset
 
 _ROWS = 5_000
@@ -62,14 +65,16 @@ def rebuild_log(connection: Connection[TupleRow], loss: Loss, moments: Moments) 
     """
     try:
         return _rebuild(connection, loss, moments)
-    except (ClaimLost, QueueChanged, WrongHolder) as rival:
+    except (ClaimLost, PositionLost, QueueChanged, WrongHolder) as rival:
         msg = f"somebody has written in the meantime ({rival}); nothing was changed, run this again"
         raise CannotRebuild(msg) from rival
+    except WrittenByNewerRelease as newer:
+        raise too_old(newer) from newer
 
 
 def _rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
     with connection.transaction(), connection.cursor() as cur:
-        if repair_rows.lock_log(cur) != loss.last_places:
+        if not loss.fits(repair_rows.lock_log(cur)):
             msg = "somebody has written to the log in the meantime; nothing was changed, run this again"
             raise CannotRebuild(msg)
         repair_rows.resume(cur)
@@ -82,13 +87,14 @@ def _rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> 
         claim_rows.apply(cur, settled.changes)
         parking_rows.apply_queues(cur, rebuilt_queues(connection, cur, loss, moments))
         decided = _decide_lost(connection, cur, loss, moments)
+        positions.stored(cur, WORKER_GROUP, loss.starts)
         positions.advance(cur, WORKER_GROUP, _moves(loss))
     return Rebuilt(len(entries), decided, settled.disputed)
 
 
 def _compare_ends(cur: Cursor[TupleRow], loss: Loss) -> None:
     for partition, end in loss.ends.items():
-        (row,) = repair_rows.rows_up_to(cur, partition, end.place, end.place)
+        (row,) = repair_rows.rows_at(cur, partition, [end.place])
         if not end.is_at(row):
             msg = f"partition {partition}: the entry at {end.place} is not the one that was published last"
             raise CannotRebuild(msg)
@@ -127,16 +133,33 @@ def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: 
         for record in records
         if record.offset not in done[partition]
     ]
-    for some in _portions(lost, _RECORDS):
+
+    def decide(some: Sequence[KafkaRecord]) -> None:
         received = [read(record, moments) for record in some]
         memory = load(
             _OnRecord(connection), [one for one in received if isinstance(one, Received)], RecentInvoices(), again=True
         )
         entries = [entry for answer in answer_batch(received, memory) for entry in answer.entries]
-        claim_rows.apply(cur, memory.claims.net())
-        parking_rows.apply_queues(cur, memory.grown())
-        append(cur, entries, len(loss.last_places), {})
+        with connection.transaction():
+            claim_rows.apply(cur, memory.claims.net())
+            parking_rows.apply_queues(cur, memory.grown())
+            append(cur, entries, len(loss.last_places), {})
+
+    for some in _portions(lost, _RECORDS):
+        whole_or_halves(some, decide)
     return len(lost)
+
+
+def whole_or_halves(records: Sequence[KafkaRecord], decide: Callable[[Sequence[KafkaRecord]], None]) -> None:
+    """Decide records together or, as far as they do not fit into one write, in halves, in their order."""
+    try:
+        decide(records)
+    except Exception as fault:
+        if len(records) == 1 or not may_fit_in_part(fault):
+            raise
+        middle = len(records) // 2
+        whole_or_halves(records[:middle], decide)
+        whole_or_halves(records[middle:], decide)
 
 
 class _OnRecord:

@@ -235,11 +235,11 @@ _ENTRIES: LiteralString = """
         correlation_id as correlation, traceparent, originator_version as version,
         null::bytea[] as header_names, null::bytea[] as header_values, null::bytea as digest,
         1024 + octet_length(state) as size
-    from redletter.invoice_events where partition = %(partition)s and place between %(place)s and {end}
+    from redletter.invoice_events where partition = %(partition)s and {places}
     union all
     select place, true, 'reply', record_key, value, name, id, subject, sent_at, causation_id, correlation_id,
         traceparent, null, null, null, digest, 1024 + coalesce(octet_length(record_key), 0) + octet_length(value)
-    from redletter.replies where partition = %(partition)s and place between %(place)s and {end}
+    from redletter.replies where partition = %(partition)s and {places}
     union all
     select place, not answered, 'dead letter', record_key, value, '', '', null, buried_at, '', '', null, null,
         header_names || array['dl_reason', 'dl_error', 'dl_topic', 'dl_partition', 'dl_offset']::bytea[],
@@ -247,11 +247,11 @@ _ENTRIES: LiteralString = """
             convert_to(record_partition::text, 'UTF8'), convert_to(record_offset::text, 'UTF8')],
         null, 1024 + coalesce(octet_length(record_key), 0) + coalesce(octet_length(value), 0) + octet_length(error)
             + coalesce((select sum(octet_length(part)) from unnest(header_names || header_values) as part), 0)::int
-    from redletter.dead_letters where partition = %(partition)s and place between %(place)s and {end}
+    from redletter.dead_letters where partition = %(partition)s and {places}
     union all
     select place, not answered, 'notice', convert_to(invoice_number, 'UTF8'), value, name, id, invoice_number, sent_at,
         causation_id, correlation_id, traceparent, null, null, null, null, 1024 + octet_length(value)
-    from redletter.notices where partition = %(partition)s and place between %(place)s and {end}
+    from redletter.notices where partition = %(partition)s and {places}
 """
 """size: 1024 for the headers that every message has, and what else it has. An int: sums of those are fast."""
 AFTER: LiteralString = """
@@ -262,7 +262,7 @@ AFTER: LiteralString = """
     ) as added
     where before is null or before < %(bytes)s
     order by place
-""".format(columns=_COLUMNS, entries=_ENTRIES.format(end="%(place)s + %(rows)s"))  # noqa: S608 - literals alone
+""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place between %(place)s and %(place)s + %(rows)s"))  # noqa: S608 - literals alone
 """The entry at the position, and what comes behind it.
 
 Places have no gaps, so that the last place bounds the rows whatever plan is made; a limit would let a plan made for an
@@ -270,7 +270,10 @@ empty log read all that is behind the position.
 """
 COMMAND: LiteralString = """
     select {columns} from ({entries}) as entries order by place
-""".format(columns=_COLUMNS, entries=_ENTRIES.format(end="%(end)s"))  # noqa: S608 - the same
+""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place between %(place)s and %(end)s"))  # noqa: S608 - the same
+AT: LiteralString = """
+    select {columns} from ({entries}) as entries order by place
+""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place = any(%(places)s)"))  # noqa: S608 - the same
 END_OF_COMMAND: LiteralString = """
     select min(place) from (
         (select place from redletter.replies where partition = %(partition)s and place > %(place)s

@@ -1,13 +1,14 @@
 """Statements that repair the log, in one transaction of the caller's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import LiteralString
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from events.names import WORKER_GROUP
-from service.log.entries import DeadLetterEntry, LogEntry
+from service.log.entries import LogEntry
 from service.store import appending, log_tables
 from service.store.log_tables import LogRow, Placed
 
@@ -21,15 +22,16 @@ def lock_log(cur: Cursor[TupleRow]) -> dict[int, int]:
     return dict(cur.execute(_LOCK).fetchall())
 
 
-def rows_up_to(cur: Cursor[TupleRow], partition: int, first: int, last: int) -> list[LogRow]:
-    """Return the entries from one place to another, as they are published."""
-    cur.execute(log_tables.COMMAND, {"partition": partition, "place": first, "end": last}, binary=True)
+def rows_at(cur: Cursor[TupleRow], partition: int, places: Iterable[int]) -> list[LogRow]:
+    """Return the entries at places, as they are published."""
+    cur.execute(log_tables.AT, {"partition": partition, "places": list(places)}, binary=True)
     return list(map(LogRow._make, cur.fetchall()))
 
 
-def has_letter(cur: Cursor[TupleRow], letter: DeadLetterEntry) -> bool:
-    """Return whether the dead letter of this record is in the log."""
-    return cur.execute(_LETTER, (letter.topic, letter.partition, letter.offset)).fetchone() is not None
+def newest_letter(cur: Cursor[TupleRow], partition: int) -> tuple[str, int, int, datetime] | None:
+    """Return topic, partition and offset of the record of a partition's last dead letter, and when it was buried."""
+    cur.execute(_NEWEST_LETTER, (partition,))
+    return cur.fetchone()
 
 
 def add(cur: Cursor[TupleRow], placed: Sequence[Placed[LogEntry]]) -> None:
@@ -47,8 +49,9 @@ _LOCK_POSITIONS: LiteralString = """
     select from redletter.positions where consumer = %s order by topic, partition for update
 """
 _LOCK: LiteralString = "select partition, last_place from redletter.log_partitions order by partition for update"
-_LETTER: LiteralString = """
-    select from redletter.dead_letters where topic = %s and record_partition = %s and record_offset = %s limit 1
+_NEWEST_LETTER: LiteralString = """
+    select topic, record_partition, record_offset, buried_at from redletter.dead_letters
+    where partition = %s order by place desc limit 1
 """
 _MOVE_END: LiteralString = "update redletter.log_partitions set last_place = %s where partition = %s"
 _RESUME: LiteralString = "update redletter.log_partitions set stopped = null where stopped is not null"

@@ -20,6 +20,7 @@ from projections.engine.projection import Projection
 from projections.engine.read_model import Folded
 from projections.engine.version_gaps import VersionGap
 from projections.publication import outbox
+from projections.publication.outbox import HeldBack
 from projections.status import fold as status
 from projections.status.table import StatusTable
 from tests.projections.support import facts, naive
@@ -164,6 +165,17 @@ def test_an_older_document_never_replaces_a_newer_one_in_the_outbox(tables: Addr
         outbox.put(cur, [second])
         outbox.put(cur, [first])
     assert [row["version"] for row in rows(tables, "select version from projections.status_outbox")] == [2]
+
+
+async def test_documents_that_wait_for_a_later_version_keep_no_other_from_being_published(
+    tables: Addresses, statuses: Projection
+) -> None:
+    statuses.handle(batch(records(messages(STORY))[:1]))
+    held = [HeldBack(f"{index:020d}", 9, 0, STORY[0].occurred_at, "event", "command", None) for index in range(3)]
+    async with await psycopg.AsyncConnection.connect(tables.database, autocommit=True) as connection:
+        with psycopg.connect(tables.database) as other, other.cursor() as cur:
+            outbox.hold_back(cur, held)
+        assert [one.invoice_number for one in await outbox.pending(connection, [0], 3)] == [facts.NUMBER]
 
 
 async def test_a_document_that_changed_while_it_was_published_stays_in_the_outbox(tables: Addresses) -> None:
