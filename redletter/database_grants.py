@@ -10,7 +10,6 @@ from transport.clients.postgres import connect
 GRANTED_ROLES = ("worker", "relay", "projector", "clock", "api")
 """Those that have a role of PostgreSQL, called `redletter_` and so on. The tax simulator, for tests, is an owner."""
 _LOG: Sequence[LiteralString] = ("invoice_events", "replies", "dead_letters", "notices")
-_PARKED: Sequence[LiteralString] = ("parked_invoices", "parked_commands")
 _READ_TABLES: LiteralString = "all tables in schema projections"
 _ROWS: LiteralString = "select, insert, update, delete"
 
@@ -38,7 +37,7 @@ def grants() -> Sequence[Grant]:
     return [
         *(Grant(f"redletter_{role}", "usage", "schema redletter") for role in GRANTED_ROLES),
         *_on_tables("worker", "select, insert", *_LOG),
-        *_on_tables("worker", _ROWS, "claims", *_PARKED),
+        *_on_tables("worker", _ROWS, "claims", "parked_invoices", "parked_commands"),
         *_on_tables("worker", "select, update", "log_partitions"),
         *_on_tables("worker", "select", "published"),
         *_on_tables("worker", "select, insert, update", "positions"),
@@ -51,7 +50,7 @@ def grants() -> Sequence[Grant]:
         *_on_tables("clock", "select", "invoice_events"),
         *_on_tables("clock", "select, insert, update", "positions"),
         *_on_tables("clock", _ROWS, "timers", "clock_returns"),
-        *_on_tables("api", "select", "positions", "timers", "unpublished", "log_partitions", *_PARKED),
+        *_on_tables("api", "select", "positions", "timers", "unpublished", "log_partitions", "parked_invoices"),
         *_on_tables("api", "select, insert, delete", "sessions"),
         Grant("redletter_api", "usage", "schema projections"),
         Grant("redletter_api", "select", _READ_TABLES),
