@@ -3,8 +3,10 @@
 import base64
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,10 +144,41 @@ async def test_keys_are_fetched_again_after_a_while(issuer: TokenIssuer, monkeyp
     issuer.rotate()
     monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
     monkeypatch.setattr(issuer_documents, "RENEWED_AFTER", -1.0)
-    await tokens.claims(old)  # which begins to fetch them
-    await tokens.claims(issuer.token("acme"))
     with pytest.raises(TokenRefused, match="does not publish"):
         await tokens.claims(old)
+    assert await tokens.claims(issuer.token("acme"))
+
+
+async def test_keys_that_could_not_be_fetched_again_are_fetched_soon_after(
+    issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(issuer_documents, "time", SimpleNamespace(monotonic=lambda: now))
+    tokens, old = tokens_of(issuer.issuer), issuer.token("acme")
+    assert await tokens.claims(old)
+    issuer.published = {"keys": "none today"}
+    now += issuer_documents.RENEWED_AFTER + 1
+    assert await tokens.claims(old)
+    issuer.rotate()
+    now += issuer_documents.RENEWAL_PAUSE + 1
+    with pytest.raises(TokenRefused, match="does not publish"):
+        await tokens.claims(old)
+
+
+async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(
+    issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, token = tokens_of(issuer.issuer), issuer.token("acme")
+    assert await tokens.claims(token)
+    goes_on = threading.Event()
+    monkeypatch.setattr(issuer_documents, "_fetched", lambda _: goes_on.wait(5))
+    monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
+    monkeypatch.setattr(issuer_documents, "RENEWED_AFTER", -1.0)
+    monkeypatch.setattr(issuer_documents, "_RENEWED_WITHIN", 0.05)
+    began = time.monotonic()
+    assert await tokens.claims(token)
+    assert time.monotonic() - began < 2
+    goes_on.set()
 
 
 async def test_invented_key_ids_do_not_become_requests_to_the_issuer(issuer: TokenIssuer) -> None:

@@ -18,6 +18,8 @@ RENEWED_AFTER = 600.0
 """Seconds after which they are fetched again, so that a key that the issuer has withdrawn ceases to count."""
 RENEWAL_PAUSE = 5.0
 """Seconds between two fetches: tokens with invented key ids must not become requests to the issuer."""
+_RENEWED_WITHIN = 2.0
+"""Seconds that a request waits for newer documents than those known."""
 _ANSWER_WITHIN = 5.0
 """Seconds for each of the two documents."""
 _LONGEST_DOCUMENT = 1 << 20
@@ -51,14 +53,14 @@ class IssuerDocuments:
         self.url = url
         self._discovered: Discovered | None = None
         self._fetch: asyncio.Task[None] | None = None
-        self._fetched_at = 0.0
+        self._fetched_at = self._discovered_at = 0.0
 
     async def known(self) -> Discovered:
-        """Return them; old ones count until newer ones are there. Raises: IssuerUnavailable."""
+        """Return them; old ones count only while newer ones cannot be had. Raises: IssuerUnavailable."""
         if self._discovered is None:
             return await self.newest()
-        if time.monotonic() - self._fetched_at > RENEWED_AFTER:
-            self._current_fetch()
+        if time.monotonic() - self._discovered_at > RENEWED_AFTER:
+            await asyncio.wait({self._current_fetch()}, timeout=_RENEWED_WITHIN)
         return self._discovered
 
     async def newest(self) -> Discovered:
@@ -78,7 +80,9 @@ class IssuerDocuments:
 
     async def _renew(self) -> None:
         try:
+            began = time.monotonic()
             self._discovered = await asyncio.to_thread(_fetched, self.url)
+            self._discovered_at = began
         except (OSError, ValueError, LookupError, TypeError, JoseError) as error:
             log.warning("issuer_not_available", issuer=self.url, error=repr(error))
 
