@@ -228,7 +228,7 @@ def test_what_a_reader_entered_comes_back_as_it_was() -> None:
     ],
 )
 def test_no_link_leads_to_another_host(path: str, address: str) -> None:
-    assert rendering._link(path, lang="zh") == address  # pyright: ignore[reportPrivateUsage] - a filter of the templates
+    assert rendering._link(path, {"lang": "zh"}) == address  # pyright: ignore[reportPrivateUsage] - a filter of the templates
 
 
 def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:

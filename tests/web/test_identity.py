@@ -171,6 +171,12 @@ async def test_over_tls_only_a_cookie_of_this_host_counts(client: httpx.AsyncCli
             assert problem(answer) == ((503, "READ_MODEL_UNAVAILABLE") if looked_up else (401, "UNAUTHENTICATED"))
 
 
+@pytest.mark.parametrize("path", ["/invoices", "/charges", "/returns", "/"])
+async def test_a_malformed_cursor_is_refused_before_anything_is_looked_up(path: str) -> None:
+    async with client_of(api.build(NOWHERE)) as client:
+        assert (await client.get(path, params={"cursor": "x"})).status_code == 422
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "invoices.example", "invoices.example.", "[::1]:80"])
 async def test_the_api_answers_for_its_own_hosts(host: str) -> None:
     async with client_of(api.build(NOWHERE, access=Access(HOSTS))) as client:
@@ -227,4 +233,5 @@ async def test_every_answer_tells_a_browser_what_it_must_not_do(client: httpx.As
         assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert "strict-transport-security" not in headers
-    assert "strict-transport-security" in (await client.get("https://localhost/livez")).headers
+    for told in ("https://localhost/livez", "http://invoices.example/livez"):  # behind a proxy with TLS
+        assert "strict-transport-security" in (await client.get(told)).headers

@@ -169,10 +169,11 @@ def router(reader: Reader, clock_shift: timedelta) -> APIRouter:
     @routes.get("/invoices", responses=_LIST, response_class=Response)
     async def invoice_list(request: Request, caller: AsCaller, query: Annotated[ListQuery, Query()]) -> Response:
         """Invoice Download and Refund: newest first, or sorted. ``Accept: text/csv`` gets all that match."""
+        cut = query.cut()
         wanted = query.wanted(caller.asking_for(query.account_id), datetime.now(UTC) + clock_shift)
         if wants_csv(request):
-            return await csv_answer(reader, wanted, query.cut())
-        page = await reader.read(lambda connection: invoices.page(connection, wanted, query.cut()))
+            return await csv_answer(reader, wanted, cut)
+        page = await reader.read(lambda connection: invoices.page(connection, wanted, cut))
         count = await reader.read(lambda connection: invoices.count(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         items = [invoices.as_served(line) for line in page.lines]

@@ -47,9 +47,9 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
             return pages.show(request, "list.html", lines=(), following=None, faults=faults, counts={}, shown=None)
-        accounts = caller.asking_for(query.account_id)
+        cut, accounts = query.cut(), caller.asking_for(query.account_id)
         wanted: Mapping[Tab | None, InvoiceFilter] = {tab: query.of_tab(tab, accounts, pages.now()) for tab in TABS}
-        page = await reader.read(lambda connection: invoices.page(connection, wanted[query.tab], query.cut()))
+        page = await reader.read(lambda connection: invoices.page(connection, wanted[query.tab], cut))
         counts = await reader.read(lambda connection: _counts(connection, wanted))
         following = cursors.write(page.next) if page.next else None
         return pages.show(

@@ -1,5 +1,6 @@
 """Logging in and out, for the readers of the pages."""
 
+import re
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from web.http.hosts import origin_of
 from web.http.identity import NotLetIn
 from web.http.issuer_documents import IssuerUnavailable
 from web.http.login_flow import LoginFailed, LoginFlow
-from web.http.private_cookies import cookie, drop_cookie, set_cookie
+from web.http.private_cookies import cookie, cookie_names, drop_cookie, set_cookie
 from web.http.problems import Problem
 from web.http.sessions import Sessions
 
@@ -24,8 +25,12 @@ _WITHIN = 600
 """Seconds for the provider to let somebody in."""
 _ON_A_PAGE = {"OPERATORS_ONLY", "READ_MODEL_UNAVAILABLE"}
 """Reasons not to let somebody in that a reader understands."""
-_LONGEST_WANTED = 2000
+_LONGEST_WANTED = 500
 """Characters of the address that a reader came for; a cookie holds it meanwhile."""
+_MOST_PENDING = 3
+"""Logins that a browser may be in the middle of. A page of another site may begin any number of them, and with too many
+cookies every request would be refused."""
+_PENDING = re.compile("login-[A-Za-z0-9]{1,8}")
 
 
 def router(pages: Pages, flow: LoginFlow, sessions: Sessions) -> APIRouter:
@@ -39,6 +44,9 @@ def router(pages: Pages, flow: LoginFlow, sessions: Sessions) -> APIRouter:
         except IssuerUnavailable:
             raise _provider_away() from None
         answer = RedirectResponse(address, HTTPStatus.SEE_OTHER)
+        begun = [name for name in cookie_names(request) if _PENDING.fullmatch(name)]
+        for name in begun[: 1 - _MOST_PENDING]:
+            drop_cookie(request, answer, name)
         set_cookie(request, answer, _pending(pending.state), pending.written(), _WITHIN)
         return answer
 
@@ -52,7 +60,9 @@ def router(pages: Pages, flow: LoginFlow, sessions: Sessions) -> APIRouter:
             raise _provider_away() from None
         except LoginFailed as error:
             log.warning("login_failed", reason=str(error))
-            raise Problem(HTTPStatus.FORBIDDEN, "LOGIN_FAILED", "You are not logged in.") from None
+            answer = pages.show(request, "error.html", HTTPStatus.FORBIDDEN, code="LOGIN_FAILED")
+            drop_cookie(request, answer, pending)
+            return answer
         answer = RedirectResponse(_here(wanted), HTTPStatus.SEE_OTHER)
         await sessions.begin(request, answer, person)
         drop_cookie(request, answer, pending)
@@ -95,7 +105,7 @@ def _here(wanted: str) -> str:
 
 def _pending(state: str) -> str:
     """Return the name of the cookie of one login: there may be one in each tab."""
-    return f"login-{state[:8]}"
+    return f"login-{re.sub('[^A-Za-z0-9]', '', state)[:8]}"
 
 
 def _provider_away() -> Problem:

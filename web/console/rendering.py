@@ -165,8 +165,11 @@ def _as_entered(value: str) -> Markup:
     return escape(value)
 
 
-def _link(path: str, /, **query: str | None) -> str:
-    """Return an address on this host, whatever the path; parameters without a value are left out."""
+def _link(path: str, query: Mapping[str, str | None]) -> str:
+    """Return an address on this host, whatever the path; parameters without a value are left out.
+
+    query: a mapping, since a reader may call parameters like those of Jinja's own functions.
+    """
     here = "/" + quote(path.lstrip("/\\"))  # two slashes, or their mirror images, would begin with a host
     given = {name: value for name, value in query.items() if value}
     return f"{here}?{urlencode(given)}" if given else here

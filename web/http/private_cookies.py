@@ -4,6 +4,8 @@ Browsers do not send ``__Host-`` cookies over plain HTTP, so that on a loopback 
 Source: RFC 6265bis, section 4.1.3.2.
 """
 
+from collections.abc import Iterator
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +15,12 @@ from web.http.hosts import is_confidential
 def cookie(request: Request, name: str) -> str | None:
     """Return the value of a cookie, if the browser sends it."""
     return request.cookies.get(_full(request, name))
+
+
+def cookie_names(request: Request) -> Iterator[str]:
+    """Yield the names of these cookies that the browser sends, as a rule the oldest first."""
+    beginning = _full(request, "")
+    return (name.removeprefix(beginning) for name in request.cookies if name.startswith(beginning))
 
 
 def set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int | None = None) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.http.hosts import is_confidential
 
 ALWAYS: Mapping[str, str] = {
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -31,7 +34,7 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in ALWAYS.items():
                     headers.setdefault(name, value)
-                if scope["scheme"] == "https":
+                if is_confidential(Request(scope)):
                     headers.setdefault("Strict-Transport-Security", _TLS_ONLY)
             await send(message)
 
