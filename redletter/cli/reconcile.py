@@ -1,7 +1,7 @@
 """`reconcile`: rebuild what PostgreSQL lacks of what was published, after it came back older than Kafka."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
     from service.log.entries import LogEntry
     from service.reconcile.loss import Loss
-    from service.reconcile.rebuilding import Rebuilt
+    from service.reconcile.rebuilding import Disputed, Rebuilt
     from service.worker.moments import Moments
 
 reconcile_commands = typer.Typer()
-
-_WORDS = {"EventEntry": "events", "ReplyEntry": "replies", "DeadLetterEntry": "dead letters", "NoticeEntry": "notices"}
 
 
 @reconcile_commands.command()
@@ -37,8 +35,9 @@ def reconcile(
 
     For a PostgreSQL that failed over without its last commits, or was restored from a backup, once the newer copy is
     gone for good: `redletter check` says LOG_DIFFERS. Events, replies, dead letters, claims, parked commands and the
-    worker's positions are rebuilt from the topics, in one transaction: if it is interrupted, run it again. Roles may
-    run meanwhile; they wait, and go on by themselves. Exits 1 if it cannot be done.
+    worker's positions are rebuilt from the topics, in one transaction: if it is interrupted, run it again. Stop the
+    projector before PostgreSQL is back, and start it afterwards; the other roles may run, they wait and go on by
+    themselves. Exits 1 if it cannot be done.
     """
     import asyncio
 
@@ -61,8 +60,8 @@ def reconcile(
                     loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
                 _describe(loss)
                 if loss.entries and not dry_run:
-                    _hold_status_back(connection, loss)
-                    _conclude(rebuild_log(connection, loss, _moments()))
+                    _hold_status_back(connection, addresses.kafka, loss.last_places)
+                    _conclude(rebuild_log(connection, loss, _moments(), _warn))
             except (CannotRebuild, ProgramTooOld) as error:
                 exit_with(str(error), FAILED)
 
@@ -75,21 +74,28 @@ def _moments() -> "Moments":
     return Moments(settings.clock_shift, settings.calendar(), policy_of(settings))
 
 
-def _hold_status_back(connection: "Connection[TupleRow]", loss: "Loss") -> None:
+def _hold_status_back(connection: "Connection[TupleRow]", kafka: str, partitions: "Iterable[int]") -> None:
     """Let no older status document be published while the read models, which came back older too, catch up."""
-    from events.names import event_id
-    from projections.publication.outbox import HeldBack, hold_back
-    from service.log.entries import EventEntry
+    import asyncio
 
-    newest: dict[str, HeldBack] = {}
-    for partition, _, entry in loss.entries:
-        if isinstance(entry, EventEntry):
-            number, version, trace = entry.invoice_number, entry.version, entry.trace
-            own = (event_id(number, version), trace.correlation, trace.traceparent)
-            newest[number] = HeldBack(number, version, partition, entry.occurred_at, *own)
-    if newest:
-        with connection.cursor() as cur:
-            hold_back(cur, list(newest.values()))
+    from aiokafka import TopicPartition
+
+    from events.names import event_id, projector_group
+    from events.topics import EVENTS_TOPIC
+    from projections.publication.outbox import HeldBack, hold_back
+    from service.reconcile.published import newest_events
+    from transport import positions
+
+    with connection.cursor() as cur, terminal.reading_progress() as progress:
+        offsets = {TopicPartition(EVENTS_TOPIC, partition): 0 for partition in partitions}
+        offsets |= positions.of_topic(cur, projector_group("status"), EVENTS_TOPIC)
+        newest = asyncio.run(newest_events(kafka, offsets, progress))
+        held = [
+            HeldBack(number, last.version, partition, last.occurred_at, event_id(number, last.version), *last.trace[1:])
+            for number, (partition, last) in newest.items()
+        ]
+        if held:
+            hold_back(cur, held)
 
 
 def _describe(loss: "Loss") -> None:
@@ -118,8 +124,11 @@ def _conclude(rebuilt: "Rebuilt") -> None:
     terminal.print_line(f"rebuilt {rebuilt.entries} entries; everything goes on by itself within 10 s")
     if rebuilt.decided:
         terminal.print_line(f"decided {rebuilt.decided} commands again whose answers were lost before anyone saw them")
-    for claim, holder, other in rebuilt.disputed:
+
+
+def _warn(disputed: "Sequence[Disputed]") -> None:
+    for claim, holder, other in disputed:
         terminal.print_to_stderr(
-            f"{claim.kind} {claim.key} is held by {holder.invoice_number} now; {other.invoice_number} had it "
+            f"{claim.kind} {claim.key} is held by {holder.invoice_number} after this; {other.invoice_number} had it "
             "before, and the event by which it let go was lost"
         )

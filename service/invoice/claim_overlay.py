@@ -40,9 +40,11 @@ class Overlay(Claims):
     def apply(self, changes: Iterable[ClaimChange]) -> None:
         """Let claims change hands; each at most once in ``changes``.
 
-        Raises: WrongHolder, and then none has changed hands.
+        Nothing changes where an invoice lets go of what another one holds: both believed to hold it, or the decision
+        was made on an old state of the invoice, and cannot be written. Raises: WrongHolder, and then none has changed
+        hands.
         """
-        changes = tuple(changes)
+        changes = [change for change in changes if not self._is_of_another(change)]
         for change in changes:
             if self.holder(change.claim) != change.was:
                 raise WrongHolder(change, self.holder(change.claim))
@@ -53,6 +55,11 @@ class Overlay(Claims):
     def net(self) -> list[ClaimChange]:
         """Return what has changed since the claims were loaded, sorted by claim; what came back is left out."""
         return sorted(self._net(), key=attrgetter("claim"))
+
+    def _is_of_another(self, change: ClaimChange) -> bool:
+        """Return whether a claim is let go of that another invoice holds."""
+        holder, was = self.holder(change.claim), change.was
+        return change.now is None and bool(holder and was and holder.invoice_number != was.invoice_number)
 
     def _row(self, claim: Claim) -> Holder | None:
         return self._touched[claim] if claim in self._touched else self._loaded.get(claim)

@@ -21,7 +21,9 @@ from transport.clients.kafka import topic_reader
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 _FIRST_LOOK_RECORDS = 1_000
-"""Records of a topic to look at first, from its end; ten times as many each time that this is not enough."""
+"""Records of a topic to look at first, from its end; as many again as were looked at, each time that is not enough."""
+_COMPARED_PLACES = 1_000
+"""Places before a gap whose records are kept, to be compared with the log."""
 _LETTER_HEADERS = ("dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_offset", "dl_time")
 """What follows the headers of a dead letter's record, in this order."""
 
@@ -54,20 +56,23 @@ async def published_behind(kafka: str, gaps: Mapping[int, range], progress: Read
     CannotRebuild, ProgramTooOld, KafkaError.
     """
 
-    def reaches(one: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
-        return bool(records) and _place(records[0]) < gaps[one.partition].start
+    def near(one: TopicPartition, record: ConsumerRecord) -> bool:
+        return _place(record) >= gaps[one.partition].start - _COMPARED_PLACES
 
-    def enough(one: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
+    def reaches(one: TopicPartition, look: Sequence[ConsumerRecord], _: Sequence[ConsumerRecord]) -> bool:
+        return bool(look) and _place(look[0]) < gaps[one.partition].start
+
+    def enough(one: TopicPartition, _: Sequence[ConsumerRecord], records: Sequence[ConsumerRecord]) -> bool:
         return len(records) >= len(left[one.partition])
 
     found: dict[int, dict[int, ConsumerRecord]] = {partition: {} for partition in gaps}
     said = (EVENTS_TOPIC, REPLIES_TOPIC, PARKED_TOPIC)
     of_said = [TopicPartition(topic, partition) for topic in said for partition in gaps]
-    for one, records in (await _last(kafka, of_said, reaches, progress)).items():
+    for one, records in (await last_records(kafka, of_said, Wanted(near, reaches), progress)).items():
         found[one.partition] |= {_place(record): record for record in records}
     left = {partition: [place for place in gap if place not in found[partition]] for partition, gap in gaps.items()}
     of_letters = [TopicPartition(DEAD_LETTERS_TOPIC, partition) for partition, places in left.items() if places]
-    for one, records in (await _last(kafka, of_letters, enough, progress)).items():
+    for one, records in (await last_records(kafka, of_letters, Wanted(lambda *_: True, enough), progress)).items():
         places = left[one.partition]
         if len(records) < len(places):
             raise _gone(one.partition, len(places) - len(records))
@@ -111,24 +116,58 @@ async def read_ranges(
     return records
 
 
-async def _last(
-    kafka: str,
-    partitions: Sequence[TopicPartition],
-    enough: Callable[[TopicPartition, Sequence[ConsumerRecord]], bool],
-    progress: ReadingProgress,
+class Wanted(NamedTuple):
+    """Which of the last records are wanted.
+
+    keeps: whether a record is kept. enough: whether no more are needed, after a look that found the first records, and
+    with the second ones kept of all looks.
+    """
+
+    keeps: Callable[[TopicPartition, ConsumerRecord], bool]
+    enough: Callable[[TopicPartition, Sequence[ConsumerRecord], Sequence[ConsumerRecord]], bool]
+
+
+async def last_records(
+    kafka: str, partitions: Sequence[TopicPartition], wanted: Wanted, progress: ReadingProgress
 ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
-    """Return the last records of partitions, of each so many that they are enough, or all that there are."""
+    """Return the last records of partitions, of each so many that they are enough, or all that there are.
+
+    Each record is read once.
+    """
     found: dict[TopicPartition, Sequence[ConsumerRecord]] = {}
     async with topic_reader(kafka, "reconcile") as consumer:
         starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    asked, many = list(partitions), _FIRST_LOOK_RECORDS
+    asked, many = {one: ends[one] for one in partitions}, _FIRST_LOOK_RECORDS
     while asked:
-        ranges = {one: range(max(starts[one], ends[one] - many), ends[one]) for one in asked}
+        ranges = {one: range(max(starts[one], ends[one] - many), stop) for one, stop in asked.items()}
+        asked = {}
         for one, records in (await read_ranges(kafka, ranges, progress)).items():
-            found[one] = [record for record in records if not isinstance(record, Undecodable)]
-        asked = [one for one in asked if ranges[one].start > starts[one] and not enough(one, found[one])]
-        many *= 10
+            look = [record for record in records if not isinstance(record, Undecodable)]
+            found[one] = [*(record for record in look if wanted.keeps(one, record)), *found.get(one, ())]
+            if ranges[one].start > starts[one] and not wanted.enough(one, look, found[one]):
+                asked[one] = ranges[one].start
+        many *= 2
     return found
+
+
+async def newest_events(
+    kafka: str, offsets: Mapping[TopicPartition, int], progress: ReadingProgress
+) -> Mapping[str, tuple[int, EventEntry]]:
+    """Return the last event of each invoice that has any from these offsets on, and its partition.
+
+    Raises: KafkaError.
+    """
+    async with topic_reader(kafka, "reconcile") as consumer:
+        ends = await consumer.end_offsets(list(offsets))
+    ranges = {one: range(offset, ends[one]) for one, offset in offsets.items()}
+    newest: dict[str, tuple[int, EventEntry]] = {}
+    for one, records in (await read_ranges(kafka, ranges, progress)).items():
+        for record in records:
+            if not isinstance(record, Undecodable) and record.value is not None and _place(record):
+                entry = _entry(record)
+                if isinstance(entry, EventEntry):
+                    newest[entry.invoice_number] = (one.partition, entry)
+    return newest
 
 
 def _entry(record: ConsumerRecord) -> LogEntry:

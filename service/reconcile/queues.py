@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, takewhile
 
-from psycopg import Connection, Cursor
+from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from events.notices import CommandParked, reply_of
@@ -22,14 +22,12 @@ _RecordPlace = tuple[str, int, int]
 """Topic, partition and offset."""
 
 
-def rebuilt_queues(
-    connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: Loss, moments: Moments
-) -> Mapping[str, Queue]:
+def rebuilt_queues(cur: Cursor[TupleRow], loss: Loss, moments: Moments) -> Mapping[str, Queue]:
     """Return the queues that changed, as they are now. Raises: CannotRebuild."""
     entries = [one.entry for one in loss.entries]
     answered = {record_behind(entry) for entry in entries if isinstance(entry, ReplyEntry | DeadLetterEntry)}
     parked = [entry for entry in entries if isinstance(entry, NoticeEntry) and _waits(entry, answered)]
-    left = _left(connection, cur, answered)
+    left = _left(cur, answered)
     numbers = sorted({*left, *(entry.invoice_number for entry in parked)})
     queues = parking_rows.queues_of(cur.execute(parking_rows.QUEUES, (numbers, [])).fetchall())
     for number, commands in left.items():
@@ -44,17 +42,15 @@ def _waits(entry: NoticeEntry, answered: Collection[_RecordPlace | None]) -> boo
     return not entry.answered and record_behind(entry) not in answered
 
 
-def _left(
-    connection: Connection[TupleRow], cur: Cursor[TupleRow], answered: Collection[_RecordPlace | None]
-) -> dict[str, Sequence[WaitingCommand]]:
+def _left(cur: Cursor[TupleRow], answered: Collection[_RecordPlace | None]) -> dict[str, Sequence[WaitingCommand]]:
     """Return the commands that wait in the queues on record, and were answered since."""
     found: dict[str, Sequence[WaitingCommand]] = {}
-    for parked in parking_rows.read_parked(connection):
-        _, commands = parking_rows.read_first(cur, parked.invoice_number, parked.commands)
+    for number in parking_rows.numbers_of(cur, list(filter(None, answered))):
+        _, commands = parking_rows.read_first(cur, number, len(answered))
         places = ((command, command.record) for command in commands)
         gone = takewhile(lambda one: (one[1].topic, one[1].partition, one[1].offset) in answered, places)
         if some := [command for command, _ in gone]:
-            found[parked.invoice_number] = some
+            found[number] = some
     return found
 
 

@@ -48,23 +48,26 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was done. decided: commands whose answer was lost, decided again.
-
-    disputed: claims that two invoices believe to hold, the later one first.
-    """
+    """What was done. decided: commands whose answer was lost, decided again."""
 
     entries: int
     decided: int
-    disputed: Sequence[tuple[Claim, Holder, Holder]]
 
 
-def rebuild_log(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
+Disputed = tuple[Claim, Holder, Holder]
+"""A claim that two invoices believe to hold, the later one first."""
+
+
+def rebuild_log(
+    connection: Connection[TupleRow], loss: Loss, moments: Moments, warn: Callable[[Sequence[Disputed]], None]
+) -> Rebuilt:
     """Write what the log lacks, all or nothing; whatever happens, it can be done again.
 
-    connection: in autocommit. Raises: CannotRebuild, ProgramTooOld, psycopg.Error.
+    connection: in autocommit. warn: told of what is disputed before anything is committed. Raises: CannotRebuild,
+    ProgramTooOld, psycopg.Error.
     """
     try:
-        return _rebuild(connection, loss, moments)
+        return _rebuild(connection, loss, moments, warn)
     except (ClaimLost, PositionLost, QueueChanged, WrongHolder) as rival:
         msg = f"somebody has written in the meantime ({rival}); nothing was changed, run this again"
         raise CannotRebuild(msg) from rival
@@ -72,7 +75,9 @@ def rebuild_log(connection: Connection[TupleRow], loss: Loss, moments: Moments) 
         raise too_old(newer) from newer
 
 
-def _rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> Rebuilt:
+def _rebuild(
+    connection: Connection[TupleRow], loss: Loss, moments: Moments, warn: Callable[[Sequence[Disputed]], None]
+) -> Rebuilt:
     with connection.transaction(), connection.cursor() as cur:
         if not loss.fits(repair_rows.lock_log(cur)):
             msg = "somebody has written to the log in the meantime; nothing was changed, run this again"
@@ -84,12 +89,13 @@ def _rebuild(connection: Connection[TupleRow], loss: Loss, moments: Moments) -> 
         _compare_ends(cur, loss)
         entries = [one.entry for one in loss.entries]
         settled = _settle(connection, cur, [entry for entry in entries if isinstance(entry, EventEntry)])
+        warn(settled.disputed)
         claim_rows.apply(cur, settled.changes)
-        parking_rows.apply_queues(cur, rebuilt_queues(connection, cur, loss, moments))
+        parking_rows.apply_queues(cur, rebuilt_queues(cur, loss, moments))
         decided = _decide_lost(connection, cur, loss, moments)
         positions.stored(cur, WORKER_GROUP, loss.starts)
         positions.advance(cur, WORKER_GROUP, _moves(loss))
-    return Rebuilt(len(entries), decided, settled.disputed)
+    return Rebuilt(len(entries), decided)
 
 
 def _compare_ends(cur: Cursor[TupleRow], loss: Loss) -> None:

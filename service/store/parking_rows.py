@@ -46,6 +46,12 @@ def read_first(cur: Cursor[TupleRow], number: str, most: int) -> tuple[UUID | No
     return (rows[0][0], [_waiting(row[1:]) for row in rows]) if rows else (None, ())
 
 
+def numbers_of(cur: Cursor[TupleRow], records: Sequence[tuple[str, int, int]]) -> list[str]:
+    """Return the invoices whose queues hold any of these records, given by topic, partition and offset."""
+    columns = [list(column) for column in zip(*records, strict=True)] or [[], [], []]
+    return [number for (number,) in cur.execute(_NUMBERS, columns)]
+
+
 def read_parked(connection: Connection[TupleRow]) -> list[ParkedInvoice]:
     """Return all parked invoices, those that have waited longest first."""
     return [ParkedInvoice(*row) for row in connection.execute(_PARKED)]
@@ -115,6 +121,12 @@ _FIRST: LiteralString = f"""
     select version, {_COMMAND_COLUMNS} from redletter.parked_invoices join redletter.parked_commands
     using (invoice_number) where invoice_number = %s order by turn limit %s
 """  # noqa: S608 - literals alone
+_NUMBERS: LiteralString = """
+    select distinct invoice_number from redletter.parked_commands
+    join unnest(%s::text[], %s::int[], %s::bigint[]) as asked (topic, record_partition, record_offset)
+        using (topic, record_partition, record_offset)
+    order by invoice_number
+"""
 _PARKED: LiteralString = """
     select invoice_number, since, error, commands, bytes from redletter.parked_invoices order by since, invoice_number
 """

@@ -144,9 +144,22 @@ def test_a_charge_taken_and_freed_in_one_batch_is_remembered_with_its_account() 
 def test_a_change_from_a_holder_that_is_not_on_record_changes_nothing_at_all() -> None:
     overlay = Overlay({C1: OTHER})
     with pytest.raises(WrongHolder, match="c1"):
-        overlay.apply([ClaimChange(FORM_CLAIM, None, OWN), ClaimChange(C1, OWN, None)])
+        overlay.apply([ClaimChange(FORM_CLAIM, None, OWN), ClaimChange(C1, OWN, HOLD)])
     assert overlay.net() == []
     assert overlay.holder(FORM_CLAIM) is None
+
+
+def test_an_invoice_lets_go_of_what_it_holds_though_another_one_holds_some_that_it_believes_to_hold() -> None:
+    overlay = Overlay({C1: OTHER, FORM_CLAIM: OWN})
+    overlay.apply([ClaimChange(C1, OWN, None), ClaimChange(FORM_CLAIM, OWN, None)])
+    assert overlay.holder(C1) == OTHER
+    assert overlay.net() == [ClaimChange(FORM_CLAIM, OWN, None)]
+
+
+def test_a_claim_is_not_let_go_of_before_it_is_loaded_or_under_another_name() -> None:
+    for held in ({}, {C1: HOLD}):
+        with pytest.raises(WrongHolder, match="c1"):
+            Overlay(held).apply([ClaimChange(C1, OWN, None)])
 
 
 def test_loaded_holds_are_found_by_their_full_name() -> None:

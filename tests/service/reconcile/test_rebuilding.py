@@ -57,4 +57,4 @@ def test_a_fault_says_what_to_do(
     monkeypatch.setattr(rebuilding, "_rebuild", rebuild)
     nothing: Any = None
     with pytest.raises(raised, match=says):
-        rebuild_log(nothing, nothing, nothing)
+        rebuild_log(nothing, nothing, nothing, nothing)
