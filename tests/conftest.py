@@ -35,7 +35,7 @@ def pytest_report_header() -> str:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes share the tests of `-n auto`: more than one only if each starts its own servers."""
-    return 0 if real.choose().name == "environment" else 2
+    return 0 if real.choose().name == "environment" else 3
 
 
 @pytest.fixture(scope="session")
