@@ -24,7 +24,7 @@ RELAY_TOPIC = "redletter.relay"
 TAX_REQUESTS_TOPIC = "tax.requests"
 
 WEEK = timedelta(days=7)
-DEAD_LETTERS_KEPT = timedelta(days=30)
+DEAD_LETTERS_KEPT = NOTICES_KEPT = timedelta(days=30)
 MIB = 1 << 20
 
 
@@ -66,7 +66,7 @@ TOPICS = (
     Topic(EVENTS_TOPIC, keep=None),
     Topic(REPLIES_TOPIC, keep=WEEK),
     Topic(DEAD_LETTERS_TOPIC, keep=DEAD_LETTERS_KEPT),
-    Topic(PARKED_TOPIC, keep=timedelta(days=30)),
+    Topic(PARKED_TOPIC, keep=NOTICES_KEPT),
     Topic(STATUS_TOPIC, keep="compacted"),
     Topic(RELAY_TOPIC, keep="compacted"),
     Topic(TAX_REQUESTS_TOPIC, keep=WEEK),

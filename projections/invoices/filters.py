@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any, LiteralString, get_args
 
 from events.values import Kind, SeenPostingStatus
 from projections.answers import OF_ACCOUNTS, OF_OWNER, Accounts
-from projections.invoices.standing import STANDINGS, Standing
+from projections.invoices.standing import DUE, STANDINGS, Standing
 
 EVERYWHERE: tuple[Standing, ...] = tuple(one for group in STANDINGS.values() for one in group)
+_KINDS = list(get_args(get_args(Kind)[0]))
+_POSTING_STATUSES = list(get_args(get_args(SeenPostingStatus)[0]))
 _NUMBER_DIGITS = 20
 """Digits of a whole number."""
 _LAST = "\U0010ffff"
@@ -54,13 +56,18 @@ class InvoiceFilter:
         """Return the parameters of its conditions."""
         name, q = (self.buyer or "").casefold(), self.q or ""
         whole = len(q) == _NUMBER_DIGITS
+        all_due = set(self.standings) <= set(DUE)
         return {
             "accounts": None if self.accounts is None else sorted(self.accounts),
             "standings": list(self.standings),
             "some_standings": None if self.standings == EVERYWHERE else True,
             "due_before": self.due_before,
+            "all_due": self.due_before if all_due else None,
+            "some_due": None if all_due else self.due_before,
             "kind": self.kind,
+            "kinds": _KINDS,
             "posting_status": self.posting_status,
+            "posting_statuses": _POSTING_STATUSES,
             "issued_from": self.issued_from,
             "issued_to": self.issued_to,
             "amount_from": self.amount_from,
@@ -79,12 +86,16 @@ class InvoiceFilter:
         }
 
 
-_DUE: LiteralString = "(line.standing <> 'return_in_progress' or line.due_latest < %(due_before)s)"
+_DUE: Mapping[LiteralString, str] = {
+    # An index on due dates serves this alone. What is overdue was due before.
+    "line.due_latest < %(due_before)s": "all_due",
+    "(line.standing <> 'return_in_progress' or line.due_latest < %(due_before)s)": "some_due",
+}
 STANDS: Mapping[LiteralString, str] = {
     f"line.{OF_ACCOUNTS}": "accounts",
     "line.standing = any(%(standings)s)": "some_standings",
     "line.posting_status = %(posting_status)s": "posting_status",
-    _DUE: "due_before",
+    **_DUE,
 }
 """The conditions of a search on where invoices stand. The parameter whose value decides on each, by condition."""
 WAS_ISSUED: Mapping[LiteralString, str] = {
@@ -111,6 +122,6 @@ IN_TURN: Mapping[LiteralString, str] = {
     "line.kind = %(kind)s": "kind",
     "line.issued_on >= %(issued_from)s": "issued_from",
     "line.issued_on <= %(issued_to)s": "issued_to",
-    _DUE: "due_before",
+    **_DUE,
 }
 """The conditions of a list that looks at one standing after the other, and at one account after the other."""

@@ -59,13 +59,15 @@ _IN_TURN = SQL("""
     ) as line
 """)
 _POSTINGS_AND_KINDS = SQL("""
-    cross join unnest(array['unknown', 'recorded', 'not_recorded']) as posting (status)
-    cross join unnest(array['general', 'special']) as type (kind)
+    cross join unnest(%(posting_statuses)s::text[]) as posting (status)
+    cross join unnest(%(kinds)s::text[]) as type (kind)
 """)
 _OF_POSTING_AND_KIND = SQL("line.posting_status = posting.status and line.kind = type.kind")
 _SEARCHED = SQL("from projections.invoices_issued as issued {joined} where {conditions}")
 _EITHER = SQL("from ((select {columns} {first} {end}) union (select {columns} {last} {end})) as {table}")
 _JOINED = SQL("join projections.invoices as line using (invoice_number)")
+_IS_DUE = SQL("line.due_latest is not null")
+"""The condition of the index by due date."""
 _ORDER = SQL("order by {key} {direction}, {number} {direction}")
 _AFTER = SQL("({key}, {number}) {than} (%(after_key)s, %(after_number)s)")
 
@@ -139,10 +141,13 @@ async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) ->
 
 async def _by_due_date(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:
     past_those = cut.after is not None and not isinstance(cut.after[0], datetime)
-    lines = [] if past_those else await _lines(connection, wanted.only(DUE), cut)
-    if len(lines) <= cut.limit:
-        rest = Cut("-issued_on", cut.after if past_those else None, cut.limit - len(lines))
-        lines += await _lines(connection, wanted.without(DUE), rest)
+    async with connection.transaction():
+        # A return that begins between the two would be in neither, and one that ends in both.
+        await connection.execute("set transaction isolation level repeatable read")
+        lines = [] if past_those else await _lines(connection, wanted.only(DUE), cut)
+        if len(lines) <= cut.limit:
+            rest = Cut("-issued_on", cut.after if past_those else None, cut.limit - len(lines))
+            lines += await _lines(connection, wanted.without(DUE), rest)
     return lines
 
 
@@ -157,7 +162,9 @@ async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, c
         "limit": cut.limit + 1,
     }
     order = _order(wanted, cut.sort)
-    after = [_AFTER.format(than=SQL("<" if order.descending else ">"), **order.names())] if cut.after else []
+    after: list[Composable] = [_IS_DUE] if cut.sort == "due_latest" else []
+    if cut.after:
+        after.append(_AFTER.format(than=SQL("<" if order.descending else ">"), **order.names()))
     matching = _searched(facts, order, after) if order.searched else _in_turn(wanted, facts, order, after)
     statement = _PAGE.format(matching=matching, out_of_date=OUT_OF_DATE_LINE, order=order.clause(), **order.names())
     rows = await (await connection.execute(statement, facts, prepare=False)).fetchall()

@@ -139,7 +139,7 @@ class LogReader:
         await self.execute(log_tables.STOP, {"partition": partition, "why": why})
 
     async def note_published(self, places: dict[int, int]) -> None:
-        """Note how far partitions are published, for the operations board."""
+        """Note how far partitions are published: nothing before that may be missing from the topics any more."""
         await self.execute(log_tables.NOTE_PUBLISHED, {"partitions": list(places), "places": list(places.values())})
 
     async def execute(self, query: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:

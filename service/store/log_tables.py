@@ -321,4 +321,5 @@ _DELETE: LiteralString = """
 """
 DELETE_REPLIES: LiteralString = _DELETE.format(table="replies", more=" and e.command_key is null")
 DELETE_DEAD_LETTERS: LiteralString = _DELETE.format(table="dead_letters", more="")
+DELETE_NOTICES: LiteralString = _DELETE.format(table="notices", more="")
 """Delete the oldest that nothing but publication needs. The entry at the published place stays: it proves the place."""

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 import structlog
 
-from events.topics import DEAD_LETTERS_KEPT, WEEK
+from events.topics import DEAD_LETTERS_KEPT, NOTICES_KEPT, WEEK
 from service.store import log_tables
 from service.store.log_reader import LogReader
 
@@ -20,11 +20,12 @@ MAX_DELETED = 5_000
 _KEPT: dict[str, tuple[LiteralString, timedelta]] = {
     "replies": (log_tables.DELETE_REPLIES, WEEK),
     "dead letters": (log_tables.DELETE_DEAD_LETTERS, DEAD_LETTERS_KEPT),
+    "notices": (log_tables.DELETE_NOTICES, NOTICES_KEPT),
 }
 
 
 async def delete_unneeded(entries: LogReader) -> None:
-    """Delete published entries that their topics no longer keep: dead letters, and replies that no id needs.
+    """Delete published entries that their topics no longer keep: dead letters, notices, and replies that no id needs.
 
     Raises: psycopg.Error.
     """

@@ -10,7 +10,7 @@ from events.topics import DEAD_LETTERS_KEPT, WEEK
 from service.store import retention
 from service.store.event_store import Store
 from service.store.log_reader import GENESIS, LogPosition, LogReader
-from tests.service.support.rows import dead_letter, event, reply, save
+from tests.service.support.rows import dead_letter, event, notice, reply, save
 from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
 from transport.partitioning import partition_of
@@ -25,18 +25,19 @@ ENTRIES = (
     reply(NUMBER, "again"),
     dead_letter(answered=True, key=NUMBER.encode()),
     reply(NUMBER, "malformed"),
+    notice(NUMBER, "parked", answered=False),
     reply(NUMBER, "last published"),
     reply(NUMBER, "not published"),
 )
-PUBLISHED = 6
+PUBLISHED = 7
 
 
 @pytest.mark.parametrize(
     ("age", "kept"),
     [
-        (WEEK - SOON, [1, 2, 3, 4, 5, 6, 7]),
-        (WEEK + SOON, [1, 2, 4, 6, 7]),
-        (DEAD_LETTERS_KEPT + SOON, [1, 2, 6, 7]),
+        (WEEK - SOON, [1, 2, 3, 4, 5, 6, 7, 8]),
+        (WEEK + SOON, [1, 2, 4, 6, 7, 8]),
+        (DEAD_LETTERS_KEPT + SOON, [1, 2, 7, 8]),
     ],
 )
 async def test_published_entries_that_no_id_needs_go_when_their_topic_no_longer_keeps_them(
@@ -51,10 +52,12 @@ async def test_published_entries_that_no_id_needs_go_when_their_topic_no_longer_
     with psycopg.connect(fresh_database.database, autocommit=True) as connection:
         connection.execute("update redletter.replies set written_at = now() - %s", (age,))
         connection.execute("update redletter.dead_letters set written_at = now() - %s", (age,))
+        connection.execute("update redletter.notices set written_at = now() - %s", (age,))
         await retention.delete_unneeded(reader)
         found = connection.execute(
             "select place from redletter.invoice_events union all select place from redletter.replies "
-            "union all select place from redletter.dead_letters order by place"
+            "union all select place from redletter.dead_letters "
+            "union all select place from redletter.notices order by place"
         ).fetchall()
     assert [place for (place,) in found] == kept
     assert await reader.after(HOME, LogPosition.of(rows[PUBLISHED - 1])) == rows[PUBLISHED:]  # publication goes on
