@@ -104,10 +104,10 @@ async def test_without_kafka_the_page_says_so_and_still_shows_what_it_knows(
     (nobody,) = ports.free(1)
     async with looked_at(replace(filled, kafka=f"127.0.0.1:{nobody}"), browser, tmp_path) as (page, _):
         await page.goto("/")
-        await expect(page.get_by_role("status")).to_contain_text("Kafka is not reachable", timeout=30_000)
+        await expect(page.locator("#state")).to_contain_text("Kafka is not reachable", timeout=30_000)
         await expect(page.locator("tbody tr").first).to_be_visible()
         await page.get_by_label("Status").select_option("issued")
-        await page.get_by_role("link", name="Return").first.click()
+        await page.locator("tbody").get_by_role("link", name="Return").first.click()
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Remarks").fill("kept")
         await dialog.get_by_role("button", name="OK").click()
@@ -122,7 +122,7 @@ async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_re
 ) -> None:
     async with looked_at(filled, browser, tmp_path) as (page, roles):
         await page.goto("/?status=issued")
-        await page.get_by_role("link", name="Return").first.click()
+        await page.locator("tbody").get_by_role("link", name="Return").first.click()
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Remarks").fill("kept")
         roles.kill("api")
@@ -137,7 +137,7 @@ async def test_a_page_whose_server_is_gone_says_so_keeps_what_was_entered_and_re
 async def test_a_request_whose_answer_takes_long_is_said_to_be_sent_and_may_be_sent_again(crowded: Page) -> None:
     """No worker is there."""
     await crowded.goto("/?status=issued")
-    await crowded.get_by_role("link", name="Return").last.click()
+    await crowded.locator("tbody").get_by_role("link", name="Return").last.click()
     dialog = crowded.get_by_role("dialog")
     key = await dialog.locator("[name=key]").get_attribute("value")
     await dialog.get_by_role("button", name="OK").click()
@@ -151,5 +151,5 @@ async def test_a_page_that_is_behind_says_so(filled: Addresses, browser: Browser
         await producer.send_and_wait(EVENTS_TOPIC, b"{}", key=b"1", timestamp_ms=minutes_ago)
     async with looked_at(filled, browser, tmp_path) as (page, _):
         await page.goto("/")
-        await expect(page.get_by_role("status")).to_contain_text("This page is behind", timeout=30_000)
+        await expect(page.locator("#state")).to_contain_text("This page is behind", timeout=30_000)
         await expect(page.locator("tbody tr").first).to_be_visible()

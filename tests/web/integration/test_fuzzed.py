@@ -34,9 +34,9 @@ SERVING = """
 import asyncio, sys
 from datetime import timedelta
 from web import serving
-from web.gateway import publishing
+from web.gateway import command_publisher
 from transport.addresses import Addresses
-publishing.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
+command_publisher.REPLY_WITHIN = 0.2  # no worker runs: commands are answered with 202
 kafka, database, port = sys.argv[1:4]
 settings = {"clock_shift": timedelta(), "general_recorded_route": "simple"}
 asyncio.run(serving.run(Addresses(kafka, database), host="127.0.0.1", port=int(port), **settings))
