@@ -36,8 +36,9 @@ def set_cookie(request: Request, answer: Response, name: str, value: str, second
 
 
 def drop_cookie(request: Request, answer: Response, name: str) -> None:
-    """Let the browser forget a cookie."""
-    set_cookie(request, answer, name, "", 0)
+    """Let the browser forget a cookie, if it sends it."""
+    if cookie(request, name) is not None:
+        set_cookie(request, answer, name, "", 0)
 
 
 def _full(request: Request, name: str) -> str:

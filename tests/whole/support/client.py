@@ -114,5 +114,8 @@ async def connected(bootstrap: str) -> AsyncGenerator[Client]:
         async with running(client.hear(consumer)):
             yield client
     finally:
+        # While other processes' tests ran alone, this loop stood still: what timed out meanwhile has to be over, since
+        # the client would let its cancellation out of stop().
+        await consumer.topics()
         await consumer.stop()
         await producer.stop()
