@@ -18,6 +18,7 @@ from local import ports
 from tests.browser.support.scopes import each, together
 from tests.faults.support.roles import Roles
 from tests.support.fresh_system import fresh
+from tests.support.waiting import until
 from tests.whole.support.system import system
 from transport.addresses import Addresses
 
@@ -76,7 +77,9 @@ async def test_the_first_list_of_100_000_invoices_is_visible_within_a_second(cro
     await crowded.goto("/", wait_until="commit")
     await expect(crowded.get_by_role("row").nth(50)).to_be_visible()
     seconds = time.monotonic() - began
-    painted = await (await crowded.wait_for_function(PAINTED)).json_value()
+    # The browser's own way to wait for it evaluates text, which the page's policy forbids from the second look on.
+    await until(lambda: crowded.evaluate(f"({PAINTED}) !== undefined"))
+    painted = await crowded.evaluate(PAINTED)
     assert max(seconds, painted / 1000) < VISIBLE_WITHIN, f"visible {seconds:.3f} s, painted {painted:.0f} ms"
 
 

@@ -1,5 +1,6 @@
 """The list "Invoice Download and Refund", and "Invoicing Record Details"."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
@@ -49,8 +50,10 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
             return pages.show(request, "list.html", lines=(), following=None, faults=faults, counts={}, shown=None)
         cut, accounts = query.cut(), caller.asking_for(query.account_id)
         wanted: Mapping[Tab | None, InvoiceFilter] = {tab: query.of_tab(tab, accounts, pages.now()) for tab in TABS}
-        page = await reader.read(lambda connection: invoices.page(connection, wanted[query.tab], cut))
-        counts = await reader.read(lambda connection: _counts(connection, wanted))
+        page, counts = await asyncio.gather(
+            reader.read(lambda connection: invoices.page(connection, wanted[query.tab], cut)),
+            reader.read(lambda connection: _counts(connection, wanted)),
+        )
         following = cursors.write(page.next) if page.next else None
         return pages.show(
             request, "list.html", lines=page.lines, following=following, faults=(), counts=counts, shown=query
