@@ -36,7 +36,7 @@ def reconcile(
     For a PostgreSQL that failed over without its last commits, or was restored from a backup, once the newer copy is
     gone for good: `redletter check` says LOG_DIFFERS. Events, replies, dead letters, claims, parked commands and the
     worker's positions are rebuilt from the topics, in one transaction: if it is interrupted, run it again. Stop the
-    projector before PostgreSQL is back, and start it afterwards; the other roles may run, they wait and go on by
+    projector before PostgreSQL is back, and start it afterwards; the other roles may run, they wait and continue by
     themselves. Exits 1 if it cannot be done.
     """
     import asyncio
@@ -121,7 +121,7 @@ def _kinds(entries: "Iterable[LogEntry]") -> str:
 
 
 def _conclude(rebuilt: "Rebuilt") -> None:
-    terminal.print_line(f"rebuilt {rebuilt.entries} entries; everything goes on by itself within 10 s")
+    terminal.print_line(f"rebuilt {rebuilt.entries} entries; everything continues by itself within 10 s")
     if rebuilt.decided:
         terminal.print_line(f"decided {rebuilt.decided} commands again whose answers were lost before anyone saw them")
 
