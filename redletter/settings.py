@@ -60,6 +60,7 @@ _DURATION = _matching(
 )
 _SERVER = re.compile(r"[^\s,:/@]+:([0-9]{1,5})")
 _HOST = re.compile(r"[\w.:%-]+|/\S*|")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _HOST_NAME = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LAST_PORT = 65_535
@@ -98,13 +99,16 @@ def _database(url: str | None) -> str | None:
     return url
 
 
-def _issuer(url: str | None) -> str | None:
-    """Refuse an issuer whose keys anybody on the way could replace. Source: OpenID Connect Discovery 1.0, section 7."""
+def _authority(url: str | None) -> str | None:
+    """Refuse a URL at which anybody on the way could replace keys, or read secrets.
+
+    Source: OpenID Connect Discovery 1.0, section 7; RFC 6749, section 3.2.
+    """
     if url is None:
         return None
     parts = urlsplit(url)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
-        msg = "must be a URL such as https://login.example.com, without a query"
+    if not _WEB_ADDRESS.fullmatch(url) or not parts.hostname:
+        msg = "must be a URL such as https://login.example.com, without a query and without a password"
         raise ValueError(msg)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         msg = "must begin with https://, unless the issuer is on this machine"
@@ -136,14 +140,19 @@ class Settings(BaseSettings):
         SecurityProtocol, ValueForm("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`")
     ] = "PLAINTEXT"
     """How every client connects to Kafka. With SSL the broker's certificate and host name are checked."""
-    kafka_sasl_mechanism: Annotated[SaslMechanism | None, ValueForm("`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`")] = (
-        None
-    )
+    kafka_sasl_mechanism: Annotated[
+        SaslMechanism | None, ValueForm("`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`")
+    ] = None
     """How a client proves with SASL who it is."""
     kafka_username: Annotated[str | None, ValueForm("text")] = None
-    """The user of SASL: one for each role, with the rights that `redletter acls` prints."""
+    """The user of SASL: one for each role, with the rights that `redletter acls` prints. With `OAUTHBEARER` it is the
+    id of a client of the OAuth server."""
     kafka_password: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
-    """The password of that user."""
+    """The password of that user, or the secret of that client."""
+    kafka_token_url: Annotated[str | None, AfterValidator(_authority), ValueForm("`https://` URL")] = None
+    """Where the OAuth server gives access tokens for `OAUTHBEARER`: its `token_endpoint`."""
+    kafka_token_scope: Annotated[str | None, ValueForm("text")] = None
+    """The scope to ask that server for, if it wants one."""
     kafka_ca_file: Annotated[Path | None, ValueForm("PEM file")] = None
     """Who may have signed the brokers' certificates; if not set, whom this machine trusts."""
     kafka_cert_file: Annotated[Path | None, ValueForm("PEM file")] = None
@@ -176,7 +185,7 @@ class Settings(BaseSettings):
     whoever bears an access token of `REDLETTER_OIDC_ISSUER`."""
     auth_none_is_fine: Annotated[Literal["yes"] | None, ValueForm("`yes`")] = None
     """`yes` lets the api listen on any address without asking who calls, because something in front of it does."""
-    oidc_issuer: Annotated[str | None, AfterValidator(_issuer), ValueForm("`https://` URL")] = None
+    oidc_issuer: Annotated[str | None, AfterValidator(_authority), ValueForm("`https://` URL")] = None
     """The OpenID provider that signs access tokens, exactly as in their claim `iss`."""
     oidc_audience: Annotated[str | None, ValueForm("text")] = None
     """What the claim `aud` of an access token must name."""
@@ -238,6 +247,8 @@ class Settings(BaseSettings):
             self.kafka_ca_file,
             self.kafka_cert_file,
             self.kafka_key_file,
+            self.kafka_token_url,
+            self.kafka_token_scope,
         )
         try:
             security.options()

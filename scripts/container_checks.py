@@ -17,6 +17,7 @@ import docker
 import httpx
 
 from local.demo.journeys import journeys as play_journeys
+from local.demo.stage import Servers
 from tests.service.support.orders import ask_simply, register
 from tests.whole.support.client import connected
 
@@ -27,7 +28,7 @@ WITHIN = 60.0
 
 def journeys() -> None:
     """Play the demo."""
-    asyncio.run(play_journeys(KAFKA, API, print))
+    asyncio.run(play_journeys(Servers(KAFKA, API), print))
 
 
 def returns() -> None:

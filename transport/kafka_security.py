@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from transport.access_tokens import ClientCredentials
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class UnusableSecurity(Exception):
@@ -19,7 +21,8 @@ class KafkaSecurity:
     """What is needed to connect.
 
     ca_file: PEM, who may have signed the brokers' certificates; None is whom this machine trusts. cert_file, key_file:
-    PEM, for brokers that want a certificate of the client; the key may be in cert_file too.
+    PEM, for brokers that want a certificate of the client; the key may be in cert_file too. token_url, token_scope:
+    where a client gets its access tokens for OAUTHBEARER, username and password being its id and secret there.
     """
 
     protocol: SecurityProtocol = "PLAINTEXT"
@@ -29,6 +32,8 @@ class KafkaSecurity:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    token_url: str | None = None
+    token_scope: str | None = None
 
     def options(self) -> Mapping[str, Any]:
         """Return the options of a client. Raises: UnusableSecurity."""
@@ -37,9 +42,15 @@ class KafkaSecurity:
         if self._encrypted:
             found["ssl_context"] = self._ssl_context()
         if self._sasl:
-            found["sasl_mechanism"] = self.mechanism
-            found |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
+            found |= {"sasl_mechanism": self.mechanism, **self._credentials()}
         return found
+
+    def _credentials(self) -> Mapping[str, Any]:
+        username, password = str(self.username), str(self.password)
+        if self.token_url:
+            tokens = ClientCredentials(self.token_url, username, password, self.token_scope)
+            return {"sasl_oauth_token_provider": tokens}
+        return {"sasl_plain_username": username, "sasl_plain_password": password}
 
     @property
     def _encrypted(self) -> bool:
@@ -56,6 +67,12 @@ class KafkaSecurity:
             raise UnusableSecurity(msg)
         if not self._sasl and any(credentials):
             msg = f"a SASL mechanism, a user name or a password is without effect with {self.protocol}"
+            raise UnusableSecurity(msg)
+        if (self.mechanism == "OAUTHBEARER") != bool(self.token_url):
+            msg = "OAUTHBEARER and the address that gives its tokens need each other"
+            raise UnusableSecurity(msg)
+        if self.token_scope and not self.token_url:
+            msg = "a scope is without effect without the address that gives tokens"
             raise UnusableSecurity(msg)
         if not self._encrypted and any((self.ca_file, self.cert_file, self.key_file)):
             msg = f"a certificate or key file is without effect with {self.protocol}"

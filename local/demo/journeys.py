@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from local.demo.stage import Stage, connected_stage
+from local.demo.stage import Servers, Stage, connected_stage
 
 _BILLING, _TAX, _CUSTOMER = "billing", "the tax connector", "the customer"
 _OWN: Mapping[str, Any] = {"account_id": "demo-account"}
@@ -149,15 +149,15 @@ _DEMO = ("return.form", "return.expired-form", "return.slow", "reissue")
 """The last one returns an invoice by the simple route first."""
 
 
-async def journeys(kafka: str, api: str, say: Callable[[str], None]) -> None:
+async def journeys(servers: Servers, say: Callable[[str], None]) -> None:
     """Play the demo. Raises: JourneyFailed at the first difference from what is expected."""
     for name in _DEMO:
-        await play_one(name, kafka, api, say)
+        await play_one(name, servers, say)
 
 
-async def play_one(name: str, kafka: str, api: str, say: Callable[[str], None]) -> None:
+async def play_one(name: str, servers: Servers, say: Callable[[str], None]) -> None:
     """Play one of `JOURNEYS` with numbers that are new on any system. Raises: JourneyFailed, KafkaError."""
     journey = JOURNEYS[name]
     serial = f"{secrets.randbelow(10**_SERIAL_DIGITS):0{_SERIAL_DIGITS}d}"
-    async with connected_stage(kafka, api, say) as stage:
+    async with connected_stage(servers, say) as stage:
         await journey.play(stage, Case(serial, journey.ending))

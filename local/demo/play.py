@@ -9,7 +9,7 @@ from pathlib import Path
 from local import terminal
 from local.data_folder import AlreadyRunning, FolderUnusable
 from local.demo.journeys import journeys
-from local.demo.stage import JourneyFailed
+from local.demo.stage import JourneyFailed, Servers
 from local.plan import Plan, SystemFailed
 from local.server import ServerFailed
 from local.supervision import SupervisionFailed
@@ -17,16 +17,20 @@ from local.system import running_system
 from transport.addresses import Addresses
 
 
-def play(role_command: Callable[[str], Sequence[str]], migrate: Callable[[Addresses, int], None]) -> int:
+def play(
+    role_command: Callable[[str], Sequence[str]], migrate: Callable[[Addresses, int], None], token: str | None
+) -> int:
     """Run the demo on a separate system, in a folder that is then removed, and return the exit code.
 
-    role_command, migrate: as in `Plan`. 0: every journey ended as expected; 1: one did not, or the start failed.
+    role_command, migrate: as in `Plan`. token: as in `Servers`. 0: every journey ended as expected; 1: one did not,
+    or the start failed.
     """
     folder = Path(tempfile.mkdtemp(prefix="redletter-demo-"))
     try:
         plan = Plan(folder=folder, command=role_command, migrate=migrate, api_port=0, show_logs=False)
         with running_system(plan) as system:
-            asyncio.run(journeys(system.addresses.kafka, str(system.addresses.api), terminal.print_line))
+            servers = Servers(system.addresses.kafka, str(system.addresses.api), token)
+            asyncio.run(journeys(servers, terminal.print_line))
             terminal.print_line("All journeys ended as expected. Stopping.")
     except (JourneyFailed, SystemFailed, ServerFailed, SupervisionFailed, AlreadyRunning, FolderUnusable) as failure:
         terminal.print_to_stderr(f"redletter demo: {failure}")

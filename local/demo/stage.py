@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from aiokafka import TopicPartition
@@ -24,6 +25,15 @@ _FOLLOWED = (topics.REPLIES_TOPIC, topics.EVENTS_TOPIC, topics.STATUS_TOPIC)
 _CHECK_INTERVAL_SECONDS = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where a journey is played. api: ``http://host:port``. token: the access token to ask it with, if it wants one."""
+
+    kafka: str
+    api: str
+    token: str | None = None
+
+
 class JourneyFailed(Exception):
     """Something differs from what the journey expects; the message says what."""
 
@@ -32,11 +42,11 @@ class JourneyFailed(Exception):
 class Stage:
     """Publishes commands, and collects the replies, events and statuses of the invoices that they are about.
 
-    api: ``http://host:port``. say: called with each line to show.
+    say: called with each line to show.
     """
 
     producer: KafkaProducer
-    api: str
+    servers: Servers
     say: Callable[[str], None]
     numbers: set[str] = field(default_factory=set[str])
     replies: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -103,7 +113,8 @@ class Stage:
             f"{number} did not become {status}" + (f" with {facts}" if facts else ""),
         )
         version = self.statuses[number]["version"]
-        document = await asyncio.to_thread(_get, f"{self.api}/invoices/{number}/status?min_version={version}&wait=10")
+        path = f"/invoices/{number}/status?min_version={version}&wait=10"
+        document = await asyncio.to_thread(_get, self.servers, path)
         actual = {"status": document["status"]["code"], **{name: document.get(name) for name in facts}}
         if actual != {"status": status, **facts}:
             msg = f"{number} is {actual}; it should be {facts | {'status': status}}"
@@ -135,21 +146,28 @@ def _outcome(code: str | None) -> str:
     return f"refused, {code}" if code else "accepted"
 
 
-def _get(url: str) -> dict[str, Any]:
-    with urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - http, on this machine
-        return json.load(response)
+def _get(servers: Servers, path: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {servers.token}"} if servers.token else {}
+    request = Request(f"{servers.api}{path}", headers=headers)  # noqa: S310 - http, on this machine
+    try:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the same
+            return json.load(response)
+    except HTTPError as error:
+        with error:
+            msg = f"GET {path} was answered {error.code}: {error.read().decode(errors='replace')}"
+            raise JourneyFailed(msg) from None
 
 
 @asynccontextmanager
-async def connected_stage(kafka: str, api: str, say: Callable[[str], None]) -> AsyncGenerator[Stage]:
+async def connected_stage(servers: Servers, say: Callable[[str], None]) -> AsyncGenerator[Stage]:
     """Connect a stage for the length of a block; it receives what is published from now on. Raises: KafkaError."""
-    producer = make_producer(kafka, "demo", enable_idempotence=True)
-    consumer = make_consumer(kafka, "demo")
+    producer = make_producer(servers.kafka, "demo", enable_idempotence=True)
+    consumer = make_consumer(servers.kafka, "demo")
     async with running(producer), running(consumer):
         # From the producer: a consumer does not know the partitions of a topic that it has not subscribed to yet.
         numbers = {topic: await producer.partitions_for(topic) for topic in _FOLLOWED}
         await read_from_now(consumer, [TopicPartition(topic, one) for topic, ones in numbers.items() for one in ones])
-        stage = Stage(producer, api, say)
+        stage = Stage(producer, servers, say)
         receiving = asyncio.create_task(_receive(consumer, stage))
         try:
             yield stage

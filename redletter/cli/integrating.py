@@ -30,15 +30,15 @@ def trigger(
     import asyncio
 
     from local.demo.journeys import JOURNEYS, play_one
-    from local.demo.stage import JourneyFailed
+    from local.demo.stage import JourneyFailed, Servers
 
     if journey not in JOURNEYS:
         exit_with(f'unknown journey "{journey}"; choose from {", ".join(JOURNEYS)}', USAGE_ERROR)
     settings = read_settings()
-    kafka, api = server_addresses(settings).kafka, api_url(settings)
+    servers = Servers(server_addresses(settings).kafka, api_url(settings), settings.api_token)
     with server_errors_end_the_command():
         try:
-            asyncio.run(play_one(journey, kafka, api, terminal.print_line))
+            asyncio.run(play_one(journey, servers, terminal.print_line))
         except JourneyFailed as failure:
             exit_with(str(failure), FAILED)
 

@@ -67,9 +67,9 @@ def demo() -> None:
     from redletter.migration import create_or_upgrade
     from redletter.roles import role_command
 
-    read_settings()
+    settings = read_settings()
     logs.configure("warning")
-    raise typer.Exit(play(role_command, create_or_upgrade))
+    raise typer.Exit(play(role_command, create_or_upgrade, settings.api_token))
 
 
 @system_commands.command()

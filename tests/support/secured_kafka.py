@@ -23,6 +23,11 @@ from local import ports
 from local.child_server import ChildServer
 from local.kafka_server import KafkaServer
 from local.ports import HOST
+from web.http.issuer_documents import Issuer
+
+NOBODY = Issuer("http://127.0.0.1:1", "nobody")
+"""Gives no tokens."""
+_OAUTH = "org.apache.kafka.common.security.oauthbearer"
 
 
 class Signed(NamedTuple):
@@ -78,10 +83,11 @@ class Authority:
 class LockedKafka(KafkaServer):
     """The broker. Whoever uses its plain listener, as the tests themselves do, may do everything."""
 
-    def __init__(self, folder: Path, authority: Authority, users: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, authority: Authority, users: Mapping[str, str], issuer: Issuer) -> None:
         super().__init__(folder)
         self._authority = authority
         self._users = users
+        self._issuer = issuer
         self.ports: Mapping[str, int] = {}
 
     def prepare(self) -> None:
@@ -114,7 +120,16 @@ class LockedKafka(KafkaServer):
                 ("plain", "org.apache.kafka.common.security.plain.PlainLoginModule", f" {plain}"),
                 ("scram-sha-256", "org.apache.kafka.common.security.scram.ScramLoginModule", ""),
                 ("scram-sha-512", "org.apache.kafka.common.security.scram.ScramLoginModule", ""),
+                ("oauthbearer", f"{_OAUTH}.OAuthBearerLoginModule", ""),
             )
+        }
+        tokens = {
+            "listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class": (
+                f"{_OAUTH}.OAuthBearerValidatorCallbackHandler"
+            ),
+            "sasl.oauthbearer.jwks.endpoint.url": self._key_set,
+            "sasl.oauthbearer.expected.issuer": self._issuer.url,
+            "sasl.oauthbearer.expected.audience": self._issuer.audience,
         }
         return {
             "listeners": f"{given['listeners']},{own}",
@@ -122,13 +137,22 @@ class LockedKafka(KafkaServer):
             "listener.security.protocol.map": ",".join(
                 [given["listener.security.protocol.map"], *(f"{name}:{name}" for name in self.ports)]
             ),
-            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
             "allow.everyone.if.no.acl.found": "false",
             **tls,
             **sasl,
+            **tokens,
         }
+
+    @property
+    def _key_set(self) -> str:
+        return f"{self._issuer.url}/jwks"
+
+    def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
+        java, *rest = super()._java(main, *arguments)
+        return (java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._key_set}", *rest)
 
 
 def _one_line(pem: str) -> str:
@@ -138,9 +162,10 @@ def _one_line(pem: str) -> str:
 class RunningLockedKafka(ChildServer):
     """The broker as a child of this process."""
 
-    def __init__(self, folder: Path, users: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, users: Mapping[str, str], issuer: Issuer) -> None:
         self.authority = Authority()
-        self._server_of = LockedKafka(folder, self.authority, users)
+        self.issuer = issuer
+        self._server_of = LockedKafka(folder, self.authority, users, issuer)
         super().__init__(self._server_of, folder)
         self._folder = folder
 
@@ -167,10 +192,14 @@ class RunningLockedKafka(ChildServer):
 
 
 @contextmanager
-def locked_kafka(folder: Path, users: Sequence[str]) -> Generator[RunningLockedKafka]:
-    """Run one for the length of a block. users: each has its name, reversed, as password, for every mechanism."""
+def locked_kafka(folder: Path, users: Sequence[str], issuer: Issuer = NOBODY) -> Generator[RunningLockedKafka]:
+    """Run one for the length of a block.
+
+    users: each has its name, reversed, as password, for every mechanism that has passwords. issuer: whose access tokens
+    count.
+    """
     passwords = {name: name[::-1] for name in users}
-    with RunningLockedKafka(folder, passwords).running() as kafka:
+    with RunningLockedKafka(folder, passwords, issuer).running() as kafka:
         operator = kafka.operator()  # which has to live as long as what it was asked
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
             changes: list[Any] = [

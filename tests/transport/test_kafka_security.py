@@ -27,6 +27,9 @@ def test_without_settings_nothing_is_proved() -> None:
         ({"protocol": "SASL_PLAINTEXT", **LOGIN, "ca_file": Path("ca.pem")}, "without effect with SASL_PLAINTEXT"),
         ({"protocol": "SSL", "key_file": Path("key.pem")}, "a key file needs a certificate file"),
         ({"protocol": "SSL", "ca_file": Path("/nowhere.pem")}, "'/nowhere.pem' is no file of certificates"),
+        ({"protocol": "SASL_SSL", **LOGIN, "mechanism": "OAUTHBEARER"}, "gives its tokens need each other"),
+        ({"protocol": "SASL_SSL", **LOGIN, "token_url": "https://login"}, "gives its tokens need each other"),
+        ({"protocol": "SASL_SSL", **LOGIN, "token_scope": "kafka"}, "a scope is without effect"),
         ({"protocol": "SSL", "cert_file": Path("/nowhere.pem")}, "'/nowhere.pem' and its key cannot be used"),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,26 @@ import pytest
 from local.demo import stage
 from local.demo.journeys import journeys
 from tests.redletter.support.program import PROGRAM
+from tests.web.support.openid_provider import openid_provider
 from transport.addresses import Addresses
 
 
-def test_all_journeys_go_through_and_nothing_is_left() -> None:
+@pytest.fixture
+def asks_who_calls() -> Iterator[Mapping[str, str]]:
+    """Return the settings of a system that wants tokens, and a token."""
+    with openid_provider() as provider:
+        yield {
+            "REDLETTER_AUTH": "oidc",
+            "REDLETTER_OIDC_ISSUER": provider.issuer.url,
+            "REDLETTER_OIDC_AUDIENCE": provider.issuer.audience,
+            "REDLETTER_API_TOKEN": provider.bearer("demo")["Authorization"].removeprefix("Bearer "),
+        }
+
+
+def test_all_journeys_go_through_and_nothing_is_left(asks_who_calls: Mapping[str, str]) -> None:
     before = set(Path(tempfile.gettempdir()).glob("redletter-demo-*"))
-    ended = subprocess.run([str(PROGRAM), "demo"], capture_output=True, text=True, check=False, env=dict(os.environ))
+    environment = os.environ | asks_who_calls
+    ended = subprocess.run([str(PROGRAM), "demo"], capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.count("  Returned\n") == 3
     assert "RETURN_CANNOT_BE_CANCELLED" in ended.stdout
@@ -25,4 +40,4 @@ def test_all_journeys_go_through_and_nothing_is_left() -> None:
 async def test_what_is_not_as_it_should_be_is_said(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "TIMEOUT_SECONDS", 2.0)
     with pytest.raises(stage.JourneyFailed, match="no reply to RegisterInvoice"):
-        await journeys(addresses.kafka, "http://127.0.0.1:9", lambda _: None)
+        await journeys(stage.Servers(addresses.kafka, "http://127.0.0.1:9"), lambda _: None)

@@ -11,16 +11,23 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaConnectionError
 
 from tests.support.secured_kafka import RunningLockedKafka, locked_kafka
+from tests.web.support.openid_provider import openid_provider
 from transport.acls import Acl, create_acls
 from transport.clients import kafka as clients
 from transport.kafka_security import KafkaSecurity
 
 USER, PASSWORD = "worker", "rekrow"
+PROGRAM = "portal"
+"""A client of the OpenID provider."""
 RIGHTS = [
-    Acl(USER, "Write", "Topic", "t"),
-    Acl(USER, "Read", "Topic", "t"),
-    Acl(USER, "Read", "Group", "g", "prefixed"),
-    Acl(USER, "Write", "TransactionalId", "x"),
+    right
+    for user in (USER, PROGRAM)
+    for right in (
+        Acl(user, "Write", "Topic", "t"),
+        Acl(user, "Read", "Topic", "t"),
+        Acl(user, "Read", "Group", "g", "prefixed"),
+        Acl(user, "Write", "TransactionalId", "x"),
+    )
 ]
 
 
@@ -29,7 +36,8 @@ def kafka() -> Iterator[RunningLockedKafka]:
     """Start one with the topic t, and a user that may use it."""
     with (
         tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder,
-        locked_kafka(Path(folder), [USER]) as kafka,
+        openid_provider() as provider,
+        locked_kafka(Path(folder), [USER], provider.issuer) as kafka,
     ):
         asyncio.run(_prepare(kafka.address))
         yield kafka
@@ -55,10 +63,16 @@ def ways_in(kafka: RunningLockedKafka) -> Mapping[str, KafkaSecurity]:
         "scram 256": KafkaSecurity("SASL_SSL", "SCRAM-SHA-256", USER, PASSWORD, kafka.ca_file),
         "scram 512": KafkaSecurity("SASL_PLAINTEXT", "SCRAM-SHA-512", USER, PASSWORD),
         "certificate": KafkaSecurity("SSL", ca_file=kafka.ca_file, cert_file=kafka.client_file(USER)),
+        "access token": bearing(kafka, PROGRAM, "secret"),
     }
 
 
-@pytest.mark.parametrize("way", ["plain", "scram 256", "scram 512", "certificate"])
+def bearing(kafka: RunningLockedKafka, client: str, secret: str) -> KafkaSecurity:
+    endpoint = f"{kafka.issuer.url}/token"
+    return KafkaSecurity("SASL_SSL", "OAUTHBEARER", client, secret, kafka.ca_file, token_url=endpoint)
+
+
+@pytest.mark.parametrize("way", ["plain", "scram 256", "scram 512", "certificate", "access token"])
 async def test_every_kind_of_client_comes_in(kafka: RunningLockedKafka, way: str) -> None:
     security = ways_in(kafka)[way]
     bootstrap = kafka.bootstrap(security.protocol)
@@ -80,7 +94,10 @@ async def test_every_kind_of_client_comes_in(kafka: RunningLockedKafka, way: str
         assert "t" in await admin.list_topics()
 
 
-@pytest.mark.parametrize("wrong", ["no password", "wrong password", "unknown authority", "no certificate", "no locks"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["no password", "wrong password", "unknown authority", "no certificate", "no locks", "wrong secret", "no token"],
+)
 async def test_whoever_lacks_a_key_stays_out(kafka: RunningLockedKafka, wrong: str) -> None:
     security = {
         "no password": KafkaSecurity("SSL", ca_file=kafka.ca_file),
@@ -88,6 +105,8 @@ async def test_whoever_lacks_a_key_stays_out(kafka: RunningLockedKafka, wrong: s
         "unknown authority": KafkaSecurity("SASL_SSL", "PLAIN", USER, PASSWORD),
         "no certificate": KafkaSecurity("SSL", ca_file=kafka.ca_file),
         "no locks": KafkaSecurity(),
+        "wrong secret": bearing(kafka, PROGRAM, "guess"),
+        "no token": KafkaSecurity("SASL_SSL", "PLAIN", PROGRAM, "secret", kafka.ca_file),
     }[wrong]
     bootstrap = kafka.bootstrap("SSL" if wrong == "no certificate" else "SASL_SSL")
     clients.secure(bootstrap, security)

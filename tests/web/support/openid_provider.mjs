@@ -9,6 +9,7 @@ import Provider from "oidc-provider";
 const [audience, page] = process.argv.slice(2);
 const claims = {
   portal: { redletter_accounts: ["mine"] },
+  demo: { redletter_accounts: ["demo-account"] },
   operations: { redletter_accounts: [], redletter_roles: ["operator"] },
 };
 const people = {

@@ -24,8 +24,8 @@ PAGE = "https://invoices.example"
 class OpenIdProvider:
     """Knows programs and people.
 
-    Clients called `portal` (of the account mine) and `operations` (an operator) get tokens; `ann` (of mine) and `bo`
-    (of theirs, an operator) log in to the page, which is the client `page`.
+    Clients called `portal` (of the account mine), `demo` (of the demo's) and `operations` (an operator) get tokens;
+    `ann` (of mine) and `bo` (of theirs, an operator) log in to the page, which is the client `page`.
     """
 
     def __init__(self, program: subprocess.Popen[str]) -> None:

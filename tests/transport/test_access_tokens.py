@@ -1,0 +1,93 @@
+"""Access tokens for Kafka: one serves every connection until it is about to expire, and no error repeats the secret."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from transport.access_tokens import ClientCredentials
+
+SECRET = "not-to-be-told"  # noqa: S105 - of nothing
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Gives tokens. says: more of each answer. given: how many."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.says: dict[str, Any] = {"expires_in": 3600}
+        self.status = 200
+        self.given = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/token"
+
+
+class Answer(BaseHTTPRequestHandler):
+    """A token, or a refusal."""
+
+    def do_POST(self) -> None:
+        endpoint = self.server
+        assert isinstance(endpoint, Endpoint)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        endpoint.given += 1
+        body = json.dumps({"access_token": f"token {endpoint.given}", "token_type": "Bearer"} | endpoint.says).encode()
+        self.send_response(endpoint.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
+        """Say nothing."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint() as endpoint:
+        serving = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        yield endpoint
+        endpoint.shutdown()
+        serving.join()
+
+
+def credentials(endpoint: Endpoint) -> ClientCredentials:
+    return ClientCredentials(endpoint.url, "worker", SECRET, None)
+
+
+async def test_a_token_serves_until_it_is_about_to_expire(endpoint: Endpoint) -> None:
+    tokens = credentials(endpoint)
+    assert [await tokens.token() for _ in range(3)] == ["token 1"] * 3
+    assert endpoint.given == 1
+
+
+@pytest.mark.parametrize("says", [{"expires_in": 10}, {}])
+async def test_a_token_that_may_have_expired_serves_once(endpoint: Endpoint, says: dict[str, Any]) -> None:
+    endpoint.says, tokens = says, credentials(endpoint)
+    assert [await tokens.token() for _ in range(2)] == ["token 1", "token 2"]
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (401, {"error": "invalid_client", "error_description": "who?"}),
+        (200, {"access_token": None}),
+        (500, {}),
+    ],
+)
+async def test_without_a_token_there_is_no_connection(endpoint: Endpoint, status: int, says: dict[str, Any]) -> None:
+    endpoint.status, endpoint.says = status, says
+    with pytest.raises(KafkaConnectionError, match="gives no access token") as refused:
+        await credentials(endpoint).token()
+    assert SECRET not in str(refused.value)
+
+
+async def test_an_endpoint_that_is_away_is_told() -> None:
+    with pytest.raises(KafkaConnectionError, match=r"127\.0\.0\.1:1/token gives no access token"):
+        await ClientCredentials("http://127.0.0.1:1/token", "worker", SECRET, None).token()
