@@ -15,7 +15,7 @@ from tests.support import servers as real
 from tests.support.fresh_system import PARTITIONS, database, fresh
 from transport.addresses import Addresses
 
-pytest_plugins = ["tests.support.alone", "tests.support.databases", "tests.support.server_folders"]
+pytest_plugins = ["tests.support.databases", "tests.support.server_folders"]
 
 # A run in the background (`nohup make test &`) inherits an ignored SIGINT; so would every program that a test stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)

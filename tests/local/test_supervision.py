@@ -36,7 +36,7 @@ def tree(tmp_path: Path) -> Iterator[ProcessTree]:
     with lock_tree(tmp_path) as held, ProcessTree(tmp_path, groups, os.environ, held).running() as started:
         started.start("servers")
         started.start("roles")
-        assert wait_until(lambda: pid(started, "store") > 0 and pid(started, "worker") > 0, seconds=10)
+        assert wait_until(lambda: pid(started, "store") > 0 and pid(started, "worker") > 0, seconds=60)
         yield started
 
 
@@ -55,22 +55,22 @@ def test_a_program_that_dies_is_started_again_every_time(tree: ProcessTree) -> N
     for _ in range(6):
         killed = pid(tree, "worker")
         psutil.Process(killed).kill()
-        assert wait_until(lambda killed=killed: back(killed), seconds=30)
+        assert wait_until(lambda killed=killed: back(killed), seconds=60)
 
 
 def test_a_program_that_always_fails_leaves_its_reason_in_its_log(tree: ProcessTree, tmp_path: Path) -> None:
     """So that the reason can be shown."""
-    assert wait_until(lambda: "cannot continue" in (tmp_path / "logs" / "broken.log").read_text(), seconds=10)
+    assert wait_until(lambda: "cannot continue" in (tmp_path / "logs" / "broken.log").read_text(), seconds=60)
     assert pid(tree, "worker")
 
 
 def test_a_program_that_supervisord_gave_up_is_started_again(tree: ProcessTree) -> None:
     """No wait grows without bound."""
     deaths = tree.log("broken")
-    assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), seconds=40)
+    assert wait_until(lambda: any(state.word == "FATAL" for state in tree.states()), seconds=60)
     before = deaths.read_text().count("cannot continue")
     tree.revive()
-    assert wait_until(lambda: deaths.read_text().count("cannot continue") > before, seconds=10)
+    assert wait_until(lambda: deaths.read_text().count("cannot continue") > before, seconds=60)
 
 
 def test_logs_are_shown_line_by_line_under_the_program_s_name(
@@ -164,7 +164,7 @@ def test_nothing_outlives_the_process_that_holds_the_tree(tmp_path: Path) -> Non
         pids = _pids(holder)
         assert alive(pids) == list(pids)
         holder.kill()
-        assert wait_until(lambda: not alive(pids), seconds=10)
+        assert wait_until(lambda: not alive(pids), seconds=60)
     groups = [ProgramGroup("roles", [program("worker")])]
     with lock_tree(tmp_path) as held, ProcessTree(tmp_path, groups, os.environ, held).running() as tree:
         assert tree.states()
@@ -177,7 +177,7 @@ def test_no_program_outlives_supervisord(tmp_path: Path) -> None:
     with _holder(tmp_path) as holder:
         worker, clock, supervisord = _pids(holder)
         os.kill(supervisord, signal.SIGKILL)
-        assert wait_until(lambda: not alive([worker, clock]), seconds=10)
+        assert wait_until(lambda: not alive([worker, clock]), seconds=60)
         holder.kill()
 
 

@@ -154,7 +154,7 @@ def test_ctrl_c_ends_send_at_once_while_it_waits_for_its_input() -> None:
         connection, _ = silent.accept()
         with connection:
             sending.send_signal(SIGINT)
-            _, errors = sending.communicate(timeout=10)
+            _, errors = sending.communicate(timeout=60)
     assert (sending.returncode, errors) == (130, "")
 
 

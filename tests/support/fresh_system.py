@@ -59,7 +59,7 @@ async def _delete_topics(bootstrap: str) -> None:
         ours = {topic.name for topic in TOPICS} & set(await admin.list_topics())
         if ours:
             await admin.delete_topics(sorted(ours))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while ours & set(await admin.list_topics()):  # the broker learns of it a moment later
                 await asyncio.sleep(0.02)
     finally:

@@ -50,7 +50,7 @@ async def test_turns_that_are_asked_for_at_once_begin_no_sooner_than_they_may() 
     publisher = FencedPublisher(
         cast("Any", Owning()), cast("Any", turns), name="tests", look_seconds=60, turn_seconds=0.2
     )
-    async with asyncio.timeout(10), running(publisher.run()):
+    async with asyncio.timeout(60), running(publisher.run()):
         await turns.taken.wait()
         for _ in range(3):
             await turns.next(publisher)

@@ -52,4 +52,4 @@ async def test_work_that_waits_holds_up_nobody_elses() -> None:
 
 
 def test_a_process_ends_although_a_thread_is_stuck() -> None:
-    assert subprocess.run([sys.executable, "-c", STUCK], timeout=10, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", STUCK], timeout=60, check=False).returncode == 0

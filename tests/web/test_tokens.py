@@ -171,13 +171,13 @@ async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(
     tokens, token = tokens_of(issuer.issuer), issuer.token("acme")
     assert await tokens.claims(token)
     goes_on = threading.Event()
-    monkeypatch.setattr(issuer_documents, "_fetched", lambda _: goes_on.wait(5))
+    monkeypatch.setattr(issuer_documents, "_fetched", lambda _: goes_on.wait(60))
     monkeypatch.setattr(issuer_documents, "RENEWAL_PAUSE", 0.0)
     monkeypatch.setattr(issuer_documents, "RENEWED_AFTER", -1.0)
     monkeypatch.setattr(issuer_documents, "_RENEWED_WITHIN", 0.05)
     began = time.monotonic()
     assert await tokens.claims(token)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     goes_on.set()
 
 

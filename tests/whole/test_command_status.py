@@ -48,7 +48,7 @@ async def more(answers: list[httpx.Response], count: int = 2) -> None:
     async def come() -> bool:
         return len(answers) >= wanted or any(answer.status_code == 200 for answer in answers)
 
-    await until(come, within=60)
+    await until(come)
 
 
 async def decided(shared: Shared, command_id: str) -> bool:
@@ -66,7 +66,7 @@ async def test_a_command_is_underway_wherever_it_waits_and_then_has_its_reply(sh
     async with monitored(shared.http, "monitored") as answers:
         await more(answers)
         shared.roles.start("worker")
-        await until(lambda: decided(shared, "monitored"), within=60)
+        await until(lambda: decided(shared, "monitored"))
         await more(answers)
         shared.roles.start("relay")
         await shared.billing.until(lambda: "monitored" in shared.billing.replies, "the reply")

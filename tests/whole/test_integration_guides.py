@@ -68,7 +68,7 @@ async def test_a_record_that_is_sent_as_it_is_shown_is_accepted_and_so_are_the_l
     number = "26312000000000000001"
     assert await first_line(following, environment, number) == f"{number} is being returned"
     (await shared.http.get(f"/invoices/{number}/status", params={"min_version": 2, "wait": 30})).raise_for_status()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while f"{number} return_in_progress" not in await program(caching, environment):
             await asyncio.sleep(0.2)
 

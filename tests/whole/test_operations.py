@@ -17,7 +17,7 @@ from tests.whole.support.shared import Shared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 async def board(http: httpx.AsyncClient, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

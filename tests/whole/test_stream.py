@@ -20,7 +20,7 @@ from web.live import hub as hubs
 
 together = pytest.mark.asyncio(loop_scope="module")
 
-WITHIN = 30.0
+WITHIN = 60.0
 MANY = 500
 
 

@@ -68,7 +68,7 @@ async def test_a_return_is_one_trace_from_its_publication_to_the_answers_of_the_
                 span.name for span in exporter.get_finished_spans()
             }
 
-        await until(returned, within=30)
+        await until(returned)
 
     found = exporter.get_finished_spans()
     contexts = [span.context for span in found if span.context]

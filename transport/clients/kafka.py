@@ -15,6 +15,7 @@ from aiokafka.client import AIOKafkaClient
 from faststream.kafka import KafkaBroker
 from faststream.types import LoggerProto
 
+from transport.clients.consumer_client import ConsumerClient
 from transport.clients.stepping_consumer import Durable, Misplaced, SteppingConsumer
 from transport.clients.transactional_client import TransactionalClient
 from transport.kafka_security import KafkaSecurity
@@ -54,7 +55,7 @@ def make_consumer(
     **options: Any,  # noqa: ANN401 - the client's own
 ) -> AIOKafkaConsumer:
     """Make a consumer, which is not started yet. options: aiokafka's."""
-    return AIOKafkaConsumer(*topics, **_connection(bootstrap, role), isolation_level=isolation, **options)
+    return ConsumerClient(*topics, **_connection(bootstrap, role), isolation_level=isolation, **options)
 
 
 def make_producer(bootstrap: str, role: str, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - the client's own

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, cast
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ConsumerStoppedError,
@@ -16,6 +16,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 
 from transport.clients import decompression
+from transport.clients.consumer_client import ConsumerClient
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ Durable = Callable[[], Mapping[TopicPartition, int]]
 Misplaced = Callable[[Collection[TopicPartition]], Awaitable[None]]
 
 
-class SteppingConsumer(AIOKafkaConsumer):
+class SteppingConsumer(ConsumerClient):
     """aiokafka's consumer, which also steps over what it cannot decode, and keeps what it hands out contiguous.
 
     Any exception out of the client's `getmany` throws away what the same call had drained of other partitions, although

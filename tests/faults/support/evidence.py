@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from events.catalogue import json_of, read_event, stored_name
 from events.status import InvoiceStatus
@@ -17,6 +17,7 @@ from events.topics import STATUS_TOPIC, TAX_REQUESTS_TOPIC
 from projections.status.fold import fold
 from tests.faults.support.load import Answer, Sent
 from transport.addresses import Addresses
+from transport.clients.kafka import make_consumer, running
 from transport.records import ConsumerRecord
 from transport.topics import partition_counts
 
@@ -27,11 +28,7 @@ DEAD_LETTER_HEADERS = {"dl_reason", "dl_error", "dl_topic", "dl_partition", "dl_
 
 async def everything(bootstrap: str, topic: str) -> list[ConsumerRecord]:
     """Read a whole topic as a careful consumer sees it: committed records only."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
+    async with running(make_consumer(bootstrap, "tests", auto_offset_reset="earliest")) as consumer:
         partitions = [TopicPartition(topic, p) for p in range((await partition_counts(bootstrap, [topic]))[topic])]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
@@ -41,8 +38,6 @@ async def everything(bootstrap: str, topic: str) -> list[ConsumerRecord]:
             for some in (await consumer.getmany(timeout_ms=500)).values():
                 records += some
         return records
-    finally:
-        await consumer.stop()
 
 
 def headers(record: ConsumerRecord) -> dict[str, str]:

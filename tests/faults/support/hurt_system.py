@@ -45,7 +45,9 @@ WAITING = """
 """
 PROJECTED_WITHIN = 60.0
 """Seconds, with those until the group misses a frozen member."""
-TRIES = 15
+TRIES = 30
+HELD = 2
+"""Seconds that a lock is held at a time: the role gives up a batch that waits for it any longer."""
 ANY_PARTITIONS = range(1, 1000)
 ROLES = ("worker", "relay", "projector", "clock")
 
@@ -66,7 +68,7 @@ class System:
         for _ in range(TRIES):
             with psycopg.connect(self.addresses.database) as connection:
                 connection.execute(lock)
-                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, seconds=2):
+                if wait_until(lambda: connection.execute(WAITING, (table, role)).fetchone() is not None, seconds=HELD):
                     return self.roles.freeze(role)
         msg = f"{role} never waits for {table}"
         raise AssertionError(msg)

@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from events.topics import REPLIES_TOPIC, Channel
 from tests.faults.support.load import Script, Sent, unreadable
 from tests.support.undecodable import publish_undecodable
+from transport.clients.kafka import make_consumer
 
 ANSWERED_WITHIN = 90.0
 """Seconds that a reply may take while everything around is being hurt."""
@@ -96,12 +97,7 @@ class Outside:
         self.undecodable += 1
 
     async def _listen(self) -> None:
-        consumer = AIOKafkaConsumer(
-            REPLIES_TOPIC,
-            bootstrap_servers=self._bootstrap,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
+        consumer = make_consumer(self._bootstrap, "tests", REPLIES_TOPIC, auto_offset_reset="earliest")
         await consumer.start()
         try:
             while True:

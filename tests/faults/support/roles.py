@@ -17,7 +17,7 @@ from transport.addresses import Addresses
 PROGRAM = Path(sys.executable).parent / "redletter"
 JOINED_WITHIN = 60.0
 """Seconds until a new role has its share of the partitions."""
-STOP_WITHIN = 15.0
+STOP_WITHIN = 60.0
 """Seconds that a role has to stop when asked to."""
 
 

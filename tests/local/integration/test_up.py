@@ -18,7 +18,7 @@ from local.waiting import wait_until
 from tests.local.support.processes import alive
 from tests.redletter.support.program import PROGRAM, redletter
 
-STOP_WITHIN = 10.0
+STOP_WITHIN = 60.0
 """Seconds; the contract's."""
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 NUMBER = "26312000000000000002"
@@ -134,10 +134,10 @@ def test_every_role_that_is_killed_is_at_work_again(running: Up) -> None:
         assert role, name
         role.kill()
     for name, role in killed.items():
-        assert wait_until(lambda: running.role(name) not in (None, role), seconds=30), name  # noqa: B023 - called at once
+        assert wait_until(lambda: running.role(name) not in (None, role), seconds=60), name  # noqa: B023 - called at once
     assert running.send(REGISTER)["status"] == "issued"
     assert running.send(RETURN)["status"] == "return_in_progress"
-    assert wait_until(lambda: "Returned" in running.status(), seconds=30)
+    assert wait_until(lambda: "Returned" in running.status(), seconds=60)
 
 
 def test_a_triggered_journey_is_played_and_its_records_can_be_followed(running: Up) -> None:
@@ -188,7 +188,7 @@ def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path
         ]
         for line in running.lines[2:-1]:
             url = f"{line.partition('=')[2]}/readyz"
-            assert wait_until(lambda: httpx.get(url).status_code == 200, seconds=30), line  # noqa: B023 - called at once
+            assert wait_until(lambda: httpx.get(url).status_code == 200, seconds=60), line  # noqa: B023 - called at once
         asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
         assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
         assert running.send()["code"] == "INVOICE_NOT_FOUND"

@@ -25,7 +25,7 @@ from transport.addresses import Addresses
 from transport.batch import Batch
 
 CONSUMERS = {entry.name: entry.consumer for entry in REBUILT.values()} | {"leader": PROJECTOR_GROUP}
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to wait for anything."""
 
 

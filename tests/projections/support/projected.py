@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from psycopg.sql import SQL, Identifier
 
 from events.invoice_events import AnyInvoiceEvent
@@ -14,6 +14,7 @@ from events.topics import STATUS_TOPIC
 from projections.engine import health
 from tests.projections.support import facts
 from transport.addresses import Addresses
+from transport.clients.kafka import make_consumer, running
 
 STORY = (facts.issued(), facts.posting(), facts.requested(), facts.confirmed(), facts.credited(), facts.returned())
 
@@ -37,18 +38,17 @@ def number(count: int) -> str:
 @asynccontextmanager
 async def statuses(addresses: Addresses) -> AsyncGenerator[Callable[[], Awaitable[list[Document]]]]:
     """Yield a reader of all committed status documents so far."""
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=addresses.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
     seen: list[Document] = []
 
-    async def read() -> list[Document]:
-        for records in (await consumer.getmany(timeout_ms=100)).values():
-            seen.extend(Document(one.key.decode(), dict(one.headers), json.loads(one.value)) for one in records)
-        return seen
-
-    async with consumer:
+    async with running(make_consumer(addresses.kafka, "tests", auto_offset_reset="earliest")) as consumer:
         consumer.assign([TopicPartition(STATUS_TOPIC, partition) for partition in range(8)])
+
+        async def read() -> list[Document]:
+            several: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=100)
+            for records in several.values():
+                seen.extend(Document(one.key.decode(), dict(one.headers), json.loads(one.value)) for one in records)
+            return seen
+
         yield read
 
 

@@ -16,7 +16,7 @@ async def test_a_relay_topic_of_one_partition_is_said_to_be_of_an_earlier_form(a
     await admin.start()
     try:
         await admin.delete_topics([RELAY_TOPIC])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while RELAY_TOPIC in await admin.list_topics():
                 await asyncio.sleep(0.02)
         await admin.create_topics([NewTopic(RELAY_TOPIC, 1, 1)])

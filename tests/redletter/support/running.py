@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from signal import Signals
 
-WITHIN = 5.0
+WITHIN = 60.0
 """Seconds from the signal to the end."""
 
 

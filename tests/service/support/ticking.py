@@ -58,7 +58,7 @@ async def until(
     addresses: Addresses, enough: Callable[[list[Sent]], bool], topic: str = TAX_REQUESTS_TOPIC
 ) -> list[Sent]:
     """Wait until what was sent is enough, and return it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not enough(found := await sent(addresses, topic)):
             await asyncio.sleep(0.05)
     return found

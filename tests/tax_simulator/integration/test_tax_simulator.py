@@ -50,7 +50,7 @@ async def ask(addresses: Addresses, *requests: AnyTaxRequest | bytes) -> None:
 
 async def heard(addresses: Addresses, enough: int) -> list[tuple[str, dict[str, Any]]]:
     """Wait for that many answers on the topic of the tax connector."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(found := await everything(addresses.kafka, Channel.TAX.value)) < enough:
             await asyncio.sleep(0.05)
     return [(headers(one)["ce_correlationid"], json.loads(one.value or b"{}")) for one in found]

@@ -88,7 +88,7 @@ async def test_partitions_that_could_not_be_taken_when_they_were_assigned_are_ta
     assert publisher.owned == frozenset()
     async with forwarding(port, addresses.kafka):
         publishing = asyncio.create_task(publisher.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while outbox.waiting:
                 await asyncio.sleep(0.05)
         with pytest.raises(Fenced):

@@ -4,12 +4,12 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, RequestTimedOutError
 from confluent_kafka import Producer
 
 from tests.support.kafka_codecs import CODECS
@@ -161,11 +161,35 @@ async def reader(addresses: Addresses, partition: TopicPartition) -> AsyncGenera
 
 async def everything(consumer: SteppingConsumer, count: int) -> list[Any]:
     found: list[Any] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(found) < count:
             for records in (await consumer.getmany(timeout_ms=200, max_records=20)).values():
                 found += records
     return found
+
+
+async def test_a_consumer_stops_while_a_fetch_pauses_after_a_failure(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own cancellation would come out of stop() otherwise, and the caller end as if it had been cancelled."""
+    failed = asyncio.Event()
+    consumer = SteppingConsumer(bootstrap_servers=addresses.kafka, enable_auto_commit=False, retry_backoff_ms=600_000)
+    await consumer.start()
+    send = consumer.client.send
+
+    async def fail(node: Any, request: Any, **options: Any) -> Any:
+        if type(request).__name__.startswith("FetchRequest"):
+            asyncio.get_running_loop().call_soon(failed.set)
+            raise RequestTimedOutError
+        return await send(node, request, **options)
+
+    monkeypatch.setattr(consumer.client, "send", fail)
+    consumer.assign([TopicPartition(TOPIC, 0)])
+    consumer.seek(TopicPartition(TOPIC, 0), 0)
+    await asyncio.wait_for(failed.wait(), 60)
+    await consumer.stop()
+    connections = cast("Any", consumer.client)._conns.values()
+    assert not any(connection.connected() for connection in connections)
 
 
 async def test_a_client_that_skips_records_is_taken_back(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:

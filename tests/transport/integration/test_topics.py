@@ -59,7 +59,7 @@ async def test_settings_that_are_not_ours_are_left_as_they_are_and_ours_are_put_
     await change(addresses, EVENTS_TOPIC, {**theirs, "compression.type": "zstd", "retention.ms": "1000"})
     with structlog.testing.capture_logs() as lines:
         await topics.ensure(addresses.kafka, TOPICS, 8)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (now := await config(addresses, EVENTS_TOPIC))["retention.ms"] != "-1":
                 await asyncio.sleep(0.02)
     assert {name: now[name] for name in theirs} == theirs
@@ -96,7 +96,7 @@ async def change(addresses: Addresses, topic: str, settings: dict[str, str]) -> 
     await admin.start()
     try:
         await set_topic_settings(admin, {topic: settings})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not settings.items() <= (await config(addresses, topic)).items():  # the broker learns of it later
                 await asyncio.sleep(0.02)
     finally:

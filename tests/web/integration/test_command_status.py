@@ -47,7 +47,7 @@ async def publish(
 
 
 async def ask(client: httpx.AsyncClient, command_id: str = "c1", **query: str) -> httpx.Response:
-    return await client.get(f"/commands/{command_id}", params=query, timeout=30)
+    return await client.get(f"/commands/{command_id}", params=query, timeout=60)
 
 
 async def said(client: httpx.AsyncClient, command_id: str = "c1", **query: str) -> tuple[int, str]:
@@ -175,7 +175,7 @@ async def test_ids_are_found_whatever_characters_they_have(
     command_id = 'a/b c?d#e%20"<>~'
     place = await publish(producer, command_id)
     address = monitor_address(command_id, ACME)
-    assert (await client.get(address, timeout=30)).json()["monitor"] == address
+    assert (await client.get(address, timeout=60)).json()["monitor"] == address
     answered = reply(to=place, command_id=command_id, command_source=ACME)
     await asyncio.to_thread(replied.project, addresses, [answered])
     assert (await client.get(address)).status_code == 200

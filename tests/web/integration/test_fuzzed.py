@@ -57,7 +57,7 @@ def url(addresses: Addresses, tmp_path: Path) -> Iterator[str]:
 
 
 def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as http:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as http:
         schema = schemathesis.openapi.from_dict(http.get(f"{url}/openapi.json").json())
     asked: Counter[str] = Counter()
     for result in schema.get_all_operations():
@@ -83,7 +83,7 @@ def test_whatever_is_asked_the_api_answers_as_it_says(url: str) -> None:
 
 def test_nul_empty_and_repeated_parameters_are_the_callers_fault_on_every_operation(url: str) -> None:
     asked: Counter[str] = Counter()
-    with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8), timeout=30) as http:
+    with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8), timeout=60) as http:
         for path, operations in http.get("/openapi.json").json()["paths"].items():
             for method, operation in operations.items():
                 parameters = operation.get("parameters", [])

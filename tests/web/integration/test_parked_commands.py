@@ -36,7 +36,7 @@ async def request_return(client: httpx.AsyncClient, number: str) -> int:
 
 
 async def asked(client: httpx.AsyncClient, number: str) -> int:
-    return (await client.get(f"/commands/return {number}", timeout=30)).status_code
+    return (await client.get(f"/commands/return {number}", timeout=60)).status_code
 
 
 async def test_a_parked_command_is_on_its_way_until_it_is_released(

@@ -43,7 +43,7 @@ async def opened(client: httpx.AsyncClient) -> tuple[asyncio.StreamReader, async
 async def test_a_request_that_does_not_arrive_ends(client: httpx.AsyncClient, begun: bytes) -> None:
     reader, writer = await opened(client)
     writer.write(begun)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     assert answer.startswith((b"HTTP/1.1 408", b"HTTP/1.1 200"))  # what needs no body is answered without waiting
     writer.close()
@@ -59,14 +59,14 @@ async def test_a_request_that_dribbles_in_ends_too(client: httpx.AsyncClient) ->
             await asyncio.sleep(0.1)
 
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(dribble(), 10)
+        await asyncio.wait_for(dribble(), 60)
     writer.close()
 
 
 async def test_the_second_request_on_a_connection_has_to_arrive_too(client: httpx.AsyncClient) -> None:
     reader, writer = await opened(client)
     writer.write(GET + GET[:5])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answers = await reader.read()
     assert [answers.count(one) for one in (b"HTTP/1.1 200", b"HTTP/1.1 408")] == [1, 1]
     writer.close()
@@ -76,7 +76,7 @@ async def test_a_client_may_take_its_time_between_two_requests(client: httpx.Asy
     reader, writer = await opened(client)
     for _ in range(2):
         writer.write(GET)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reader.readuntil(b"}")
         await asyncio.sleep(2 * slow_clients.ARRIVED_WITHIN)
     writer.close()
@@ -94,13 +94,13 @@ async def test_a_client_that_does_not_fetch_its_answers_is_cut_off(client: httpx
                 await asyncio.sleep(0)
 
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(ask(), 20)
+            await asyncio.wait_for(ask(), 60)
 
 
 async def test_headers_without_end_are_refused(client: httpx.AsyncClient) -> None:
     reader, writer = await opened(client)
     writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
     writer.close()
 

@@ -42,12 +42,12 @@ class OpenIdProvider:
     def bearer(self, client: str, audience: str = AUDIENCE) -> dict[str, str]:
         """Return the header with a token that a client gets for an api. Source: RFC 6749, section 4.4; RFC 8707."""
         wanted = {"grant_type": "client_credentials", "resource": audience}
-        answer = httpx.post(f"{self.issuer.url}/token", data=wanted, auth=(client, "secret"))
+        answer = httpx.post(f"{self.issuer.url}/token", data=wanted, auth=(client, "secret"), timeout=60)
         return {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
 
     async def log_in(self, address: str, person: str) -> str:
         """Let a person log in where the page has sent them, and return where they are sent back to."""
-        async with httpx.AsyncClient(base_url=self.issuer.url) as browser:
+        async with httpx.AsyncClient(base_url=self.issuer.url, timeout=60) as browser:
             answer = await browser.get(address)
             for filled_in in ({"prompt": "login", "login": person, "password": "any"}, {"prompt": "consent"}):
                 while not answer.is_success:

@@ -31,12 +31,14 @@ async def serving(tables: Addresses, access: Access = ANYBODY_HERE) -> AsyncGene
 
 async def measured(client: httpx.AsyncClient, *lines: str) -> None:
     """Wait until the metrics have these lines: a scrape does not wait for them."""
+    missing = list(lines)
 
     async def shown() -> bool:
         metrics = (await client.get("/metrics")).text
-        return all(line in metrics for line in lines)
+        missing[:] = [line for line in lines if line not in metrics]
+        return not missing
 
-    await until(shown, within=30)
+    await until(shown, lambda: f"the metrics lack {missing}")
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
@@ -60,7 +62,7 @@ async def served(
     running = asyncio.create_task(
         run_api(tables, host="127.0.0.1", port=port, clock_shift=timedelta(), general_recorded_route="simple")
     )
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 
         async def answers() -> bool:
             try:
@@ -68,7 +70,7 @@ async def served(
             except httpx.ConnectError:
                 return False
 
-        await until(answers, within=10)
+        await until(answers)
         yield running, client
         running.cancel()
         with pytest.raises(stopped):

@@ -17,6 +17,7 @@ from events.commands import AnyCommand
 from events.invoice_events import AnyInvoiceEvent
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC
 from tests.support.tasks import running
+from transport.clients.kafka import make_consumer
 from transport.topics import partition_counts
 
 ANSWERED_WITHIN = 60.0
@@ -99,9 +100,7 @@ class Client:
 @asynccontextmanager
 async def connected(bootstrap: str) -> AsyncGenerator[Client]:
     """Connect a client."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
+    consumer = make_consumer(bootstrap, "tests", auto_offset_reset="earliest")
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     counts = await partition_counts(bootstrap, [REPLIES_TOPIC, EVENTS_TOPIC])
     await producer.start()
@@ -114,8 +113,5 @@ async def connected(bootstrap: str) -> AsyncGenerator[Client]:
         async with running(client.hear(consumer)):
             yield client
     finally:
-        # While other processes' tests ran alone, this loop stood still: what timed out meanwhile has to be over, since
-        # the client would let its cancellation out of stop().
-        await consumer.topics()
         await consumer.stop()
         await producer.stop()

@@ -183,7 +183,7 @@ async def test_a_clock_that_is_too_old_for_an_event_leaves_the_group_and_ends(
     with_return = (clock_facts.issued(), clock_facts.requested())
     await happened(addresses, *with_return, written=lambda text: text.replace(old, new))
     with pytest.raises(ProgramTooOld, match=f"holds {named} of a newer release"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await clock.run(
                 addresses, clock_shift=timedelta(0), calendar=MAINLAND_CHINA, repeat=NEVER, repeat_max=NEVER
             )

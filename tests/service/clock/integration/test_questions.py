@@ -24,7 +24,7 @@ async def test_the_log_is_asked_for_the_invoice_again_while_it_does_not_know_it(
     await happened(addresses, clock_facts.requested())
     with capture_logs() as logs:
         async with ticking(addresses):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not [line for line in logs if line["event"] == "batch_retried"]:
                     await asyncio.sleep(0.05)
             await happened(addresses, clock_facts.issued())

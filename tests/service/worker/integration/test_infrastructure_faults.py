@@ -241,7 +241,7 @@ async def test_a_worker_that_is_too_old_leaves_the_group_and_ends(
     store.close()
     run(addresses.database, written)
     with pytest.raises(ProgramTooOld, match=refusal):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await worker.run(addresses, clock_shift=timedelta(), policy=POLICY, calendar=MAINLAND_CHINA)
     assert await members(addresses.kafka, WORKER_GROUP) == []
     assert buried(addresses.database) == []
