@@ -135,8 +135,9 @@ class TransactionalProducer:
         return batches
 
     async def _partition_of_key(self, message: OutgoingRecord) -> int:
-        partitions = await self._producer.partitions_for(message.topic)
-        return partition_of(message.key, secrets.randbelow(len(partitions)), len(partitions))
+        count = len(await self._producer.partitions_for(message.topic))
+        # A number of the system's own random ones costs more than everything else here.
+        return partition_of(message.key, secrets.randbelow(count) if message.key is None else 0, count)
 
     async def stop(self) -> None:
         """Stop with a bound; a producer that failed may hang."""
