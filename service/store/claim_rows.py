@@ -7,6 +7,7 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from service.invoice.claims import Claim, ClaimChange, Holder
+from transport.arrays import BinaryArray, binary_array
 
 
 class ClaimLost(Exception):
@@ -23,10 +24,10 @@ def load_claims(
     cur.execute(
         _CLAIMS,
         (
-            [claim.kind for claim in wanted],
-            [claim.key for claim in wanted],
-            [number for number, _ in held],
-            [reissue_id for _, reissue_id in held],
+            binary_array("text", [claim.kind for claim in wanted]),
+            binary_array("text", [claim.key for claim in wanted]),
+            binary_array("text", [number for number, _ in held]),
+            binary_array("text", [reissue_id for _, reissue_id in held]),
         ),
     )
     return {Claim(kind, key): Holder(*holder) for kind, key, *holder in cur.fetchall()}
@@ -59,20 +60,20 @@ def apply(cur: Cursor[TupleRow], changes: Sequence[ClaimChange]) -> None:
                 raise ClaimLost(msg)
 
 
-def _claim_columns(changes: Sequence[ClaimChange]) -> dict[str, list[str | None] | list[bool]]:
+def _claim_columns(changes: Sequence[ClaimChange]) -> dict[str, BinaryArray]:
     nobody = Holder("", "")
     was = [change.was or nobody for change in changes]
     now = [change.now or nobody for change in changes]
     return {
-        "kinds": [change.claim.kind for change in changes],
-        "keys": [change.claim.key for change in changes],
-        "was_invoices": [holder.invoice_number for holder in was],
-        "was_reissues": [holder.reissue_id for holder in was],
-        "was_released": [holder.released for holder in was],
-        "now_invoices": [holder.invoice_number for holder in now],
-        "now_accounts": [holder.account_id for holder in now],
-        "now_reissues": [holder.reissue_id for holder in now],
-        "now_released": [holder.released for holder in now],
+        "kinds": binary_array("text", [change.claim.kind for change in changes]),
+        "keys": binary_array("text", [change.claim.key for change in changes]),
+        "was_invoices": binary_array("text", [holder.invoice_number for holder in was]),
+        "was_reissues": binary_array("text", [holder.reissue_id for holder in was]),
+        "was_released": binary_array("bool", [holder.released for holder in was]),
+        "now_invoices": binary_array("text", [holder.invoice_number for holder in now]),
+        "now_accounts": binary_array("text", [holder.account_id for holder in now]),
+        "now_reissues": binary_array("text", [holder.reissue_id for holder in now]),
+        "now_released": binary_array("bool", [holder.released for holder in now]),
     }
 
 

@@ -39,6 +39,7 @@ from service.store.probe_write import harmless
 from service.store.recorder import Datastore, InvoiceRecorder, RehearsalEnded, stored_events
 from service.store.write import Conflict, TooMuchToWrite, Write
 from transport import positions
+from transport.arrays import binary_array
 from transport.clients import postgres
 from transport.clients.postgres import OnOpened
 from transport.positions import Move
@@ -167,9 +168,10 @@ def read_history(
     """Return what `Store.history` returns, over a session."""
     with connection.pipeline():
         parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
-        parked.execute(parking_rows.QUEUES, (sorted(numbers), list(keys)), binary=True)
-        answered.execute(log_tables.EARLIER_REPLIES, (list(keys),), binary=True)
-        recorded.execute(log_tables.STREAMS, (sorted(unknown),), binary=True)
+        ids = binary_array("uuid", keys)
+        parked.execute(parking_rows.QUEUES, (binary_array("text", sorted(numbers)), ids), binary=True)
+        answered.execute(log_tables.EARLIER_REPLIES, (ids,), binary=True)
+        recorded.execute(log_tables.STREAMS, (binary_array("text", sorted(unknown)),), binary=True)
         earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
         streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
         queues = parking_rows.queues_of(parked.fetchall())

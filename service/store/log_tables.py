@@ -3,7 +3,7 @@
 Each kind is written with one statement. A relay reads all of them as one sequence of `LogRow`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar, cast
@@ -12,9 +12,10 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
+from transport.arrays import BinaryArray, ColumnType, binary_array
 
 Entry = TypeVar("Entry", bound=LogEntry)
-Columns = dict[LiteralString, LiteralString]
+Columns = Mapping[LiteralString, ColumnType]
 """The type of each column."""
 
 _PLACE: Columns = {"partition": "int", "place": "bigint"}
@@ -43,7 +44,7 @@ REPLY_COLUMNS: Columns = {
     "traceparent": "text",
 }
 """In the order of the fields of `ReplyEntry`, and of its trace; the partition that the record came by is not stored."""
-_DEAD_LETTER_COLUMNS: Columns = {
+_DEAD_LETTER_COLUMNS: Mapping[LiteralString, LiteralString] = {
     "answered": "bool",
     "topic": "text",
     "record_partition": "int",
@@ -80,12 +81,12 @@ class Placed(NamedTuple, Generic[Entry]):
 
 def insert_events(cur: Cursor[TupleRow], placed: Sequence[Placed[EventEntry]]) -> None:
     """Write events at their places."""
-    cur.execute(_INSERT_EVENTS, _arrays(map(_event_row, placed)))
+    cur.execute(_INSERT_EVENTS, _arrays(EVENT_COLUMNS, map(_event_row, placed)))
 
 
 def insert_replies(cur: Cursor[TupleRow], placed: Sequence[Placed[ReplyEntry]]) -> None:
     """Write replies at their places."""
-    cur.execute(_INSERT_REPLIES, _arrays(map(_reply_row, placed)))
+    cur.execute(_INSERT_REPLIES, _arrays(REPLY_COLUMNS, map(_reply_row, placed)))
 
 
 def insert_dead_letters(cur: Cursor[TupleRow], placed: Sequence[Placed[DeadLetterEntry]]) -> None:
@@ -95,7 +96,7 @@ def insert_dead_letters(cur: Cursor[TupleRow], placed: Sequence[Placed[DeadLette
 
 def insert_notices(cur: Cursor[TupleRow], placed: Sequence[Placed[NoticeEntry]]) -> None:
     """Write notices at their places."""
-    cur.execute(_INSERT_NOTICES, _arrays(map(_notice_row, placed)))
+    cur.execute(_INSERT_NOTICES, _arrays(_NOTICE_COLUMNS, map(_notice_row, placed)))
 
 
 def _event_row(placed: Placed[EventEntry]) -> tuple[Any, ...]:
@@ -154,22 +155,23 @@ def _notice_row(placed: Placed[NoticeEntry]) -> tuple[Any, ...]:
     return (partition, place, *fields, *trace)
 
 
-def _arrays(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def _arrays(columns: Columns, rows: Iterable[Sequence[Any]]) -> list[BinaryArray]:
     """Return one array for each column."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    types = (*_PLACE.values(), *columns.values())
+    return [binary_array(type_, values) for type_, values in zip(types, zip(*rows, strict=True), strict=True)]
 
 
 def _insert_arrays(table: LiteralString, columns: Columns) -> LiteralString:
-    arrays = ", ".join("%b::" + type_ + "[]" for type_ in (_PLACE | columns).values())
+    arrays = ", ".join("%b::" + type_ + "[]" for type_ in (*_PLACE.values(), *columns.values()))
     return f"insert into redletter.{table} ({_names(columns)}) select * from unnest({arrays})"  # noqa: S608 - literals alone
 
 
-def _insert_row(table: LiteralString, columns: Columns) -> LiteralString:
-    values = ", ".join("%b" for _ in _PLACE | columns)
+def _insert_row(table: LiteralString, columns: Iterable[LiteralString]) -> LiteralString:
+    values = ", ".join("%b" for _ in (*_PLACE, *columns))
     return f"insert into redletter.{table} ({_names(columns)}) values ({values})"  # noqa: S608 - the same
 
 
-def _names(columns: Columns) -> LiteralString:
+def _names(columns: Iterable[LiteralString]) -> LiteralString:
     return ", ".join([*_PLACE, *columns])
 
 
