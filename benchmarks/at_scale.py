@@ -2,6 +2,7 @@
 
 - sizes: the whole system after so many events, as many command ids remembered: commands/s, latency, sizes of indexes
 - rebuilds: the status model from as many events on the topic
+- ids: the same commands, before and after very many command ids are remembered, and nothing else is
 - hot: commands for others alone, and among commands for an invoice with very many events
 - workers: several workers and relays, which share the cores of this machine
 
@@ -22,17 +23,21 @@ from benchmarks.command_line import described_parser, positive_number, positive_
 from benchmarks.fresh_servers import Servers, servers
 from benchmarks.hot_invoice import measure_hot_invoice
 from benchmarks.rebuilds import measure_rebuilds
+from benchmarks.remembered_ids import measure_remembered_ids
 from benchmarks.several_workers import measure_workers
 from local import terminal
 from redletter import logs
 
-SECTIONS = ("sizes", "rebuilds", "hot", "workers")
+SECTIONS = ("sizes", "rebuilds", "ids", "hot", "workers")
 SIZES = (100_000, 1_000_000, 10_000_000)
 COMMANDS = 24_000
+IDS = 10_000_000
 HOT_EVENTS = 100_000
 WORKERS = (1, 2, 4)
 DISK_BYTES_AN_EVENT = 6_000
 """With its reply, its claims and its rows in the read tables, all with indexes, and the write-ahead log of filling."""
+DISK_BYTES_AN_ID = 2_000
+"""With its reply and its indexes, and the write-ahead log of filling."""
 
 
 async def measure(servers: Servers, folder: Path, given: Namespace) -> None:
@@ -44,6 +49,9 @@ async def measure(servers: Servers, folder: Path, given: Namespace) -> None:
             terminal.print_line(line)
     if "rebuilds" in given.sections:
         await _measure_rebuilds(servers, given.sizes)
+    if "ids" in given.sections:
+        rows = await measure_remembered_ids(servers, folder, given.ids, given.commands)
+        terminal.print_table(("command ids remembered", "commands/s"), rows)
     if "hot" in given.sections:
         rows = await measure_hot_invoice(servers, folder, given.hot_events, given.commands // 3)
         terminal.print_table(("commands for others", "commands/s"), rows)
@@ -60,20 +68,26 @@ async def _measure_rebuilds(servers: Servers, sizes: Sequence[int]) -> None:
 def main() -> None:
     """Measure and print. Exits when there is not enough disk."""
     given = _arguments()
-    _check_disk(max(given.sizes))
+    _check_disk(_needed(given))
     logs.configure("critical")
     terminal.print_line("starting the servers")
     with tempfile.TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as found:
         asyncio.run(measure(found, Path(folder), given))
 
 
-def _check_disk(events: int) -> None:
+def _needed(given: Namespace) -> int:
+    """Return the bytes of the largest store that will be filled."""
+    events = max(given.sizes) * DISK_BYTES_AN_EVENT if {"sizes", "rebuilds"} & set(given.sections) else 0
+    return max(events, given.ids * DISK_BYTES_AN_ID if "ids" in given.sections else 0)
+
+
+def _check_disk(needed: int) -> None:
     folder = tempfile.gettempdir()
-    needed, free = events * DISK_BYTES_AN_EVENT / 1e9, shutil.disk_usage(folder).free / 1e9
+    free = shutil.disk_usage(folder).free
     if needed > free:
         sys.exit(
-            f"{events:,} events need {needed:.1f} GB in {folder}, and {free:.1f} GB are free: "
-            "choose smaller --sizes, or another folder with TMPDIR"
+            f"this needs {needed / 1e9:.1f} GB in {folder}, and {free / 1e9:.1f} GB are free: "
+            "choose smaller --sizes or --ids, or another folder with TMPDIR"
         )
 
 
@@ -87,6 +101,7 @@ def _arguments() -> Namespace:
     )
     parser.add_argument("--sizes", type=positive_numbers, default=SIZES, help="in events, with commas between")
     parser.add_argument("--commands", type=positive_number, default=COMMANDS, help="of one run; %(default)s by default")
+    parser.add_argument("--ids", type=positive_number, default=IDS, help="%(default)s by default")
     parser.add_argument("--hot-events", type=positive_number, default=HOT_EVENTS, help="%(default)s by default")
     parser.add_argument("--workers", type=positive_numbers, default=WORKERS, help="how many, with commas between")
     return parser.parse_args()

@@ -3,7 +3,7 @@
 So millions of rows come in minutes, and they are what the program itself wrote, whatever tables and columns it has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import LiteralString, NamedTuple
 
 import psycopg
@@ -44,7 +44,12 @@ def multiply_read_tables(database: str, originals: Originals, copies: range) -> 
 
 def multiply_log(database: str, originals: Originals, copies: range) -> None:
     """Copy the rows of `LOG_TABLES`."""
-    _multiply(database, "redletter", originals, copies)
+    _multiply(database, "redletter", originals, copies, LOG_TABLES)
+
+
+def multiply_replies(database: str, originals: Originals, copies: range) -> None:
+    """Copy what the log remembers of commands, and nothing else."""
+    _multiply(database, "redletter", originals, copies, ("replies",))
 
 
 def lengthen(database: str, number: str, events: int) -> None:
@@ -76,12 +81,12 @@ def copied_number(copy: int, invoice: int, invoices: int) -> str:
     return f"26{copy * invoices + invoice:018}"
 
 
-def _multiply(database: str, schema: str, originals: Originals, copies: range) -> None:
-    """Copy each row once for each number in ``copies``; a copy was issued up to `DAYS` earlier."""
+def _multiply(database: str, schema: str, originals: Originals, copies: range, tables: Collection[str] = ()) -> None:
+    """Copy each row once for each number in ``copies``; a copy was issued up to `DAYS` earlier. tables: all if none."""
     with psycopg.connect(database, autocommit=True) as connection:
         for table, columns, types in connection.execute(_COLUMNS, (schema,)).fetchall():
             key = next((name for name in _KEYS if name in columns), None)
-            if key and (table in LOG_TABLES if schema == "redletter" else table != "status_outbox"):
+            if key and (table in tables if tables else table != "status_outbox"):
                 kinds = dict(zip(columns, types, strict=True))
                 with terminal.progress_bars(transient=True) as bars:
                     parts = [copies[at : at + _COPIES_AT_ONCE] for at in range(0, len(copies), _COPIES_AT_ONCE)]

@@ -86,7 +86,7 @@ async def program(source: str, environment: dict[str, str]) -> str:
     ran = await asyncio.create_subprocess_exec(
         sys.executable, "-c", source, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    out, err = await asyncio.wait_for(ran.communicate(), 60)
+    out, err = await asyncio.wait_for(ran.communicate(), 300)
     assert ran.returncode == 0, err
     return out.decode()
 
@@ -96,7 +96,7 @@ async def first_line(source: str, environment: dict[str, str], about: str) -> st
     ran = await asyncio.create_subprocess_exec(sys.executable, "-c", source, env=environment, stdout=subprocess.PIPE)
     assert ran.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             async for line in ran.stdout:
                 if about in line.decode():
                     return line.decode().partition(",")[0]

@@ -18,5 +18,5 @@ class User:
         process = await asyncio.create_subprocess_exec(
             PROGRAM, *arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 300)
         return process.returncode or 0, out.decode(), err.decode()
