@@ -8,7 +8,7 @@ from typing import Any, LiteralString, get_args
 
 from events.values import Kind, SeenPostingStatus
 from projections.answers import OF_ACCOUNTS, OF_OWNER, Accounts
-from projections.invoices.standing import DUE, STANDINGS, Standing
+from projections.invoices.standing import DUE, OPEN, STANDINGS, Standing
 
 EVERYWHERE: tuple[Standing, ...] = tuple(one for group in STANDINGS.values() for one in group)
 _KINDS = list(get_args(get_args(Kind)[0]))
@@ -41,8 +41,14 @@ class InvoiceFilter:
 
     @property
     def searches(self) -> bool:
-        """Whether it filters by what only the table of what was issued has."""
-        return any(one is not None for one in (self.amount_from, self.amount_to, self.buyer, self.q))
+        """Whether it filters by what only the table of what was issued has an index for."""
+        amounts = () if self.open else (self.amount_from, self.amount_to)
+        return any(one is not None for one in (*amounts, self.buyer, self.q))
+
+    @property
+    def open(self) -> bool:
+        """Whether all that it lets through is work in progress, of which there is never much."""
+        return set(self.standings) <= set(OPEN)
 
     def only(self, standings: tuple[Standing, ...]) -> "InvoiceFilter":
         """Return the part of it that stands there."""
@@ -122,6 +128,8 @@ IN_TURN: Mapping[LiteralString, str] = {
     "line.kind = %(kind)s": "kind",
     "line.issued_on >= %(issued_from)s": "issued_from",
     "line.issued_on <= %(issued_to)s": "issued_to",
+    "line.total_amount >= %(amount_from)s": "amount_from",
+    "line.total_amount <= %(amount_to)s": "amount_to",
     **_DUE,
 }
 """The conditions of a list that looks at one standing after the other, and at one account after the other."""

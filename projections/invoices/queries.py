@@ -1,7 +1,8 @@
 """Pages of the list, and how many invoices match. Every query uses an index.
 
 Without a search the list is read standing by standing, each in the order of an index, and merged: a page costs the same
-wherever it is. A search, and the order of amounts, are planned anew each time, by how much each filter narrows.
+wherever it is. A search, and the order of amounts, are planned anew each time, by how much each filter narrows; amounts
+of work in progress are read from the index of its standings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ _PAGE = SQL("""
 _COUNT = SQL("select count(*) from (select {matching} limit %(limit)s) as counted")
 _IN_TURN = SQL("""
     from unnest(%(standings)s::text[]) as one (standing) {turns} cross join lateral (
-        select line.invoice_number, line.issued_on from projections.invoices as line
+        select line.invoice_number, line.issued_on, line.total_amount from projections.invoices as line
         where {conditions} {order} limit %(limit)s
     ) as line
 """)
@@ -192,7 +193,8 @@ class _Order(NamedTuple):
 
 def _order(wanted: InvoiceFilter, sort: InvoiceSort) -> _Order:
     column = sort.removeprefix("-")
-    searched = wanted.searches or column != "issued_on"
+    by_standing = column == "issued_on" or (column == "total_amount" and wanted.open)
+    searched = wanted.searches or not by_standing
     table = "issued" if searched and column != "due_latest" else "line"
     return _Order(table, column, sort.startswith("-"), searched)
 

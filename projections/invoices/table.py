@@ -24,6 +24,7 @@ _CREATE = """
         account_id text not null,
         kind text not null,
         issued_on date not null,
+        total_amount numeric not null,
         standing text not null,
         posting_status text not null,
         due_latest timestamptz, -- of a return in progress
@@ -43,13 +44,13 @@ _CREATE_ISSUED = """
     )
 """
 _INDEXES: tuple[LiteralString, ...] = (
-    "standing, posting_status, kind, issued_on desc, invoice_number desc",
+    "standing, posting_status, kind, issued_on desc, invoice_number desc) include (total_amount",
     "account_id, standing, issued_on desc, invoice_number desc",
     "due_latest, invoice_number) where (due_latest is not null",
 )
 _ISSUED_INDEXES: tuple[LiteralString, ...] = (
     "issued_on desc, invoice_number desc",
-    "total_amount, invoice_number",
+    "total_amount, invoice_number) include (kind, issued_on",
     "buyer_name",
     "buyer_tax_id",
     "reverse(invoice_number)",
@@ -57,12 +58,14 @@ _ISSUED_INDEXES: tuple[LiteralString, ...] = (
 _LOAD = "select invoice_number, document::text from {table} where invoice_number = any(%b)"
 _INSERT = """
     insert into {table} (
-        invoice_number, account_id, kind, issued_on, standing, posting_status, due_latest, version, document
+        invoice_number, account_id, kind, issued_on, total_amount, standing, posting_status, due_latest, version,
+        document
     )
-    select n, a, k, o, s, p, l, v, d::json
+    select n, a, k, o, t, s, p, l, v, d::json
     from unnest(
-        %b::text[], %b::text[], %b::text[], %b::date[], %b::text[], %b::text[], %b::timestamptz[], %b::int[], %b::text[]
-    ) as begun (n, a, k, o, s, p, l, v, d)
+        %b::text[], %b::text[], %b::text[], %b::date[], %b::numeric[], %b::text[], %b::text[], %b::timestamptz[],
+        %b::int[], %b::text[]
+    ) as begun (n, a, k, o, t, s, p, l, v, d)
 """
 _INSERT_ISSUED = """
     insert into {table} (invoice_number, kind, issued_on, total_amount, buyer_name, buyer_tax_id, issued)
@@ -116,6 +119,7 @@ class InvoicesTable:
             [row.account_id for row, *_ in begun],
             [event.kind for event in issued],
             [event.issued_on for event in issued],
+            [event.total_amount for event in issued],
             [standing_of(row) for row, *_ in begun],
             [row.posting_status for row, *_ in begun],
             [due_latest_of(row) for row, *_ in begun],

@@ -93,6 +93,8 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "amount_from=100&amount_to=100.01": ("due", "overdue"),
     "amount_to=99.99": ("refused", "issued"),
     "amount_from=2000.01": (),
+    "status=return_in_progress&amount_from=100.01&amount_to=106": ("again", "in_progress", "due"),
+    "account_id=acct-2&status=return_in_progress&amount_to=100.01": ("due",),
     "buyer=blue": ("refused", "issued"),
     "buyer=91ab": ("issued",),
     "buyer=%E8%93%9D": ("due",),
@@ -126,7 +128,16 @@ SORTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("narrowed", ["", f"&account_id={facts.ACCOUNT}", "&q=2631", "&kind=special&amount_from=1"])
+NARROWED = (
+    "",
+    f"&account_id={facts.ACCOUNT}",
+    "&q=2631",
+    "&kind=special&amount_from=1",
+    "&status=return_in_progress&amount_from=1",
+)
+
+
+@pytest.mark.parametrize("narrowed", NARROWED)
 async def test_pages_cover_the_list_once_in_every_order(listed: None, client: httpx.AsyncClient, narrowed: str) -> None:  # noqa: ARG001 - a fixture
     matching = named(await asked_for(client, f"limit=200{narrowed}"))
     for sort, expected in SORTS.items():
