@@ -41,10 +41,20 @@ InvoicePlace = tuple[date | datetime | Decimal, str]
 """What an invoice is sorted by, and its number."""
 
 _MODEL = "invoices"
-_LINE = SQL("""
+_LINES = SQL("""
     select issued.issued::text, line.document::text, {} from projections.invoices as line
-    join projections.invoices_issued as issued using (invoice_number) where line.invoice_number = %(number)s
+    join projections.invoices_issued as issued using (invoice_number) where line.invoice_number = any(%(numbers)s)
 """).format(OUT_OF_DATE_LINE)
+_ACCOUNTS = """
+    with recursive of_index as (
+        (select min(account_id) as account_id from projections.invoices where account_id >= %(begun)s)
+        union all
+        select (select min(account_id) from projections.invoices as line where line.account_id > of_index.account_id)
+        from of_index where starts_with(of_index.account_id, %(begun)s)
+    )
+    select account_id from of_index where starts_with(account_id, %(begun)s) limit %(limit)s
+"""
+"""One account after the other, each found in the index."""
 _PAGE = SQL("""
     with found as materialized (select {number} as invoice_number, {key} as key {matching} {order} limit %(limit)s)
     select issued.issued::text, line.document::text, {out_of_date} from found
@@ -136,8 +146,20 @@ async def count(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) ->
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
     """Return the line of an invoice, or None for one not seen."""
-    row = await (await connection.execute(_LINE, {"model": _MODEL, "number": invoice_number})).fetchone()
-    return None if row is None else _line(row)
+    return (await lines_of(connection, [invoice_number])).get(invoice_number)
+
+
+async def lines_of(connection: AsyncConnection[TupleRow], invoice_numbers: Sequence[str]) -> Mapping[str, Line]:
+    """Return the lines of those invoices that were seen, by number."""
+    found = await connection.execute(_LINES, {"model": _MODEL, "numbers": list(invoice_numbers)})
+    lines = [_line(row) for row in await found.fetchall()]
+    return {line.status.invoice_number: line for line in lines}
+
+
+async def accounts(connection: AsyncConnection[TupleRow], begun: str, limit: int) -> Sequence[str]:
+    """Return the first accounts with invoices whose ids begin so."""
+    found = await connection.execute(_ACCOUNTS, {"begun": begun, "limit": limit})
+    return [account for (account,) in await found.fetchall()]
 
 
 async def _by_due_date(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:

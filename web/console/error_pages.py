@@ -21,7 +21,7 @@ def problems_as_pages(pages: Pages) -> type[QueryRoute]:
     """Return the kind of route whose errors are pages."""
 
     class PageRoute(QueryRoute):
-        REPEATABLE = frozenset({"charge_ids"})
+        REPEATABLE = frozenset({"charge_ids", "number"})
         EMPTY_IS_ABSENT = False  # a field of a dialog may have been emptied
 
         def get_route_handler(self) -> Handler:

@@ -19,7 +19,9 @@ from web.http.problems import Problem
 
 _KEY = "key"
 """The field with the command's id: every form that is opened has its own."""
-_UNDECIDED = {"COMMANDS_UNAVAILABLE", "NOT_ANSWERED_YET"}
+NOT_ANSWERED_YET = "NOT_ANSWERED_YET"
+"""The code of a command that is published and whose reply takes long."""
+UNDECIDED = {"COMMANDS_UNAVAILABLE", NOT_ANSWERED_YET}
 """Answers after which the same command may be sent again, under its id."""
 _BESIDE = {
     "RED_FONT_FORM_ALREADY_USED": "red_font_form_number",
@@ -73,10 +75,10 @@ async def give_command(  # noqa: PLR0913, PLR0917 - a form, and where it goes
     number = line.status.invoice_number
     body = _JSON.dump_json({"account_id": line.status.account_id, **fields})
     reply = await publish_command(
-        publisher, caller, kind, number, body, (form.get(_KEY) or [""])[0], request.headers.get("traceparent")
+        publisher, caller, kind, number, body, form_key(form), request.headers.get("traceparent")
     )
     if isinstance(reply, Underway):
-        raise Problem(HTTPStatus.ACCEPTED, "NOT_ANSWERED_YET", "The request is published; its reply takes long.")
+        raise Problem(HTTPStatus.ACCEPTED, NOT_ANSWERED_YET, "The request is published; its reply takes long.")
     version = reply["invoice_version"]
     if "x-fragment" in request.headers:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"X-Number": number, "X-Version": str(version)})
@@ -91,14 +93,35 @@ def version_of(problem: Problem) -> int:
 
 def refilled(form: SentForm, problem: Problem) -> Filled:
     """Return the form as it was sent, with what is wrong. A refusal uses a key up, so that the form gets a new one."""
-    values = {name: given[0] for name, given in form.items()}
+    key = form_key(form) if problem.code in UNDECIDED else None
+    return Filled(_values(form), form.get("charge_ids", ()), key or str(uuid4()), _shown_faults(problem))
+
+
+def sent_again(form: SentForm) -> Filled:
+    """Return the form as it was sent, under its key: what was not decided is sent again, and counts once."""
+    return Filled(_values(form), (), form_key(form))
+
+
+def first_fault(problem: Problem) -> str:
+    """Return the code of the first thing that is wrong, where there is no field to show it beside."""
+    return next(iter(_shown_faults(problem).values()))
+
+
+def form_key(form: SentForm) -> str:
+    """Return the command's id that a form was opened with, or nothing."""
+    return (form.get(_KEY) or [""])[0]
+
+
+def _values(form: SentForm) -> dict[str, str]:
+    return {name: given[0] for name, given in form.items()}
+
+
+def _shown_faults(problem: Problem) -> Mapping[str, str]:
     faults: dict[str, str] = {}
     for fault in _faults(problem):
         name = str(fault["field"])
         faults.setdefault(name.split("[", maxsplit=1)[0], str(fault.get("code") or name.rsplit(".", maxsplit=1)[-1]))
-    key = values.get(_KEY) if problem.code in _UNDECIDED else None
-    shown = faults or {_BESIDE.get(problem.code, ""): problem.code}
-    return Filled(values, form.get("charge_ids", ()), key or str(uuid4()), shown)
+    return faults or {_BESIDE.get(problem.code, ""): problem.code}
 
 
 def _faults(problem: Problem) -> Sequence[Mapping[str, Any]]:

@@ -1,9 +1,9 @@
 """The list "Invoice Download and Refund", and "Invoicing Record Details"."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, ValidationError
@@ -11,11 +11,13 @@ from pydantic import BeforeValidator, ValidationError
 from projections.answers import Answer
 from projections.charges import queries as charges
 from projections.details import queries as details
+from projections.details.row import Reissue
 from projections.history import queries as history
 from projections.history.queries import InvoiceHistory
 from projections.invoices import queries as invoices
 from projections.invoices.filters import InvoiceFilter
-from projections.invoices.queries import Line, MatchCount
+from projections.invoices.queries import Cut, InvoicePlace, Line, MatchCount
+from projections.paging import Page
 from web.api.invoice_rows import csv_answer
 from web.api.invoices import DetailsAnswer
 from web.console.error_pages import problems_as_pages
@@ -29,6 +31,10 @@ from web.http.reading import Connection, Reader
 
 _BYTE_ORDER_MARK = "\ufeff"
 """Tells spreadsheets that the text is UTF-8."""
+_MAX_SUGGESTIONS = 10
+"""Accounts that are suggested at a time."""
+_NOTHING: Mapping[str, Any] = {"lines": (), "reissues": {}, "following": None, "counts": {}, "shown": None}
+"""What the list shows of an address that is not valid."""
 VERSION_WAIT_SECONDS = 5.0
 """Seconds to wait for a version that the page has heard of."""
 
@@ -47,16 +53,22 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
             query = Shown.model_validate(dict(request.query_params))
         except ValidationError as error:
             faults = {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]}
-            return pages.show(request, "list.html", lines=(), following=None, faults=faults, counts={}, shown=None)
+            return pages.show(request, "list.html", **_NOTHING, faults=faults)
         cut, accounts = query.cut(), caller.asking_for(query.account_id)
         wanted: Mapping[Tab | None, InvoiceFilter] = {tab: query.of_tab(tab, accounts, pages.now()) for tab in TABS}
-        page, counts = await asyncio.gather(
-            reader.read(lambda connection: invoices.page(connection, wanted[query.tab], cut)),
+        (page, reissues), counts = await asyncio.gather(
+            reader.read(lambda connection: _page(connection, wanted[query.tab], cut)),
             reader.read(lambda connection: _counts(connection, wanted)),
         )
-        following = cursors.write(page.next) if page.next else None
         return pages.show(
-            request, "list.html", lines=page.lines, following=following, faults=(), counts=counts, shown=query
+            request,
+            "list.html",
+            lines=page.lines,
+            reissues=reissues,
+            following=cursors.write(page.next) if page.next else None,
+            faults=(),
+            counts=counts,
+            shown=query,
         )
 
     @routes.get("/invoices.csv")
@@ -64,9 +76,22 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         wanted = query.wanted(caller.asking_for(query.account_id), pages.now())
         return await csv_answer(reader, wanted, query.cut(), begin=_BYTE_ORDER_MARK)
 
+    @routes.get("/accounts")
+    async def accounts(
+        request: Request, caller: AsCaller, begins: Annotated[str, Query(max_length=64)] = ""
+    ) -> Response:
+        if caller.accounts is None:
+            found = await reader.read(lambda connection: invoices.accounts(connection, begins, _MAX_SUGGESTIONS))
+        else:
+            found = sorted(one for one in caller.accounts if one.startswith(begins))[:_MAX_SUGGESTIONS]
+        return pages.show(request, "accounts.html", accounts=found)
+
     @routes.get("/rows/{number}")
     async def row(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
-        return pages.show(request, "row.html", line=await line_at_version(reader, caller, number, min_version))
+        line = await line_at_version(reader, caller, number, min_version)
+        await reached(lambda: reader.read(partial(details.of, invoice_number=number)), caller, min_version)
+        reissues = await reader.read(lambda connection: _reissues(connection, [line]))
+        return pages.show(request, "row.html", line=line, reissues=reissues)
 
     @routes.get("/details/{number}")
     async def invoice_details(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
@@ -84,6 +109,19 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
         )
 
     return routes
+
+
+async def _page(
+    connection: Connection, wanted: InvoiceFilter, cut: Cut
+) -> tuple[Page[Line, InvoicePlace], Mapping[str, Sequence[Reissue]]]:
+    page = await invoices.page(connection, wanted, cut)
+    return page, await _reissues(connection, page.lines)
+
+
+async def _reissues(connection: Connection, lines: Sequence[Line]) -> Mapping[str, Sequence[Reissue]]:
+    """Return the requests for new invoices of those invoices that may have some."""
+    numbers = [line.status.invoice_number for line in lines if "reissue" in line.status.actions]
+    return await details.reissues(connection, numbers) if numbers else {}
 
 
 async def _counts(

@@ -37,6 +37,14 @@ KIND: Mapping[str, str] = {
     "general": _("General electronic invoice"),
     "special": _("Special electronic VAT invoice"),
 }
+COLUMN: Mapping[str, str] = {
+    "day": _("Issued on"),
+    "buyer": _("Buyer"),
+    "kind": _("Type, posting"),
+    "account": _("Account"),
+    "amount": _("Total"),
+}
+"""The columns of the list that a reader may hide, by their class."""
 KIND_IN_SHORT: Mapping[str, str] = {"general": _("General"), "special": _("Special VAT")}
 ROUTE: Mapping[str, str] = {"simple": _("Simple return"), "form": _("With a Red-font Confirmation Form")}
 PHASE: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from events.values import Route
-from web.console import board, invoices, login, reissuing, returning, topics
+from web.console import board, invoices, login, reissuing, returning, returning_selected, topics
 from web.console.error_pages import explain_unknown_addresses
 from web.console.rendering import FOLDER, YEAR, pages
 from web.console.sampling import Sampler
@@ -53,6 +53,7 @@ def install(  # noqa: PLR0913 - what the pages stand on
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
+    app.include_router(returning_selected.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
     app.include_router(board.router(shown, reader, sampler, watch))
     app.include_router(topics.router(shown, version))

@@ -108,6 +108,7 @@ class Pages:
                     "path": request.url.path,
                     "since": self.here() or "",
                     "query": dict(request.query_params),
+                    "without": viewer.hidden_columns,
                 }
             )
         )

@@ -24,7 +24,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
     routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     def show(request: Request, line: Line, filled: Filled) -> Response:
-        route = _route(line, general_recorded_route)
+        route = return_route(line, general_recorded_route)
         return pages.show(request, "return.html", line=line, route=route, filled=filled)
 
     @routes.get("/return/{number}")
@@ -45,7 +45,7 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
     return routes
 
 
-def _route(line: Line, general_recorded_route: Route) -> Route | None:
+def return_route(line: Line, general_recorded_route: Route) -> Route | None:
     """Return the route that the return will take, or None while that cannot be known."""
     kind, posting_status = line.issued.kind, line.status.posting_status
     if kind == "special" and posting_status == "unknown":

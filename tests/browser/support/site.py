@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
 from events.commands import AnyCommand
@@ -86,3 +87,9 @@ async def faulty(dialog: Locator, label: str, sentence: str) -> None:
     field_ = dialog.get_by_label(re.compile(f"^{label}"))
     await expect(field_).to_have_attribute("aria-invalid", "true")
     await expect(field_).to_have_accessible_description(sentence)
+
+
+async def violations(page: Page) -> str:
+    """Return what axe-core finds wrong with a page, of any weight."""
+    found = await Axe().run(page)
+    return found.generate_report() if found.violations_count else ""

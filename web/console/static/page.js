@@ -9,6 +9,10 @@ const TYPING_PAUSE = 150; // milliseconds
 const BUSY_AFTER = 150;
 const STATE_EVERY = 10_000;
 const AHEAD = "800px";
+const KEPT_AROUND = "3000px"; // of the list, above and below the screen
+const CONFIRMED_FOR = 15_000;
+const MAX_SELECTED = 100;
+const PLACE = "place"; // in the session storage of this tab
 
 /** @param {string} text @returns {DocumentFragment} */
 const parsed = (text) => document.createRange().createContextualFragment(text);
@@ -96,7 +100,7 @@ const fill = (text) => {
 
 /** Show what works with this script only. @param {ParentNode} node */
 const enliven = (node) => {
-  for (const one of node.querySelectorAll("[data-insert], [data-sum]")) one.removeAttribute("hidden");
+  for (const one of node.querySelectorAll("[data-insert], [data-sum], [data-columns], [data-pick]")) one.removeAttribute("hidden");
   addUp(node);
 };
 
@@ -105,9 +109,14 @@ const addUp = (node) => {
   const output = find(node, "[data-sum] output", HTMLElement);
   if (!output) return;
   const cents = [...node.querySelectorAll("[data-cents]:checked")].reduce((sum, one) => sum + BigInt(one.getAttribute("data-cents") ?? 0), 0n);
+  output.textContent = money(cents);
+};
+
+/** @param {bigint} cents */
+const money = (cents) => {
   const digits = String(cents < 0n ? -cents : cents).padStart(3, "0");
   const yuan = BigInt(digits.slice(0, -2)).toLocaleString(document.documentElement.lang);
-  output.textContent = `${cents < 0n ? "\u2212" : ""}\u00a5${yuan}.${digits.slice(-2)}`;
+  return `${cents < 0n ? "\u2212" : ""}\u00a5${yuan}.${digits.slice(-2)}`;
 };
 
 /** @type {Element | null} */
@@ -144,9 +153,11 @@ const send = async (form, button) => {
     if (answer.status === 204 && number) {
       close();
       await refresh(number, Number(answer.headers.get("X-Version")));
+      confirm(form.dataset.confirmed ?? "", number);
       return;
     }
     fill(await answer.text());
+    if (find(dialog(), "[data-outcomes]", HTMLElement)) select([...selected.keys()], false);
     find(dialog(), "[aria-invalid=true]", HTMLElement)?.focus();
   } catch {
     unsent();
@@ -154,6 +165,17 @@ const send = async (form, button) => {
     delete form.dataset.sending;
     button?.removeAttribute("aria-disabled");
   }
+};
+
+/** Confirm a request where everybody sees it; its reference stays in the line of the invoice. @param {string} sentence @param {string} number */
+const confirm = (sentence, number) => {
+  const reference = find(document, `#main [data-number="${number}"] .reference`, HTMLElement);
+  const shown = document.createElement("p");
+  shown.className = "banner confirmed";
+  shown.textContent = [sentence, reference?.textContent].join(" ");
+  find(document, "#state .confirmed", HTMLElement)?.remove();
+  document.getElementById("state")?.append(shown);
+  setTimeout(() => shown.remove(), CONFIRMED_FOR);
 };
 
 /** Say in the dialog that the server cannot be reached; what was filled in stays, and so does the command's id. */
@@ -197,6 +219,7 @@ const isOlder = (now, shown) => {
 /** Show an invoice as it is now, wherever it is on the page. @param {string} number @param {number} version */
 const refresh = async (number, version) => {
   const row = document.getElementById(`row-${number}`);
+  if (!row) forget(number);
   if (row && Number(row.dataset.version) < version) {
     const answer = await fetched(`/rows/${number}?min_version=${version}`);
     const now = answer.ok ? find(parsed(await answer.text()), "tr", HTMLElement) : null;
@@ -204,6 +227,7 @@ const refresh = async (number, version) => {
     if (now && still && Number(still.dataset.version) < Number(now.dataset.version)) {
       now.classList.add("changed");
       keepingFocus(still, () => still.replaceWith(now));
+      ticked(now);
       say(`${number}: ${find(now, ".badge", HTMLElement)?.textContent?.trim() ?? ""}`);
     }
   }
@@ -313,6 +337,7 @@ const search = async (form) => {
       const fresh = find(now, `#${part}`, HTMLElement);
       if (fresh) document.getElementById(part)?.replaceWith(fresh);
     }
+    shownAnew();
   } catch (error) {
     if (own.signal.aborted) return;
     throw error;
@@ -330,7 +355,12 @@ const more = async (link) => {
   const answer = await fetched(link.href);
   const next = find(parsed(await answer.text()), "#list", HTMLElement);
   if (!next || !link.isConnected) return;
-  find(document, "#list tbody", HTMLElement)?.append(...(find(next, "tbody", HTMLElement)?.children ?? []));
+  const page = find(next, "tbody", HTMLElement);
+  if (page) {
+    page.dataset.page = link.href;
+    find(document, "#list table", HTMLElement)?.append(page);
+    shownAnew();
+  }
   const following = find(next, "[data-more]", HTMLAnchorElement);
   if (following) link.replaceWith(following);
   else link.closest(".more")?.remove();
@@ -346,6 +376,142 @@ const watchEnd = () => {
   end.disconnect();
   const link = find(document, "[data-more]", HTMLAnchorElement);
   if (link) end.observe(link);
+};
+
+// ---- a long list: pages far from the screen leave the document, and come back as they are by then
+
+/** The rows of pages that are away; without them a page is fetched again. @type {Map<HTMLElement, string>} */
+const rowsAway = new Map();
+
+/** @param {HTMLElement} page @param {number} height */
+const putAway = (page, height) => {
+  if ("away" in page.dataset) return;
+  if (page.firstElementChild) rowsAway.set(page, page.innerHTML);
+  page.dataset.away = "";
+  const room = document.createElement("tr");
+  room.setAttribute("aria-hidden", "true");
+  room.append(document.createElement("td"));
+  room.style.height = `${height}px`;
+  page.replaceChildren(room);
+};
+
+/** @param {HTMLElement} page */
+const bringBack = async (page) => {
+  if (!("away" in page.dataset)) return;
+  const rows = rowsAway.get(page) ?? find(parsed(await (await fetched(page.dataset.page || location.href)).text()), "tbody", HTMLElement)?.innerHTML;
+  if (rows === undefined || !("away" in page.dataset)) return;
+  rowsAway.delete(page);
+  delete page.dataset.away;
+  page.innerHTML = rows;
+  ticked(page);
+};
+
+/** Let a page that is away be fetched again: an invoice in it has changed. @param {string} number */
+const forget = (number) => {
+  for (const [page, rows] of rowsAway) if (rows.includes(`id="row-${number}"`)) rowsAway.delete(page);
+};
+
+const far = new IntersectionObserver(
+  (entries) =>
+    entries.forEach((one) => {
+      const page = /** @type {HTMLElement} */ (one.target);
+      if (one.isIntersecting) quietly(bringBack(page));
+      else if (!page.contains(document.activeElement)) putAway(page, one.boundingClientRect.height);
+    }),
+  { rootMargin: KEPT_AROUND },
+);
+
+/** @returns {HTMLElement[]} */
+const pagesOfList = () => [...document.querySelectorAll("#list tbody[data-page]")].filter((one) => one instanceof HTMLElement);
+
+/** Watch the pages of the list, and show what the reader had ticked. */
+const shownAnew = () => {
+  far.disconnect();
+  for (const page of pagesOfList()) far.observe(page);
+  ticked(document);
+  enliven(document);
+};
+
+/** Keep where the reader is, for when they come back to this address. */
+const keepPlace = () => {
+  const pages = pagesOfList().map((page) => [page.dataset.page, Math.round(page.getBoundingClientRect().height)]);
+  const more = find(document, "[data-more]", HTMLAnchorElement)?.href;
+  if (pages.length) sessionStorage.setItem(PLACE, JSON.stringify({ address: location.href, y: scrollY, pages, more }));
+};
+
+/** Make room for the pages that were there; those on the screen are then fetched. */
+const returnToPlace = () => {
+  const table = find(document, "#list table", HTMLElement);
+  const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
+  const [came] = performance.getEntriesByType("navigation");
+  const again = came instanceof PerformanceNavigationTiming && came.type !== "navigate";
+  if (!table || !again || kept?.address !== location.href) return;
+  for (const [address, height] of kept.pages.slice(1)) {
+    const page = document.createElement("tbody");
+    page.setAttribute("role", "rowgroup");
+    page.dataset.page = address;
+    putAway(page, height);
+    table.append(page);
+  }
+  const link = find(document, "[data-more]", HTMLAnchorElement);
+  if (link && kept.more) link.href = kept.more;
+  else if (kept.pages.length > 1) link?.closest(".more")?.remove();
+  scrollTo(0, kept.y);
+};
+
+// ---- several invoices at once
+
+/** Cents of what is ticked, by number: also of lines that have left the document. @type {Map<string, bigint>} */
+const selected = new Map();
+
+/** @param {ParentNode} node @returns {HTMLInputElement[]} */
+const boxes = (node) => [...node.querySelectorAll("input[name=number][type=checkbox]")].filter((one) => one instanceof HTMLInputElement);
+
+/** @param {ParentNode} node */
+const ticked = (node) => {
+  for (const box of boxes(node)) box.checked = selected.has(box.value);
+  countSelected();
+};
+
+/** @param {string[]} numbers @param {boolean} is */
+const select = (numbers, is) => {
+  const cents = new Map(boxes(document).map((box) => [box.value, BigInt(box.dataset.cents ?? 0)]));
+  for (const number of numbers) {
+    if (!is) selected.delete(number);
+    else if (selected.size < MAX_SELECTED) selected.set(number, cents.get(number) ?? 0n);
+  }
+  ticked(document);
+};
+
+const countSelected = () => {
+  const bar = find(document, "[data-selection]", HTMLElement);
+  const shown = find(document, "[data-selected]", HTMLElement);
+  if (!bar || !shown) return;
+  bar.classList.toggle("some", selected.size > 0);
+  const sum = [...selected.values()].reduce((all, one) => all + one, 0n);
+  const sentence = (bar.dataset.count ?? "").replace("{count}", String(selected.size)).replace("{sum}", money(sum));
+  if (shown.textContent !== sentence) shown.textContent = sentence;
+  const all = find(document, "[data-pick]", HTMLInputElement);
+  const here = boxes(document);
+  if (all) {
+    all.checked = here.length > 0 && here.every((box) => box.checked);
+    all.indeterminate = !all.checked && selected.size > 0;
+  }
+};
+
+// ---- columns, and accounts as one types
+
+const chooseColumns = () => {
+  const unticked = [...document.querySelectorAll("[data-columns] input:not(:checked)")].map((one) => /** @type {HTMLInputElement} */ (one).value);
+  document.cookie = `hidden_columns=${unticked.join(".")}; path=/; max-age=31536000; samesite=lax`;
+  const list = /** @type {HTMLElement} */ (document.getElementById("list"));
+  list.className = unticked.map((one) => `without-${one}`).join(" ");
+};
+
+/** @param {string} begun */
+const suggestAccounts = async (begun) => {
+  const answer = await fetched(`/accounts?${new URLSearchParams({ begins: begun })}`);
+  if (answer.ok) document.getElementById("accounts")?.replaceChildren(parsed(await answer.text()));
 };
 
 // ---- what the reader does
@@ -382,7 +548,11 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement)) return;
-  if ("send" in form.dataset && dialog().open) {
+  if ("selection" in form.dataset) {
+    event.preventDefault();
+    const numbers = [...selected.keys()].map((one) => ["number", one]);
+    quietly(open(`${form.action}?${new URLSearchParams(numbers)}`, event.submitter ?? form));
+  } else if ("send" in form.dataset && dialog().open) {
     event.preventDefault();
     void send(form, event.submitter);
   } else if ("search" in form.dataset) {
@@ -391,25 +561,43 @@ document.addEventListener("submit", (event) => {
   }
 });
 
-document.addEventListener("change", () => addUp(document));
+document.addEventListener("change", (event) => {
+  addUp(document);
+  const at = event.target;
+  if (!(at instanceof HTMLInputElement)) return;
+  if (at.name === "number" && at.type === "checkbox") select([at.value], at.checked);
+  else if ("pick" in at.dataset) select(boxes(document).map((box) => box.value), at.checked);
+  else if (at.closest("[data-columns]")) chooseColumns();
+  else if (at.name === "account_id" && at.form && "search" in at.form.dataset) quietly(search(at.form));
+});
+
+document.addEventListener("reset", (event) => {
+  if (event.target instanceof HTMLElement && "selection" in event.target.dataset) select([...selected.keys()], false);
+});
 
 document.addEventListener("input", (event) => {
   const form = event.target instanceof Element ? event.target.closest("[data-search]") : null;
   if (!(form instanceof HTMLFormElement)) return;
+  const field = event.target instanceof HTMLInputElement && event.target.name === "account_id" ? event.target : null;
   clearTimeout(typed);
   typed = window.setTimeout(() => {
     typed = 0;
+    if (field?.value) quietly(suggestAccounts(field.value));
     quietly(search(form));
   }, TYPING_PAUSE);
 });
 
 dialog().addEventListener("close", closed);
 document.addEventListener("visibilitychange", seen);
+addEventListener("pagehide", keepPlace);
+addEventListener("beforeprint", () => pagesOfList().forEach((page) => quietly(bringBack(page))));
+if (pagesOfList().length) history.scrollRestoration = "manual";
 
 tellZone();
 listen();
+returnToPlace();
+shownAnew();
 watchEnd();
-enliven(document);
 quietly(lookAtState());
 setInterval(() => document.hidden || quietly(lookAtState()), STATE_EVERY);
 const refreshed = find(document, "[data-refresh]", HTMLElement);
