@@ -1,4 +1,4 @@
-"""Run the example client of every language against the real system; all must come to the same end: `make clients`."""
+"""Let the example client of every language play one scenario on the real system, to one outcome: `make clients`."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,38 +15,38 @@ from redletter.testing import system_under_test
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-OUTCOME = """\
-RegisterInvoice issued
-RequestReturn return_in_progress
-1 InvoiceIssued
-2 ReturnRequested
-3 RedFontFormConfirmed
-4 CreditNoteIssued
-5 InvoiceReturned
-rebuilt returned
-"""
+SCENARIO = EXAMPLES / "scenario.json"
+"""What every client plays."""
+OUTCOME = EXAMPLES / "outcome.txt"
 """What every client prints."""
+_NUMBERS = "263120000000"
+"""With which the scenario's invoice numbers begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleClient:
-    """A client in its folder. prepare: installs what it needs. run: starts it; an invoice number follows."""
+    """A client in its folder. prepare: installs what it needs. run: starts it; the file of the scenario follows."""
 
     folder: str
     prepare: Sequence[str]
     run: Sequence[str]
 
-    def play(self, environment: dict[str, str], number: str) -> None:
-        """Play the scenario with an invoice. Raises: AssertionError with what was printed instead."""
+    def play(self, environment: dict[str, str], scratch: Path) -> None:
+        """Play the scenario on invoices of its own. Raises: AssertionError with how the outcome differs."""
+        numbers = f"2631{CLIENTS.index(self):08d}"
+        scenario = scratch / f"{self.folder}.json"
+        scenario.write_text(SCENARIO.read_text().replace(_NUMBERS, numbers))
         done = subprocess.run(
-            [*self.run, number],
+            [*self.run, scenario],
             cwd=EXAMPLES / self.folder,
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stdout) == (0, OUTCOME), f"{self.folder}:\n{done.stdout}\n{done.stderr[-4000:]}"
+        expected, found = OUTCOME.read_text().splitlines(), done.stdout.replace(numbers, _NUMBERS).splitlines()
+        differences = [*unified_diff(expected, found, OUTCOME.name, self.folder, lineterm="", n=0)]
+        assert (done.returncode, differences) == (0, []), "\n".join([*differences, done.stderr[-4000:]])
 
 
 CLIENTS = (
@@ -79,11 +80,11 @@ def main() -> None:
         sys.exit(f"the example clients need {', '.join(missing)}: install what is missing and try again")
     with TemporaryDirectory() as folder, system_under_test(Path(folder)) as system, TemporaryDirectory() as library:
         environment = environment_of_clients(system.kafka, Path(library))
-        for index, client in enumerate(CLIENTS, 1):
+        for client in CLIENTS:
             if client.prepare:
                 subprocess.run(client.prepare, cwd=EXAMPLES / client.folder, check=True)
             began = time.monotonic()
-            client.play(environment, f"26312000000000{index:06d}")
+            client.play(environment, Path(library))
             print(f"{client.folder:<12}{time.monotonic() - began:5.1f} s")
 
 

@@ -1,31 +1,18 @@
-"""Register an invoice, return it, follow it to its end, and rebuild every status: with Confluent's client.
+"""Play a scenario: publish commands, follow invoices to their ends, rebuild every status. With Confluent's client.
 
 pip install confluent-kafka redletter-events
-REDLETTER_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 python client.py 26312000000000000001
+REDLETTER_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 python client.py ../scenario.json
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import date
-from decimal import Decimal
+from pathlib import Path
 
+import redletter_events
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from redletter_events import (
-    AnyCommand,
-    AnyReply,
-    Buyer,
-    Charge,
-    CommandAccepted,
-    InvoiceReturned,
-    InvoiceStatus,
-    RegisterInvoice,
-    RequestReturn,
-    Seller,
-    attributes,
-    read,
-    write,
-)
+from redletter_events import AnyCommand, AnyReply, CommandAccepted, InvoiceStatus, attributes, read, write
 
 KAFKA, SOURCE = os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"], "urn:example:python"
 # The partitioner of Java's clients keeps the order among publishers; see docs/integrate/publish.md.
@@ -52,9 +39,8 @@ def records(consumer: Consumer) -> Iterator[Message]:
     raise TimeoutError("nothing came within 30 s")
 
 
-def replied(replies: Consumer, command: AnyCommand, *, structured: bool) -> AnyReply:
+def replied(replies: Consumer, command: AnyCommand, id_: str, *, structured: bool) -> AnyReply:
     """Publish a command and return its reply. If none comes, the same id may be sent again: it is done once."""
-    id_ = f"{type(command).__name__}-{command.invoice_number}"
     PRODUCER.produce(**write(command, id=id_, source=SOURCE, structured=structured)._asdict())
     PRODUCER.flush()
     for record in records(replies):
@@ -64,36 +50,40 @@ def replied(replies: Consumer, command: AnyCommand, *, structured: bool) -> AnyR
     raise AssertionError
 
 
-def main(number: str) -> None:
-    replies = consumer_of("invoice.replies", from_now=True)
-    invoice = RegisterInvoice(
-        invoice_number=number, account_id="acme", kind="general", issued_on=date(2026, 2, 1),
-        seller=Seller(name="Cloud Company", tax_id="91330106MA2CFLDG4R"), buyer=Buyer(name="Li Wei"),
-        net_amount=Decimal("100.00"), tax_amount=Decimal("6.00"), total_amount=Decimal("106.00"),
-        charges=(Charge(charge_id=f"{number}-ecs", amount=Decimal("106.00")),),
-    )  # fmt: skip
-    for command in (invoice, RequestReturn(invoice_number=number, account_id="acme", reason="wrong_amount")):
-        reply = replied(replies, command, structured=command is invoice)
-        print(type(command).__name__, reply.status if isinstance(reply, CommandAccepted) else reply.code)
-
+def followed(number: str, last: str) -> int:
+    """Print an invoice's events up to the last one; return its version."""
     for record in records(consumer_of("invoice.events")):
-        if record.error() or (said := attributes(record)).subject != number:
-            continue
-        print(said.version, type(event := read(record)).__name__)
-        if isinstance(event, InvoiceReturned):
-            break
+        if not record.error() and (said := attributes(record)).subject == number:
+            event = read(record)
+            print(number, said.version, type(event).__name__)
+            if type(event).__name__ == last:
+                return said.version or 0
+    raise AssertionError
 
-    # As a service does that joins late: every status from one compacted topic, to the end of each partition.
-    late, statuses = consumer_of("invoice.status"), dict[str, str]()
+
+def rebuilt(number: str, version: int) -> str:
+    """Return a status as a service does that joins late: from one compacted topic, to the end of each partition."""
+    late, statuses = consumer_of("invoice.status"), dict[str, InvoiceStatus]()
     behind = {partition.partition for partition in late.assignment()}
     for record in records(late):
         if record.error():
             behind.discard(record.partition())
         elif isinstance(document := read(record), InvoiceStatus):
-            statuses[document.invoice_number] = document.status.code
-        if not behind and statuses.get(number) == "returned":
-            break
-    print("rebuilt", statuses[number])
+            statuses[document.invoice_number] = document
+        if not behind and number in statuses and statuses[number].version == version:
+            return statuses[number].status.code
+    raise AssertionError
 
 
-main(sys.argv[1])
+def main(scenario: dict) -> None:
+    replies = consumer_of("invoice.replies", from_now=True)
+    for step in scenario["commands"]:
+        command = getattr(redletter_events, step["type"]).model_validate_json(json.dumps(step["data"]))
+        reply = replied(replies, command, step["id"], structured=step["mode"] == "structured")
+        outcome = reply.status if isinstance(reply, CommandAccepted) else reply.code
+        print(step["type"], outcome, *["replayed"] * reply.replayed)
+    for number, last in scenario["follow"].items():
+        print(number, "rebuilt:", rebuilt(number, followed(number, last)))
+
+
+main(json.loads(Path(sys.argv[1]).read_text()))
