@@ -110,6 +110,15 @@ def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
     assert found == []
 
 
+def test_every_promise_to_others_names_a_test_that_is_there() -> None:
+    rows = [row for row in (ROOT / "docs/integrate/guarantees.md").read_text().splitlines() if row.startswith("| **")]
+    assert rows
+    for row in rows:
+        proofs = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rsplit("|", 2)[1])
+        assert proofs, row
+        assert [name for file, name in proofs if f"def {name}(" not in (ROOT / file).read_text()] == []
+
+
 def test_every_decision_record_says_what_enforces_it() -> None:
     for record in sorted((ROOT / "docs" / "adr").glob("*.md")):
         text = record.read_text()

@@ -10,7 +10,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from events.topics import (
+    DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    PARKED_TOPIC,
+    RELAY_TOPIC,
     STATUS_TOPIC,
     TOPICS,
     Channel,
@@ -39,9 +42,15 @@ async def test_a_wrong_partition_count_is_said_loudly_and_says_which(addresses: 
         await topics.ensure(addresses.kafka, TOPICS, 4)
 
 
-async def test_events_are_kept_for_ever_and_status_is_compacted(addresses: Addresses) -> None:
-    assert (await config(addresses, EVENTS_TOPIC))["retention.ms"] == "-1"
-    assert (await config(addresses, STATUS_TOPIC))["cleanup.policy"] == "compact"
+async def test_every_topic_keeps_its_records_as_long_as_promised(addresses: Addresses) -> None:
+    kept = {topic.name: await config(addresses, topic.name) for topic in TOPICS}
+    days = {
+        name: int(now["retention.ms"]) / 86_400_000 for name, now in kept.items() if now["cleanup.policy"] == "delete"
+    }
+    assert days.pop(EVENTS_TOPIC) < 0
+    assert {name for name, number in days.items() if number == 30} == {DEAD_LETTERS_TOPIC, PARKED_TOPIC}
+    assert set(days.values()) == {7, 30}
+    assert kept.keys() - days.keys() == {EVENTS_TOPIC, STATUS_TOPIC, RELAY_TOPIC}
 
 
 @pytest.mark.parametrize("channel", Channel)
