@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy approve containers drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,7 +58,7 @@ check: setup ## Lint and type-check everything: Python, the page's script, impor
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
 	@$(BIN)/hadolint Dockerfile scripts/stand-ins/*.Dockerfile
-	@$(BIN)/shellcheck .ci/run scripts/*.sh scripts/stand-ins/kafka-run scripts/stand-ins/*.sh
+	@$(BIN)/shellcheck -x .ci/run scripts/*.sh scripts/stand-ins/kafka-run scripts/stand-ins/*.sh scripts/test-image/*
 	@PATH="$$PWD/$(BIN):$$PATH" npm ci --silent && PATH="$$PWD/$(BIN):$$PATH" npm run --silent check
 
 format: setup ## Format the code, and apply the linter's fixes
@@ -85,6 +85,9 @@ approve: setup ## Write docs/schemas and docs/asyncapi.json; a changed shape nee
 
 containers: setup ## Build the image, run the system in containers and check it; on Debian, root does not need Docker installed
 	@scripts/containers.sh
+
+test-image: setup ## Build redletter:test, the system in one container, and run its Testcontainers recipes in four languages
+	@scripts/test_image.sh
 
 drill-alerts: setup ## Inject faults, and see `redletter check` and Prometheus name each (needs prometheus; under 6 minutes)
 	@$(BIN)/python -m scripts.fault_drill
@@ -118,10 +121,11 @@ profile: setup ## Show which functions the CPU time of each role goes to (about 
 
 LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-lock: ## Update the locks from pyproject.toml: for a checkout, for the image, and for building the image
+lock: ## Update the locks from pyproject.toml: for a checkout, for both images, and for building them
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
 	@$(LOCK) pyproject.toml --extra embedded --group dev --output-file requirements.lock
 	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-image.lock
+	@$(LOCK) pyproject.toml --extra embedded --constraint requirements.lock --output-file requirements-embedded.lock
 	@$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 
 clean: ## Remove everything that the other targets created

@@ -5,7 +5,7 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +19,8 @@ from local.ports import HOST
 from local.programs import Program
 from local.server import FolderServer, ServerFailed
 
+USUAL_PORT = 9092
+"""Of Kafka; where it listens for clients elsewhere."""
 _MIB = 1 << 20
 _MAX_RECORD_BYTES = 4 * _MIB
 """Bytes; what the largest topic takes (docs/contract.md#topics)."""
@@ -28,9 +30,19 @@ _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simple
 
 
 class KafkaServer(FolderServer):
-    """The broker whose files are in a folder. Its ports are chosen once and kept with them."""
+    """The broker whose files are in a folder. Its ports are chosen once and kept with them.
+
+    advertised: the address, ``host:port``, by which clients elsewhere reach port 9092 of this machine, where the broker
+    then listens too; None if there are no such clients.
+    """
 
     name = "kafka"
+
+    def __init__(
+        self, folder: Path, say: Callable[[str], None] = lambda _: None, advertised: str | None = None
+    ) -> None:
+        super().__init__(folder, say)
+        self._advertised = advertised
 
     @property
     def address(self) -> str:
@@ -38,10 +50,13 @@ class KafkaServer(FolderServer):
         return f"{HOST}:{self._port}" if self._port else ""
 
     def prepare(self) -> None:
-        """Get the jars, choose the ports, and format the storage if it is new. Raises: ServerFailed."""
+        """Choose the ports, and format the storage if it is new. Raises: ServerFailed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port, controller = ports.kept(self._folder / "ports", 2)
         settings = _settings(self._folder / "log", self._port, controller)
+        if self._advertised:
+            _require_usual_port()
+            settings |= _elsewhere(settings, self._advertised)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         if not self._formatted.exists():
             self._format()
@@ -91,7 +106,7 @@ class KafkaServer(FolderServer):
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
-def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
+def _settings(log: Path, port: int, controller: int) -> dict[str, str | int]:
     """Return the broker's properties."""
     return {
         "process.roles": "broker,controller",
@@ -122,6 +137,21 @@ def _settings(log: Path, port: int, controller: int) -> Mapping[str, str | int]:
         "broker.heartbeat.interval.ms": 500,
         # By default the log cleaner takes 128 MiB of the heap.
         "log.cleaner.dedupe.buffer.size": 16 * _MIB,
+    }
+
+
+def _require_usual_port() -> None:
+    if not ports.is_free(USUAL_PORT, "0.0.0.0"):  # noqa: S104 - where the broker will listen
+        msg = f"port {USUAL_PORT} is taken, on which others are to reach Kafka; stop what listens there"
+        raise ServerFailed(msg)
+
+
+def _elsewhere(settings: Mapping[str, str | int], advertised: str) -> dict[str, str | int]:
+    """Return the properties of one more listener. A broker tells each client the address of the listener it came by."""
+    return {
+        "listeners": f"{settings['listeners']},ELSEWHERE://:{USUAL_PORT}",
+        "advertised.listeners": f"{settings['advertised.listeners']},ELSEWHERE://{advertised}",
+        "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},ELSEWHERE:PLAINTEXT",
     }
 
 

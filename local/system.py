@@ -127,7 +127,7 @@ def _wait_until_ready(system: System, readiness: SystemReadiness) -> None:
 def _servers(plan: Plan, folder: Path) -> dict[str, Server]:
     servers: dict[str, Server] = {}
     if plan.kafka is None:
-        servers["kafka"] = KafkaServer(folder / "kafka", plan.say)
+        servers["kafka"] = KafkaServer(folder / "kafka", plan.say, plan.advertised_kafka)
     if plan.database is None:
         servers["postgres"] = PostgresServer(folder / "postgres", plan.say)
     return servers

@@ -66,11 +66,16 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LAST_PORT = 65_535
 
 
+def is_server(address: str) -> bool:
+    """Return whether this is one ``host:port``."""
+    found = _SERVER.fullmatch(address)
+    return found is not None and 0 < int(found[1]) <= _LAST_PORT
+
+
 def _servers(value: str | None) -> str | None:
     if value is None:
         return None
-    found = [_SERVER.fullmatch(server) for server in value.split(",")]
-    if not all(server and 0 < int(server[1]) <= _LAST_PORT for server in found):
+    if not all(map(is_server, value.split(","))):
         msg = "must be host:port, several joined by commas"
         raise ValueError(msg)
     return value

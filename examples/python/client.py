@@ -23,9 +23,9 @@ def consumer_of(topic: str, *, from_now: bool = False) -> Consumer:
     """Read all partitions of a topic, committed records only, from the first one or from those still to come."""
     settings = {"bootstrap.servers": KAFKA, "group.id": "example", "isolation.level": "read_committed"}
     consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
-    partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic).topics[topic].partitions]
+    partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic, 30).topics[topic].partitions]
     for partition in partitions:
-        partition.offset = consumer.get_watermark_offsets(partition)[from_now]
+        partition.offset = consumer.get_watermark_offsets(partition, 30)[from_now]
     consumer.assign(partitions)
     return consumer
 

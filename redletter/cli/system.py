@@ -29,6 +29,14 @@ def up(
     without: Annotated[
         list[str] | None, typer.Option(metavar="ROLE", help="Do not start this role; may be repeated.")
     ] = None,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Let others reach the embedded Kafka: it also listens on port 9092 of every address, without asking "
+            "who calls, and tells clients there to come to HOST:PORT.",
+        ),
+    ] = None,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C.
 
@@ -51,7 +59,7 @@ def up(
     if "api" not in (without or ()):
         refuse_open_api(settings)
     logs.configure(settings.log_level)
-    raise typer.Exit(run(_plan(settings, without or ())))
+    raise typer.Exit(run(_plan(settings, without or (), _advertised(advertise, settings))))
 
 
 @system_commands.command()
@@ -124,7 +132,21 @@ def _require_embedded_servers() -> None:
         )
 
 
-def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
+def _advertised(address: str | None, settings: "Settings") -> str | None:
+    if address is None:
+        return None
+    from redletter.settings import is_server
+
+    if not is_server(address):
+        exit_with(f'--advertise is HOST:PORT, such as localhost:9092, and not "{address}"', USAGE_ERROR)
+    if settings.kafka_bootstrap_servers:
+        exit_with(
+            "--advertise is for the embedded Kafka, and REDLETTER_KAFKA_BOOTSTRAP_SERVERS names another", USAGE_ERROR
+        )
+    return address
+
+
+def _plan(settings: "Settings", without: Sequence[str], advertised_kafka: str | None) -> "Plan":
     from local.plan import Plan
     from redletter.migration import create_or_upgrade
     from redletter.roles import role_command
@@ -135,6 +157,7 @@ def _plan(settings: "Settings", without: Sequence[str]) -> "Plan":
         migrate=create_or_upgrade,
         kafka=settings.kafka_bootstrap_servers,
         database=settings.database_url,
+        advertised_kafka=advertised_kafka,
         api_host=settings.api_host,
         api_port=settings.api_port if "api_port" in settings.model_fields_set else None,
         partitions=settings.topic_partitions,

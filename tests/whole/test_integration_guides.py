@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from events import envelopes
+from scripts.container_recipes import PAGE, RECIPES, Recipe
 from tests.faults.support.roles import PROGRAM
 from tests.whole.support.client import Client
 from tests.whole.support.shared import Shared
@@ -17,6 +18,16 @@ from tests.whole.support.shared import Shared
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = Path(__file__).parents[2] / "docs" / "integrate"
+RUN = {
+    "publish.md": ["text", "json", "console", "python"],
+    "subscribe.md": ["python", "python"],
+    "test.md": ["python", "console"],
+    "containers.md": ["console", *(recipe.language for recipe in RECIPES)],
+}
+"""The blocks of code that are run, by page; those in containers by `make test-image`."""
+
+SHOWN = ("InvoiceIssued", "ReturnRequested")
+"""What becomes of the records that are shown whole."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -42,10 +53,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def published_as_shown(client: Client) -> str:
-    """Publish the record of the page, byte for byte; return its id."""
-    lines = blocks("publish.md", "text")[0].splitlines()
-    parts = [tuple(line.split(maxsplit=1)) for line in lines]
+async def published_as_shown(client: Client, record: str) -> str:
+    """Publish a record of the page, byte for byte; return its id."""
+    parts = [tuple(line.split(maxsplit=1)) for line in record.splitlines()]
     headers = [header.split(": ", 1) for name, header in parts if name == "header"]
     whole = {name: rest for name, rest in parts if name != "header"}
     written = [(name, value.encode()) for name, value in headers]
@@ -55,11 +65,12 @@ async def published_as_shown(client: Client) -> str:
     return envelopes.read(written, whole["value"].encode()).id or ""
 
 
-async def test_a_record_that_is_sent_as_it_is_shown_is_accepted_and_so_are_the_lines_and_programs_after_it(
+async def test_records_that_are_sent_as_they_are_shown_are_accepted_and_so_are_the_lines_and_programs_after_them(
     shared: Shared, environment: dict[str, str], folder: Path
 ) -> None:
-    answered = await shared.billing.answered(await published_as_shown(shared.billing))
-    assert answered.answer == "InvoiceIssued"
+    for record, answer in zip(blocks("publish.md", "text")[0].split("\n\n"), SHOWN, strict=True):
+        answered = await shared.billing.answered(await published_as_shown(shared.billing, record))
+        assert answered.answer == answer
     for line in "".join(blocks("publish.md", "console")).splitlines():
         await shell(line, environment, folder)
     (publishing,) = blocks("publish.md", "python")
@@ -116,10 +127,16 @@ async def test_the_fixture_starts_the_real_system_and_plays_a_return_to_its_end(
     await shell(f"{sys.executable} -m pytest -q -p no:cacheprovider .", {**os.environ}, tmp_path)
 
 
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.language)
+async def test_a_recipe_for_a_container_is_ten_lines_with_a_place_for_tests(recipe: Recipe) -> None:
+    assert recipe.check in recipe.source(PAGE.read_text())
+    (block,) = blocks(PAGE.name, recipe.language)
+    assert len([line for line in block.splitlines() if line and not line.lstrip().startswith("import")]) <= 11
+
+
 async def test_every_page_is_one_screen_and_every_block_of_code_on_it_is_run() -> None:
     for page in PAGES.iterdir():
         text = page.read_text()
         assert len(text.splitlines()) <= 70, page.name
         languages = re.findall(r"^```(\w+)$", text, re.MULTILINE)
-        run = {"publish.md": ["text", "json", "console", "python"], "subscribe.md": ["python", "python"]}
-        assert languages == run.get(page.name, ["python", "console"] if page.name == "test.md" else []), page.name
+        assert languages == RUN.get(page.name, []), page.name
