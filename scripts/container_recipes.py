@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
@@ -149,7 +150,7 @@ def check(kafka: str, api: str) -> None:
         client = clients.CLIENTS[0]
         client.play(clients.environment_of_clients(kafka, Path(scratch)), Path(scratch))
     with urlopen(f"{api}/livez") as answer:  # noqa: S310 - the address that the recipe has found
-        assert answer.status == 200  # noqa: PLR2004
+        assert answer.status == HTTPStatus.OK
 
 
 def main() -> None:
