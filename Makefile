@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy notice audit approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,12 @@ refusals: setup ## Update docs/refusals.md from the tables of refusals
 privacy: setup ## Update docs/privacy.md from the classification of the messages' fields
 	@$(BIN)/python -m scripts.privacy_page
 
+notice: setup ## Update NOTICE and docs/sbom.cdx.json (CycloneDX) from the lock of the image
+	@$(BIN)/python -m scripts.bill_of_materials
+
+audit: setup ## Look up known vulnerabilities of what is in the image; fails where the package index knows none of them
+	@$(BIN)/uvx --quiet --from pip-audit==2.10.1 pip-audit --strict --requirement requirements-image.lock --require-hashes --disable-pip
+
 approve: setup ## Write docs/schemas and docs/asyncapi.json; a changed shape needs ENTRY="its entry in CHANGELOG.md"
 	@$(BIN)/python -m tests.events.support.approving "$(ENTRY)"
 
@@ -119,10 +125,9 @@ bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, a
 profile: setup ## Show which functions the CPU time of each role goes to (about a minute)
 	@$(BIN)/python -m benchmarks.profiling
 
-LOCK := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-lock: ## Update the locks from pyproject.toml: for a checkout, for both images, and for building them
-	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+lock: setup ## Update the locks from pyproject.toml: for a checkout, for both images, and for building them
 	@$(LOCK) pyproject.toml --extra embedded --group dev --output-file requirements.lock
 	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-image.lock
 	@$(LOCK) pyproject.toml --extra embedded --constraint requirements.lock --output-file requirements-embedded.lock

@@ -5,8 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from aiokafka.errors import ClusterAuthorizationFailedError
+
+from redletter.kafka_rights import excess
 from rules.calendar import MainlandChina
+from transport.acls import topic_acls
 from transport.addresses import Addresses
+from transport.clients.kafka import KafkaAdmin, admin
 from transport.clients.postgres import connect_async
 from web.operations import lag, queries
 from web.operations.condition import Reason, condition
@@ -46,7 +51,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
 
 
 class Finding(NamedTuple):
-    """Something that needs attention. kind: late, stuck, stopped, parked or failing."""
+    """Something that needs attention. kind: late, stuck, stopped, parked, failing or open."""
 
     kind: str
     what: str
@@ -66,7 +71,22 @@ async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) ->
         behind = await lag.lags(addresses.kafka, lambda: lag.positions(connection))
         reasons = await Watch(addresses.kafka, calendar, {}).look(await condition(connection), now)
         board = await queries.board(connection, now)
-    return [*_degraded(reasons), *_late(behind), *_returns(board), *_requests(board), *_records(board, now)]
+        async with admin(addresses.kafka, "check") as client:
+            opened = await _open(client)
+    return [*opened, *_degraded(reasons), *_late(behind), *_returns(board), *_requests(board), *_records(board, now)]
+
+
+async def _open(client: KafkaAdmin) -> list[Finding]:
+    """Return who may write or change a topic of ours without need, where Kafka has an authorizer."""
+    try:
+        found = excess(await topic_acls(client) or ())
+    except ClusterAuthorizationFailedError:
+        unknown = "who may write to our topics is not known: this user must not ask Kafka"
+        return [Finding("open", unknown, "redletter acls shows what an operator has to be allowed")]
+    step = "take it away, with Kafka's own tool; redletter acls shows what everybody needs"
+    return [
+        Finding("open", f"User:{user} may write or change {', '.join(topics)}", step) for user, topics in found.items()
+    ]
 
 
 def _degraded(reasons: Sequence[Reason]) -> Iterator[Finding]:

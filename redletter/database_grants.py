@@ -28,6 +28,13 @@ class Grant(NamedTuple):
 
 
 _CREATE_ROLE = SQL("do $$ begin create role {}; exception when duplicate_object then null; end $$")
+_REVOKE = (
+    SQL("revoke all on all tables in schema redletter, projections from {}"),
+    SQL("revoke all on all sequences in schema redletter, projections from {}"),
+    SQL("revoke all on schema redletter, projections from {}"),
+    SQL("alter default privileges in schema projections revoke all on tables from {}"),
+)
+"""Whatever a role has been granted before."""
 _NEW_READ_TABLES = SQL("alter default privileges in schema projections grant {} on tables to {}")
 """A rebuild puts new tables in the place of the old ones."""
 
@@ -58,10 +65,12 @@ def grants() -> Sequence[Grant]:
 
 
 def statements() -> Sequence[Composed]:
-    """Return the SQL that creates the roles that are missing, without a login, and grants all of it."""
+    """Return the SQL that creates the roles that are missing, without a login, and grants them this and no more."""
     granted = grants()
+    roles = [Identifier(role) for role in dict.fromkeys(grant.role for grant in granted)]
     return [
-        *(_CREATE_ROLE.format(Identifier(role)) for role in dict.fromkeys(grant.role for grant in granted)),
+        *(_CREATE_ROLE.format(role) for role in roles),
+        *(revoke.format(role) for role in roles for revoke in _REVOKE),
         *(grant.statement() for grant in granted),
         *(
             _NEW_READ_TABLES.format(SQL(grant.privileges), Identifier(grant.role))
@@ -72,7 +81,7 @@ def statements() -> Sequence[Composed]:
 
 
 def apply_grants(database: str) -> None:
-    """Grant it, as the owner of the tables. Raises: psycopg.Error."""
+    """Grant it, and revoke the rest, in one transaction, as the owner of the tables. Raises: psycopg.Error."""
     with connect(database, "grants", autocommit=False) as connection:
         for statement in statements():
             connection.execute(statement)

@@ -1,6 +1,7 @@
 """What each role, and each neighbour, has to be allowed on Kafka: no more."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from events.names import (
     CLOCK_GROUP,
@@ -21,10 +22,12 @@ from events.topics import (
     Channel,
 )
 from projections.dead_letters.replaying import REPLAY_NAME
-from transport.acls import Acl, Operation, Pattern, Resource
+from transport.acls import CLUSTER, Acl, Operation, Pattern, Resource
 
 _COMMANDS = tuple(channel.value for channel in Channel)
 _OWN = tuple(topic.name for topic in TOPICS)
+_CHANGES = frozenset({"All", "Write", "Delete", "Alter", "AlterConfigs"})
+"""Operations by which what others read becomes another."""
 
 
 def rights() -> Sequence[Acl]:
@@ -51,20 +54,56 @@ def rights() -> Sequence[Acl]:
         *_allow("api", "Write", "Topic", Channel.CUSTOMER.value),
         *_allow("api", "Read", "Topic", *_COMMANDS, EVENTS_TOPIC, REPLIES_TOPIC, STATUS_TOPIC),
         *_allow("api", "Read", "Topic", DEAD_LETTERS_TOPIC, PARKED_TOPIC),
+        *_sees_who_runs("api"),
         *_allow("tax-simulator", "Read", "Group", TAX_SIMULATOR_GROUP),
         *_allow("tax-simulator", "Read", "Topic", TAX_REQUESTS_TOPIC),
         *_allow("tax-simulator", "Write", "Topic", Channel.TAX.value),
-        # send, why, tail, projections, dead-letters
+        # send, why, tail, projections, dead-letters, check, reconcile
         *_allow("operator", "Read", "Topic", *_OWN),
         *_allow("operator", "Write", "Topic", *_COMMANDS),
         *_allow("operator", "Write", "TransactionalId", REPLAY_NAME),
         *_allow("operator", "Read", "Group", REPLAY_NAME),
+        *_sees_who_runs("operator"),
+        *_allow("operator", "Describe", "Cluster", CLUSTER),
+        *_allow("operator", "Write", "TransactionalId", RELAY_GROUP, pattern="prefixed"),
         *_neighbour("portal", Channel.CUSTOMER),
         *_neighbour("billing", Channel.BILLING),
         *_neighbour("tax-connector", Channel.TAX),
         *_allow("tax-connector", "Read", "Topic", TAX_REQUESTS_TOPIC),
         *_allow("tax-connector", "Read", "Group", "tax-connector", pattern="prefixed"),
     ]
+
+
+def excess(acls: Sequence[Acl]) -> Mapping[str, Sequence[str]]:
+    """Return by user the topics of ours that they may write or change without need.
+
+    A user that `rights` does not know is a publisher of commands like its neighbours: of one topic, and no other.
+    """
+    needed = {(right.user, right.operation, right.name) for right in rights()}
+    changing = {
+        (acl.user, acl.operation, topic)
+        for acl in acls
+        for topic in _OWN
+        if acl.operation in _CHANGES and acl.covers(topic)
+    }
+    found: dict[str, list[str]] = defaultdict(list)
+    for user, _, topic in sorted(changing - needed):
+        if topic not in found[user]:
+            found[user].append(topic)
+    return {user: topics for user, topics in found.items() if not _is_another_publisher(user, changing)}
+
+
+def _is_another_publisher(user: str, changing: Collection[tuple[str, Operation, str]]) -> bool:
+    held = {(operation, topic) for holder, operation, topic in changing if holder == user}
+    return user not in {right.user for right in rights()} and any(
+        held == {("Write", channel.value)} for channel in Channel if channel != Channel.INTERNAL
+    )
+
+
+def _sees_who_runs(user: str) -> Iterator[Acl]:
+    """Yield what it takes to notice that a role does not run."""
+    yield from _allow(user, "Describe", "Group", WORKER_GROUP, RELAY_GROUP, CLOCK_GROUP)
+    yield from _allow(user, "Describe", "Group", PROJECTOR_GROUP, pattern="prefixed")
 
 
 def _neighbour(user: str, channel: Channel) -> Iterator[Acl]:

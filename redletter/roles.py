@@ -110,7 +110,8 @@ def _access(settings: Settings) -> "Access":
         return Access(hosts)
     client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
     client = PageClient(client_id, secret) if client_id and secret else None
-    return Access(hosts, Issuer(settings.oidc_issuer, settings.oidc_audience), client)
+    issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
+    return Access(hosts, issuer, client, settings.api_requests_per_minute)
 
 
 def _tax_simulator(addresses: Addresses, settings: Settings) -> RoleWork:

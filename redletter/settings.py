@@ -51,7 +51,7 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
 
 
 _WITH_PASSWORDS = ("database_url", "kafka_password", "oidc_client_secret", "api_token")
-"""Settings whose values no message repeats."""
+"""Settings whose values no message repeats, nor any value with an @: it may be a URL with a password."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
 _DURATION = _matching(
@@ -185,6 +185,11 @@ class Settings(BaseSettings):
     ] = None
     """The hosts for which the api answers, besides loopback names and `REDLETTER_API_HOST`. It refuses requests for any
     other: they may come from a page of somebody who lets their own host name lead to the api."""
+    api_requests_per_minute: Annotated[
+        int, _WHOLE, Field(ge=1, le=10_000_000), ValueForm("whole number", "requests")
+    ] = 6000
+    """How many requests a caller may make at one api in a minute; more are answered 429. With `REDLETTER_AUTH=none`
+    there is no limit, since nobody knows whose a request is."""
     auth: Annotated[Literal["none", "oidc"], ValueForm("`none` or `oidc`")] = "none"
     """Whom the api answers: with `none` everybody, so that it may listen on a loopback address only; with `oidc`
     whoever bears an access token of `REDLETTER_OIDC_ISSUER`."""
@@ -328,6 +333,7 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 
 def _sentence(error: ErrorDetails) -> str:
     name = variable(str(error["loc"][0]))
-    value = "" if name in map(variable, _WITH_PASSWORDS) else f" {error['input']!r}"
+    secret = name in map(variable, _WITH_PASSWORDS) or "@" in str(error["input"])
+    value = "" if secret else f" {error['input']!r}"
     reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"invalid {name}{value}: {reason[0].lower()}{reason[1:]}"

@@ -106,7 +106,7 @@ def build(
         login_flow=login_flow,
     )
     app.add_middleware(HeadAsGet, endless=stream.PATH)
-    app.add_middleware(Identified, hosts=access.hosts, tokens=tokens, sessions=sessions, refuse=refuse)
+    app.add_middleware(Identified, access=access, tokens=tokens, sessions=sessions, refuse=refuse)
     app.add_middleware(SafeHeaders)
     problems.install(app)
     openapi.install(app, asked=tokens is not None)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from redletter.cli.exits import USAGE_ERROR, exit_with
 
+_SHOWN_CHARACTERS = 100
+"""Of what was typed, when it is no number."""
+
 
 def one(typed: str | None) -> str | None:
     """Return the 20 digits, or end the command; nothing typed stays nothing. A callback of arguments and options."""
@@ -14,7 +17,7 @@ def one(typed: str | None) -> str | None:
     number = fold_number(typed)
     if not is_number(number):
         digits = sum(sign.isdigit() for sign in number)
-        exit_with(f'an invoice number has 20 digits; "{typed}" has {digits}', USAGE_ERROR)
+        exit_with(f'an invoice number has 20 digits; "{typed[:_SHOWN_CHARACTERS]}" has {digits}', USAGE_ERROR)
     return number
 
 

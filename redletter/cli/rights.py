@@ -43,7 +43,7 @@ def acls(
 @right_commands.command(short_help="Show the rights in PostgreSQL that every role needs.")
 def grants(
     as_json: Annotated[bool, typer.Option("--json", help="Print one right per line as JSON.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Grant what is missing; takes nothing away.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Grant what is missing, and revoke the rest.")] = False,
 ) -> None:
     """Show, as SQL, what each role has to be allowed in PostgreSQL, and no more: the worker can only append to the log.
 

@@ -27,6 +27,8 @@ def test_the_compose_file_has_every_role_and_keeps_its_ports_to_this_machine() -
     assert all(port.startswith("127.0.0.1:") for port in ports)
     for service in services.values():
         assert {"restart", "cpus", "mem_limit"} <= set(service)
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert {name for name, service in services.items() if "cap_add" in service} == {"postgres"}
 
 
 @pytest.mark.parametrize(

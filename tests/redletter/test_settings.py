@@ -47,7 +47,6 @@ def test_no_other_variable_is_suggested_where_only_the_prefix_is_alike(monkeypat
         ("REDLETTER_OIDC_ISSUER", "login.example.com"),
         ("REDLETTER_OIDC_ISSUER", "http://login.example.com"),
         ("REDLETTER_OIDC_ISSUER", "https://login.example.com#a"),
-        ("REDLETTER_OIDC_ISSUER", "https://user:password@login.example.com"),
         ("REDLETTER_KAFKA_TOKEN_URL", "http://login.example.com/token"),
         ("REDLETTER_TOPIC_PARTITIONS", "0"),
         ("REDLETTER_TAX_REPEAT_SECONDS", "-1"),

@@ -25,8 +25,6 @@ from local.kafka_server import KafkaServer
 from local.ports import HOST
 from web.http.issuer_documents import Issuer
 
-NOBODY = Issuer("http://127.0.0.1:1", "nobody")
-"""Gives no tokens."""
 _OAUTH = "org.apache.kafka.common.security.oauthbearer"
 
 
@@ -83,7 +81,7 @@ class Authority:
 class LockedKafka(KafkaServer):
     """The broker. Whoever uses its plain listener, as the tests themselves do, may do everything."""
 
-    def __init__(self, folder: Path, authority: Authority, users: Mapping[str, str], issuer: Issuer) -> None:
+    def __init__(self, folder: Path, authority: Authority, users: Mapping[str, str], issuer: Issuer | None) -> None:
         super().__init__(folder)
         self._authority = authority
         self._users = users
@@ -120,39 +118,46 @@ class LockedKafka(KafkaServer):
                 ("plain", "org.apache.kafka.common.security.plain.PlainLoginModule", f" {plain}"),
                 ("scram-sha-256", "org.apache.kafka.common.security.scram.ScramLoginModule", ""),
                 ("scram-sha-512", "org.apache.kafka.common.security.scram.ScramLoginModule", ""),
-                ("oauthbearer", f"{_OAUTH}.OAuthBearerLoginModule", ""),
             )
         }
-        tokens = {
-            "listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class": (
-                f"{_OAUTH}.OAuthBearerValidatorCallbackHandler"
-            ),
-            "sasl.oauthbearer.jwks.endpoint.url": self._key_set,
-            "sasl.oauthbearer.expected.issuer": self._issuer.url,
-            "sasl.oauthbearer.expected.audience": self._issuer.audience,
-        }
+
         return {
             "listeners": f"{given['listeners']},{own}",
             "advertised.listeners": f"{given['advertised.listeners']},{own}",
             "listener.security.protocol.map": ",".join(
                 [given["listener.security.protocol.map"], *(f"{name}:{name}" for name in self.ports)]
             ),
-            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
             "allow.everyone.if.no.acl.found": "false",
             **tls,
             **sasl,
-            **tokens,
+            **(_by_tokens_of(self._issuer) if self._issuer else {}),
         }
-
-    @property
-    def _key_set(self) -> str:
-        return f"{self._issuer.url}/jwks"
 
     def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
         java, *rest = super()._java(main, *arguments)
-        return (java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._key_set}", *rest)
+        fetched = [f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={_key_set(self._issuer)}"] if self._issuer else []
+        return (java, *fetched, *rest)
+
+
+def _key_set(issuer: Issuer) -> str:
+    return f"{issuer.url}/jwks"
+
+
+def _by_tokens_of(issuer: Issuer) -> Mapping[str, str]:
+    """Return what lets a bearer of a token in by one listener. The issuer has to run when the broker starts."""
+    return {
+        "listener.name.sasl_ssl.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+        "listener.name.sasl_ssl.oauthbearer.sasl.jaas.config": f"{_OAUTH}.OAuthBearerLoginModule required;",
+        "listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class": (
+            f"{_OAUTH}.OAuthBearerValidatorCallbackHandler"
+        ),
+        "sasl.oauthbearer.jwks.endpoint.url": _key_set(issuer),
+        "sasl.oauthbearer.expected.issuer": issuer.url,
+        "sasl.oauthbearer.expected.audience": issuer.audience,
+    }
 
 
 def _one_line(pem: str) -> str:
@@ -162,7 +167,7 @@ def _one_line(pem: str) -> str:
 class RunningLockedKafka(ChildServer):
     """The broker as a child of this process."""
 
-    def __init__(self, folder: Path, users: Mapping[str, str], issuer: Issuer) -> None:
+    def __init__(self, folder: Path, users: Mapping[str, str], issuer: Issuer | None) -> None:
         self.authority = Authority()
         self.issuer = issuer
         self._server_of = LockedKafka(folder, self.authority, users, issuer)
@@ -192,11 +197,11 @@ class RunningLockedKafka(ChildServer):
 
 
 @contextmanager
-def locked_kafka(folder: Path, users: Sequence[str], issuer: Issuer = NOBODY) -> Generator[RunningLockedKafka]:
+def locked_kafka(folder: Path, users: Sequence[str], issuer: Issuer | None = None) -> Generator[RunningLockedKafka]:
     """Run one for the length of a block.
 
     users: each has its name, reversed, as password, for every mechanism that has passwords. issuer: whose access tokens
-    count.
+    count; None lets nobody in with one.
     """
     passwords = {name: name[::-1] for name in users}
     with RunningLockedKafka(folder, passwords, issuer).running() as kafka:

@@ -235,3 +235,21 @@ async def test_every_answer_tells_a_browser_what_it_must_not_do(client: httpx.As
         assert "strict-transport-security" not in headers
     for told in ("https://localhost/livez", "http://invoices.example/livez"):  # behind a proxy with TLS
         assert "strict-transport-security" in (await client.get(told)).headers
+
+
+async def test_a_caller_who_asks_too_often_is_told_when_to_go_on_and_harms_no_other(issuer: TokenIssuer) -> None:
+    app = api.build(NOWHERE, access=Access(HOSTS, issuer.issuer, PAGE, requests_per_minute=3))
+    async with client_of(app) as client:
+        # A minute that ends meanwhile lets one more through.
+        answers = [await client.get("/asyncapi.json", headers=issuer.bearer(f"account-{n}")) for n in range(8)]
+        assert [answer.status_code for answer in answers[:3]] == [200] * 3
+        (answer,) = answers[-1:]
+        assert problem(answer) == (429, "TOO_MANY_REQUESTS")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert (await client.get("/asyncapi.json", headers=issuer.bearer("acme", sub="bo"))).status_code == 200
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_where_nobody_is_asked_who_they_are_nobody_is_counted() -> None:
+    async with client_of(api.build(NOWHERE, access=Access(HOSTS, requests_per_minute=1))) as client:
+        assert [(await client.get("/asyncapi.json")).status_code for _ in range(3)] == [200] * 3

@@ -2,21 +2,28 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient
 
 from events.catalogue import json_of, name_of
 from events.commands import AnyCommand
+from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, TAX_SIMULATOR_GROUP, WORKER_GROUP
 from events.topics import TOPICS
 from local import ports
+from projections.dead_letters.replaying import REPLAY_NAME
 from redletter.kafka_rights import rights
 from tests.faults.support.roles import PROGRAM, Roles
 from tests.service.support import orders
@@ -24,11 +31,22 @@ from tests.support.fresh_system import database
 from tests.support.granted_roles import let_log_in, logged_in_as
 from tests.support.secured_kafka import RunningLockedKafka, locked_kafka
 from tests.support.waiting import until
+from transport.acls import CLUSTER, Acl, create_acls
 from transport.addresses import Addresses
 from transport.clients import kafka as clients
 from transport.kafka_security import KafkaSecurity
 
 USERS = sorted({right.user for right in rights()})
+GROUPS = [
+    WORKER_GROUP,
+    RELAY_GROUP,
+    CLOCK_GROUP,
+    TAX_SIMULATOR_GROUP,
+    f"{PROJECTOR_GROUP}.status",
+    REPLAY_NAME,
+    "other",
+]
+REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 
 
@@ -127,6 +145,62 @@ async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_nee
     assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
     forged = roles.send("portal", orders.complete())
     assert "TopicAuthorizationFailed" in forged.stderr
+    assert "nothing to rebuild" in roles.redletter("operator", "reconcile").stdout
+    await what_is_wrong_with_rights_and_roles_is_noticed(roles)
+
+
+async def what_is_wrong_with_rights_and_roles_is_noticed(roles: LockedRoles) -> None:
+    assert roles.kafka
+    found = roles.redletter("operator", "check").stdout
+    assert "open" not in found
+    assert "ROLE_MISSING" not in found
+    async with clients.admin(roles.kafka.address, "tests") as admin:
+        await create_acls(admin, [Acl("stranger", "Write", "Topic", "invoice.events")])
+    roles.stop("clock")
+    found = roles.redletter("operator", "check").stdout
+    assert "User:stranger may write or change invoice.events" in found
+    assert "ROLE_MISSING: No clock is running" in found
+
+
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize("user", USERS)
+def test_kafka_allows_a_user_what_acls_says_and_no_operation_more(kafka: RunningLockedKafka, user: str) -> None:
+    admin = AdminClient(
+        {
+            "bootstrap.servers": kafka.bootstrap("SASL_PLAINTEXT"),
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": user,
+            "sasl.password": user[::-1],
+            "log_level": 0,
+        }
+    )
+    topics = admin.describe_topics(
+        TopicCollection([topic.name for topic in TOPICS]), include_authorized_operations=True
+    )
+    groups = admin.describe_consumer_groups(GROUPS, include_authorized_operations=True)
+    for resource, described in (("Topic", topics), ("Group", groups)):
+        for name, found in described.items():
+            assert allowed_operations(found) == said_operations(user, resource, name), name
+    cluster = admin.describe_cluster(include_authorized_operations=True)
+    assert allowed_operations(cluster) == said_operations(user, "Cluster", CLUSTER)
+
+
+def allowed_operations(described: "Future[Any]") -> set[str]:
+    """Return what the broker says that whoever asked may do; nothing where it refuses even to say that."""
+    if isinstance(error := described.exception(30), KafkaException) and error.args[0].code() in REFUSALS:
+        return set()
+    return {AclOperation(one).name for one in described.result().authorized_operations}
+
+
+def said_operations(user: str, resource: str, name: str) -> set[str]:
+    said = {
+        re.sub("(?<!^)([A-Z])", r"_\1", right.operation).upper()
+        for right in rights()
+        if (right.user, right.resource) == (user, resource) and right.covers(name)
+    }
+    implied = {"DESCRIBE"} if said & {"READ", "WRITE"} else set[str]()
+    return said | implied | ({"DESCRIBE_CONFIGS"} if "ALTER_CONFIGS" in said else set[str]())
 
 
 @pytest.mark.usefixtures("roles")

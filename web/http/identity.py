@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -20,6 +21,7 @@ from web.http.hosts import LOOPBACK_NAMES, host_of
 from web.http.issuer_documents import Issuer, IssuerUnavailable
 from web.http.login_flow import PageClient
 from web.http.problems import Problem, read_models_unavailable
+from web.http.rate_limit import REQUESTS_PER_MINUTE, RateLimit
 from web.http.sessions import Sessions
 from web.http.time_limits import within
 from web.http.tokens import OPERATOR, CallerClaims, TokenRefused, Tokens, claims_of
@@ -47,7 +49,6 @@ _FROM_ELSEWHERE = {"cross-site", "same-site"}
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _SESSION_LOOKED_UP_AFTER = 60
 """Seconds for which a stream goes on after its reader may have logged out."""
-_CHALLENGE = 'Bearer realm="redletter"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ class Access:
     """Who may ask.
 
     hosts: the names of this api in addresses. issuer: of the callers' tokens; None asks for none. client: what the page
-    is for the issuer; None lets nobody log in.
+    is for the issuer; None lets nobody log in. requests_per_minute: of one caller who says who they are.
     """
 
     hosts: frozenset[str] = LOOPBACK_NAMES
     issuer: Issuer | None = None
     client: PageClient | None = None
+    requests_per_minute: int = REQUESTS_PER_MINUTE
 
 
 ANYBODY_HERE = Access()
@@ -113,20 +115,21 @@ AsCaller = Annotated[Caller, Depends(caller_of)]
 class Identified:
     """Passes a request on together with its caller, or answers it: it is meant for another host, or has no right.
 
-    hosts: the names of this api in addresses. tokens: None asks nobody who they are. sessions: of people who have
-    logged in. refuse: makes the answer to a request that is not let in.
+    tokens: None asks nobody who they are. sessions: of people who have logged in. refuse: makes the answer to a request
+    that is not let in.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        hosts: frozenset[str],
+        access: Access,
         tokens: Tokens | None,
         sessions: Sessions,
         refuse: "Callable[[Request, NotLetIn], Response]",
     ) -> None:
         self._app = app
-        self._hosts = hosts
+        self._hosts = access.hosts
+        self._rate_limit = RateLimit(access.requests_per_minute)
         self._tokens = tokens
         self._sessions = sessions
         self._refuse = refuse
@@ -155,6 +158,8 @@ class Identified:
         if folder in OPEN_FOLDERS:
             return
         request.state.caller = caller = await self._caller(request)
+        if caller.subject is not None and (seconds := await self._rate_limit.seconds_to_wait(caller.subject)):
+            raise _too_many_requests(seconds)
         if not caller.operator and folder not in CALLERS_FOLDERS:
             raise _for_operators()
 
@@ -184,16 +189,19 @@ def refusals(method: str, path: str, *, asked: bool) -> "Iterator[NotLetIn]":
         yield _from_elsewhere()
     if asked and folder not in OPEN_FOLDERS:
         yield _unauthenticated()
+        yield _too_many_requests(1)
         if folder not in CALLERS_FOLDERS:
             yield _for_operators()
 
 
 class NotLetIn(Problem):
-    """A request that no route sees. challenge: what the client must bring. Source: RFC 6750, section 3."""
+    """A request that no route sees. headers: of the answer."""
 
-    def __init__(self, status: HTTPStatus, code: str, detail: str, challenge: str | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(status, code, detail)
-        self._headers = {"WWW-Authenticate": challenge} if challenge else {}
+        self._headers = headers
 
     def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
         """Return the answer."""
@@ -263,14 +271,26 @@ def _from_elsewhere() -> NotLetIn:
 
 def _unauthenticated() -> NotLetIn:
     detail = "Send an access token: Authorization: Bearer <token>."
-    return NotLetIn(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", detail, _CHALLENGE)
+    return NotLetIn(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", detail, _challenge())
 
 
 def _refused(reason: str) -> NotLetIn:
-    challenge = f'{_CHALLENGE}, error="invalid_token", error_description="{reason}"'
+    challenge = _challenge(error="invalid_token", error_description=reason)
     return NotLetIn(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", reason, challenge)
 
 
 def _for_operators() -> NotLetIn:
     detail = f"This is for operators: the claim redletter_roles of the token must hold {OPERATOR}."
-    return NotLetIn(HTTPStatus.FORBIDDEN, "OPERATORS_ONLY", detail, f'{_CHALLENGE}, error="insufficient_scope"')
+    return NotLetIn(HTTPStatus.FORBIDDEN, "OPERATORS_ONLY", detail, _challenge(error="insufficient_scope"))
+
+
+def _challenge(**why: str) -> Mapping[str, str]:
+    """Return the header that says what the client must bring. Source: RFC 6750, section 3."""
+    said = ", ".join(f'{name}="{value}"' for name, value in {"realm": "redletter", **why}.items())
+    return {"WWW-Authenticate": f"Bearer {said}"}
+
+
+def _too_many_requests(seconds: int) -> NotLetIn:
+    """Source: RFC 6585, section 4."""
+    detail = "You have made too many requests; the header Retry-After says after how many seconds to continue."
+    return NotLetIn(HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", detail, {"Retry-After": str(seconds)})

@@ -68,6 +68,7 @@ def ways_in(kafka: RunningLockedKafka) -> Mapping[str, KafkaSecurity]:
 
 
 def bearing(kafka: RunningLockedKafka, client: str, secret: str) -> KafkaSecurity:
+    assert kafka.issuer
     endpoint = f"{kafka.issuer.url}/token"
     return KafkaSecurity("SASL_SSL", "OAUTHBEARER", client, secret, kafka.ca_file, token_url=endpoint)
 
