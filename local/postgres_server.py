@@ -52,9 +52,13 @@ _SETTINGS: Mapping[str, str] = {
 
 
 class PostgresServer(FolderServer):
-    """The server whose files are in a folder. Its port and its password are chosen once and kept with them."""
+    """The server whose files are in a folder. Its port and its password are chosen once and kept with them.
+
+    programs: the folder of its programs.
+    """
 
     name = "postgres"
+    programs = BIN
 
     @property
     def address(self) -> str:
@@ -67,7 +71,7 @@ class PostgresServer(FolderServer):
         """Choose the port, and create the cluster and its database if they are new. Raises: ServerFailed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if user := _system_user():
-            _give(self._folder, user)
+            _give(self._folder, self.programs, user)
         if not self._data.exists():
             self._initialise()
         self._remove_stale_pid_file()
@@ -76,7 +80,7 @@ class PostgresServer(FolderServer):
     def program(self) -> Program:
         """Return the server. SIGINT is its fast stop, which ends its sessions; SIGTERM would wait for them."""
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-        command = (str(BIN / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings)
+        command = (str(self.programs / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings)
         return Program(self.name, command, stop=SIGINT, user=_system_user())
 
     def answers(self) -> bool:
@@ -117,7 +121,7 @@ class PostgresServer(FolderServer):
     def _run(self, command: Sequence[str], stdin: str = "") -> None:
         user = _system_user()
         done = subprocess.run(  # noqa: S603 - our own command
-            [str(BIN / command[0]), *command[1:]],
+            [str(self.programs / command[0]), *command[1:]],
             input=stdin,
             capture_output=True,
             text=True,
@@ -149,13 +153,13 @@ def _system_user() -> str | None:
     return _SYSTEM_USER if os.geteuid() == 0 else None
 
 
-def _give(folder: Path, user: str) -> None:
+def _give(folder: Path, programs: Path, user: str) -> None:
     """Create the user, and give it access to the folder and the programs."""
     ensure_user_exists(user)
     shutil.chown(folder, user, user)
     folder.chmod(stat.S_IRWXU)
-    ensure_folder_permissions(BIN.parent, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
-    for above in (*folder.parents, *BIN.parent.parents):
+    ensure_folder_permissions(programs.parent, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
+    for above in (*folder.parents, *programs.parent.parents):
         if not (mode := above.stat().st_mode) & stat.S_IXOTH:
             above.chmod(mode | stat.S_IXOTH)
 

@@ -72,12 +72,12 @@ async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) ->
         reasons = await Watch(addresses.kafka, calendar, {}).look(await condition(connection), now)
         board = await queries.board(connection, now)
         async with admin(addresses.kafka, "check") as client:
-            opened = await _open(client)
+            opened = await unneeded_rights(client)
     return [*opened, *_degraded(reasons), *_late(behind), *_returns(board), *_requests(board), *_records(board, now)]
 
 
-async def _open(client: KafkaAdmin) -> list[Finding]:
-    """Return who may write or change a topic of ours without need, where Kafka has an authorizer."""
+async def unneeded_rights(client: KafkaAdmin) -> list[Finding]:
+    """Return who may write or change a topic of ours without need, where Kafka refuses anybody. Raises: KafkaError."""
     try:
         found = excess(await topic_acls(client) or ())
     except ClusterAuthorizationFailedError:

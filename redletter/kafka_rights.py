@@ -80,7 +80,7 @@ def excess(acls: Sequence[Acl]) -> Mapping[str, Sequence[str]]:
     A user that `rights` does not know is a publisher of commands like its neighbours: of one topic, and no other.
     """
     needed = {(right.user, right.operation, right.name) for right in rights()}
-    changing = {
+    changing: set[tuple[str, Operation, str]] = {
         (acl.user, acl.operation, topic)
         for acl in acls
         for topic in _OWN

@@ -95,8 +95,8 @@ async def topic_acls(admin: KafkaAdmin) -> Sequence[Acl] | None:
 
 
 def _read(resources: Sequence[tuple[int, str, int, Sequence[tuple[str, str, int, int]]]]) -> Iterator[Acl]:
-    patterns = {code: pattern for pattern, code in _PATTERNS.items()}
-    operations = {code: operation for operation, code in _OPERATIONS.items()}
+    patterns: dict[int, Pattern] = {code: pattern for pattern, code in _PATTERNS.items()}
+    operations: dict[int, Operation] = {code: operation for operation, code in _OPERATIONS.items()}
     for _, name, pattern, entries in resources:
         for principal, _, operation, _ in entries:
             if operation in operations:

@@ -28,5 +28,5 @@ def test_the_bill_of_materials_is_cyclonedx() -> None:
 @pytest.mark.parametrize("package", list(packages()), ids=lambda package: package.name)
 def test_a_package_of_the_image_has_a_licence_that_asks_nothing_of_its_users(package: Package) -> None:
     """The LGPL and the MPL ask for their own files only."""
-    assert package.license not in {"", "None", "UNKNOWN"}
-    assert not re.search(r"AGPL|Affero|(?<!L)GPL|(?<!Lesser )General Public|SSPL|Commons Clause", package.license)
+    assert package.licence not in {"", "None", "UNKNOWN"}
+    assert not re.search(r"AGPL|Affero|(?<!L)GPL|(?<!Lesser )General Public|SSPL|Commons Clause", package.licence)

@@ -18,7 +18,7 @@ async def test_whoever_must_not_ask_kafka_for_rights_is_told_so(monkeypatch: pyt
         raise ClusterAuthorizationFailedError
 
     monkeypatch.setattr(checkup, "topic_acls", refused)
-    (finding,) = await checkup._open(cast("KafkaAdmin", None))
+    (finding,) = await checkup.unneeded_rights(cast("KafkaAdmin", None))
     assert (finding.kind, "must not ask Kafka" in finding.what) == ("open", True)
 
 
@@ -29,7 +29,7 @@ async def test_a_kafka_where_nobody_is_refused_anything_has_no_rights_to_look_at
         return None
 
     monkeypatch.setattr(checkup, "topic_acls", none)
-    assert await checkup._open(cast("KafkaAdmin", None)) == []
+    assert await checkup.unneeded_rights(cast("KafkaAdmin", None)) == []
 
 
 def test_every_reason_why_the_system_can_be_degraded_has_a_next_step() -> None:

@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from typer.testing import CliRunner
@@ -37,9 +39,11 @@ SETTINGS = {
 }
 
 
-def told(*arguments: str, given: bytes = b"", folder: Path | None = None, **settings: str) -> tuple[int, str]:
+def told(
+    *arguments: str, given: bytes = b"", folder: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str]:
     """Run a command, check that what it prints harms no terminal and is no stack, and return its exit code and that."""
-    environment = {name: None for name in os.environ if name.startswith("REDLETTER_")}
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("REDLETTER_")}
     environment |= {"REDLETTER_DATA_DIR": str(folder)} | {
         f"REDLETTER_{name}": value for name, value in settings.items()
     }
@@ -68,7 +72,7 @@ def test_a_line_that_is_no_command_is_named(line: bytes, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_no_message_about_a_setting_repeats_a_secret(name: str, tmp_path: Path) -> None:
-    code, said = told("status", "26312000000000000001", folder=tmp_path, **{name: SETTINGS[name]})
+    code, said = told("status", "26312000000000000001", folder=tmp_path, settings={name: SETTINGS[name]})
     assert code in {1, 2}
     assert SECRET not in said
 

@@ -157,7 +157,7 @@ def test_whoever_does_not_say_who_they_are_is_kept_and_not_answered(what: str) -
     ],
     ids=["value", "header", "key"],
 )
-def test_what_is_too_large_is_answered_and_not_kept(record: ConsumerRecord[bytes, bytes]) -> None:
+def test_what_is_too_large_is_answered_and_not_kept(record: ConsumerRecord[bytes | None, bytes | None]) -> None:
     (letter, *_) = [entry for entry in Deciding().take(record) if isinstance(entry, DeadLetterEntry)]
     assert (letter.reason, letter.value) == ("TOO_LARGE", None)
 

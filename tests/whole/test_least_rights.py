@@ -1,4 +1,4 @@
-"""The whole system with its locks on: each role may do what `acls` says on Kafka and `grants` in PostgreSQL alone."""
+"""The whole system with its locks on: TLS to both servers, and each role may do what `acls` and `grants` say alone."""
 
 import asyncio
 import json
@@ -7,16 +7,19 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AclOperation, AdminClient
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclOperation  # named nowhere else
 
 from events.catalogue import json_of, name_of
 from events.commands import AnyCommand
@@ -24,12 +27,13 @@ from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, TAX_SIMULATO
 from events.topics import TOPICS
 from local import ports
 from projections.dead_letters.replaying import REPLAY_NAME
+from redletter.database_grants import GRANTED_ROLES
 from redletter.kafka_rights import rights
 from tests.faults.support.roles import PROGRAM, Roles
 from tests.service.support import orders
-from tests.support.fresh_system import database
 from tests.support.granted_roles import let_log_in, logged_in_as
-from tests.support.secured_kafka import RunningLockedKafka, locked_kafka
+from tests.support.secured_kafka import Authority, RunningLockedKafka, locked_kafka
+from tests.support.secured_postgres import secured_postgres
 from tests.support.waiting import until
 from transport.acls import CLUSTER, Acl, create_acls
 from transport.addresses import Addresses
@@ -60,12 +64,9 @@ class LockedRoles(Roles):
         """Return the environment of whoever bears this name."""
         assert self.kafka
         return super().environment_of(name) | {
-            "REDLETTER_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "REDLETTER_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-            "REDLETTER_KAFKA_USERNAME": name,
-            "REDLETTER_KAFKA_PASSWORD": name[::-1],
             "REDLETTER_KAFKA_CA_FILE": str(self.kafka.ca_file),
             "REDLETTER_DATABASE_URL": logged_in_as(name, self.addresses.database),
+            **(_by_certificate(self.kafka, name) if name == "projector" else _by_password(name)),
         }
 
     def redletter(self, user: str, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -78,6 +79,23 @@ class LockedRoles(Roles):
         """Send a command as a user."""
         line = {"type": name_of(type(command)).removesuffix(".v1"), "data": json.loads(json_of(command))}
         return self.redletter(user, "send", "-", given=json.dumps(line))
+
+
+def _by_certificate(kafka: RunningLockedKafka, name: str) -> dict[str, str]:
+    return {
+        "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap("SSL"),
+        "REDLETTER_KAFKA_SECURITY_PROTOCOL": "SSL",
+        "REDLETTER_KAFKA_CERT_FILE": str(kafka.client_file(name)),
+    }
+
+
+def _by_password(name: str) -> dict[str, str]:
+    return {
+        "REDLETTER_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "REDLETTER_KAFKA_SASL_MECHANISM": {"worker": "PLAIN", "relay": "SCRAM-SHA-256"}.get(name, "SCRAM-SHA-512"),
+        "REDLETTER_KAFKA_USERNAME": name,
+        "REDLETTER_KAFKA_PASSWORD": name[::-1],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -94,20 +112,30 @@ def kafka() -> Iterator[RunningLockedKafka]:
         yield kafka
 
 
-@pytest.fixture
-def roles(kafka: RunningLockedKafka, servers: Addresses, template: str, tmp_path: Path) -> Iterator[LockedRoles]:
-    """Return the roles on these servers; the topics are there, and none of them runs."""
-    with database(servers, template) as url:
+@pytest.fixture(scope="module")
+def system(kafka: RunningLockedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedRoles]:
+    """Return the roles on these servers, none of which runs; topics, tables and rights are there."""
+    logs = tmp_path_factory.mktemp("roles")
+    with (
+        tempfile.TemporaryDirectory(prefix="redletter-tests-") as folder,
+        secured_postgres(Path(folder), kafka.authority) as postgres,
+    ):
         (port,) = ports.free(1)
-        addresses = Addresses(kafka.bootstrap(), url)
-        roles = LockedRoles(addresses, tmp_path, {"REDLETTER_API_PORT": str(port)}, kafka=kafka)
+        addresses = Addresses(kafka.bootstrap(), postgres.address)
+        roles = LockedRoles(addresses, logs, {"REDLETTER_API_PORT": str(port)}, kafka=kafka)
         migrated = roles.redletter("migrate", "migrate")
         assert migrated.returncode == 0, migrated.stderr
         granted = roles.redletter("migrate", "grants", "--apply")
         assert granted.returncode == 0, granted.stderr
-        let_log_in(url)
+        let_log_in(postgres.address)
         yield roles
-        roles.leave()
+
+
+@pytest.fixture
+def roles(system: LockedRoles) -> Iterator[LockedRoles]:
+    """Stop the roles that a test has started."""
+    yield system
+    system.leave()
 
 
 @pytest.fixture
@@ -145,8 +173,17 @@ async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_nee
     assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
     forged = roles.send("portal", orders.complete())
     assert "TopicAuthorizationFailed" in forged.stderr
+    no_password_is_told(roles)
     assert "nothing to rebuild" in roles.redletter("operator", "reconcile").stdout
     await what_is_wrong_with_rights_and_roles_is_noticed(roles)
+
+
+def no_password_is_told(roles: LockedRoles) -> None:
+    """On the command lines and in the logs; that of the api, three letters, would be in many a word."""
+    for name in ("worker", "relay", "clock", "tax-simulator"):
+        process = psutil.Process(roles.running[name].pid)
+        lines = [" ".join(one.cmdline()) for one in (process, *process.children(recursive=True))]
+        assert not any(name[::-1] in told for told in (*lines, (roles.logs / f"{name}.log").read_text()))
 
 
 async def what_is_wrong_with_rights_and_roles_is_noticed(roles: LockedRoles) -> None:
@@ -162,7 +199,25 @@ async def what_is_wrong_with_rights_and_roles_is_noticed(roles: LockedRoles) -> 
     assert "ROLE_MISSING: No clock is running" in found
 
 
-@pytest.mark.usefixtures("roles")
+async def test_no_role_talks_to_a_database_that_cannot_prove_who_it_is(roles: LockedRoles, tmp_path: Path) -> None:
+    own = replace(roles, logs=tmp_path, running={}, read_from={})
+    stranger = tmp_path / "stranger.pem"
+    stranger.write_text(Authority().pem)
+    url = re.sub(r"sslrootcert=.*", f"sslrootcert={stranger}", roles.addresses.database)
+    own.addresses = Addresses(roles.addresses.kafka, url)
+    granted = sorted(GRANTED_ROLES)
+    own.start(*granted)
+
+    async def refuses(role: str) -> bool:
+        return "certificate verify failed" in (tmp_path / f"{role}.log").read_text()
+
+    for role in granted:
+        await until(partial(refuses, role), within=60)
+    own.leave()
+    assert not any(f"redletter_{role}:" in (tmp_path / f"{role}.log").read_text() for role in granted)
+
+
+@pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("user", USERS)
 def test_kafka_allows_a_user_what_acls_says_and_no_operation_more(kafka: RunningLockedKafka, user: str) -> None:
     admin = AdminClient(
@@ -203,7 +258,7 @@ def said_operations(user: str, resource: str, name: str) -> set[str]:
     return said | implied | ({"DESCRIBE_CONFIGS"} if "ALTER_CONFIGS" in said else set[str]())
 
 
-@pytest.mark.usefixtures("roles")
+@pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("user", USERS)
 async def test_nobody_reads_or_writes_a_topic_without_the_right_to(kafka: RunningLockedKafka, user: str) -> None:
     topics = [topic.name for topic in TOPICS]
