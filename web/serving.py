@@ -53,6 +53,7 @@ async def _serve(app: FastAPI, listening: socket.socket) -> None:
         limit_concurrency=2 * MAX_CLIENTS,
         log_config=None,
         access_log=False,
+        server_header=False,  # it would say what we are made of
         timeout_graceful_shutdown=_STOP_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )

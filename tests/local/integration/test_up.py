@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -166,6 +167,17 @@ def test_what_cannot_be_followed_or_triggered_is_answered_with_what_can(
 ) -> None:
     ended = redletter(*command, REDLETTER_DATA_DIR=str(running.folder))
     assert (ended.returncode, why in ended.stderr) == (2, True)
+
+
+def test_no_password_is_in_a_command_line_or_a_log(running: Up) -> None:
+    """Whoever may list processes, or is sent a log, could connect with it."""
+    password = urlsplit(running.lines[1].partition("=")[2]).password
+    assert password
+    processes = [psutil.Process(pid).cmdline() for pid in running.pids()]
+    assert not any(password in argument for arguments in processes for argument in arguments)
+    logs = [*running.folder.rglob("*.log"), running.folder.parent / "up.log"]
+    assert len(logs) > len(ROLES)
+    assert not any(password.encode() in log.read_bytes() for log in logs)
 
 
 def test_up_stops_clean(running: Up) -> None:

@@ -32,6 +32,7 @@ async def test_head_is_answered_as_get_without_a_body(tables: Addresses) -> None
             head, got = await client.head(path), await client.get(path)
             assert (head.status_code, head.headers["content-length"]) == (got.status_code, str(len(got.content)))
             assert head.content == b""
+            assert "server" not in got.headers
 
 
 async def test_head_of_the_stream_does_not_hold_up_what_comes_after_it_on_the_connection(tables: Addresses) -> None:
