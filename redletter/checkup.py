@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from aiokafka.errors import ClusterAuthorizationFailedError
 
@@ -48,6 +48,20 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "CALENDAR_ENDS": ("late", "add the decreed days of the next year to REDLETTER_CALENDAR_FILE"),
 }
 """By code of a reason why the system is degraded: the kind of finding, and the next step."""
+_BLOCKED: LiteralString = """
+    select f.number, f.invoice_number, count(distinct r.invoice_number)
+    from (
+        select reply::jsonb -> 'details' ->> 'form_number' as number,
+            reply::jsonb ->> 'invoice_number' as invoice_number
+        from projections.replies
+        where replied_at > now() - interval '1 hour' and reply like '%RED_FONT_FORM_ALREADY_USED%'
+    ) as r
+    join projections.forms as f on f.number = r.number and f.active and f.invoice_number <> r.invoice_number
+    join projections.returns as o on o.invoice_number = f.invoice_number and o.phase = 'verifying_form'
+    where o.complete_at is null and o.ended_at is null
+    group by f.number, f.invoice_number order by f.number
+"""
+"""Forms that a return has named and the tax system not confirmed yet, and returns that were refused because of them."""
 
 
 class Finding(NamedTuple):
@@ -73,7 +87,16 @@ async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) ->
         board = await queries.board(connection, now)
         async with admin(addresses.kafka, "check") as client:
             opened = await unneeded_rights(client)
-    return [*opened, *_degraded(reasons), *_late(behind), *_returns(board), *_requests(board), *_records(board, now)]
+        blocked = await (await connection.execute(_BLOCKED)).fetchall()
+    return [
+        *opened,
+        *_blocked(blocked),
+        *_degraded(reasons),
+        *_late(behind),
+        *_returns(board),
+        *_requests(board),
+        *_records(board, now),
+    ]
 
 
 async def unneeded_rights(client: KafkaAdmin) -> list[Finding]:
@@ -125,6 +148,18 @@ def _requests(board: Board) -> Iterator[Finding]:
         if one.state == "repeated" and one.seconds > _SILENCE_SECONDS:
             what = f"{one.requests} {name} are repeated and not answered, the oldest for {hours:.0f} h"
             yield Finding("late", what, "ask whoever runs the tax connector")
+
+
+def _blocked(rows: Sequence[tuple[str, str, int]]) -> Iterator[Finding]:
+    for form, holder, refused in rows:
+        what = (
+            f"the return of {holder} has claimed form {form}, which the tax system has not confirmed, and {refused}"
+            " other returns were refused in the last hour because of it"
+        )
+        step = (
+            f"redletter why {holder}; the form is free again once the tax connector says that it is not that invoice's"
+        )
+        yield Finding("stuck", what, step)
 
 
 def _records(board: Board, now: datetime) -> Iterator[Finding]:

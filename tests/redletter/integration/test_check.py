@@ -19,6 +19,26 @@ _TIMER = """
         attempt, opened_at)
     values (%s, 0, 'IssueCreditNote.v1', '26000000000000000001', '', now(), '', '', %s, now() - %s::interval)
 """
+HOLDER, FORM = "26312000000000000001", "33000000000000000001"
+_REFUSED = json.dumps(
+    {
+        "code": "RED_FONT_FORM_ALREADY_USED",
+        "invoice_number": "26312000000000000002",
+        "details": {"form_number": FORM},
+    }
+)
+_CLAIMED = """
+    with form as (
+        insert into projections.forms (invoice_number, account_id, number, active)
+        values (%(holder)s, 'a', %(form)s, true)
+    ), open as (
+        insert into projections.returns (invoice_number, account_id, return_id, route, phase, requested_at,
+            due_earliest, due_latest, overdue, attempts)
+        values (%(holder)s, 'a', 'r', 'form', 'verifying_form', now(), now(), now() + interval '1 day', false, 0)
+    )
+    insert into projections.replies (command_id, source, topic, final, replied_at, reply)
+    values ('c', 's', 'invoice.commands.customer', true, now(), %(refused)s)
+"""
 
 
 def run(addresses: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +69,19 @@ def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses)
     assert found["stuck", "1 IssueCreditNote wait to be sent, the oldest for 2 min"] == "read the logs of the clock"
     assert ("late", "2 IssueCreditNote are repeated and not answered, the oldest for 2 h") in found
     assert found["stuck", "2 records could not be read: MALFORMED_COMMAND"].startswith("redletter dead-letters list")
+
+
+def test_a_claim_that_holds_up_the_returns_of_others_is_told(tables: Addresses) -> None:
+    """Whoever names the form of another invoice first has it until the tax system has spoken."""
+    with psycopg.connect(tables.database) as connection:
+        connection.execute(_CLAIMED, {"holder": HOLDER, "form": FORM, "refused": _REFUSED})
+    found = [json.loads(line) for line in run(tables, "check", "--json").stdout.splitlines()]
+    (told,) = [one for one in found if "has claimed form" in one["what"]]
+    assert f"the return of {HOLDER} has claimed form {FORM}" in told["what"]
+    assert "1 other returns were refused" in told["what"]
+    with psycopg.connect(tables.database) as connection:
+        connection.execute("update projections.returns set phase = 'issuing_credit_note'")
+    assert "has claimed form" not in run(tables, "check").stdout
 
 
 def test_what_read_models_have_parked_is_listed_and_released_by_number(tables: Addresses) -> None:
