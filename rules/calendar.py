@@ -137,8 +137,9 @@ MAINLAND_CHINA = MainlandChina()
 """The calendar as the library knows it."""
 
 
+@lru_cache(maxsize=1024)
 def day_of(moment: datetime) -> date:
-    """Return the day that it is in Shanghai."""
+    """Return the day that it is in Shanghai. The moments of one batch have few times between them."""
     return moment.astimezone(SHANGHAI).date()
 
 

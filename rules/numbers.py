@@ -11,7 +11,9 @@ _NARROW = {0xFF10 + digit: str(digit) for digit in range(10)}
 
 def fold_number(written: str | None) -> str:
     """Remove blanks of any kind and hyphens, and turn full-width digits into 0-9; an absent number becomes empty."""
-    return "".join(sign for sign in (written or "").translate(_NARROW) if not _is_spacing(sign))
+    if written is None or is_number(written):
+        return written or ""
+    return "".join(sign for sign in written.translate(_NARROW) if not _is_spacing(sign))
 
 
 def is_number(number: str) -> bool:

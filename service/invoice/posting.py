@@ -27,7 +27,7 @@ def record_posting_status(invoice: Invoice, command: RecordPostingStatus, moment
         return NOTHING
     if known.observed_at is not None and command.observed_at < known.observed_at:
         return refuse("STALE_OBSERVATION", expected=known.status, last_observed_at=known.observed_at.isoformat())
-    changed = PostingStatusChanged(
+    changed = PostingStatusChanged.of_valid(
         **head(invoice, moment),
         previous=known.status,
         posting_status=command.posting_status,

@@ -118,7 +118,7 @@ def _refuse_taken(charge_id: str, holder: Holder) -> Refusal:
 
 
 def _issued(command: RegisterInvoice, moment: Moment) -> InvoiceIssued:
-    return InvoiceIssued(
+    return InvoiceIssued.of_valid(
         invoice_number=command.invoice_number,
         account_id=command.account_id,
         occurred_at=moment.time,

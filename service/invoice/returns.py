@@ -114,7 +114,7 @@ def _form_faults(command: RequestReturn, number: str, why: str, facts: Mapping[s
 
 def _requested(invoice: Issued, command: RequestReturn, number: str, route: Route, moment: Moment) -> ReturnRequested:
     due = moment.calendar.due(moment.time)
-    return ReturnRequested(
+    return ReturnRequested.of_valid(
         **head(invoice, moment),
         return_id=moment.id,
         route=route,

@@ -22,9 +22,11 @@ def published_size(entry: LogEntry) -> int:
     """Return how many bytes an entry has on its topic: never fewer than it has, and few more."""
     own = FRAME_BYTES + NAMED_BYTES
     match entry:
-        case EventEntry(number, _, name, body, _, trace):
+        case EventEntry():
+            number, _, name, body, _, trace = entry
             return own + len(body) + CHARACTER_BYTES * (3 * len(number) + len(name) + _characters(trace))
-        case ReplyEntry(record_key=key, value=value, id=id_, name=name, subject=subject, trace=trace):
+        case ReplyEntry():
+            _, _, id_, name, key, subject, value, _, trace, _ = entry
             texts = len(id_) + len(name) + len(subject or "") + _characters(trace)
             return own + len(key or b"") + len(value) + CHARACTER_BYTES * texts
         case DeadLetterEntry():

@@ -100,34 +100,13 @@ def insert_notices(cur: Cursor[TupleRow], placed: Sequence[Placed[NoticeEntry]])
 
 
 def _event_row(placed: Placed[EventEntry]) -> tuple[Any, ...]:
-    partition, place, entry = placed
-    return (
-        partition,
-        place,
-        entry.invoice_number,
-        entry.version,
-        entry.name,
-        entry.body,
-        entry.occurred_at,
-        *entry.trace,
-    )
+    partition, place, (*fields, trace) = placed
+    return (partition, place, *fields, *trace)
 
 
 def _reply_row(placed: Placed[ReplyEntry]) -> tuple[Any, ...]:
-    partition, place, entry = placed
-    return (
-        partition,
-        place,
-        entry.command_key,
-        entry.digest,
-        entry.id,
-        entry.name,
-        entry.record_key,
-        entry.subject,
-        entry.value,
-        entry.sent_at,
-        *entry.trace,
-    )
+    partition, place, (*fields, trace, _came_by) = placed
+    return (partition, place, *fields, *trace)
 
 
 def _dead_letter_row(placed: Placed[DeadLetterEntry]) -> tuple[Any, ...]:
@@ -150,8 +129,7 @@ def _dead_letter_row(placed: Placed[DeadLetterEntry]) -> tuple[Any, ...]:
 
 
 def _notice_row(placed: Placed[NoticeEntry]) -> tuple[Any, ...]:
-    partition, place, entry = placed
-    *fields, trace = entry
+    partition, place, (*fields, trace) = placed
     return (partition, place, *fields, *trace)
 
 

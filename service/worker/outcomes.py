@@ -70,14 +70,14 @@ def _accepted(received: Received, accepted: Accepted) -> RecordAnswer:
         )
         for version, event in enumerate(accepted.events, before + 1)
     ]
-    reply = CommandAccepted(
+    reply = CommandAccepted.of_valid(
         command_id=received.id,
         command_source=received.source,
         command_type=received.type,
         invoice_number=received.command.invoice_number,
         invoice_version=accepted.version,
         events=tuple(
-            EventReference(id=event_id(event.invoice_number, event.version), type=type_of(event.name))
+            EventReference.of_valid(id=event_id(event.invoice_number, event.version), type=type_of(event.name))
             for event in events
         ),
         status=status_of(accepted.state),
