@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +40,13 @@ class System:
     tree: ProcessTree
     plan: Plan
     health: Mapping[str, str]
+
+    def overview(self) -> Iterator[str]:
+        """Yield a line for each program that runs, and the address of the page."""
+        for state in self.tree.states():
+            yield f"{state.name:13}  {state.word.lower()}, process {state.pid}"
+        if self.addresses.api:
+            yield f"the page is at {self.addresses.api}/"
 
     def keep_running(self) -> None:
         """Restart what died too often for supervisord, forever. Raises: SupervisionFailed."""

@@ -6,12 +6,13 @@ Control characters become visible escapes; in JSON they become JSON's own escape
 import json
 import re
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
@@ -20,6 +21,7 @@ _CONTROL = re.compile(f"[{_CONTROLS}]")
 _CONTROL_BUT_NEWLINE = re.compile(f"(?!\n)[{_CONTROLS}]")
 _NAMES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _BYTE = 0x100
+_Thing = TypeVar("_Thing")
 _NO_TERMINAL_COLUMNS = 10_000
 """Wide enough for one row per line."""
 
@@ -77,7 +79,7 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
     console = Console()
     if not console.is_terminal:
         console = Console(width=_NO_TERMINAL_COLUMNS)
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(plain(str(cell))) for cell in row))  # literally: brackets are not markup
     with console.capture() as captured:
@@ -92,6 +94,13 @@ def progress_bars(*columns: ProgressColumn, transient: bool = False) -> Generato
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=transient, disable=not console.is_terminal) as bars:
         yield bars
+
+
+@contextmanager
+def counting(what: str, things: Iterable[_Thing]) -> Generator[Iterable[_Thing]]:
+    """Show how many things have been taken, of how many if that is known, if standard error is a terminal."""
+    with progress_bars(transient=True) as bars:
+        yield bars.track(things, total=len(things) if isinstance(things, Sized) else None, description=what)
 
 
 @contextmanager

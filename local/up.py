@@ -1,6 +1,6 @@
 """`up`: run the system until it is asked to stop.
 
-SIGTERM, Ctrl-C and a closed terminal stop everything within 10 s, and the exit code is 0.
+SIGTERM, Ctrl-C and a closed terminal stop everything within 10 s. Exits 0, or 130 before the system is ready.
 """
 
 import signal
@@ -12,6 +12,8 @@ from local.server import ServerFailed
 from local.supervision import SupervisionFailed
 from local.system import running_system
 
+_INTERRUPTED = 130
+"""The exit code of what was stopped before it had begun, as in shells: 128 + SIGINT."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -23,6 +25,7 @@ def up(plan: Plan) -> int:
     """Run the system until it is asked to stop, and return the exit code."""
     for number in _STOP_SIGNALS:
         signal.signal(number, _request_stop)
+    ready = False
     try:
         with running_system(plan) as system:
             terminal.print_line(f"kafka_bootstrap_servers={system.addresses.kafka}")
@@ -31,11 +34,14 @@ def up(plan: Plan) -> int:
                 terminal.print_line(f"api_url={system.addresses.api}")
             for role, url in system.health.items():
                 terminal.print_line(f"{role.replace('-', '_')}_health_url={url}")
+            ready = True
             terminal.print_line("ready")
+            for line in system.overview():
+                plan.say(line)
             system.keep_running()
     except _StopRequested:
         plan.say("stopped")
-        return 0
+        return 0 if ready else _INTERRUPTED
     except (SystemFailed, AlreadyRunning, FolderUnusable, ServerFailed, SupervisionFailed) as error:
         plan.say(f"redletter up: {error}")
     return 1

@@ -8,6 +8,7 @@ from typing import LiteralString, NamedTuple
 from aiokafka.errors import ClusterAuthorizationFailedError
 
 from redletter.kafka_rights import excess
+from redletter.shown_times import shown_time
 from rules.calendar import MainlandChina
 from transport.acls import topic_acls
 from transport.addresses import Addresses
@@ -169,5 +170,5 @@ def _records(board: Board, now: datetime) -> Iterator[Finding]:
             yield Finding("stuck", f"{count.waiting} records could not be read: {count.reason}", step)
     for answer in board.answers:
         if answer.alarming and answer.last_at > now - _ALARMS_WITHIN:
-            what = f"{answer.command_type} refused with {answer.answer}, last at {answer.last_at.isoformat()}"
+            what = f"{answer.command_type} refused with {answer.answer}, last at {shown_time(answer.last_at)}"
             yield Finding("failing", what, "find out what its sender means: such a refusal should not occur")

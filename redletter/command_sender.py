@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 from events.catalogue import COMMAND_TYPES
 from events.topics import REPLIES_TOPIC
 from local import terminal
+from redletter.invoice_text import refusal_in_words
 from redletter.json_lines import CommandLine
 from transport.clients import kafka
 from transport.clients.kafka import KafkaConsumer, KafkaProducer
@@ -32,37 +34,79 @@ class NoReply(Exception):
     """The reply to a command did not come in time."""
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What became of the commands so far."""
+
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+
+    def count(self, command: CommandLine, reply: Mapping[str, Any]) -> None:
+        """Count a reply, and say where a refused command stands."""
+        if "code" in reply:
+            self.refused += 1
+            terminal.print_to_stderr(f"line {command.line}: refused: {refusal_in_words(reply)}")
+        else:
+            self.accepted += 1
+
+    def summary(self, *, waited: bool) -> str:
+        """Return how many there were of each."""
+        replied = f"{self.accepted} accepted, {self.refused} refused" if waited else "replies not waited for"
+        return f"{self.sent} sent: {replied}"
+
+
 def send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
     """Send the commands, print each reply as a JSON line, and return the exit code.
 
     wait: seconds for each reply; the first includes connecting. 0: do not wait for replies.
     Raises: UnreadableLine from the commands.
     """
+    tally = _Tally()
     try:
-        return asyncio.run(_send(bootstrap, commands, wait))
+        return asyncio.run(_send(bootstrap, commands, wait, tally))
     except NoReply as error:
-        terminal.print_to_stderr(f"redletter: {error}")
+        reason = str(error)
     except KafkaError as error:
-        terminal.print_to_stderr(f"redletter: Kafka at {bootstrap} did not take the command: {error}")
+        reason = f"Kafka at {bootstrap} did not take the command: {error}"
+    terminal.print_to_stderr(f"redletter: {reason}{f' ({tally.summary(waited=True)})' if tally.sent else ''}")
     return NO_REPLY
 
 
-async def _send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
-    code, within, time = 0, wait or _PUBLISH_TIMEOUT_SECONDS, asyncio.get_running_loop().time
+def describe(commands: Iterable[CommandLine]) -> None:
+    """Print what would be sent where. Raises: UnreadableLine from the commands."""
+    seen = 0
+    for command in commands:
+        seen += 1
+        topic = COMMAND_TYPES[command.name].CHANNEL.value
+        terminal.print_line(f"line {command.line}: {command.describe()} for {command.key or '-'} to {topic}")
+    terminal.print_to_stderr(f"{seen} commands; nothing was sent")
+
+
+async def _send(bootstrap: str, commands: Iterable[CommandLine], wait: float, tally: _Tally) -> int:
+    with terminal.counting("sending", commands) as counted:
+        await _send_each(bootstrap, counted, wait, tally)
+    terminal.print_to_stderr(tally.summary(waited=wait > 0))
+    return REFUSED if tally.refused else 0
+
+
+async def _send_each(bootstrap: str, commands: Iterable[CommandLine], wait: float, tally: _Tally) -> None:
+    within, time = wait or _PUBLISH_TIMEOUT_SECONDS, asyncio.get_running_loop().time
     began = time()
     async with _clients(bootstrap, began + within, within) as (producer, replies):
         spent = time() - began
         for command in commands:
             async with _deadline(
-                time() + within - spent, f"no reply to {command.describe()} within {within:g} s; {_UNCERTAIN}"
+                time() + within - spent,
+                f"no reply to {command.describe()} of line {command.line} within {within:g} s; {_UNCERTAIN}",
             ):
                 await _publish(producer, command)
+                tally.sent += 1
                 if wait:
                     reply = await _reply(replies, command)
                     terminal.print_json(reply)
-                    code = REFUSED if "code" in reply else code
+                    tally.count(command, reply)
             spent = 0.0
-    return code
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from projections.dead_letters import handling
 from projections.dead_letters.queries import DeadLetter, LetterFilter, RecordPlace, find_letters
 from projections.dead_letters.records import read_letters
+from redletter.shown_times import shown_time
 from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
 from transport.clients.postgres import connect
@@ -27,8 +28,14 @@ def find(addresses: Addresses, wanted: LetterFilter) -> list[DeadLetter]:
 def row(letter: DeadLetter) -> Sequence[str]:
     """Return the cells of `LETTER_COLUMNS`."""
     error = letter.error if len(letter.error) <= _MAX_ERROR_CHARACTERS else f"{letter.error[:_MAX_ERROR_CHARACTERS]}…"
-    buried = letter.buried_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return (str(letter.place), buried, letter.reason, letter.invoice_number or "", fate(letter), error)
+    return (
+        str(letter.place),
+        shown_time(letter.buried_at),
+        letter.reason,
+        letter.invoice_number or "",
+        fate(letter),
+        error,
+    )
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:

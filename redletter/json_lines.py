@@ -3,7 +3,7 @@
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -23,12 +23,13 @@ class UnreadableLine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A command to send: its stored name, such as ``RequestReturn.v1``, and its body as JSON."""
+    """A command to send: its stored name, such as ``RequestReturn.v1``, and its body as JSON. line: where it stands."""
 
     name: str
     id: str
     source: str
     data: Mapping[str, Any]
+    line: int = 0
 
     @property
     def key(self) -> str | None:
@@ -63,7 +64,7 @@ def read_command_lines(lines: Iterable[bytes]) -> Iterator[CommandLine]:
     """Read JSON lines in UTF-8; empty lines and a byte order mark are skipped. Raises: UnreadableLine."""
     for number, line in numbered(lines):
         try:
-            yield read_command_line(line)
+            yield replace(read_command_line(line), line=number)
         except ValueError as error:
             msg = f"line {number} cannot be sent: {error}"
             raise UnreadableLine(msg) from None

@@ -15,6 +15,8 @@ from aiokafka.partitioner import murmur2
 from events.catalogue import stored_name
 from events.topics import EVENTS_TOPIC, REPLIES_TOPIC, TAX_REQUESTS_TOPIC, Channel
 from events.values import is_invoice_number
+from redletter.invoice_text import event_facts, refusal_in_words
+from redletter.shown_times import shown_time
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import Undecodable
@@ -54,7 +56,8 @@ class TracedMessage:
     @property
     def ids(self) -> set[str | None]:
         """Every id by which it can be asked for."""
-        return {self.id, self.causation, self.correlation}
+        own = self.body or {}
+        return {self.id, self.causation, self.correlation, own.get("return_id"), own.get("reissue_id")}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -198,21 +201,52 @@ def causal_tree(messages: Sequence[TracedMessage]) -> Iterator[tuple[int, Traced
     yield from ((0, message) for some in effects.values() for message in some)
 
 
-def trace_rows(messages: Sequence[TracedMessage]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (time, kind, what, source or cause) for a person: effects below their causes, and indented."""
+def trace_lines(messages: Sequence[TracedMessage]) -> Iterator[str]:
+    """Yield a line for each message, effects below their causes and indented; the last says what is waited for."""
     for depth, message in causal_tree(messages):
-        yield (
-            message.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-            message.kind,
-            "  " * depth + _what(message),
-            message.source if message.kind == "command" else f"because of {message.causation}",
-        )
+        yield f"{shown_time(message.at, 'milliseconds')}  {message.kind:7}  {'  ' * depth}{_what(message)}"
+    if sentence := standing(messages):
+        yield sentence
+
+
+_ENDS = {"InvoiceReturned": "the return is complete", "ReturnRefused": "the return was refused"}
+_STEPS = ("ReturnRequested", "RedFontFormConfirmed", "CreditNoteIssued")
+_FAILED = "ReversalAttemptFailed"
+
+
+def standing(messages: Sequence[TracedMessage]) -> str:
+    """Return what an invoice waits for, from its messages in the order of time; nothing if they do not say."""
+    replied = {message.causation for message in messages if message.kind == "reply"}
+    unanswered = [one for one in messages if one.kind == "command" and one.id not in replied]
+    steps = [one for one in messages if one.kind == "event" and one.name in {*_ENDS, *_STEPS, _FAILED}]
+    if unanswered and not (steps and steps[-1].at > unanswered[-1].at):
+        return f"waiting for the reply to {unanswered[-1].name} since {shown_time(unanswered[-1].at)}"
+    if not steps:
+        return ""
+    last = steps[-1]
+    if last.name in _ENDS:
+        return _ENDS[last.name] + (f": {refusal_in_words(last.body or {})}" if last.name == "ReturnRefused" else "")
+    began = next((one for one in reversed(steps) if one.name != _FAILED), last)
+    asked = [one for one in messages if one.kind == "request" and one.at >= began.at]
+    return ", ".join((f"waiting for the tax platform since {shown_time(began.at)}", *_attempts(last, asked)))
+
+
+def _attempts(last: TracedMessage, asked: Sequence[TracedMessage]) -> Iterator[str]:
+    retry_at = (last.body or {}).get("retry_at")
+    if isinstance(retry_at, str) and not (asked and asked[-1].at > last.at):
+        yield f"next try {shown_time(datetime.fromisoformat(retry_at))}"
+    if asked:
+        yield f"{asked[-1].name} attempt {(asked[-1].body or {}).get('attempt')}"
 
 
 def _what(message: TracedMessage) -> str:
     body = message.body or {}
-    if message.kind == "reply":
-        return body.get("code") or f"accepted ({body.get('status')})"
-    if message.kind == "request":
-        return f"{message.name}, attempt {body.get('attempt')}"
-    return f"{message.name}  [{message.id}]" if message.kind == "command" else message.name
+    match message.kind:
+        case "reply":
+            return f"refused: {refusal_in_words(body)}" if "code" in body else f"accepted ({body.get('status')})"
+        case "request":
+            return f"{message.name}, attempt {body.get('attempt')}"
+        case "command":
+            return f"{message.name}  {message.id}  from {message.source}"
+        case _:
+            return "  ".join(part for part in (message.name, event_facts(message.name, body)) if part)

@@ -21,6 +21,7 @@ from projections.publication.failures import PUBLICATION
 from projections.rebuild import tables
 from projections.rebuild.rebuilding import Outcome, ProgressReport, rebuild, verify
 from projections.releasing import OutOfDateInvoice
+from redletter.shown_times import shown_time
 from transport.addresses import Addresses
 from transport.clients import postgres
 from web.operations import lag
@@ -107,7 +108,7 @@ PARKED_COLUMNS = ("read model", "invoice", "since", "first version it lacks", "w
 
 def parked_row(one: OutOfDateInvoice) -> Sequence[str]:
     """Return the cells of `PARKED_COLUMNS`."""
-    since = one.since.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    since = shown_time(one.since)
     return (one.model, one.invoice_number, since, str(one.version), one.why)
 
 

@@ -129,6 +129,16 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _api(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+        msg = "must be a URL such as https://redletter.example.com, without a query"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
 _SERVERS, _DATABASE = AfterValidator(_servers), AfterValidator(_database)
 
 
@@ -204,6 +214,9 @@ class Settings(BaseSettings):
     redirect address, `https://HOST/login/callback`, and `https://HOST/logged-out` for after logging out."""
     oidc_client_secret: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
     """The secret of that client."""
+    api_url: Annotated[str | None, AfterValidator(_api), ValueForm("`https://` or `http://` URL")] = None
+    """Where commands such as `redletter status` find the api. If it is not set, they find that of the running
+    `redletter up`."""
     api_token: Annotated[
         str | None,
         Field(repr=False),
@@ -279,11 +292,11 @@ class Settings(BaseSettings):
             raise InvalidSettings(msg) from None
 
 
-def read() -> Settings:
-    """Read the settings. Raises: InvalidSettings."""
+def read(**given: str) -> Settings:
+    """Read the settings; what is given counts more than the environment. Raises: InvalidSettings."""
     _refuse_unknown(os.environ)
     try:
-        settings = Settings()
+        settings = Settings(**given)  # pyright: ignore[reportArgumentType] - read as in the environment
     except ValidationError as error:
         raise InvalidSettings("; ".join(map(_sentence, error.errors(include_url=False)))) from None
     if settings.tax_repeat_max_seconds < settings.tax_repeat_seconds:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from events import envelopes
 from events.catalogue import stored_name
+from redletter.shown_times import shown_time
 from transport.clients.kafka import read_from_now, topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable
@@ -55,7 +56,7 @@ class TailedRecord:
 
     def line(self) -> str:
         """Return it as one line: local time, partition/offset, type, key, and the value or the error."""
-        at = self.at.astimezone().strftime("%H:%M:%S.%f")[:-3] if self.at else "-"
+        at = shown_time(self.at, "milliseconds") if self.at else "-"
         name = (self.name or "-").removesuffix(".v1")
         what = self.error or ("-" if self.value is None else json.dumps(self.value, ensure_ascii=False))
         return f"{at}  {self.partition}/{self.offset}  {name}  {self.key or '-'}  {what}"

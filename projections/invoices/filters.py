@@ -47,7 +47,7 @@ class InvoiceFilter:
 
     @property
     def open(self) -> bool:
-        """Whether all that it lets through is work in progress, of which there is never much."""
+        """Whether invoices do not stay where it looks for them, so that there are never many."""
         return set(self.standings) <= set(OPEN)
 
     def only(self, standings: tuple[Standing, ...]) -> "InvoiceFilter":

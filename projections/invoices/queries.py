@@ -184,6 +184,8 @@ async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, c
         "after_number": number,
         "limit": cut.limit + 1,
     }
+    if cut.sort == "due_latest" and set(wanted.standings) == set(DUE):
+        facts["some_standings"] = None  # the index by due date holds no others
     order = _order(wanted, cut.sort)
     after: list[Composable] = [_IS_DUE] if cut.sort == "due_latest" else []
     if cut.after:

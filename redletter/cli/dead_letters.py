@@ -91,7 +91,7 @@ def show_dead_letter(
         terminal.print_line(line)
 
 
-@dead_letter_commands.command("replay")
+@dead_letter_commands.command("replay", short_help="Send the records of dead letters again.")
 def replay_dead_letters(  # noqa: PLR0913 - the filters
     places: _Places = None,
     *,
@@ -133,7 +133,7 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
     raise typer.Exit(FAILED if done.incomplete else 0)
 
 
-@dead_letter_commands.command("discard")
+@dead_letter_commands.command("discard", short_help="Record that nobody needs these records any more.")
 def discard_dead_letters(  # noqa: PLR0913 - the filters
     places: _Places = None,
     *,

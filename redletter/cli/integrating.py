@@ -7,7 +7,8 @@ import typer
 from local import terminal
 from redletter.cli import numbers
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
-from redletter.cli.servers import api_url, read_settings, server_addresses, server_errors_end_the_command
+from redletter.cli.servers import ApiUrl, api_url, read_settings, server_addresses, server_errors_end_the_command
+from redletter.cli.zone import Utc
 
 integration_commands = typer.Typer()
 
@@ -20,6 +21,7 @@ def trigger(
             metavar="JOURNEY", help="return.simple, return.form, return.expired-form, return.slow or reissue."
         ),
     ],
+    api: ApiUrl = None,
 ) -> None:
     """Play a journey of a new invoice on the running system, so that its events come.
 
@@ -34,7 +36,7 @@ def trigger(
 
     if journey not in JOURNEYS:
         exit_with(f'unknown journey "{journey}"; choose from {", ".join(JOURNEYS)}', USAGE_ERROR)
-    settings = read_settings()
+    settings = read_settings(api_url=api)
     servers = Servers(server_addresses(settings).kafka, api_url(settings), settings.api_token)
     with server_errors_end_the_command():
         try:
@@ -50,6 +52,7 @@ def tail(
         str | None, typer.Option(metavar="NUMBER", callback=numbers.one, help="Show this invoice's records alone.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one record per line as JSON.")] = False,
+    _utc: Utc = False,
 ) -> None:
     """Print each record that comes to a topic from now on, until Ctrl-C.
 

@@ -11,7 +11,8 @@ import typer
 from local import terminal
 from redletter.cli import numbers
 from redletter.cli.exits import FAILED, INTERRUPTED, USAGE_ERROR, exit_with
-from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, api_url, read_settings, server_addresses
+from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, ApiUrl, api_url, read_settings, server_addresses
+from redletter.cli.zone import Utc
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,11 +28,16 @@ _File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - read
 @invoice_commands.command()
 def send(
     file: _File,
-    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for each reply; 0: do not wait.")] = 30,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, max=3600, metavar="SECONDS", help="How long to wait for each reply; 0: do not wait."),
+    ] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
 ) -> None:
     """Send commands from JSON lines, and print the replies.
 
-    Each command is published after the reply to the one before. Replies are printed as JSON lines.
+    Each command is published after the reply to the one before. Replies are printed as JSON lines; refusals with the
+    number of their line, and a summary, go to standard error.
 
     A line: {"type": "RequestReturn", "data": {"invoice_number": "26312000000000000001", "account_id": "a-1"}}; id and
     source are optional. The type determines the topic.
@@ -46,6 +52,9 @@ def send(
         commands = json_lines.read_command_lines(_lines(file))
         if file != "-":
             commands = list(commands)  # so that an unreadable line stops it before anything is sent
+        if dry_run:
+            command_sender.describe(commands)
+            return
         raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
     except json_lines.UnreadableLine as error:
         exit_with(str(error), USAGE_ERROR)
@@ -85,7 +94,9 @@ def status(
     as_of: Annotated[
         str | None, typer.Option(metavar="TIME", help="Status at this RFC 3339 time, with offset.")
     ] = None,
-    watch: Annotated[bool, typer.Option(help="Print it again whenever it changes, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Print it again whenever it changes, until Ctrl-C.")] = False,
+    api: ApiUrl = None,
+    _utc: Utc = False,
 ) -> None:
     """Show an invoice's status. Exits 1 with the reason if it is not available.
 
@@ -94,10 +105,10 @@ def status(
     from redletter import api_client, invoice_text
 
     _past(as_of, watch)
-    settings = read_settings()
-    api = api_client.Api(api_url(settings), settings.api_token)
+    settings = read_settings(api_url=api)
+    asked = api_client.Api(api_url(settings), settings.api_token)
     try:
-        documents = api_client.follow_status(api, number) if watch else (api_client.status(api, number, as_of),)
+        documents = api_client.follow_status(asked, number) if watch else (api_client.status(asked, number, as_of),)
         for document in documents:
             if as_json:
                 terminal.print_json(document)
@@ -115,16 +126,20 @@ def history(
     number: _Number,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event per line as JSON.")] = False,
     as_of: Annotated[str | None, typer.Option(metavar="TIME", help="Events up to this RFC 3339 time.")] = None,
-    watch: Annotated[bool, typer.Option(help="Print new events as they come, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Print new events as they come, until Ctrl-C.")] = False,
+    api: ApiUrl = None,
+    _utc: Utc = False,
 ) -> None:
     """Show all events of an invoice, oldest first. Exits 1 with the reason if they are not available."""
     from redletter import api_client
 
     until = _past(as_of, watch)
-    settings = read_settings()
-    api = api_client.Api(api_url(settings), settings.api_token)
+    settings = read_settings(api_url=api)
+    asked = api_client.Api(api_url(settings), settings.api_token)
     try:
-        for events in api_client.follow_history(api, number) if watch else (api_client.history(api, number, until),):
+        for events in (
+            api_client.follow_history(asked, number) if watch else (api_client.history(asked, number, until),)
+        ):
             _show_events(events, as_json)
     except api_client.QueryFailed as error:
         exit_with(str(error), FAILED)
@@ -136,14 +151,17 @@ def history(
 def why(
     subject: Annotated[
         str,
-        typer.Argument(metavar="NUMBER|ID", help="An invoice, the id of a command or event, or a correlation id."),
+        typer.Argument(
+            metavar="NUMBER|ID", help="An invoice, or the id of a command, event, return, reissue or correlation."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one message per line as JSON.")] = False,
+    _utc: Utc = False,
 ) -> None:
     """Trace an invoice or a command: which command, from which source, caused which events, tax requests and replies.
 
-    Each message stands below the one that caused it. Reads the topics: events are kept forever, everything else for 7
-    days. Exits 1 if no message is found.
+    Each message stands below the one that caused it; the last line says what the invoice waits for. Reads the topics:
+    events are kept forever, everything else for 7 days. Exits 1 if no message is found.
     """
     from redletter import message_trace
     from redletter.time_limit import TimeLimited
@@ -174,7 +192,8 @@ def why(
         for message in messages:
             terminal.print_json(message.as_json())
         return
-    terminal.print_table(("time", "", "what", "source or cause"), message_trace.trace_rows(messages))
+    for line in message_trace.trace_lines(messages):
+        terminal.print_line(line)
 
 
 def _past(as_of: str | None, watch: bool) -> "datetime | None":  # noqa: FBT001 - an option

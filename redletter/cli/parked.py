@@ -39,7 +39,7 @@ _Number = Annotated[
 ]
 
 
-@parking_commands.command("list")
+@parking_commands.command("list", short_help="Show the parked invoices: since when, and why.")
 def list_parked(
     as_json: Annotated[bool, typer.Option("--json", help="Print one invoice per line as JSON.")] = False,
 ) -> None:
@@ -53,7 +53,7 @@ def list_parked(
         terminal.print_table(("invoice", "since", "commands", "bytes", "error"), map(_columns, parked))
 
 
-@parking_commands.command()
+@parking_commands.command(short_help="Decide the waiting commands of an invoice in order.")
 def release(
     number: _Number = "",
     release_all: Annotated[bool, typer.Option("--all", help="Release every parked invoice.")] = False,
@@ -72,7 +72,7 @@ def release(
         _empty_all(invoices, _releasing(store).release, "answered")
 
 
-@parking_commands.command()
+@parking_commands.command(short_help="Refuse the waiting commands of an invoice.")
 def discard(
     number: _Number,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is published with each command, on invoice.parked.")],
@@ -158,4 +158,6 @@ def _empty_all(invoices: Sequence[str], empty: "Callable[[str], Emptied]", done:
 
 def _columns(one: "ParkedInvoice") -> Sequence[object]:
     error = terminal.plain(one.error, longest=_MAX_ERROR_CHARACTERS)
-    return (one.invoice_number, one.since.isoformat(timespec="seconds"), one.commands, one.bytes, error)
+    from redletter.shown_times import shown_time
+
+    return (one.invoice_number, shown_time(one.since), one.commands, one.bytes, error)

@@ -128,7 +128,7 @@ def list_parked(
         terminal.print_table(read_models.PARKED_COLUMNS, map(read_models.parked_row, parked))
 
 
-@read_model_commands.command("release")
+@read_model_commands.command("release", short_help="Fold parked invoices anew from their events.")
 def release(
     invoices: Annotated[
         list[str] | None, typer.Argument(metavar="[NUMBER]...", callback=numbers.each, help="Parked invoices.")

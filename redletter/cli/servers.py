@@ -2,7 +2,9 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 
@@ -10,16 +12,20 @@ if TYPE_CHECKING:
     from redletter.settings import Settings
     from transport.addresses import Addresses
 
+ApiUrl = Annotated[
+    str | None,
+    typer.Option("--api", metavar="URL", help="Where the api is, if not where REDLETTER_API_URL or `up` says."),
+]
 ANSWER_TIMEOUT_SECONDS = 10.0
 """How long a command waits for a server that does not answer."""
 
 
-def read_settings() -> "Settings":
-    """Return the settings, or end the command with the reason."""
+def read_settings(**options: str | None) -> "Settings":
+    """Return the settings, or end the command with the reason. options: settings given as options count more."""
     from redletter import settings
 
     try:
-        return settings.read()
+        return settings.read(**{name: value for name, value in options.items() if value is not None})
     except settings.InvalidSettings as error:
         exit_with(str(error), USAGE_ERROR)
 
@@ -59,15 +65,17 @@ def server_addresses(settings: "Settings") -> "Addresses":
 
 
 def api_url(settings: "Settings") -> str:
-    """Return the api's ``http://host:port``: from the settings, else that of the running `up`."""
+    """Return the address of the api: from the settings, else that of the running `up`."""
     from local import data_folder
 
+    if settings.api_url:
+        return settings.api_url
     if settings.api_port and {"api_host", "api_port"} & settings.model_fields_set:
         return f"http://{settings.api_host}:{settings.api_port}"
     try:
         found = data_folder.find_running(settings.data_dir).api
     except data_folder.NotRunning as error:
-        exit_with(f"{error}, or set REDLETTER_API_HOST and REDLETTER_API_PORT to where the api listens", FAILED)
+        exit_with(f"{error}, or set REDLETTER_API_URL or --api to the address of the api", FAILED)
     if found is None:
         exit_with(
             "the running `redletter up` was started without the api; start `redletter api` beside it, with a port",

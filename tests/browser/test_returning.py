@@ -72,6 +72,10 @@ async def test_every_field_says_what_is_wrong_with_it_and_keeps_what_was_entered
     await expect(dialog.get_by_label(FORM)).to_have_value("33-1")
     await expect(dialog.get_by_label(REASON)).to_have_value("other")
 
+    await fill(dialog, {FORM: used, REMARKS: f"{number[:8]}\u200b{number[8:]}"})
+    await submit(dialog)
+    await expect(dialog).to_contain_text("U+200B ZERO WIDTH SPACE")
+
     await fill(dialog, {FORM: used, REMARKS: number})
     await submit(dialog)
     await faulty(dialog, FORM, labels.REFUSAL["RED_FONT_FORM_ALREADY_USED"])
@@ -128,7 +132,7 @@ async def test_the_open_dialog_follows_a_posting_status_that_changes(site: Site,
 async def test_the_dialog_of_an_unknown_posting_status_continues_once_it_is_known(site: Site, page: Page) -> None:
     number = await site.invoice(kind="special")
     dialog = await dialog_of(page, number, "Return")
-    await expect(dialog).to_contain_text("Ask your finance department")
+    await expect(dialog).to_contain_text("Your finance department sees it in the electronic tax system.")
     await expect(dialog.get_by_role("button", name="OK")).to_have_count(0)
     await site.posting(number, "not_recorded")
     await expect(dialog.get_by_role("button", name="OK")).to_be_visible()

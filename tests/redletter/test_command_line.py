@@ -2,14 +2,20 @@
 
 import socket
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from signal import SIGINT
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from local import ports
+from redletter.cli.program import app
+from tests.redletter.support.lines import AMEND, RETURN
 from tests.redletter.support.program import PROGRAM, redletter
 
 OPEN = {"REDLETTER_AUTH_NONE_IS_FINE": "yes"}
@@ -49,7 +55,7 @@ def test_with_nothing_running_a_command_says_what_to_do(arguments: list[str], tm
     """Exit code 1, and one sentence."""
     ended = redletter(*arguments, REDLETTER_DATA_DIR=str(tmp_path))
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-    needed = "REDLETTER_API_HOST" if arguments[0] == "status" else "REDLETTER_KAFKA_BOOTSTRAP_SERVERS"
+    needed = "REDLETTER_API_URL or --api" if arguments[0] == "status" else "REDLETTER_KAFKA_BOOTSTRAP_SERVERS"
     assert f"start one, or set {needed}" in ended.stderr
 
 
@@ -60,9 +66,43 @@ def test_a_file_with_a_line_that_cannot_be_read_is_a_usage_error(tmp_path: Path)
     assert redletter("send", str(file), REDLETTER_DATA_DIR=str(tmp_path)).returncode == 2
 
 
-@pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_is_never_cut(flag: str) -> None:
-    assert "..." not in redletter(flag).stdout.partition("Commands:")[2]
+def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words that call each command and each group."""
+    yield path
+    for name, command in group.commands.items():
+        yield from commands(command, *path, name) if isinstance(command, TyperGroup) else [(*path, name)]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_help_of_every_command_fits_the_terminal_is_never_cut_and_has_no_colours(columns: int) -> None:
+    program = get_command(app)
+    assert isinstance(program, TyperGroup)
+    for path in commands(program):
+        shown = CliRunner().invoke(app, [*path, "-h"], env={"COLUMNS": str(columns)}, prog_name="redletter")
+        assert shown.exit_code == 0, path
+        assert max(map(len, shown.output.splitlines())) <= columns, path
+        assert "\x1b" not in shown.output
+        assert "..." not in shown.output.partition("Commands:")[2], path
+
+
+def test_a_dry_run_says_what_would_be_sent_and_needs_no_server(tmp_path: Path) -> None:
+    file = tmp_path / "commands.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + RETURN + b"\n\n" + AMEND)
+    shown = redletter("send", "--dry-run", str(file), REDLETTER_DATA_DIR=str(tmp_path))
+    assert (shown.returncode, shown.stderr) == (0, "2 commands; nothing was sent\n")
+    assert shown.stdout.splitlines() == [
+        "line 1: RequestReturn r-1 for 26312000000000000001 to invoice.commands.customer",
+        "line 3: AmendInvoice a-1 for 26312000000000000001 to invoice.commands.customer",
+    ]
+
+
+@pytest.mark.parametrize("given", [{"REDLETTER_API_URL": "http://127.0.0.1:9/"}, {}])
+def test_the_address_of_the_api_is_an_option_and_a_setting(given: dict[str, str], tmp_path: Path) -> None:
+    option = [] if given else ["--api", "http://127.0.0.1:9"]
+    ended = redletter("status", "26312000000000000001", *option, REDLETTER_DATA_DIR=str(tmp_path), **given)
+    assert (ended.returncode, "the api at http://127.0.0.1:9 does not answer" in ended.stderr) == (1, True)
+    ended = redletter("status", "26312000000000000001", "--api", "nowhere", REDLETTER_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, "must be a URL such as" in ended.stderr) == (2, True)
 
 
 def test_the_version_is_told() -> None:

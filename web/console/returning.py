@@ -10,6 +10,7 @@ from web.console import html_forms
 from web.console.error_pages import problems_as_pages
 from web.console.html_forms import Filled
 from web.console.invoices import MinVersion, line_at_version
+from web.console.remarks import obstacle
 from web.console.rendering import Pages
 from web.gateway.command_publisher import CommandPublisher
 from web.http.identity import AsCaller
@@ -25,7 +26,8 @@ def router(pages: Pages, reader: Reader, publisher: CommandPublisher, general_re
 
     def show(request: Request, line: Line, filled: Filled) -> Response:
         route = return_route(line, general_recorded_route)
-        return pages.show(request, "return.html", line=line, route=route, filled=filled)
+        in_the_way = obstacle(filled.values.get("remarks", ""), line.status.invoice_number)
+        return pages.show(request, "return.html", line=line, route=route, filled=filled, in_the_way=in_the_way)
 
     @routes.get("/return/{number}")
     async def dialog(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:

@@ -122,6 +122,24 @@ def test_up_prints_its_addresses_and_processes_commands(running: Up) -> None:
     assert running.send()["code"] == "INVOICE_NOT_FOUND"
 
 
+def test_up_says_where_the_page_is_and_what_runs(running: Up) -> None:
+    api = running.lines[2].partition("=")[2]
+    log = running.folder.parent / "up.log"
+    assert wait_until(lambda: f"the page is at {api}/" in log.read_text(), seconds=60)
+    for role in ROLES:
+        assert f"{role:13}  running, process " in log.read_text()
+
+
+def test_up_that_is_interrupted_before_it_is_ready_says_so_to_scripts(folder: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "REDLETTER_DATA_DIR": str(folder), "REDLETTER_API_PORT": "0"}
+    with subprocess.Popen([PROGRAM, "up"], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert any("starting" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=STOP_WITHIN)
+    assert process.returncode == 130
+
+
 def test_a_second_up_on_the_same_folder_is_refused(running: Up) -> None:
     """Two would write to the same files."""
     second = redletter("up", REDLETTER_DATA_DIR=str(running.folder))
