@@ -233,6 +233,8 @@ async def test_the_operations_view_shows_pictures_and_their_figures(site: Site, 
     await site.submit(ask_simply(number))
     await page.goto("/board")
     await expect(page.get_by_role("row", name=number)).to_contain_text("TAX_PLATFORM_BUSY", timeout=30_000)
+    for title in ("Log entries that are not published", "Tax requests without an answer"):
+        await expect(page.get_by_role("heading", name=title)).to_be_visible()
     pictures = page.get_by_role("img")
     await expect(pictures).to_have_count(3)
     for picture in await pictures.all():

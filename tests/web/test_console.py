@@ -25,8 +25,9 @@ from web.console import charts, html_forms, labels, rendering
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of
 from web.http.problems import Problem
+from web.operations.condition import Condition
 from web.operations.lag import Lag
-from web.operations.queries import Ages
+from web.operations.queries import Ages, Board, Requests
 
 CONSOLE = Path(rendering.__file__).parent
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
@@ -235,3 +236,16 @@ def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:
     filled = html_forms.opened(request("key=planted&remarks=kept"))
     assert filled.key != "planted"
     assert filled.values == {"remarks": "kept"}
+
+
+def test_the_board_says_what_waits_for_how_long_and_what_to_do() -> None:
+    known = Condition(unpublished=1234, seconds=95.0, partitions=(), stopped=(), out_of_date=())
+    waiting = Requests("OpenRedFontForm.v1", "repeated", 12, 7200.0)
+    board = Board([], [], [], [], [], [], [], requests=[waiting])
+    facts: Mapping[str, Any] = {"ages": (), "reasons": (), "last": None, "rate": None, "out_of_date": ()}
+    pages = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA)
+    page = pages.show(request(x_fragment="1"), "board.html", board=board, known=known, parked=known.parked, **facts)
+    text = " ".join(re.sub("<[^>]*>", " ", bytes(page.body).decode()).split())
+    assert "1,234, the oldest for 2 minutes. If they stay: read the log of the relay" in text
+    assert "OpenRedFontForm Repeated 12 2 hours" in text
+    assert "ask whoever runs the tax connector" in text

@@ -32,6 +32,7 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
             "board.html",
             board=found,
             reasons=await watch.look(known, now),
+            known=known,
             parked=known.parked,
             out_of_date=known.out_of_date,
             ages=ages,

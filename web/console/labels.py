@@ -77,6 +77,12 @@ DEAD_LETTER: Mapping[str, str] = {
     "replayed": _("Replayed"),
     "discarded": _("Discarded"),
 }
+REQUEST: Mapping[str, str] = {
+    "unsent": _("Not sent yet"),
+    "sent": _("Sent once"),
+    "repeated": _("Repeated"),
+}
+"""The state of a tax request that has no answer."""
 EVENT: Mapping[str, str] = {
     "InvoiceIssued": _("Invoice issued"),
     "PostingStatusChanged": _("Posting status changed"),
@@ -179,5 +185,5 @@ SERVERS: Mapping[str, str] = {
     "kafka": _("Kafka is not reachable: requests cannot be sent, and changes will appear later."),
     "database": _("The database is not reachable: nothing new can be shown."),
     "behind": _("This page is behind: what you see may be a few minutes old."),
-    "stopped": _("Part of this page has stopped updating and may be out of date. The operators are informed."),
+    "stopped": _("Part of this page has stopped updating and may be out of date. Requests are still accepted."),
 }

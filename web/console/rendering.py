@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -137,7 +137,7 @@ def _environment(translations: gettext.NullTranslations, calendar: MainlandChina
     )
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] - the extension's
     cast("dict[str, Any]", environment.filters).update(
-        moment=_moment, day=_day, money=_money, whole=_whole, grouped=_grouped, as_entered=_as_entered
+        moment=_moment, day=_day, money=_money, whole=_whole, grouped=_grouped, age=_age, as_entered=_as_entered
     )
 
     def say(meanings: Mapping[str, str], code: str) -> str:
@@ -211,6 +211,11 @@ def _money(context: Context, amount: Decimal | str) -> str:
 @pass_context
 def _whole(context: Context, number: int) -> str:
     return format_decimal(number, locale=LOCALES[_viewer(context).language])
+
+
+@pass_context
+def _age(context: Context, seconds: float) -> str:
+    return format_timedelta(timedelta(seconds=seconds), locale=LOCALES[_viewer(context).language])
 
 
 def _grouped(number: str) -> list[str]:
