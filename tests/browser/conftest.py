@@ -1,7 +1,5 @@
 """A whole system with its page, and a real browser that looks at it."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.support.chromium import executable
 from tests.browser.support.scopes import each, together
 from tests.browser.support.site import Site
 from tests.support.fresh_system import fresh
@@ -16,7 +15,6 @@ from tests.whole.support.client import connected
 from tests.whole.support.system import system
 from transport.addresses import Addresses
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -40,13 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @together
 async def browser() -> AsyncIterator[Browser]:
-    """Start Chromium; without one the tests are skipped, but never in CI."""
-    if CHROMIUM is None:
-        assert "CI" not in os.environ, "Chromium is needed: apt-get install chromium"
-        pytest.skip("no Chromium here: apt-get install chromium")
+    """Start Chromium."""
     expect.set_options(timeout=WITHIN)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
         await browser.close()
 
