@@ -73,7 +73,7 @@ def send(bootstrap: str, commands: Iterable[CommandLine], wait: float) -> int:
     return NO_REPLY
 
 
-def describe(commands: Iterable[CommandLine]) -> None:
+def show_dry_run(commands: Iterable[CommandLine]) -> None:
     """Print what would be sent where. Raises: UnreadableLine from the commands."""
     seen = 0
     for command in commands:

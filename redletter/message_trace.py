@@ -205,7 +205,7 @@ def trace_lines(messages: Sequence[TracedMessage]) -> Iterator[str]:
     """Yield a line for each message, effects below their causes and indented; the last says what is waited for."""
     for depth, message in causal_tree(messages):
         yield f"{shown_time(message.at, 'milliseconds')}  {message.kind:7}  {'  ' * depth}{_what(message)}"
-    if sentence := standing(messages):
+    if sentence := waiting_sentence(messages):
         yield sentence
 
 
@@ -214,7 +214,7 @@ _STEPS = ("ReturnRequested", "RedFontFormConfirmed", "CreditNoteIssued")
 _FAILED = "ReversalAttemptFailed"
 
 
-def standing(messages: Sequence[TracedMessage]) -> str:
+def waiting_sentence(messages: Sequence[TracedMessage]) -> str:
     """Return what an invoice waits for, from its messages in the order of time; nothing if they do not say."""
     replied = {message.causation for message in messages if message.kind == "reply"}
     unanswered = [one for one in messages if one.kind == "command" and one.id not in replied]

@@ -53,7 +53,7 @@ def send(
         if file != "-":
             commands = list(commands)  # so that an unreadable line stops it before anything is sent
         if dry_run:
-            command_sender.describe(commands)
+            command_sender.show_dry_run(commands)
             return
         raise typer.Exit(command_sender.send(server_addresses(settings).kafka, commands, wait))
     except json_lines.UnreadableLine as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redletter.message_trace import TracedMessage, causal_tree, standing, trace_lines
+from redletter.message_trace import TracedMessage, causal_tree, trace_lines, waiting_sentence
 from redletter.shown_times import shown_time
 
 NOON = datetime(2026, 2, 13, 12, tzinfo=UTC)
@@ -76,4 +76,4 @@ def test_the_last_line_says_what_an_invoice_waits_for(messages: list[TracedMessa
     def local(found: re.Match[str]) -> str:
         return shown_time(datetime.fromisoformat(f"2026-02-13T{found[1]}+00:00"))
 
-    assert standing(messages) == re.sub("{(.*?)}", local, said)
+    assert waiting_sentence(messages) == re.sub("{(.*?)}", local, said)
