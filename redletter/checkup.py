@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import LiteralString, NamedTuple
 
-from aiokafka.errors import ClusterAuthorizationFailedError
+from aiokafka.errors import KafkaError
 
 from redletter.kafka_rights import excess
 from redletter.shown_times import shown_time
@@ -72,6 +72,11 @@ class Finding(NamedTuple):
     what: str
     next_step: str
 
+    @property
+    def is_a_failure(self) -> bool:
+        """Return whether something is wrong for sure: that somebody unknown to us may write can be meant."""
+        return self.kind != "open"
+
 
 FINDING_COLUMNS = ("", "what", "next step")
 
@@ -101,11 +106,11 @@ async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) ->
 
 
 async def unneeded_rights(client: KafkaAdmin) -> list[Finding]:
-    """Return who may write or change a topic of ours without need, where Kafka refuses anybody. Raises: KafkaError."""
+    """Return who may write or change a topic of ours without need, where Kafka refuses anybody; or why nobody knows."""
     try:
         found = excess(await topic_acls(client) or ())
-    except ClusterAuthorizationFailedError:
-        unknown = "who may write to our topics is not known: this user must not ask Kafka"
+    except (KafkaError, NotImplementedError) as error:
+        unknown = f"who may write to our topics is not known: {error!r}"
         return [Finding("open", unknown, "redletter acls shows what an operator has to be allowed")]
     step = "take it away, with Kafka's own tool; redletter acls shows what everybody needs"
     return [

@@ -77,14 +77,15 @@ def rights() -> Sequence[Acl]:
 def excess(acls: Sequence[Acl]) -> Mapping[str, Sequence[str]]:
     """Return by user the topics of ours that they may write or change without need.
 
-    A user that `rights` does not know is a publisher of commands like its neighbours: of one topic, and no other.
+    A user that `rights` does not know is another portal, or another billing system, if it may write to that one topic.
+    Nobody else may say what the tax system has said, and `*` is everybody.
     """
-    needed = {(right.user, right.operation, right.name) for right in rights()}
+    needed = {(right.user, right.operation, right.name) for right in rights() if right.resource == "Topic"}
     changing: set[tuple[str, Operation, str]] = {
         (acl.user, acl.operation, topic)
         for acl in acls
         for topic in _OWN
-        if acl.operation in _CHANGES and acl.covers(topic)
+        if acl.resource == "Topic" and acl.operation in _CHANGES and acl.covers(topic)
     }
     found: dict[str, list[str]] = defaultdict(list)
     for user, _, topic in sorted(changing - needed):
@@ -95,8 +96,8 @@ def excess(acls: Sequence[Acl]) -> Mapping[str, Sequence[str]]:
 
 def _is_another_publisher(user: str, changing: Collection[tuple[str, Operation, str]]) -> bool:
     held = {(operation, topic) for holder, operation, topic in changing if holder == user}
-    return user not in {right.user for right in rights()} and any(
-        held == {("Write", channel.value)} for channel in Channel if channel != Channel.INTERNAL
+    return user not in {"*", *(right.user for right in rights())} and any(
+        held == {("Write", channel.value)} for channel in (Channel.CUSTOMER, Channel.BILLING)
     )
 
 

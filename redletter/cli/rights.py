@@ -49,7 +49,8 @@ def grants(
 
     Each is a role of PostgreSQL such as redletter_worker, without a login; let the user in whose name the worker logs
     in be a member of it. Run it as the owner of the database, who also runs `redletter migrate`, `projections rebuild`
-    and other commands that change things. Nothing is asked of PostgreSQL unless --apply is given.
+    and other commands that change things. Nothing is asked of PostgreSQL unless --apply is given; that also takes away
+    what a role has been granted besides.
 
     Example:  redletter migrate && redletter grants --apply
     """
@@ -62,5 +63,7 @@ def grants(
         for grant in database_grants.grants():
             terminal.print_json(grant._asdict())
     else:
+        terminal.print_line("begin;")
         for statement in database_grants.statements():
             terminal.print_line(f"{statement.as_string()};")
+        terminal.print_line("commit;")

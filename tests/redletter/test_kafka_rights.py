@@ -15,7 +15,7 @@ def test_what_everybody_needs_is_no_excess() -> None:
     [
         Acl("a-subscriber", "Read", "Topic", "invoice.events"),
         Acl("another-portal", "Write", "Topic", "invoice.commands.customer"),
-        Acl("another-connector", "Write", "Topic", "invoice.commands.tax"),
+        Acl("another-billing", "Write", "Topic", "invoice.commands.billing"),
         Acl("somebody", "All", "Topic", "orders"),
         Acl("somebody", "Read", "Topic", "*"),
     ],
@@ -30,6 +30,9 @@ def test_whoever_reads_or_publishes_on_one_topic_harms_nobody(right: Acl) -> Non
         ("portal", "Write", "invoice.commands.tax", ["invoice.commands.tax"]),
         ("api", "Write", "invoice.replies", ["invoice.replies"]),
         ("worker", "AlterConfigs", "invoice.events", ["invoice.events"]),
+        ("operator", "Write", "redletter.relay", ["redletter.relay"]),
+        ("another-connector", "Write", "invoice.commands.tax", ["invoice.commands.tax"]),
+        ("*", "Write", "invoice.commands.customer", ["invoice.commands.customer"]),
         ("a-stranger", "Write", "invoice.events", ["invoice.events"]),
         ("a-stranger", "Write", "invoice.commands.internal", ["invoice.commands.internal"]),
         ("a-stranger", "Delete", "invoice.status", ["invoice.status"]),

@@ -29,6 +29,8 @@ FORBIDDEN = (
     ("worker", "select from projections.status"),
     ("worker", "select from redletter.sessions"),
     ("worker", "create table redletter.own ()"),
+    ("projector", "create table redletter.own ()"),
+    ("projector", "create table projections.own ()"),
     ("relay", "insert into redletter.replies default values"),
     ("relay", "delete from redletter.invoice_events"),
     ("relay", "update redletter.replies set value = ''"),
