@@ -60,7 +60,7 @@ _DURATION = _matching(
 )
 _SERVER = re.compile(r"[^\s,:/@]+:([0-9]{1,5})")
 _HOST = re.compile(r"[\w.:%-]+|/\S*|")
-_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_WEB_ADDRESS = r"https?://[^\s/?#@]+(/[^\s?#]*)?"
 _HOST_NAME = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LAST_PORT = 65_535
@@ -104,21 +104,25 @@ def _database(url: str | None) -> str | None:
     return url
 
 
-def _authority(url: str | None) -> str | None:
+def _private_url(pattern: str, wanted: str) -> AfterValidator:
     """Refuse a URL at which anybody on the way could replace keys, or read secrets.
 
-    Source: OpenID Connect Discovery 1.0, section 7; RFC 6749, section 3.2.
+    Source: OpenID Connect Discovery 1.0, section 7; RFC 6749, section 3.2, which allows a query.
     """
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if not _WEB_ADDRESS.fullmatch(url) or not parts.hostname:
-        msg = "must be a URL such as https://login.example.com, without a query and without a password"
-        raise ValueError(msg)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        msg = "must begin with https://, unless the issuer is on this machine"
-        raise ValueError(msg)
-    return url
+
+    def check(url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if not re.fullmatch(pattern, url) or not parts.hostname:
+            msg = f"must be a URL such as {wanted}"
+            raise ValueError(msg)
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            msg = "must begin with https://, unless it leads to this machine"
+            raise ValueError(msg)
+        return url
+
+    return AfterValidator(check)
 
 
 def is_loopback(host: str) -> bool:
@@ -140,6 +144,10 @@ def _api(url: str | None) -> str | None:
 
 
 _SERVERS, _DATABASE = AfterValidator(_servers), AfterValidator(_database)
+_ISSUER = _private_url(_WEB_ADDRESS, "https://login.example.com, without a query and without a password")
+_TOKEN_ENDPOINT = _private_url(
+    _WEB_ADDRESS + r"(\?[^\s#]*)?", "https://login.example.com/token, without a fragment and without a password"
+)
 
 
 class Settings(BaseSettings):
@@ -164,7 +172,7 @@ class Settings(BaseSettings):
     id of a client of the OAuth server."""
     kafka_password: Annotated[str | None, Field(repr=False), ValueForm("text")] = None
     """The password of that user, or the secret of that client."""
-    kafka_token_url: Annotated[str | None, AfterValidator(_authority), ValueForm("`https://` URL")] = None
+    kafka_token_url: Annotated[str | None, _TOKEN_ENDPOINT, ValueForm("`https://` URL")] = None
     """Where the OAuth server gives access tokens for `OAUTHBEARER`: its `token_endpoint`."""
     kafka_token_scope: Annotated[str | None, ValueForm("text")] = None
     """The scope to ask that server for, if it wants one."""
@@ -196,16 +204,18 @@ class Settings(BaseSettings):
     """The hosts for which the api answers, besides loopback names and `REDLETTER_API_HOST`. It refuses requests for any
     other: they may come from a page of somebody who lets their own host name lead to the api."""
     api_requests_per_minute: Annotated[
-        int, _WHOLE, Field(ge=1, le=10_000_000), ValueForm("whole number", "requests")
-    ] = 6000
-    """How many requests a caller may make at one api in a minute; more are answered 429. With `REDLETTER_AUTH=none`
-    there is no limit, since nobody knows whose a request is."""
+        Annotated[int, _WHOLE, Field(ge=1, le=10_000_000)] | None,
+        ValueForm("whole number, 1 to 10,000,000", "requests"),
+    ] = None
+    """How many requests a caller may make at one api in a minute; more are answered 429. If it is not set, there is no
+    limit: a portal is one caller for all its customers. With `REDLETTER_AUTH=none` there is none either, since nobody
+    knows whose a request is."""
     auth: Annotated[Literal["none", "oidc"], ValueForm("`none` or `oidc`")] = "none"
     """Whom the api answers: with `none` everybody, so that it may listen on a loopback address only; with `oidc`
     whoever bears an access token of `REDLETTER_OIDC_ISSUER`."""
     auth_none_is_fine: Annotated[Literal["yes"] | None, ValueForm("`yes`")] = None
     """`yes` lets the api listen on any address without asking who calls, because something in front of it does."""
-    oidc_issuer: Annotated[str | None, AfterValidator(_authority), ValueForm("`https://` URL")] = None
+    oidc_issuer: Annotated[str | None, _ISSUER, ValueForm("`https://` URL")] = None
     """The OpenID provider that signs access tokens, exactly as in their claim `iss`."""
     oidc_audience: Annotated[str | None, ValueForm("text")] = None
     """What the claim `aud` of an access token must name."""

@@ -1,11 +1,12 @@
 """Settings: impossible ones stop the start with a sentence."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from redletter.settings import InvalidSettings, read, refuse_open_api
+from redletter.settings import InvalidSettings, Settings, read, refuse_open_api
 
 
 def test_without_any_variable_the_defaults_hold() -> None:
@@ -47,7 +48,9 @@ def test_no_other_variable_is_suggested_where_only_the_prefix_is_alike(monkeypat
         ("REDLETTER_OIDC_ISSUER", "login.example.com"),
         ("REDLETTER_OIDC_ISSUER", "http://login.example.com"),
         ("REDLETTER_OIDC_ISSUER", "https://login.example.com#a"),
+        ("REDLETTER_OIDC_ISSUER", "https://login.example.com?a=b"),
         ("REDLETTER_KAFKA_TOKEN_URL", "http://login.example.com/token"),
+        ("REDLETTER_KAFKA_TOKEN_URL", "https://login.example.com/token?a=b#c"),
         ("REDLETTER_TOPIC_PARTITIONS", "0"),
         ("REDLETTER_TAX_REPEAT_SECONDS", "-1"),
         ("REDLETTER_CLOCK_SHIFT", "yesterday"),
@@ -74,7 +77,7 @@ def test_an_impossible_value_is_named_with_its_variable(
 ) -> None:
     """Every setting has its bounds."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InvalidSettings, match=f"^invalid {variable} '{value}': "):
+    with pytest.raises(InvalidSettings, match=f"^invalid {variable} '{re.escape(value)}': "):
         read()
 
 
@@ -200,6 +203,17 @@ def test_tokens_need_an_issuer_and_an_audience(monkeypatch: pytest.MonkeyPatch, 
 def test_an_issuer_is_a_url_on_which_nobody_else_can_answer(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
     monkeypatch.setenv("REDLETTER_OIDC_ISSUER", issuer)
     assert read().oidc_issuer == issuer
+
+
+@pytest.mark.parametrize("endpoint", ["https://login.example.com/token?tenant=1", "https://login.example.com?tenant=1"])
+def test_the_address_that_gives_tokens_may_have_a_query(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("REDLETTER_KAFKA_TOKEN_URL", endpoint)
+    assert Settings().kafka_token_url == endpoint
+
+
+def test_nobodys_requests_are_counted_unless_it_is_asked_for() -> None:
+    """A portal is one caller for all its customers."""
+    assert read().api_requests_per_minute is None
 
 
 def test_the_client_of_the_page_and_its_secret_need_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

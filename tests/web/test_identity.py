@@ -243,7 +243,7 @@ async def test_a_caller_who_asks_too_often_is_told_when_to_go_on_and_harms_no_ot
         # A minute that ends meanwhile lets one more through.
         answers = [await client.get("/asyncapi.json", headers=issuer.bearer(f"account-{n}")) for n in range(8)]
         assert [answer.status_code for answer in answers[:3]] == [200] * 3
-        (answer,) = answers[-1:]
+        answer = next(answer for answer in answers if answer.status_code != 200)
         assert problem(answer) == (429, "TOO_MANY_REQUESTS")
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert (await client.get("/asyncapi.json", headers=issuer.bearer("acme", sub="bo"))).status_code == 200

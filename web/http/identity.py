@@ -21,7 +21,7 @@ from web.http.hosts import LOOPBACK_NAMES, host_of
 from web.http.issuer_documents import Issuer, IssuerUnavailable
 from web.http.login_flow import PageClient
 from web.http.problems import Problem, read_models_unavailable
-from web.http.rate_limit import REQUESTS_PER_MINUTE, RateLimit
+from web.http.rate_limit import RateLimit
 from web.http.sessions import Sessions
 from web.http.time_limits import within
 from web.http.tokens import OPERATOR, CallerClaims, TokenRefused, Tokens, claims_of
@@ -56,13 +56,14 @@ class Access:
     """Who may ask.
 
     hosts: the names of this api in addresses. issuer: of the callers' tokens; None asks for none. client: what the page
-    is for the issuer; None lets nobody log in. requests_per_minute: of one caller who says who they are.
+    is for the issuer; None lets nobody log in. requests_per_minute: of one caller who says who they are; None counts
+    nobody's.
     """
 
     hosts: frozenset[str] = LOOPBACK_NAMES
     issuer: Issuer | None = None
     client: PageClient | None = None
-    requests_per_minute: int = REQUESTS_PER_MINUTE
+    requests_per_minute: int | None = None
 
 
 ANYBODY_HERE = Access()
@@ -129,7 +130,7 @@ class Identified:
     ) -> None:
         self._app = app
         self._hosts = access.hosts
-        self._rate_limit = RateLimit(access.requests_per_minute)
+        self._rate_limit = RateLimit(access.requests_per_minute) if access.requests_per_minute else None
         self._tokens = tokens
         self._sessions = sessions
         self._refuse = refuse
@@ -158,10 +159,16 @@ class Identified:
         if folder in OPEN_FOLDERS:
             return
         request.state.caller = caller = await self._caller(request)
-        if caller.subject is not None and (seconds := await self._rate_limit.seconds_to_wait(caller.subject)):
-            raise _too_many_requests(seconds)
+        await self._count(caller)
         if not caller.operator and folder not in CALLERS_FOLDERS:
             raise _for_operators()
+
+    async def _count(self, caller: Caller) -> None:
+        """Refuse whoever has asked too often. Raises: NotLetIn."""
+        if self._rate_limit is None or caller.subject is None:
+            return
+        if seconds := await self._rate_limit.seconds_to_wait(caller.subject):
+            raise _too_many_requests(seconds)
 
     async def _caller_or_stranger(self, request: Request) -> Caller:
         try:

@@ -7,9 +7,6 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-REQUESTS_PER_MINUTE = 6000
-"""Of one caller at one api, unless a setting says otherwise: far more than people and their pages make."""
-
 
 class RateLimit:
     """Counts the requests of each caller at this api, over the last minute."""
