@@ -1,16 +1,26 @@
-// What readers of the contract use reads it: the official AsyncAPI parser, Ajv in strict mode, a generator of types.
+// What readers of the contract use reads it: the official AsyncAPI parser, the CloudEvents SDK, Ajv in strict mode, a
+// generator of types.
 import { readFileSync, readdirSync } from "node:fs";
 import { Parser } from "@asyncapi/parser";
 import Ajv from "ajv/dist/2020.js";
 import formats from "ajv-formats";
+import { Kafka } from "cloudevents";
 import { compile } from "json-schema-to-typescript";
 
 const SCHEMAS = "docs/schemas/";
 const faults = [];
 
-const { diagnostics } = await new Parser().parse(readFileSync("docs/asyncapi.json", "utf8"));
+const ASYNCAPI = readFileSync("docs/asyncapi.json", "utf8");
+const { diagnostics } = await new Parser().parse(ASYNCAPI);
 for (const { code, path, message } of diagnostics)
   if (code !== "asyncapi-latest-version") faults.push(`docs/asyncapi.json: ${path.join(".")}: ${message}`);
+
+for (const [name, { examples }] of Object.entries(JSON.parse(ASYNCAPI).components.messages))
+  for (const { headers, payload } of examples.filter(({ headers }) => "ce_type" in headers)) {
+    const event = Kafka.toEvent({ headers, value: payload });
+    if (event.type !== headers.ce_type || JSON.stringify(event.data) !== JSON.stringify(payload))
+      faults.push(`docs/asyncapi.json: the CloudEvents SDK reads an example of ${name} as something else`);
+  }
 
 const ajv = formats.default(new Ajv.default({ strict: true, allErrors: true }));
 for (const file of readdirSync(SCHEMAS)) {

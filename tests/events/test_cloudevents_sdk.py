@@ -1,6 +1,6 @@
 """The official CloudEvents SDK for Python reads what Redletter writes, and writes what Redletter reads.
 
-Those for JavaScript, Java and Go are run by the example clients.
+`scripts/check_contract.mjs` asks the one for JavaScript; the example clients use it, and those for Java and Go.
 """
 
 import json
