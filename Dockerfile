@@ -13,6 +13,17 @@ COPY . .
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/build/bin/pip --python /opt/redletter/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
+FROM ${BASE} AS service
+RUN useradd --system --uid 10001 --no-create-home redletter
+COPY --from=build /opt/redletter /opt/redletter
+# A role touches this file to show that it is alive; /tmp may be the only writable folder.
+ENV PATH=/opt/redletter/bin:$PATH PYTHONUNBUFFERED=1 REDLETTER_ALIVE_FILE=/tmp/redletter-alive
+USER 10001
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["sh", "-c", "test -n \"$(find \"$REDLETTER_ALIVE_FILE\" -newermt '30 seconds ago')\""]
+ENTRYPOINT ["redletter"]
+CMD ["--help"]
+
 FROM build AS build-test
 COPY requirements-embedded.lock ./
 RUN /opt/build/bin/pip --python /opt/redletter/bin/python install --no-cache-dir --require-hashes \
@@ -33,13 +44,5 @@ EXPOSE 9092 8080
 HEALTHCHECK --interval=2s --timeout=3s --start-period=60s CMD ["test", "-e", "/data/running.json"]
 ENTRYPOINT ["start"]
 
-FROM ${BASE}
-RUN useradd --system --uid 10001 --no-create-home redletter
-COPY --from=build /opt/redletter /opt/redletter
-# A role touches this file to show that it is alive; /tmp may be the only writable folder.
-ENV PATH=/opt/redletter/bin:$PATH PYTHONUNBUFFERED=1 REDLETTER_ALIVE_FILE=/tmp/redletter-alive
-USER 10001
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["sh", "-c", "test -n \"$(find \"$REDLETTER_ALIVE_FILE\" -newermt '30 seconds ago')\""]
-ENTRYPOINT ["redletter"]
-CMD ["--help"]
+# What is built where no target is named.
+FROM service

@@ -26,7 +26,7 @@ megabytes() { docker image inspect --format '{{.Size}}' "$1" | awk '{ printf "%d
 
 build_ours() {
 	say "building the image"
-	DOCKER_BUILDKIT=0 quietly docker build --network host --tag redletter .
+	DOCKER_BUILDKIT=0 quietly docker build --network host --target service --tag redletter .
 	local over=$(($(megabytes redletter) - $(megabytes python:3.11-slim)))
 	say "the image is $over MB larger than its base"
 	[ "$over" -lt 250 ]
