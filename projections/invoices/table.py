@@ -21,7 +21,7 @@ from projections.invoices.standing import due_latest_of, standing_of
 _CREATE = """
     create table {table} (
         invoice_number text collate "C" primary key,
-        account_id text not null,
+        account_id text collate "C" not null, -- ids that begin alike are next to each other
         kind text not null,
         issued_on date not null,
         total_amount numeric not null,

@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WITHIN = 15_000
+WITHIN = 60_000
 """Milliseconds in which the page must show what is expected."""
 
 

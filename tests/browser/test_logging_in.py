@@ -50,7 +50,7 @@ async def log_in(page: Page, person: str) -> None:
 
 
 async def test_a_reader_logs_in_works_and_logs_out(site: Site, page: Page) -> None:
-    mine, theirs = await site.invoice(account_id="mine"), await site.invoice(account_id="theirs")
+    theirs, other, mine = [await site.invoice(account_id=account) for account in ("theirs", "mine", "mine")]
     await page.goto("/?lang=en")
     await log_in(page, "ann")
     await expect(page).to_have_url("/?lang=en")
@@ -64,6 +64,15 @@ async def test_a_reader_logs_in_works_and_logs_out(site: Site, page: Page) -> No
     await expect(row(page, mine)).to_contain_text("Returned")
     asked = next(event for event in site.client.of(mine) if type(event).__name__ == "ReturnRequested")
     assert json.loads(asked.model_dump_json())["requested_by"] == "ann"
+
+    await page.get_by_role("combobox", name="Account").fill("mi")
+    await expect(page.locator("#accounts option")).to_have_attribute("value", "mine")
+    await page.get_by_role("combobox", name="Account").fill("")
+    await row(page, other).get_by_role("checkbox").check()
+    await page.get_by_role("button", name="Return selected").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Return 1 invoice").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("1 of 1 returns submitted.")
+    await page.get_by_role("dialog").get_by_role("link", name="Close").click()
 
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_role("heading")).to_have_text("You are logged out")

@@ -13,7 +13,7 @@ from tests.web.support.serving import problem
 from tests.web.support.token_issuer import TokenIssuer, token_issuer
 from transport.addresses import Addresses
 from web import app as api
-from web.http.identity import Access
+from web.http.identity import Access, refusals
 from web.http.issuer_documents import Issuer
 from web.http.login_flow import PageClient
 
@@ -85,6 +85,18 @@ async def test_no_spelling_leads_around(client: httpx.AsyncClient, issuer: Token
 
 def test_every_route_for_callers_is_known_to_keep_to_their_accounts() -> None:
     assert set(ROUTES) >= FOR_CALLERS
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(FOR_CALLERS))
+def test_a_route_for_callers_is_not_for_operators_alone(method: str, path: str) -> None:
+    assert "OPERATORS_ONLY" not in {one.code for one in refusals(method, filled_in(path), asked=True)}
+
+
+async def test_returns_without_a_good_key_are_refused_before_anything_is_looked_up() -> None:
+    async with client_of(api.build(NOWHERE)) as client:
+        for key in ({}, {"key": ""}, {"key": " "}):
+            answer = await client.post("/return-selected", data={"number": "2" * 20, "posting_status": "unknown"} | key)
+            assert (answer.status_code, "MALFORMED_COMMAND" in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -89,7 +90,9 @@ def router(pages: Pages, reader: Reader) -> APIRouter:
     @routes.get("/rows/{number}")
     async def row(request: Request, caller: AsCaller, number: str, min_version: MinVersion = 0) -> Response:
         line = await line_at_version(reader, caller, number, min_version)
-        await reached(lambda: reader.read(partial(details.of, invoice_number=number)), caller, min_version)
+        if "reissue" in line.status.actions:
+            with suppress(Problem):  # not seen by the details yet: it has no requests for new invoices either
+                await reached(lambda: reader.read(partial(details.of, invoice_number=number)), caller, min_version)
         reissues = await reader.read(lambda connection: _reissues(connection, [line]))
         return pages.show(request, "row.html", line=line, reissues=reissues)
 

@@ -39,7 +39,8 @@ CALLERS_FOLDERS = frozenset(
     {
         *("invoices", "charges", "red-font-forms", "returns", "commands", "stream"),
         *("asyncapi", "asyncapi.json", "schemas"),
-        *("", "invoices.csv", "rows", "details", "return", "reissue", "issue", "state", "static"),
+        *("", "invoices.csv", "accounts", "rows", "details", "issue", "state", "static"),
+        *("return", "return-selected", "reissue"),
     }
 )
 """First parts of the paths that are for every caller, within their accounts: queries and commands, messages, pages."""

@@ -14,6 +14,7 @@ from playwright.async_api import Locator, Page, expect
 from events.commands import AnyCommand
 from tests.faults.support.roles import Roles
 from tests.service.support.orders import charge, observe, register
+from tests.support.waiting import until
 from tests.whole.support.client import Answered, Client
 
 
@@ -59,9 +60,15 @@ class Site:
         assert "code" not in answered.reply, answered.reply
         number, version = command.invoice_number, answered.reply["invoice_version"]
         # The list, the details and the timeline are read from read models of their own.
-        for path in (f"/rows/{number}", f"/invoices/{number}?wait=4", f"/invoices/{number}/history?wait=4"):
-            (await self.http.get(httpx.URL(path).copy_merge_params({"min_version": version}))).raise_for_status()
+        for path in (f"/invoices/{number}", f"/invoices/{number}/history"):
+            (await self.http.get(path, params={"min_version": version, "wait": 30})).raise_for_status()
+        await until(lambda: self._is_listed(number, version), lambda: f"the list lacks {number} at version {version}")
         return answered
+
+    async def _is_listed(self, number: str, version: int) -> bool:
+        shown = (await self.http.get(f"/rows/{number}", params={"min_version": version})).text
+        found = re.search(r'data-version="(\d+)"', shown)
+        return found is not None and int(found[1]) >= version
 
     def events(self, number: str) -> list[str]:
         """Return the names of an invoice's events that have been published."""

@@ -153,6 +153,27 @@ async def test_of_many_returns_those_of_another_account_are_unknown(
     assert [item["problem"]["code"] for item in answer.json()["items"]] == ["INVOICE_NOT_FOUND"] * 2
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_selected_invoices_of_another_account_are_unknown(
+    client: httpx.AsyncClient, issuer: TokenIssuer, method: str
+) -> None:
+    client.headers.update(issuer.bearer("mine"))
+    shown = []
+    for number in (THEIRS, UNKNOWN):
+        selected = {"number": number, "posting_status": "recorded", "beside": number, "key": "k"}
+        where = {"params": {"number": number}} if method == "GET" else {"data": selected}
+        status, text, _ = told(await client.request(method, "/return-selected", **where), number)
+        shown.append((status, SINCE.sub("", text)))
+    assert shown[0] == shown[1]
+    assert shown[0][0] == 200
+
+
+async def test_accounts_are_suggested_to_whoever_may_see_them(client: httpx.AsyncClient, issuer: TokenIssuer) -> None:
+    for bearer, suggested in (("mine", ["mine"]), ("others", ["others"]), ("*", ["mine", "theirs"])):
+        answer = await client.get("/accounts", headers=issuer.bearer(bearer) | {"X-Fragment": "1"})
+        assert re.findall('value="([^"]*)"', answer.text) == suggested
+
+
 async def test_an_operator_sees_the_history_of_every_invoice_and_nothing_else_of_it(
     client: httpx.AsyncClient, issuer: TokenIssuer
 ) -> None:

@@ -27,13 +27,14 @@ OF_A_COMMAND = {("GET", "/commands/{command_id:path}")}
 LISTS = {
     ("GET", "/invoices"),
     ("GET", "/invoices.csv"),
+    ("GET", "/accounts"),
     ("GET", "/charges"),
     ("GET", "/returns"),
     ("GET", "/"),
     ("GET", "/issue"),
 }
 STREAMS = {("GET", "/stream")}
-BATCHES = {("POST", "/returns")}
+BATCHES = {("POST", "/returns"), ("GET", "/return-selected"), ("POST", "/return-selected")}
 ABOUT_NO_INVOICE = {
     ("GET", "/asyncapi"),
     ("GET", "/asyncapi/{key}"),
