@@ -161,8 +161,12 @@ async def test_selected_invoices_of_another_account_are_unknown(
     shown = []
     for number in (THEIRS, UNKNOWN):
         selected = {"number": number, "posting_status": "recorded", "beside": number, "key": "k"}
-        where = {"params": {"number": number}} if method == "GET" else {"data": selected}
-        status, text, _ = told(await client.request(method, "/return-selected", **where), number)
+        asking = (
+            client.get("/return-selected", params={"number": number})
+            if method == "GET"
+            else client.post("/return-selected", data=selected)
+        )
+        status, text, _ = told(await asking, number)
         shown.append((status, SINCE.sub("", text)))
     assert shown[0] == shown[1]
     assert shown[0][0] == 200

@@ -107,8 +107,9 @@ const enliven = (node) => {
 /** Show the total of the ticked charges. @param {ParentNode} node */
 const addUp = (node) => {
   const output = find(node, "[data-sum] output", HTMLElement);
-  if (!output) return;
-  const cents = [...node.querySelectorAll("[data-cents]:checked")].reduce((sum, one) => sum + BigInt(one.getAttribute("data-cents") ?? 0), 0n);
+  const group = output?.closest("fieldset");
+  if (!output || !group) return;
+  const cents = [...group.querySelectorAll("[data-cents]:checked")].reduce((sum, one) => sum + BigInt(one.getAttribute("data-cents") ?? 0), 0n);
   output.textContent = money(cents);
 };
 
@@ -137,7 +138,7 @@ const close = () => dialog().close();
 const closed = () => {
   dialog().replaceChildren();
   const again = opener?.isConnected ? opener : opener?.getAttribute("href") ? document.querySelector(`a[href="${opener.getAttribute("href")}"]`) : null;
-  (again instanceof HTMLElement ? again : document.getElementById("main"))?.focus();
+  (again instanceof HTMLElement && again.getClientRects().length ? again : document.getElementById("main"))?.focus();
   opener = null;
 };
 
@@ -152,13 +153,12 @@ const send = async (form, button) => {
     const number = answer.headers.get("X-Number");
     if (answer.status === 204 && number) {
       close();
-      await refresh(number, Number(answer.headers.get("X-Version")));
-      confirm(form.dataset.confirmed ?? "", number);
+      quietly(confirm(form.dataset.confirmed ?? "", number, Number(answer.headers.get("X-Version"))));
       return;
     }
     fill(await answer.text());
-    if (find(dialog(), "[data-outcomes]", HTMLElement)) select([...selected.keys()], false);
-    find(dialog(), "[aria-invalid=true]", HTMLElement)?.focus();
+    select([...dialog().querySelectorAll("[data-accepted]")].map((one) => one.getAttribute("data-accepted") ?? ""), false);
+    find(dialog(), "[aria-invalid=true], h1[tabindex]", HTMLElement)?.focus();
   } catch {
     unsent();
   } finally {
@@ -167,15 +167,17 @@ const send = async (form, button) => {
   }
 };
 
-/** Confirm a request where everybody sees it; its reference stays in the line of the invoice. @param {string} sentence @param {string} number */
-const confirm = (sentence, number) => {
-  const reference = find(document, `#main [data-number="${number}"] .reference`, HTMLElement);
+/** Confirm a request where everybody sees it, with the reference that is then in the line of the invoice. @param {string} sentence @param {string} number @param {number} version */
+const confirm = async (sentence, number, version) => {
   const shown = document.createElement("p");
   shown.className = "banner confirmed";
-  shown.textContent = [sentence, reference?.textContent].join(" ");
+  shown.textContent = sentence;
   find(document, "#state .confirmed", HTMLElement)?.remove();
   document.getElementById("state")?.append(shown);
   setTimeout(() => shown.remove(), CONFIRMED_FOR);
+  await refresh(number, version);
+  const reference = find(document, `#main [data-number="${number}"] .reference`, HTMLElement);
+  if (reference) shown.append(` ${reference.textContent}`);
 };
 
 /** Say in the dialog that the server cannot be reached; what was filled in stays, and so does the command's id. */
@@ -219,15 +221,16 @@ const isOlder = (now, shown) => {
 /** Show an invoice as it is now, wherever it is on the page. @param {string} number @param {number} version */
 const refresh = async (number, version) => {
   const row = document.getElementById(`row-${number}`);
-  if (!row) forget(number);
+  if (!row) noteMissed(number, version);
   if (row && Number(row.dataset.version) < version) {
     const answer = await fetched(`/rows/${number}?min_version=${version}`);
     const now = answer.ok ? find(parsed(await answer.text()), "tr", HTMLElement) : null;
     const still = document.getElementById(`row-${number}`);
+    if (!still) noteMissed(number, version);
     if (now && still && Number(still.dataset.version) < Number(now.dataset.version)) {
       now.classList.add("changed");
       keepingFocus(still, () => still.replaceWith(now));
-      ticked(now);
+      ticked(document);
       say(`${number}: ${find(now, ".badge", HTMLElement)?.textContent?.trim() ?? ""}`);
     }
   }
@@ -238,13 +241,14 @@ const refresh = async (number, version) => {
   }
 };
 
-/** Change a part of the page; focus in it goes to the same link, or to another one nearby. @param {Element} place @param {() => void} change */
+/** Change a part of the page; focus in it goes to the same link or box, or to a link nearby. @param {Element} place @param {() => void} change */
 const keepingFocus = (place, change) => {
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const near = focused?.closest("[data-number]")?.getAttribute("data-number");
   change();
   if (!focused || focused.isConnected) return;
-  const places = [`#main a[href="${focused.getAttribute("href")}"]`, `[data-number="${near}"] a`, "#main"];
+  const same = focused instanceof HTMLInputElement ? `input[name="${focused.name}"][value="${CSS.escape(focused.value)}"]` : `a[href="${focused.getAttribute("href")}"]`;
+  const places = [`#main ${same}`, `[data-number="${near}"] a`, "#main"];
   places.map((one) => find(document, one, HTMLElement)).find((one) => one)?.focus();
 };
 
@@ -311,7 +315,7 @@ const lost = (is) => {
 
 const lookAtState = async () => {
   const state = parsed(await (await fetched("/state")).text());
-  for (const one of document.querySelectorAll("#state .banner:not(.lost)")) one.remove();
+  for (const one of document.querySelectorAll("#state .banner:not(.lost, .confirmed)")) one.remove();
   document.getElementById("state")?.prepend(state);
 };
 
@@ -321,11 +325,16 @@ let typed = 0;
 /** @type {AbortController | null} */
 let searching = null;
 
+/** Return the address of the list that a form asks for. @param {HTMLFormElement} form */
+const addressOf = (form) => {
+  const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value).map(([name, value]) => [name, String(value)]));
+  return `${new URL(form.action).pathname}${wanted.size ? `?${wanted}` : ""}`;
+};
+
 /** @param {HTMLFormElement} form */
 const search = async (form) => {
-  const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value).map(([name, value]) => [name, String(value)]));
-  const address = `${new URL(form.action).pathname}${wanted.size ? `?${wanted}` : ""}`;
-  const q = wanted.get("q") ?? "";
+  const address = addressOf(form);
+  const q = String(new FormData(form).get("q") ?? "");
   if (q && q.length < 4 && document.activeElement?.getAttribute("name") === "q") return;
   searching?.abort();
   const own = (searching = new AbortController());
@@ -380,8 +389,24 @@ const watchEnd = () => {
 
 // ---- a long list: pages far from the screen leave the document, and come back as they are by then
 
-/** The rows of pages that are away; without them a page is fetched again. @type {Map<HTMLElement, string>} */
-const rowsAway = new Map();
+/** The rows of pages that are away; pages that the reader came back to are fetched first. @type {WeakMap<HTMLElement, string>} */
+const rowsAway = new WeakMap();
+
+/** The latest versions heard of, by number, of invoices whose rows were away or on their way. @type {Map<string, number>} */
+const missed = new Map();
+
+/** @param {string} number @param {number} version */
+const noteMissed = (number, version) => missed.set(number, Math.max(version, missed.get(number) ?? 0));
+
+/** Refresh the rows of invoices that changed while these were away. @param {ParentNode} node */
+const catchUp = (node) => {
+  for (const row of node.querySelectorAll("tr[data-number]")) {
+    const number = row.getAttribute("data-number") ?? "";
+    const version = missed.get(number);
+    missed.delete(number);
+    if (version) quietly(refresh(number, version));
+  }
+};
 
 /** @param {HTMLElement} page @param {number} height */
 const putAway = (page, height) => {
@@ -398,17 +423,13 @@ const putAway = (page, height) => {
 /** @param {HTMLElement} page */
 const bringBack = async (page) => {
   if (!("away" in page.dataset)) return;
-  const rows = rowsAway.get(page) ?? find(parsed(await (await fetched(page.dataset.page || location.href)).text()), "tbody", HTMLElement)?.innerHTML;
+  const rows = rowsAway.get(page) ?? find(parsed(await (await fetched(page.dataset.page ?? "")).text()), "tbody", HTMLElement)?.innerHTML;
   if (rows === undefined || !("away" in page.dataset)) return;
   rowsAway.delete(page);
   delete page.dataset.away;
   page.innerHTML = rows;
-  ticked(page);
-};
-
-/** Let a page that is away be fetched again: an invoice in it has changed. @param {string} number */
-const forget = (number) => {
-  for (const [page, rows] of rowsAway) if (rows.includes(`id="row-${number}"`)) rowsAway.delete(page);
+  ticked(document);
+  catchUp(page);
 };
 
 const far = new IntersectionObserver(
@@ -430,22 +451,27 @@ const shownAnew = () => {
   for (const page of pagesOfList()) far.observe(page);
   ticked(document);
   enliven(document);
+  catchUp(document);
 };
 
 /** Keep where the reader is, for when they come back to this address. */
 const keepPlace = () => {
   const pages = pagesOfList().map((page) => [page.dataset.page, Math.round(page.getBoundingClientRect().height)]);
   const more = find(document, "[data-more]", HTMLAnchorElement)?.href;
-  if (pages.length) sessionStorage.setItem(PLACE, JSON.stringify({ address: location.href, y: scrollY, pages, more }));
+  const ticks = [...selected].map(([number, cents]) => [number, String(cents)]);
+  if (pages.length) sessionStorage.setItem(PLACE, JSON.stringify({ address: location.href, y: scrollY, pages, more, ticks }));
 };
 
-/** Make room for the pages that were there; those on the screen are then fetched. */
+/** Tick what was ticked, and make room for the pages that were there, if they still follow the first; those on the screen are then fetched. */
 const returnToPlace = () => {
   const table = find(document, "#list table", HTMLElement);
   const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
   const [came] = performance.getEntriesByType("navigation");
   const again = came instanceof PerformanceNavigationTiming && came.type !== "navigate";
   if (!table || !again || kept?.address !== location.href) return;
+  for (const [number, cents] of kept.ticks ?? []) selected.set(number, BigInt(cents));
+  const link = find(document, "[data-more]", HTMLAnchorElement);
+  if (kept.pages.length > 1 && kept.pages[1][0] !== link?.href) return;
   for (const [address, height] of kept.pages.slice(1)) {
     const page = document.createElement("tbody");
     page.setAttribute("role", "rowgroup");
@@ -453,7 +479,6 @@ const returnToPlace = () => {
     putAway(page, height);
     table.append(page);
   }
-  const link = find(document, "[data-more]", HTMLAnchorElement);
   if (link && kept.more) link.href = kept.more;
   else if (kept.pages.length > 1) link?.closest(".more")?.remove();
   scrollTo(0, kept.y);
@@ -467,8 +492,9 @@ const selected = new Map();
 /** @param {ParentNode} node @returns {HTMLInputElement[]} */
 const boxes = (node) => [...node.querySelectorAll("input[name=number][type=checkbox]")].filter((one) => one instanceof HTMLInputElement);
 
-/** @param {ParentNode} node */
+/** Show what is ticked; what can no longer be is not. @param {ParentNode} node */
 const ticked = (node) => {
+  for (const row of node.querySelectorAll("tr[data-number]:not(:has(input[name=number]))")) selected.delete(row.getAttribute("data-number") ?? "");
   for (const box of boxes(node)) box.checked = selected.has(box.value);
   countSelected();
 };
@@ -490,7 +516,8 @@ const countSelected = () => {
   bar.classList.toggle("some", selected.size > 0);
   const sum = [...selected.values()].reduce((all, one) => all + one, 0n);
   const sentence = (bar.dataset.count ?? "").replace("{count}", String(selected.size)).replace("{sum}", money(sum));
-  if (shown.textContent !== sentence) shown.textContent = sentence;
+  const told = selected.size < MAX_SELECTED ? sentence : `${sentence} ${bar.dataset.most ?? ""}`;
+  if (shown.textContent !== told) shown.textContent = told;
   const all = find(document, "[data-pick]", HTMLInputElement);
   const here = boxes(document);
   if (all) {
@@ -568,7 +595,7 @@ document.addEventListener("change", (event) => {
   if (at.name === "number" && at.type === "checkbox") select([at.value], at.checked);
   else if ("pick" in at.dataset) select(boxes(document).map((box) => box.value), at.checked);
   else if (at.closest("[data-columns]")) chooseColumns();
-  else if (at.name === "account_id" && at.form && "search" in at.form.dataset) quietly(search(at.form));
+  else if (at.name === "account_id" && at.form && "search" in at.form.dataset && addressOf(at.form) !== location.pathname + location.search) quietly(search(at.form));
 });
 
 document.addEventListener("reset", (event) => {
@@ -592,6 +619,9 @@ document.addEventListener("visibilitychange", seen);
 addEventListener("pagehide", keepPlace);
 addEventListener("beforeprint", () => pagesOfList().forEach((page) => quietly(bringBack(page))));
 if (pagesOfList().length) history.scrollRestoration = "manual";
+
+const state = document.getElementById("state");
+if (state) new ResizeObserver(() => document.body.style.setProperty("--state", `${state.offsetHeight}px`)).observe(state);
 
 tellZone();
 listen();
