@@ -28,6 +28,8 @@ _UPDATE = """
     from unnest(%b::text[], %b::int[], %b::text[]) as written (n, v, s) where invoice_number = n and version < v
 """
 
+_BYTES_OF_SEQUEL, _BYTES_OF_CHARACTER = 1000, 8
+
 
 @dataclass(frozen=True, slots=True)
 class DetailsTable:
@@ -54,6 +56,12 @@ class DetailsTable:
         """Return the rows that were asked for, by number."""
         return {number: Sequel.model_validate_json(sequel) for number, sequel in answer.fetchall()}
 
+    def size_of(self, row: Sequel) -> int:
+        """Return about how many bytes of memory a row takes: a usual one, or one of any length."""
+        if row.status.last_refusal is None and not row.reissues:
+            return _BYTES_OF_SEQUEL
+        return _BYTES_OF_SEQUEL + _BYTES_OF_CHARACTER * len(json_of(row))
+
     def insert(self, cur: Cur, begun: Sequence[Changed[Sequel]]) -> None:
         """Insert rows that are not there yet."""
         columns = (
@@ -65,11 +73,11 @@ class DetailsTable:
         )
         cur.execute(about(self.name, _INSERT), columns)
 
-    def update(self, cur: Cur, rows: Sequence[Sequel]) -> None:
+    def update(self, cur: Cur, changed: Sequence[Changed[Sequel]]) -> None:
         """Replace the rows that are older than these."""
         columns = (
-            [row.status.invoice_number for row in rows],
-            [row.version for row in rows],
-            [json_of(row).decode() for row in rows],
+            [row.status.invoice_number for row, *_ in changed],
+            [row.version for row, *_ in changed],
+            [json_of(row).decode() for row, *_ in changed],
         )
         cur.execute(about(self.name, _UPDATE), columns)

@@ -1,6 +1,7 @@
 """A batch of records of `invoice.events` folded in memory, so that each row is loaded and written once per batch."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from events.invoice_events import AnyInvoiceEvent
@@ -23,39 +24,40 @@ class NotAnEvent(Exception):
 
 
 class Changed(NamedTuple, Generic[Row]):
-    """A row that a batch changed, and the events that were folded into it first and last. begins: whether it is new."""
+    """A row that a batch changed, and the events that were folded into it first and last. before: None if it is new."""
 
     row: Row
     first: Published
     last: Published
-    begins: bool
+    before: Row | None
 
 
-def numbers(events: Iterable[Published]) -> list[str]:
-    """Return the numbers of the events' invoices, sorted, so that rows are always locked in one order."""
-    return sorted({published.event.invoice_number for published in events})
+EventsByInvoice = Mapping[str, Sequence[Published]]
+"""The events of a batch, in order for each invoice. The invoices are sorted, so that rows are locked in one order."""
 
 
-def fold_batch(fold: Fold[Row], rows: dict[str, Row], events: Iterable[Published]) -> list[Changed[Row]]:
-    """Fold the events in order into ``rows`` and return those that changed, sorted by invoice number.
-
-    Raises: VersionGap.
-    """
-    first: dict[str, Published] = {}
-    last: dict[str, Published] = {}
-    begun: set[str] = set()
+def by_invoice(events: Iterable[Published]) -> EventsByInvoice:
+    """Return the events by number of their invoice."""
+    found: dict[str, list[Published]] = defaultdict(list)
     for published in events:
-        number = published.event.invoice_number
-        before = rows.get(number)
-        after = fold(before, published.event, published.version)
-        if after is before:
-            continue
-        if before is None:
-            begun.add(number)
-        rows[number] = after
-        first.setdefault(number, published)
-        last[number] = published
-    return [Changed(rows[number], first[number], last[number], number in begun) for number in sorted(last)]
+        found[published.event.invoice_number].append(published)
+    return dict(sorted(found.items()))
+
+
+def fold_batch(fold: Fold[Row], rows: dict[str, Row], events: EventsByInvoice) -> list[Changed[Row]]:
+    """Fold the events into ``rows`` and return those that changed, in the order of the invoices. Raises: VersionGap."""
+    changed: list[Changed[Row]] = []
+    for number, of_one in events.items():
+        before = row = rows.get(number)
+        first = last = None
+        for published in of_one:
+            after = fold(row, published.event, published.version)
+            if after is not row:
+                row, first, last = after, first or published, published
+        if row is not None and first and last:
+            rows[number] = row
+            changed.append(Changed(row, first, last, before))
+    return changed
 
 
 def read(record: KafkaRecord) -> Published:

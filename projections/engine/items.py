@@ -1,6 +1,6 @@
 """What read models with several rows per invoice, such as its charges, share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -14,13 +14,19 @@ ItemChanges = Callable[[Mapping[str, Item], AnyInvoiceEvent], Mapping[str, Item]
 
 @dataclass(frozen=True, slots=True)
 class Items(Generic[Item]):
-    """What an invoice has of a kind, by key. changed: the keys that are not written yet."""
+    """What an invoice has of a kind, by key."""
 
     invoice_number: str
     account_id: str
     version: int
     items: Mapping[str, Item]
-    changed: frozenset[str] = frozenset()
+
+    def since(self, before: "Items[Item] | None") -> Sequence[Item]:
+        """Return the items that are new or have changed since the invoice had those of ``before``, sorted by key."""
+        known: Mapping[str, Item] = before.items if before else {}
+        if self.items is known:
+            return ()
+        return [item for key, item in sorted(self.items.items()) if known.get(key) is not item]
 
 
 def folding(
@@ -34,10 +40,8 @@ def folding(
         elif not is_next(row.invoice_number, row.version, version):
             return row
         changed = changes(row.items, event)
-        if not changed:
-            return Items(row.invoice_number, row.account_id, version, row.items, row.changed)
-        items = {**row.items, **changed}
-        return Items(row.invoice_number, row.account_id, version, items, row.changed | changed.keys())
+        items = {**row.items, **changed} if changed else row.items
+        return Items(row.invoice_number, row.account_id, version, items)
 
     return fold
 

@@ -9,6 +9,8 @@ from projections.engine.folding import Changed
 from projections.engine.items import Item, Items
 from projections.engine.read_model import SCHEMA, Cur
 
+_BYTES_OF_ITEM = 300
+
 
 class ItemsTable(Generic[Item]):
     """A table of items, and one beside it with the version that each invoice has reached.
@@ -52,6 +54,10 @@ class ItemsTable(Generic[Item]):
                 known.items[key] = self._item(key, *rest)  # type: ignore[index] - still the dict made above
         return found
 
+    def size_of(self, row: Items[Item]) -> int:
+        """Return about how many bytes of memory the items of an invoice take."""
+        return _BYTES_OF_ITEM * (1 + len(row.items))
+
     def insert(self, cur: Cur, begun: Sequence[Changed[Items[Item]]]) -> None:
         """Insert the versions and items of invoices that have none yet."""
         rows = [one.row for one in begun]
@@ -61,15 +67,18 @@ class ItemsTable(Generic[Item]):
             [row.version for row in rows],
         )
         cur.execute(self._sql(_INSERT_INVOICES), columns)
-        self._write(cur, _INSERT_ITEMS, rows)
+        self._write(cur, _INSERT_ITEMS, begun)
 
-    def update(self, cur: Cur, rows: Sequence[Items[Item]]) -> None:
+    def update(self, cur: Cur, changed: Sequence[Changed[Items[Item]]]) -> None:
         """Write the versions, and the items that have changed."""
-        cur.execute(self._sql(_UPDATE_INVOICES), ([row.invoice_number for row in rows], [row.version for row in rows]))
-        self._write(cur, _WRITE_ITEMS, rows)
+        columns = ([one.row.invoice_number for one in changed], [one.row.version for one in changed])
+        cur.execute(self._sql(_UPDATE_INVOICES), columns)
+        self._write(cur, _WRITE_ITEMS, changed)
 
-    def _write(self, cur: Cur, statement: LiteralString, rows: Sequence[Items[Item]]) -> None:
-        items = [(row.invoice_number, row.account_id, *row.items[key]) for row in rows for key in sorted(row.changed)]
+    def _write(self, cur: Cur, statement: LiteralString, changed: Sequence[Changed[Items[Item]]]) -> None:
+        items = [
+            (row.invoice_number, row.account_id, *item) for row, *_, before in changed for item in row.since(before)
+        ]
         if items:
             cur.execute(self._sql(statement), [list(column) for column in zip(*items, strict=True)])
 

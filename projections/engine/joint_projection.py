@@ -8,7 +8,7 @@ it has caught up, and is taken along again. So a failure costs the other read mo
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import time_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
@@ -20,12 +20,14 @@ from events.catalogue import stored_name
 from events.published import Published
 from projections.engine import health, parking
 from projections.engine.fault_isolation import is_away
-from projections.engine.folding import NotAnEvent, numbers, read
+from projections.engine.folding import EventsByInvoice, NotAnEvent, by_invoice, read
 from projections.engine.health import reason
 from projections.engine.live_projection import MAX_TRIES
 from projections.engine.parking import ParkedInvoices
 from projections.engine.projection import FROZEN_AFTER, ROLE
-from projections.engine.read_model import Cur, EventModel
+from projections.engine.read_model import Cur, EventModel, WriteRows
+from projections.engine.recent_rows import RecentRows, ask_identities, identities
+from projections.engine.sharing import sharing
 from transport import positions, spans
 from transport.batch import Batch
 from transport.clients.postgres import KeptSession
@@ -50,6 +52,9 @@ _BY_KEY = {
 }
 """Every statement here finds its rows by their keys: a plan that says so is made once, and holds for any batch."""
 
+_BYTES_OF_INVOICE, _BYTES_OF_CHARACTER = 4000, 2
+"""Bytes of memory that the rows of a new invoice take, and that they grow by with each byte of an event, about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traveller:
@@ -64,20 +69,29 @@ class Traveller:
 class _Readable(NamedTuple):
     """The events of a batch, and where each of them lies.
 
-    ends: the offset in each partition up to which every record is an event.
+    by_invoice: the same events. ends: the offset in each partition up to which every record is an event.
     """
 
     events: Sequence[Published]
+    by_invoice: EventsByInvoice
     places: Sequence[tuple[TopicPartition, int]]
     ends: Mapping[TopicPartition, int]
 
 
 class _Journey(NamedTuple):
-    """What a read model does in one transaction."""
+    """What a read model does in one transaction. recent: the rows that it need not load, by number of the invoice."""
 
     traveller: Traveller
     moves: Sequence[Move]
-    events: Sequence[Published]
+    events: EventsByInvoice
+    recent: Mapping[str, Any]
+
+
+class _FoldedRows(NamedTuple):
+    """The rows of a read model with a batch folded in, and how many bytes of memory those take that were loaded."""
+
+    rows: Mapping[str, Any]
+    loaded: Mapping[str, int]
 
 
 class JointProjection:
@@ -96,6 +110,7 @@ class JointProjection:
         self._travellers = travellers
         self._committed = committed
         self._tries = 0
+        self._recent = RecentRows(traveller.name for traveller in travellers)
         self._session = KeptSession(
             database,
             ROLE,
@@ -155,30 +170,42 @@ class JointProjection:
         """Take read models along in one transaction. lead: whether the leader moves too."""
         with self._session.use() as connection:
             try:
-                with connection.pipeline(), connection.transaction():
+                with connection.pipeline(), connection.transaction(), sharing():
                     journeys, resumed = self._set_out(connection, batch, events, travellers)
-                    _project(connection, journeys)
+                    folded = _project(connection, journeys)
                     if resumed:
                         health.delete_stops(connection.cursor(), resumed)
                     moves = {journey.traveller.consumer: journey.moves for journey in journeys}
                     leader = {self._leader: batch.moves} if lead else {}
                     positions.advance_together(connection.cursor(), moves | leader)
             except BaseException:
+                self._recent.forget()
                 # After a rollback in a pipeline the client counts on statements that the server has not prepared.
                 connection.close()
                 raise
+        self._remember(journeys, folded, events.by_invoice)
         self._committed()
+
+    def _remember(self, journeys: Sequence[_Journey], folded: Sequence[_FoldedRows], events: EventsByInvoice) -> None:
+        """Remember what has been committed."""
+        grown = {number: _bytes_of(of_one) for number, of_one in events.items()}
+        for journey, (rows, loaded) in zip(journeys, folded, strict=True):
+            self._recent.keep(journey.traveller.name, rows, journey.moves)
+            for number, size in loaded.items():
+                grown[number] += size
+        self._recent.trim(grown)
 
     def _set_out(
         self, connection: Connection[TupleRow], batch: Batch, events: _Readable, travellers: Sequence[Traveller]
     ) -> tuple[Sequence[_Journey], Collection[tuple[str, TopicPartition]]]:
         """Lock the positions; return who continues, and the partitions where one had stopped. Raises: PositionLost."""
-        locked, known, kept_back = connection.cursor(), connection.cursor(), connection.cursor()
+        locked, known, kept_back, named = (connection.cursor() for _ in range(4))
         consumers = [traveller.consumer for traveller in travellers]
         positions.ask_together(locked, self._leader, consumers, batch.partitions())
         # With the positions locked no rebuild can switch the tables, nor retire this code.
         health.ask(known, _codes(travellers))
         parking.ask_parked(kept_back, [traveller.name for traveller in travellers], batch.partitions())
+        ask_identities(named, [_table(traveller) for traveller in travellers])
         try:
             at = positions.together(locked)
         except LockNotAvailable as error:
@@ -198,7 +225,23 @@ class JointProjection:
             for journey in journeys
             for move in journey.moves
         }
-        return [journey for journey in journeys if journey.moves], stored.stopped & moved
+        tables = identities(named)
+        return [self._recalled(journey, tables) for journey in journeys if journey.moves], stored.stopped & moved
+
+    def _recalled(self, journey: _Journey, tables: Mapping[str, int | None]) -> _Journey:
+        """Add the rows that need not be loaded."""
+        name, table = journey.traveller.name, tables[_table(journey.traveller)]
+        return journey._replace(recent=self._recent.among(name, journey.events, journey.moves, table))
+
+
+def _table(traveller: Traveller) -> str:
+    """Return the first of its tables; a rebuild replaces all of them together."""
+    return traveller.model.names()[0]
+
+
+def _bytes_of(events: Sequence[Published]) -> int:
+    begun = _BYTES_OF_INVOICE if events[0].version == 1 else 0
+    return begun + _BYTES_OF_CHARACTER * sum(len(one.body) for one in events)
 
 
 def _step(event: Published) -> Step:
@@ -207,20 +250,29 @@ def _step(event: Published) -> Step:
     return Step("project", name, event.id, event.traceparent, after=("relay", event.id))
 
 
-def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> None:
-    answers = [connection.cursor() for _ in journeys]
-    asked: dict[int, Sequence[str]] = {}
+def _project(connection: Connection[TupleRow], journeys: Sequence[_Journey]) -> Sequence[_FoldedRows]:
+    """Load the rows that are not remembered, fold, and write; return the rows of each read model."""
+    answers = [_ask(connection.cursor(), journey) for journey in journeys]
+    folded: list[_FoldedRows] = []
+    writes: list[WriteRows] = []
     for answer, journey in zip(answers, journeys, strict=True):
-        events = journey.events  # the same list for all that travel the whole way
-        if id(events) not in asked:
-            asked[id(events)] = numbers(events)
-        journey.traveller.model.ask(answer, asked[id(events)])
-    writes = [
-        journey.traveller.model.fold(answer, journey.events) for answer, journey in zip(answers, journeys, strict=True)
-    ]
+        model = journey.traveller.model
+        stored = model.rows(answer) if answer else {}
+        rows = {**journey.recent, **stored}
+        folded.append(_FoldedRows(rows, {number: model.size_of(row) for number, row in stored.items()}))
+        writes.append(model.fold(rows, journey.events))
     cur = connection.cursor()
     for write in writes:
         write(cur)
+    return folded
+
+
+def _ask(answer: Cur, journey: _Journey) -> Cur | None:
+    """Ask for the rows that are not remembered; return what will hold them, where there are any."""
+    if not (missing := [number for number in journey.events if number not in journey.recent]):
+        return None
+    journey.traveller.model.ask(answer, missing)
+    return answer
 
 
 def _journey(
@@ -234,13 +286,13 @@ def _journey(
     }
     moves = [Move(*partition, was=start, next=readable.ends[partition]) for partition, start in starts.items()]
     if all(starts.get(partition) == batch.starts[partition] for partition in readable.ends):
-        return _Journey(traveller, moves, readable.events)
+        return _Journey(traveller, moves, readable.by_invoice, {})
     events = [
         event
         for event, (partition, offset) in zip(readable.events, readable.places, strict=True)
         if offset >= starts.get(partition, offset + 1)
     ]
-    return _Journey(traveller, moves, events)
+    return _Journey(traveller, moves, by_invoice(events), {})
 
 
 def _without_parked(journey: _Journey, parked: ParkedInvoices) -> _Journey:
@@ -248,7 +300,7 @@ def _without_parked(journey: _Journey, parked: ParkedInvoices) -> _Journey:
     if not parked:
         return journey
     name = journey.traveller.name
-    return journey._replace(events=[one for one in journey.events if (name, one.event.invoice_number) not in parked])
+    return journey._replace(events={one: of_it for one, of_it in journey.events.items() if (name, one) not in parked})
 
 
 def _readable(batch: Batch) -> _Readable:
@@ -270,7 +322,7 @@ def _readable(batch: Batch) -> _Readable:
         else:
             places.append((partition, record.offset))
             ends[partition] = next_offset(record)
-    return _Readable(events, places, ends)
+    return _Readable(events, by_invoice(events), places, ends)
 
 
 def _codes(travellers: Sequence[Traveller]) -> Mapping[str, str]:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, LiteralString, Protocol
+from typing import Any, Generic, LiteralString, Protocol
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
-from events.published import Published
-from projections.engine.folding import Changed, Fold, Row, fold_batch, numbers, read
+from projections.engine.folding import Changed, EventsByInvoice, Fold, Row, by_invoice, fold_batch, read
 from transport.records import KafkaRecord
 
 SCHEMA = "projections"
@@ -46,22 +45,30 @@ WriteRows = Callable[[Cur], None]
 
 
 class EventModel(ReadModel, Protocol):
-    """A read model of `invoice.events`, in three steps: several share the reading of events, and round trips."""
+    """A read model of `invoice.events`, in steps: several share the reading of events, and round trips."""
 
     def ask(self, cur: Cur, numbers: Sequence[str]) -> None:
         """Ask for what is stored of these invoices; the cursor then holds the answer."""
         ...
 
-    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
-        """Fold the events, and return what writes the rows that they change. Raises: VersionGap."""
+    def rows(self, answer: Cur) -> dict[str, Any]:
+        """Return what was asked for, by number; an invoice not seen before has nothing."""
+        ...
+
+    def size_of(self, row: Any) -> int:  # noqa: ANN401 - whatever its rows are
+        """Return about how many bytes of memory a row takes."""
+        ...
+
+    def fold(self, rows: dict[str, Any], events: EventsByInvoice) -> WriteRows:
+        """Fold the events into the rows, and return what writes those that they change. Raises: VersionGap."""
         ...
 
 
 def project(model: EventModel, cur: Cur, records: Sequence[KafkaRecord]) -> None:
-    """Take the three steps one after the other. Raises: NotAnEvent, VersionGap."""
-    events = [read(record) for record in records]
-    model.ask(cur, numbers(events))
-    model.fold(cur, events)(cur)
+    """Take the steps one after the other. Raises: NotAnEvent, VersionGap."""
+    events = by_invoice(map(read, records))
+    model.ask(cur, list(events))
+    model.fold(model.rows(cur), events)(cur)
 
 
 class Table(Protocol[Row]):
@@ -87,11 +94,15 @@ class Table(Protocol[Row]):
         """Return what was asked for, by number; an invoice not seen before has no row."""
         ...
 
+    def size_of(self, row: Row) -> int:
+        """Return about how many bytes of memory a row takes."""
+        ...
+
     def insert(self, cur: Cur, begun: Sequence[Changed[Row]]) -> None:
         """Insert rows that are not there yet."""
         ...
 
-    def update(self, cur: Cur, rows: Sequence[Row]) -> None:
+    def update(self, cur: Cur, changed: Sequence[Changed[Row]]) -> None:
         """Replace rows. One that is not newer than what is there is left out."""
         ...
 
@@ -132,15 +143,23 @@ class Folded(Generic[Row]):
         """Ask for the rows of these invoices."""
         self.table.ask(cur, numbers)
 
-    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
+    def rows(self, answer: Cur) -> dict[str, Row]:
+        """Return the rows that were asked for, by number."""
+        return self.table.rows(answer)
+
+    def size_of(self, row: Row) -> int:
+        """Return about how many bytes of memory a row takes."""
+        return self.table.size_of(row)
+
+    def fold(self, rows: dict[str, Row], events: EventsByInvoice) -> WriteRows:
         """Fold the events into the rows. Raises: VersionGap."""
-        changed = fold_batch(self.by, self.table.rows(answer), events)
+        changed = fold_batch(self.by, rows, events)
 
         def write(cur: Cur) -> None:
-            if begun := [one for one in changed if one.begins]:
+            if begun := [one for one in changed if one.before is None]:
                 self.table.insert(cur, begun)
-            if rows := [one.row for one in changed if not one.begins]:
-                self.table.update(cur, rows)
+            if further := [one for one in changed if one.before is not None]:
+                self.table.update(cur, further)
             if changed:
                 self.announce(cur, changed)
 

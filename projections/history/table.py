@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.published import Published
+from projections.engine.folding import EventsByInvoice
 from projections.engine.read_model import Cur, WriteRows, about, project
 from projections.engine.version_gaps import is_next
 from transport.records import KafkaRecord
@@ -33,6 +34,8 @@ _WRITE = """
         %b::text[]) as written (n, v, a, e, t, o, c, r, d)
 """
 
+_BYTES_OF_VERSION = 100
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -59,14 +62,21 @@ class History:
         """Ask for the versions that these invoices have reached."""
         cur.execute(about(self.name, _REACHED), (numbers,))
 
-    def fold(self, answer: Cur, events: Sequence[Published]) -> WriteRows:
-        """Pick the events that are new. Raises: VersionGap."""
-        reached: dict[str, int] = dict(answer.fetchall())
-        rows = [row for published in events if (row := _row(published, reached))]
+    def rows(self, answer: Cur) -> dict[str, int]:
+        """Return the versions that were asked for, by number."""
+        return dict(answer.fetchall())
+
+    def size_of(self, row: int) -> int:  # noqa: ARG002 - all take as much
+        """Return about how many bytes of memory a version takes with its number."""
+        return _BYTES_OF_VERSION
+
+    def fold(self, rows: dict[str, int], events: EventsByInvoice) -> WriteRows:
+        """Pick the events that are new; rows: the versions reached. Raises: VersionGap."""
+        new = [row for of_one in events.values() for published in of_one if (row := _row(published, rows))]
 
         def write(cur: Cur) -> None:
-            if rows:
-                cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*rows, strict=True)])
+            if new:
+                cur.execute(about(self.name, _WRITE), [list(column) for column in zip(*new, strict=True)])
 
         return write
 

@@ -15,8 +15,10 @@ from events.invoice_events import InvoiceIssued
 from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import SCHEMA, Cur, about
+from projections.engine.sharing import text_of
 from projections.invoices.fold import issued_part
 from projections.invoices.standing import due_latest_of, standing_of
+from projections.status.table import size_of_status
 
 _CREATE = """
     create table {table} (
@@ -110,6 +112,10 @@ class InvoicesTable:
         """Return what changes of the lines that were asked for, by number."""
         return {number: InvoiceStatus.model_validate_json(document) for number, document in answer.fetchall()}
 
+    def size_of(self, row: InvoiceStatus) -> int:
+        """Return about how many bytes of memory what changes of a line takes."""
+        return size_of_status(row)
+
     def insert(self, cur: Cur, begun: Sequence[Changed[InvoiceStatus]]) -> None:
         """Insert lines that are not there yet."""
         issued = [cast("InvoiceIssued", first.event) for _, first, *_ in begun]  # the fold lets nothing else begin
@@ -124,19 +130,19 @@ class InvoicesTable:
             [row.posting_status for row, *_ in begun],
             [due_latest_of(row) for row, *_ in begun],
             [row.version for row, *_ in begun],
-            [json_of(row).decode() for row, *_ in begun],
+            [text_of(row) for row, *_ in begun],
         )
         cur.execute(about(self.name, _INSERT), columns)
 
-    def update(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
+    def update(self, cur: Cur, changed: Sequence[Changed[InvoiceStatus]]) -> None:
         """Replace what changes of the lines that are older than these."""
         columns = (
-            [row.invoice_number for row in rows],
-            [standing_of(row) for row in rows],
-            [row.posting_status for row in rows],
-            [due_latest_of(row) for row in rows],
-            [row.version for row in rows],
-            [json_of(row).decode() for row in rows],
+            [row.invoice_number for row, *_ in changed],
+            [standing_of(row) for row, *_ in changed],
+            [row.posting_status for row, *_ in changed],
+            [due_latest_of(row) for row, *_ in changed],
+            [row.version for row, *_ in changed],
+            [text_of(row) for row, *_ in changed],
         )
         cur.execute(about(self.name, _UPDATE), columns)
 

@@ -20,6 +20,7 @@ from events.invoice_events import (
 )
 from events.status import ACTIONS, FIRST_PHASES, LABELS, InvoiceStatus, LastRefusal, ReturnProgress, Status
 from events.values import StatusCode
+from projections.engine.sharing import shared
 from projections.engine.version_gaps import VersionGap, is_next
 
 _Changes = dict[str, object]
@@ -29,6 +30,7 @@ _STATUS: dict[StatusCode, Status] = {code: Status(code=code, label=label) for co
 _VOID: frozenset[StatusCode] = frozenset({"reversed_with_credit_note", "returned"})
 
 
+@shared
 def fold(row: InvoiceStatus | None, event: AnyInvoiceEvent, version: int) -> InvoiceStatus:
     """Fold one event of the invoice into its row; a repeat gives the same row again.
 

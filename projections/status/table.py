@@ -7,6 +7,7 @@ from events.catalogue import json_of
 from events.status import InvoiceStatus
 from projections.engine.folding import Changed
 from projections.engine.read_model import Cur, about
+from projections.engine.sharing import text_of
 
 _CREATE = """
     create table {table} (
@@ -25,6 +26,15 @@ _UPDATE = """
     update {table} set version = v, document = d::json
     from unnest(%b::text[], %b::int[], %b::text[]) as written (n, v, d) where invoice_number = n and version < v
 """
+
+_BYTES_OF_STATUS, _BYTES_OF_CHARACTER = 800, 8
+
+
+def size_of_status(row: InvoiceStatus) -> int:
+    """Return about how many bytes of memory a status document takes: a usual one, or one of any length."""
+    if row.last_refusal is None and not row.replacement_numbers:
+        return _BYTES_OF_STATUS
+    return _BYTES_OF_STATUS + _BYTES_OF_CHARACTER * len(json_of(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +62,25 @@ class StatusTable:
         """Return the rows that were asked for, by number."""
         return {number: InvoiceStatus.model_validate_json(document) for number, document in answer.fetchall()}
 
+    def size_of(self, row: InvoiceStatus) -> int:
+        """Return about how many bytes of memory a row takes."""
+        return size_of_status(row)
+
     def insert(self, cur: Cur, begun: Sequence[Changed[InvoiceStatus]]) -> None:
         """Insert rows that are not there yet."""
         columns = (
             [row.invoice_number for row, *_ in begun],
             [row.version for row, *_ in begun],
             [row.account_id for row, *_ in begun],
-            [json_of(row).decode() for row, *_ in begun],
+            [text_of(row) for row, *_ in begun],
         )
         cur.execute(about(self.name, _INSERT), columns)
 
-    def update(self, cur: Cur, rows: Sequence[InvoiceStatus]) -> None:
+    def update(self, cur: Cur, changed: Sequence[Changed[InvoiceStatus]]) -> None:
         """Replace the rows that are older than these."""
         columns = (
-            [row.invoice_number for row in rows],
-            [row.version for row in rows],
-            [json_of(row).decode() for row in rows],
+            [row.invoice_number for row, *_ in changed],
+            [row.version for row, *_ in changed],
+            [text_of(row) for row, *_ in changed],
         )
         cur.execute(about(self.name, _UPDATE), columns)

@@ -11,7 +11,7 @@ from events.invoice_events import AnyInvoiceEvent
 from events.status import InvoiceStatus
 from projections.details import fold as details
 from projections.details.row import Sequel
-from projections.engine.folding import NotAnEvent, fold_batch, read
+from projections.engine.folding import NotAnEvent, by_invoice, fold_batch, read
 from projections.engine.version_gaps import VersionGap
 from projections.status import fold as status
 from tests.projections.support import facts
@@ -49,10 +49,10 @@ def test_any_cut_into_batches_with_repeats_gives_the_rows_of_one_event_at_a_time
     topic = data.draw(topics())
     one_by_one: dict[str, InvoiceStatus] = {}
     for each in topic:
-        fold_batch(status.fold, one_by_one, map(read, [each]))
+        fold_batch(status.fold, one_by_one, by_invoice(map(read, [each])))
     in_batches: dict[str, InvoiceStatus] = {}
     for batch in data.draw(batches(topic)):
-        fold_batch(status.fold, in_batches, map(read, batch))
+        fold_batch(status.fold, in_batches, by_invoice(map(read, batch)))
     assert in_batches == one_by_one
 
 
@@ -60,19 +60,19 @@ def test_any_cut_into_batches_with_repeats_gives_the_rows_of_one_event_at_a_time
 def test_details_do_not_depend_on_the_cut_either(data: st.DataObject) -> None:
     topic = data.draw(topics())
     whole: dict[str, Sequel] = {}
-    fold_batch(details.fold, whole, map(read, topic))
+    fold_batch(details.fold, whole, by_invoice(map(read, topic)))
     in_batches: dict[str, Sequel] = {}
     for batch in data.draw(batches(topic)):
-        fold_batch(details.fold, in_batches, map(read, batch))
+        fold_batch(details.fold, in_batches, by_invoice(map(read, batch)))
     assert in_batches == whole
 
 
 def test_only_rows_that_changed_are_returned_with_the_events_folded_first_and_last() -> None:
     first, second = (facts.issued(invoice_number=number) for number in NUMBERS[:2])
     rows: dict[str, InvoiceStatus] = {}
-    fold_batch(status.fold, rows, map(read, records([message(first, 1)])))
+    fold_batch(status.fold, rows, by_invoice(map(read, records([message(first, 1)]))))
     topic = records([message(second, 1), message(first, 1), message(facts.posting(invoice_number=NUMBERS[1]), 2)])
-    changed = fold_batch(status.fold, rows, map(read, topic))
+    changed = fold_batch(status.fold, rows, by_invoice(map(read, topic)))
     assert [(one.row.invoice_number, one.row.version, one.first.version, one.last.version) for one in changed] == [
         (NUMBERS[1], 2, 1, 2)
     ]
@@ -81,16 +81,16 @@ def test_only_rows_that_changed_are_returned_with_the_events_folded_first_and_la
 def test_a_row_that_was_loaded_does_not_begin_anew() -> None:
     topic = records(messages([facts.issued(), facts.posting()]))
     rows: dict[str, InvoiceStatus] = {}
-    (issued,) = fold_batch(status.fold, rows, map(read, topic[:1]))
-    (booked,) = fold_batch(status.fold, rows, map(read, topic[1:]))
-    assert (issued.begins, booked.begins) == (True, False)
+    (issued,) = fold_batch(status.fold, rows, by_invoice(map(read, topic[:1])))
+    (booked,) = fold_batch(status.fold, rows, by_invoice(map(read, topic[1:])))
+    assert (issued.before, booked.before) == (None, issued.row)
 
 
 def test_an_event_is_never_folded_over_a_missing_one() -> None:
     events: Sequence[AnyInvoiceEvent] = [facts.issued(), facts.requested(), facts.confirmed()]
     topic = records(messages(events))
     with pytest.raises(VersionGap):
-        fold_batch(status.fold, {}, map(read, [topic[0], topic[2]]))
+        fold_batch(status.fold, {}, by_invoice(map(read, [topic[0], topic[2]])))
 
 
 def _with(of: OutgoingRecord, **headers: bytes) -> OutgoingRecord:
@@ -113,13 +113,13 @@ GOOD = message(facts.issued(), 1)
 )
 def test_a_record_that_is_not_a_known_event_stops_the_fold_and_says_where_it_is(strange: ConsumerRecord) -> None:
     with pytest.raises(NotAnEvent, match=r"invoice.events\[0\] offset 7"):
-        fold_batch(status.fold, {}, map(read, [strange]))
+        fold_batch(status.fold, {}, by_invoice(map(read, [strange])))
 
 
 def test_an_event_of_a_newer_release_stops_the_fold_and_says_so() -> None:
     strange = record(_with(GOOD, ce_type=b"redletter.invoice.InvoiceIssued.v99"), 7)
     with pytest.raises(NotAnEvent, match=r"offset 7 is InvoiceIssued\.v99 of a newer release"):
-        fold_batch(status.fold, {}, map(read, [strange]))
+        fold_batch(status.fold, {}, by_invoice(map(read, [strange])))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from projections import catalogue
 from projections.catalogue import REBUILT
 from projections.engine import joint_projection
 from projections.engine.joint_projection import JointProjection, Traveller
+from projections.engine.read_model import Cur
 from projections.rebuild import tables as rebuilt
+from projections.status.table import StatusTable
 from tests.projections.support import facts
 from tests.projections.support.published import message, messages, record
 from transport import positions
@@ -301,3 +303,47 @@ def test_a_connection_that_is_lost_leaves_nobody_behind(tables: Addresses, toget
         together.handle(batch(on(GOOD, message(invoice(2), 1), first=1)))
     together.handle(batch(on(GOOD, message(invoice(2), 1), first=1)))
     assert at(tables) == everywhere(2)
+
+
+def test_rows_that_the_batches_before_wrote_are_not_loaded_again(
+    tables: Addresses, together: JointProjection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+    ask = StatusTable.ask
+
+    def asking(table: StatusTable, cur: Cur, numbers: Sequence[str]) -> None:
+        asked.append(numbers)
+        ask(table, cur, numbers)
+
+    monkeypatch.setattr(StatusTable, "ask", asking)
+    story = messages(STORY)
+    for offset, one in enumerate(story):
+        together.handle(batch(on(GOOD, one, first=offset)))
+    together.handle(batch(on(GOOD, message(invoice(1), 1), first=len(story))))
+    assert asked == [[facts.NUMBER], [f"26{1:018}"]]
+    assert at(tables) == everywhere(7)
+    assert counts(tables) == {"status": 2, "details": 2, "invoices": 2, "history": 7}
+
+
+def test_what_another_projector_wrote_in_between_is_loaded(tables: Addresses, together: JointProjection) -> None:
+    committed: list[bool] = []
+    story = messages(STORY)
+    with closing(make(tables, lambda: committed.append(True))) as first:
+        first.handle(batch(on(GOOD, *story[:2])))
+        together.handle(batch(on(GOOD, story[2], first=2)))
+        first.handle(batch(on(GOOD, *story[3:], first=3)))
+    assert at(tables) == everywhere(6)
+    assert len(committed) == 2  # for all together: none was left behind, and saw only then what the other wrote
+
+
+def test_rows_of_a_table_that_has_been_replaced_are_loaded_from_the_new_one(
+    tables: Addresses, together: JointProjection
+) -> None:
+    story = messages(STORY)
+    together.handle(batch(on(GOOD, *story[:2])))
+    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
+        rebuilt.begin(cur, REBUILT["details"], "this release")
+        rebuilt.switch(cur, REBUILT["details"], "this release", 8)
+        rebuilt.drop_tables(cur, REBUILT["details"], rebuilt.OLD)
+    together.handle(batch(on(GOOD, *story[2:], first=2)))
+    assert at(tables) == everywhere(6, details=2)  # the first events are not in the new table

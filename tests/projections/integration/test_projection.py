@@ -15,7 +15,7 @@ from events.topics import EVENTS_TOPIC
 from projections import schema
 from projections.details import fold as details
 from projections.details.table import DetailsTable
-from projections.engine.folding import Changed, Fold, Row, fold_batch, read
+from projections.engine.folding import Changed, Fold, Row, by_invoice, fold_batch, read
 from projections.engine.projection import Projection
 from projections.engine.read_model import Folded
 from projections.engine.version_gaps import VersionGap
@@ -54,7 +54,7 @@ def status_projection(tables: Addresses, committed: Callable[[], None] = lambda:
 def folded(fold: Fold[Row], events: Sequence[AnyInvoiceEvent]) -> list[Changed[Row]]:
     """Return what each event changes when it comes alone."""
     row: dict[str, Row] = {}
-    return [one for event in records(messages(events)) for one in fold_batch(fold, row, [read(event)])]
+    return [one for event in records(messages(events)) for one in fold_batch(fold, row, by_invoice([read(event)]))]
 
 
 def rows(tables: Addresses, query: LiteralString) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_an_older_row_never_replaces_a_newer_one(tables: Addresses) -> None:
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         StatusTable().insert(cur, [begun])
         for one in reversed(later):
-            StatusTable().update(cur, [one.row])
+            StatusTable().update(cur, [one])
         StatusTable().ask(cur, [facts.NUMBER])
         assert StatusTable().rows(cur) == {facts.NUMBER: later[-1].row}
 
@@ -154,7 +154,7 @@ def test_older_details_never_replace_newer_ones(tables: Addresses) -> None:
     with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
         DetailsTable().insert(cur, [begun])
         for one in reversed(later):
-            DetailsTable().update(cur, [one.row])
+            DetailsTable().update(cur, [one])
         DetailsTable().ask(cur, [facts.NUMBER])
         assert DetailsTable().rows(cur) == {facts.NUMBER: later[-1].row}
 
