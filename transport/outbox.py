@@ -24,6 +24,8 @@ STAND_OFF_SECONDS = 5.0
 """Seconds to leave a partition to the process that took it; by then Kafka has said whose it is."""
 PAUSE_SECONDS = 1.0
 """Seconds to wait after a failure."""
+CROWDED_RECORDS_A_SECOND = 500
+"""Records a second from which turns are taken more seldom."""
 
 
 class Outbox(Protocol):
@@ -53,14 +55,22 @@ class Outbox(Protocol):
 class FencedPublisher:
     """Owns partitions as a consumer group assigns them, and publishes what waits in them."""
 
-    def __init__(
-        self, producers: FencedProducers, outbox: Outbox, *, name: str, look_seconds: float, turn_seconds: float = 0.0
+    def __init__(  # noqa: PLR0913 - three of them say when it looks
+        self,
+        producers: FencedProducers,
+        outbox: Outbox,
+        *,
+        name: str,
+        look_seconds: float,
+        turn_seconds: float = 0.0,
+        crowded_turn_seconds: float = 0.0,
     ) -> None:
         """Make a publisher that owns nothing yet.
 
         name: in the log. look_seconds: between two looks that nobody asked for. turn_seconds: at least between the
         beginnings of two turns after `wake`, so that what comes thick and fast shares transactions, and what comes
-        alone waits for nothing.
+        alone waits for nothing. crowded_turn_seconds: the same from `CROWDED_RECORDS_A_SECOND` on: each turn costs
+        Kafka a transaction for every partition, however few records it has.
         """
         self._loop = asyncio.get_running_loop()
         self._producers = producers
@@ -68,7 +78,9 @@ class FencedPublisher:
         self._name = name
         self._look_seconds = look_seconds
         self._turn_seconds = turn_seconds
+        self._crowded_turn_seconds = max(turn_seconds, crowded_turn_seconds)
         self._turn_began = float("-inf")
+        self._published = 0
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._partitions: frozenset[int] = frozenset()
@@ -136,6 +148,7 @@ class FencedPublisher:
             log.warning("partition_taken_by_another", publisher=self._name, partition=partition)
             self.leave(partition, STAND_OFF_SECONDS)
             raise
+        self._published += len(records)
 
     async def take(self) -> None:
         """Fence the earlier owners of what is to be published now, and replace failed producers. Raises: KafkaError."""
@@ -154,16 +167,17 @@ class FencedPublisher:
         async with await self._outbox.connect() as connection:
             while True:
                 self._woken.clear()
-                self._turn_began = time.monotonic()
+                before, self._turn_began, self._published = self._turn_began, time.monotonic(), 0
                 async with self._turn:
                     await self.take()
                 if not await self._outbox.publish_waiting(connection, self):
-                    await self._wait()
+                    crowded = self._published >= CROWDED_RECORDS_A_SECOND * (self._turn_began - before)
+                    await self._wait(self._crowded_turn_seconds if crowded else self._turn_seconds)
 
-    async def _wait(self) -> None:
+    async def _wait(self, turn_seconds: float) -> None:
         try:
             async with asyncio.timeout(self._look_seconds):
                 await self._woken.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(self._turn_began + self._turn_seconds - time.monotonic())
+        await asyncio.sleep(self._turn_began + turn_seconds - time.monotonic())

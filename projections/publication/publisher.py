@@ -31,6 +31,8 @@ _LOOK_SECONDS = 1.0
 """Seconds between looks for documents that nothing announced: another process's, or those left by a crash."""
 _TURN_SECONDS = 0.1
 """Least seconds from one publication to the next: each is a Kafka transaction for every partition with documents."""
+_CROWDED_TURN_SECONDS = 0.4
+"""The same while many documents come."""
 
 
 def status_publisher(addresses: Addresses) -> FencedPublisher:
@@ -41,6 +43,7 @@ def status_publisher(addresses: Addresses) -> FencedPublisher:
         name=PUBLICATION,
         look_seconds=_LOOK_SECONDS,
         turn_seconds=_TURN_SECONDS,
+        crowded_turn_seconds=_CROWDED_TURN_SECONDS,
     )
 
 
