@@ -111,6 +111,7 @@ class JointProjection:
         self._committed = committed
         self._tries = 0
         self._recent = RecentRows(traveller.name for traveller in travellers)
+        self._recent_in_doubt = False
         self._session = KeptSession(
             database,
             ROLE,
@@ -125,6 +126,8 @@ class JointProjection:
 
         Where nothing has been read yet, all begin together; else those that read alone first would be left behind.
         """
+        # Positions that another process moved on and an operator moved back again are where this one has left them.
+        self._recent_in_doubt = True
         untouched = [one for one, at in positions.standing(cur, self._leader, partitions).items() if not at.next]
         for traveller in self._travellers:
             positions.stored(cur, traveller.consumer, untouched)
@@ -168,6 +171,9 @@ class JointProjection:
 
     def _transact(self, batch: Batch, events: _Readable, travellers: Sequence[Traveller], *, lead: bool) -> None:
         """Take read models along in one transaction. lead: whether the leader moves too."""
+        if self._recent_in_doubt:
+            self._recent_in_doubt = False
+            self._recent.forget()
         with self._session.use() as connection:
             try:
                 with connection.pipeline(), connection.transaction(), sharing():

@@ -44,7 +44,9 @@ class RecentRows:
         """
         known = self._of_model[model]
         if table != known.table or any(known.ends.get(move[:2]) != move.was for move in moves):
-            known = self._of_model[model] = _Known(table)
+            # Where the others were left is still true: before a row of theirs is used, that is compared, too.
+            known.table, known.rows = table, {}
+            self._forget_sizes_of_nothing()
         return {number: known.rows[number] for number in numbers if number in known.rows}
 
     def keep(self, model: str, rows: Mapping[str, Any], moves: Sequence[Move]) -> None:
@@ -66,6 +68,11 @@ class RecentRows:
             self._bytes -= size
             for known in self._of_model.values():
                 known.rows.pop(number, None)
+
+    def _forget_sizes_of_nothing(self) -> None:
+        if not any(known.rows for known in self._of_model.values()):
+            self._sizes.clear()
+            self._bytes = 0
 
     def forget(self) -> None:
         """Forget everything."""

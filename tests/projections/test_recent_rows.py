@@ -46,6 +46,24 @@ def test_a_partition_that_is_new_here_forgets_all_rows_since_keys_may_have_moved
     assert rows.among("status", ["1"], move(0, 1, partition=1), TABLE) == {}
 
 
+def test_partitions_that_come_by_turns_are_remembered_side_by_side(rows: RecentRows) -> None:
+    for at in range(2):
+        written(rows, ["1"], move(at, at + 1))
+        written(rows, ["2"], move(at, at + 1, partition=1))
+    assert rows.among("status", ["1"], move(2, 3), TABLE) == {"1": "row"}
+    assert rows.among("status", ["2"], move(2, 3, partition=1), TABLE) == {"2": "row"}
+
+
+def test_rows_that_are_forgotten_take_no_room(rows: RecentRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_rows, "MAX_RECENT_ROW_BYTES", 10)
+    written(rows, ["1"], move(0, 1), size=10)
+    written(rows, ["2"], move(5, 6), size=10)
+    assert rows.among("status", ["2"], move(6, 7), TABLE) == {"2": "row"}
+    written(rows, ["3"], move(9, 10), size=1)
+    written(rows, ["4"], move(10, 11), size=9)
+    assert list(rows.among("status", ["3", "4"], move(11, 12), TABLE)) == ["3", "4"]
+
+
 def test_a_table_that_has_been_replaced_forgets_all_rows(rows: RecentRows) -> None:
     written(rows, ["1"], move(0, 5))
     assert rows.among("status", ["1"], move(5, 6), OTHER_TABLE) == {}

@@ -305,24 +305,42 @@ def test_a_connection_that_is_lost_leaves_nobody_behind(tables: Addresses, toget
     assert at(tables) == everywhere(2)
 
 
-def test_rows_that_the_batches_before_wrote_are_not_loaded_again(
-    tables: Addresses, together: JointProjection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Sequence[str]] = []
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """Note the invoices whose status is loaded, batch by batch."""
+    loaded: list[Sequence[str]] = []
     ask = StatusTable.ask
 
     def asking(table: StatusTable, cur: Cur, numbers: Sequence[str]) -> None:
-        asked.append(numbers)
+        loaded.append(numbers)
         ask(table, cur, numbers)
 
     monkeypatch.setattr(StatusTable, "ask", asking)
+    return loaded
+
+
+def test_rows_that_the_batches_before_wrote_are_not_loaded_again(
+    tables: Addresses, together: JointProjection, loaded: list[Sequence[str]]
+) -> None:
     story = messages(STORY)
     for offset, one in enumerate(story):
         together.handle(batch(on(GOOD, one, first=offset)))
     together.handle(batch(on(GOOD, message(invoice(1), 1), first=len(story))))
-    assert asked == [[facts.NUMBER], [f"26{1:018}"]]
+    assert loaded == [[facts.NUMBER], [f"26{1:018}"]]
     assert at(tables) == everywhere(7)
     assert counts(tables) == {"status": 2, "details": 2, "invoices": 2, "history": 7}
+
+
+def test_after_an_assignment_and_a_reset_rows_are_loaded_although_positions_are_as_they_were_left(
+    tables: Addresses, together: JointProjection, loaded: list[Sequence[str]]
+) -> None:
+    """Another projector went on in between, and an operator moved all positions back to where this one had been."""
+    story = messages(STORY)
+    together.handle(batch(on(GOOD, *story[:2])))
+    with psycopg.connect(tables.database) as connection, connection.cursor() as cur:
+        together.found(cur, [GOOD])
+    together.handle(batch(on(GOOD, *story[2:], first=2)))
+    assert loaded == [[facts.NUMBER]] * 2
 
 
 def test_what_another_projector_wrote_in_between_is_loaded(tables: Addresses, together: JointProjection) -> None:
