@@ -21,6 +21,10 @@ OUTCOME = EXAMPLES / "outcome.txt"
 """What every client prints."""
 _NUMBERS = "263120000000"
 """With which the scenario's invoice numbers begin."""
+_CLIENT_SECONDS = 360
+"""After which a client is ended that has not given up by itself, as each does after five minutes."""
+_INSTALL_SECONDS = 600
+"""In which what a client needs is fetched and built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,10 @@ class ExampleClient:
     run: Sequence[str]
 
     def play(self, environment: dict[str, str], scratch: Path) -> None:
-        """Play the scenario on invoices of its own. Raises: AssertionError with how the outcome differs."""
+        """Play the scenario on invoices of its own.
+
+        Raises: AssertionError with how the outcome differs, TimeoutExpired.
+        """
         numbers = f"2631{CLIENTS.index(self):08d}"
         scenario = scratch / f"{self.folder}.json"
         scenario.write_text(SCENARIO.read_text().replace(_NUMBERS, numbers))
@@ -40,6 +47,7 @@ class ExampleClient:
             [*self.run, scenario],
             cwd=EXAMPLES / self.folder,
             env=environment,
+            timeout=_CLIENT_SECONDS,
             capture_output=True,
             text=True,
             check=False,
@@ -82,7 +90,7 @@ def main() -> None:
         environment = environment_of_clients(system.kafka, Path(library))
         for client in CLIENTS:
             if client.prepare:
-                subprocess.run(client.prepare, cwd=EXAMPLES / client.folder, check=True)
+                subprocess.run(client.prepare, cwd=EXAMPLES / client.folder, timeout=_INSTALL_SECONDS, check=True)
             began = time.monotonic()
             client.play(environment, Path(library))
             print(f"{client.folder:<12}{time.monotonic() - began:5.1f} s")

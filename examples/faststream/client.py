@@ -1,6 +1,6 @@
 """Play a scenario: publish commands, follow invoices to their ends, rebuild every status. With FastStream.
 
-pip install 'faststream[kafka]' redletter-events
+make -C ../.. library; pip install 'faststream[kafka]' ../../dist/redletter_events-*.whl
 REDLETTER_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 python client.py ../scenario.json
 """
 
@@ -80,7 +80,7 @@ async def followed(number: str, last: str) -> None:
 
 
 async def main(scenario: dict) -> None:
-    async with broker, asyncio.timeout(60):
+    async with broker, asyncio.timeout(300):
         await broker.start()
         for step in scenario["commands"]:
             command = getattr(redletter_events, step["type"]).model_validate_json(json.dumps(step["data"]))

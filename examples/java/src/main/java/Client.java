@@ -5,7 +5,7 @@ import io.cloudevents.jackson.JsonFormat;
 import io.cloudevents.kafka.*;
 import java.io.*;
 import java.net.URI;
-import java.time.Duration;
+import java.time.*;
 import java.util.*;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -22,20 +22,22 @@ class Client {
     static final String KAFKA = System.getenv("REDLETTER_KAFKA_BOOTSTRAP_SERVERS");
     static final URI SOURCE = URI.create("urn:example:java");
     static final ObjectMapper JSON = new ObjectMapper();
+    static final Instant END = Instant.now().plus(Duration.ofMinutes(5));
 
-    /** All partitions of a topic, committed records only, from the first one on. */
+    /** All partitions of a topic, committed records only, from the first one on, one at a time. */
     static KafkaConsumer<String, CloudEvent> consumerOf(String topic) {
-        Map<String, Object> settings = Map.of("bootstrap.servers", KAFKA, "isolation.level", "read_committed");
+        Map<String, Object> settings = Map.of("bootstrap.servers", KAFKA, "isolation.level", "read_committed",
+            "max.poll.records", 1); // what a poll returns is not returned again, whoever stops at the first
         var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new CloudEventDeserializer());
-        consumer.assign(consumer.partitionsFor(topic).stream()
-            .map(one -> new TopicPartition(topic, one.partition())).toList());
+        consumer.assign(consumer.partitionsFor(topic).stream().map(p -> new TopicPartition(topic, p.partition())).toList());
         consumer.seekToBeginning(consumer.assignment());
         return consumer;
     }
 
     static CloudEvent first(KafkaConsumer<String, CloudEvent> consumer, Predicate<CloudEvent> wanted) {
-        while (true)
+        while (Instant.now().isBefore(END))
             for (var record : consumer.poll(Duration.ofSeconds(1))) if (wanted.test(record.value())) return record.value();
+        throw new IllegalStateException("not at its end within 5 minutes");
     }
 
     /** Publish a command and return its reply. If none comes, the same id may be sent again: it is done once. */
@@ -92,9 +94,7 @@ class Client {
                     + reply.path("code").asText() + (reply.path("replayed").asBoolean() ? " replayed" : ""));
             }
         }
-        scenario.path("follow").fields().forEachRemaining(one -> {
-            String version = followed(one.getKey(), one.getValue().asText());
-            System.out.println(one.getKey() + " rebuilt: " + rebuilt(one.getKey(), version));
-        });
+        scenario.path("follow").fields().forEachRemaining(one -> System.out.println(one.getKey() + " rebuilt: "
+            + rebuilt(one.getKey(), followed(one.getKey(), one.getValue().asText()))));
     }
 }
