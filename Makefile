@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove drill check format library clients settings refusals privacy notice audit approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients java-classes settings refusals privacy notice audit approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ library: setup ## Build the library redletter-events, for services that use the 
 
 clients: setup ## Run the example clients in five languages against the real system; needs node, java with mvn, and go
 	@$(BIN)/python -m scripts.clients
+
+java-classes: setup ## Let jsonschema2pojo make Java of the schemas, and check the names and types; needs java with mvn
+	@$(BIN)/python -m scripts.java_classes
 
 settings: setup ## Update docs/settings.md from redletter/settings.py
 	@$(BIN)/python -m scripts.settings_page

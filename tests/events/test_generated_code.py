@@ -1,12 +1,9 @@
-"""Python and Java that are generated from the schemas have classes with names, types and words.
+"""Python that is generated from the schemas has classes with names, types and words.
 
-TypeScript is looked at in `scripts/check_contract.mjs`.
+TypeScript is looked at in `scripts/check_contract.mjs`, Java in `scripts/java_classes.py`.
 """
 
 import ast
-import json
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,15 +19,6 @@ from tests.events.support.approving import SCHEMAS
 
 PACKAGE = "generated_from_schemas"
 """Of the one file that datamodel-code-generator makes of each schema, `RequestReturn_v1.py`."""
-JSONSCHEMA2POJO = "org.jsonschema2pojo:jsonschema2pojo-maven-plugin:1.2.2"
-POM = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>messages</groupId><artifactId>messages</artifactId><version>1</version>
-</project>
-"""
-UNTYPED = re.compile(r"private (?:\w+<)?Object\b.*")
-NAMELESS = re.compile(r"(Model|Object|Anonymous\w*|\w*Schema|\w+V1)(__\d+)?")
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +52,3 @@ def test_the_generated_class_reads_the_published_bytes_and_writes_them_alike(pac
         read = kind.model_validate_json(file.read_bytes())
         again = read.model_dump_json(by_alias=True, exclude_none=True).encode()
         assert TYPES[name].model_validate_json(again) == TYPES[name].model_validate_json(file.read_bytes())
-
-
-def java_classes(folder: Path) -> dict[str, str]:
-    """Return the source of each class that jsonschema2pojo makes of the schemas, by its name."""
-    (folder / "pom.xml").write_text(POM)
-    options = {"sourceDirectory": SCHEMAS, "outputDirectory": "java", "useTitleAsClassname": "true"}
-    maven = [
-        "mvn",
-        "--quiet",
-        "--batch-mode",
-        *(f"-Djsonschema2pojo.{name}={value}" for name, value in options.items()),
-    ]
-    subprocess.run([*maven, f"{JSONSCHEMA2POJO}:generate"], cwd=folder, check=True)
-    return {path.stem: path.read_text() for path in (folder / "java").rglob("*.java")}
-
-
-@pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven is not installed")
-def test_every_class_in_java_has_a_name_of_its_own_and_typed_fields(tmp_path: Path) -> None:
-    classes = java_classes(tmp_path)
-    assert {json.loads(path.read_text())["title"] for path in SCHEMAS.iterdir()} - classes.keys() == set()
-    assert [name for name in classes if NAMELESS.fullmatch(name)] == []
-    assert {name: found for name, source in classes.items() if (found := UNTYPED.findall(source))} == {}
