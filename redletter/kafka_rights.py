@@ -70,7 +70,8 @@ def rights() -> Sequence[Acl]:
         *_neighbour("billing", Channel.BILLING),
         *_neighbour("tax-connector", Channel.TAX),
         *_allow("tax-connector", "Read", "Topic", TAX_REQUESTS_TOPIC),
-        *_allow("tax-connector", "Read", "Group", "tax-connector", pattern="prefixed"),
+        *_allow("subscriber", "Read", "Topic", EVENTS_TOPIC, STATUS_TOPIC),
+        *_allow("subscriber", "Read", "Group", "subscriber", pattern="prefixed"),
     ]
 
 
@@ -111,6 +112,7 @@ def _neighbour(user: str, channel: Channel) -> Iterator[Acl]:
     """Yield what a publisher of commands needs, who waits for the replies to them."""
     yield from _allow(user, "Write", "Topic", channel.value)
     yield from _allow(user, "Read", "Topic", REPLIES_TOPIC)
+    yield from _allow(user, "Read", "Group", user, pattern="prefixed")
 
 
 def _allow(

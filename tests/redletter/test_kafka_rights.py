@@ -10,6 +10,13 @@ def test_what_everybody_needs_is_no_excess() -> None:
     assert excess([right for right in rights() if right.resource == "Topic"]) == {}
 
 
+@pytest.mark.parametrize("user", ["portal", "billing", "tax-connector", "subscriber"])
+def test_a_neighbour_reads_in_groups_that_begin_with_its_name(user: str) -> None:
+    assert [right for right in rights() if (right.user, right.resource) == (user, "Group")] == [
+        Acl(user, "Read", "Group", user, "prefixed")
+    ]
+
+
 @pytest.mark.parametrize(
     "right",
     [

@@ -48,6 +48,8 @@ GROUPS = [
     TAX_SIMULATOR_GROUP,
     f"{PROJECTOR_GROUP}.status",
     REPLAY_NAME,
+    "portal-1",
+    "subscriber",
     "other",
 ]
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)

@@ -118,7 +118,8 @@ async def test_a_query_waits_for_the_version_and_then_answers(client: httpx.Asyn
 
 async def test_waiting_ends_when_the_time_is_over(client: httpx.AsyncClient) -> None:
     began = time.monotonic()
-    await client.get(f"/invoices/{facts.NUMBER}", params={"min_version": 99, "wait": 0.5})
+    answer = await client.get(f"/invoices/{facts.NUMBER}", params={"min_version": 99, "wait": 0.5})
+    assert problem(answer) == (409, "NOT_YET_PROJECTED")
     assert 0.5 <= time.monotonic() - began < 30
 
 
