@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import psycopg
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
@@ -19,6 +20,7 @@ from tests.support.fresh_system import PARTITIONS
 from tests.support.tasks import running
 from tests.support.waiting import until
 from transport.addresses import Addresses
+from transport.clients import kafka as clients
 from transport.partitioning import partition_of
 from transport.producer import TransactionalProducer
 from transport.records import OutgoingRecord
@@ -67,6 +69,33 @@ async def test_half_a_command_is_never_published_but_stops_its_partition(address
             await until(lambda: _is([log["partition"] for log in logs if "why" in log][:1], [home(NUMBERS[0])]))
     assert len(await everything(addresses.kafka, EVENTS_TOPIC)) == 1
     assert len(await everything(addresses.kafka, REPLIES_TOPIC)) == 1
+
+
+@pytest.mark.parametrize(("refusing", "other"), [(REPLIES_TOPIC, EVENTS_TOPIC), (EVENTS_TOPIC, REPLIES_TOPIC)])
+async def test_neither_an_event_nor_its_reply_is_visible_before_kafka_has_both(
+    addresses: Addresses, store: Store, refusing: str, other: str
+) -> None:
+    await configure(addresses, refusing, "max.message.bytes", 100)  # a marker is smaller, a message is not
+    save(store, [event(NUMBERS[0], 1), reply(NUMBERS[0], "1")])
+
+    async def one_is_written_and_one_refused() -> bool:
+        refused = any(log["event"] == "batch_too_large" for log in logs)
+        return refused and await written(addresses, other) > 0
+
+    with capture_logs() as logs:
+        async with running(relay.run(addresses)):
+            await until(one_is_written_and_one_refused)
+            assert await everything(addresses.kafka, other) == []
+            await configure(addresses, refusing, "max.message.bytes", 1 << 20)
+            await until(published(addresses, refusing, 1))
+            await until(published(addresses, other, 1))
+
+
+async def written(addresses: Addresses, topic: str) -> int:
+    """Return how many records, committed or not, the first invoice's partition holds."""
+    partition = TopicPartition(topic, home(NUMBERS[0]))
+    async with clients.running(clients.make_consumer(addresses.kafka, "tests", isolation="read_uncommitted")) as reader:
+        return (await reader.end_offsets([partition]))[partition]
 
 
 async def test_a_dead_letter_is_published_byte_for_byte(addresses: Addresses, store: Store) -> None:
@@ -223,18 +252,18 @@ async def test_what_is_not_published_yet_is_counted_until_it_is(addresses: Addre
         await until(nothing)
 
 
-async def limit(addresses: Addresses, topic: str, size: int) -> None:
-    """Let a topic take no larger batch."""
+async def configure(addresses: Addresses, topic: str, name: str, value: int) -> None:
+    """Set an option of a topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
     await admin.start()
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})])
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: str(value)})])
     await admin.close()
 
 
 async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_else_as_it_is(
     addresses: Addresses, store: Store
 ) -> None:
-    await limit(addresses, REPLIES_TOPIC, 100_000)
+    await configure(addresses, REPLIES_TOPIC, "max.message.bytes", 100_000)
     sizes = [0, 200_000, 0, 0, 99_000, 0, 200_000, 0]
     for version, size in enumerate(sizes, start=1):
         save(store, [event(NUMBERS[0], version), reply(NUMBERS[0], str(version), padding=size)])
