@@ -10,48 +10,74 @@ import httpx2
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+from transport.threads import OwnThread
 
 _LEAST_LEFT = 30.0
 """Seconds for which a token is still valid when a connection is opened with it."""
 _ANSWER_WITHIN = 5.0
-"""Seconds for the answer of the token endpoint."""
+"""Seconds for the whole answer of the token endpoint."""
+_FAILED_FOR = 1.0
+"""Seconds for which nobody asks again an endpoint that gave no token."""
 
 
 class ClientCredentials(AbstractTokenProvider):
     """Gives each connection a token, and fetches one only when the last is about to expire.
 
-    All clients of a process share it, whatever threads and event loops they run in. Source: RFC 6749, section 4.4;
-    RFC 7628.
+    All clients of a process share it, whatever threads and event loops they run in: the first fetches in a thread of
+    its own, the others wait for that and have its outcome. Source: RFC 6749, section 4.4; RFC 7628.
     """
 
     def __init__(self, endpoint: str, client_id: str, secret: str, scope: str | None) -> None:
         """endpoint: the address that gives tokens. scope: what to ask for, if the endpoint wants that said."""
         self._endpoint = endpoint
-        self._client = OAuth2Client(client_id, secret, scope=scope, timeout=_ANSWER_WITHIN)
-        self._used = Lock()
+        self._client: Mapping[str, Any] = {"client_id": client_id, "client_secret": secret, "scope": scope}
+        self._known: Mapping[str, Any] = {}
+        self._failure, self._failed_at = "", float("-inf")
+        self._starting = Lock()
+        self._thread: OwnThread | None = None
 
     async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - the library says nothing of a type
-        """Return a token. Raises: KafkaConnectionError when none can be had."""
-        return await asyncio.to_thread(self._valid)
+        """Return a token within seconds. Raises: KafkaConnectionError when none can be had."""
+        with self._starting:
+            self._thread = self._thread or OwnThread("access tokens")
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                return await self._thread.run(self._valid)
+        except TimeoutError:
+            raise self._none(_too_slow()) from None
 
     def _valid(self) -> str:
-        with self._used:
-            known = self._client.token
-            # Of a token that does not say how long it lasts nobody knows whether it still does.
-            if known is None or known.get("expires_at", 0) - time.time() < _LEAST_LEFT:
-                known = self._fetched()
-            return str(known["access_token"])
+        # Of a token that does not say how long it lasts nobody knows whether it still does.
+        if self._known.get("expires_at", 0) - time.time() < _LEAST_LEFT:
+            if time.monotonic() - self._failed_at < _FAILED_FOR:
+                raise self._none(self._failure)
+            self._known = self._fetched()
+        return str(self._known["access_token"])
 
     def _fetched(self) -> Mapping[str, Any]:
         try:
-            fetched = self._client.fetch_token(self._endpoint, grant_type="client_credentials")
+            fetched = asyncio.run(self._fetch())
+        except TimeoutError:
+            reason = _too_slow()
         except (OAuthError, httpx2.HTTPError, ValueError) as error:
-            raise _none_from(self._endpoint, repr(error)) from error
-        if not fetched.get("access_token"):
-            raise _none_from(self._endpoint, "the answer has none")
-        return fetched
+            reason = repr(error)
+        else:
+            if fetched.get("access_token"):
+                return fetched
+            reason = "the answer has none"
+        self._failure, self._failed_at = reason, time.monotonic()
+        raise self._none(reason)
+
+    async def _fetch(self) -> Mapping[str, Any]:
+        client: Any = AsyncOAuth2Client(**self._client, timeout=_ANSWER_WITHIN)
+        async with asyncio.timeout(_ANSWER_WITHIN), client:
+            return await client.fetch_token(self._endpoint, grant_type="client_credentials")
+
+    def _none(self, reason: str) -> KafkaConnectionError:
+        return KafkaConnectionError(f"{self._endpoint} gives no access token: {reason}")
 
 
-def _none_from(endpoint: str, reason: str) -> KafkaConnectionError:
-    return KafkaConnectionError(f"{endpoint} gives no access token: {reason}")
+def _too_slow() -> str:
+    return f"no answer within {_ANSWER_WITHIN:g} s"

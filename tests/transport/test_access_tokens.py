@@ -1,27 +1,34 @@
 """Access tokens for Kafka: one serves every connection until it is about to expire, and no error repeats the secret."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from transport import access_tokens
 from transport.access_tokens import ClientCredentials
 
 SECRET = "not-to-be-told"  # noqa: S105 - of nothing
+PAUSE = 0.02
+"""Seconds between two bytes of an answer that trickles in."""
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Gives tokens. says: more of each answer. given: how many."""
+    """Gives tokens. says: more of each answer. given: how many. at_once: whether all of an answer comes together."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.says: dict[str, Any] = {"expires_in": 3600}
         self.status = 200
         self.given = 0
+        self.at_once = threading.Event()
+        self.at_once.set()
 
     @property
     def url(self) -> str:
@@ -39,9 +46,13 @@ class Answer(BaseHTTPRequestHandler):
         body = json.dumps({"access_token": f"token {endpoint.given}", "token_type": "Bearer"} | endpoint.says).encode()
         self.send_response(endpoint.status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        if endpoint.at_once.is_set():
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):
+            while not endpoint.at_once.wait(PAUSE):
+                self.wfile.write(b" ")
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
         """Say nothing."""
@@ -53,6 +64,7 @@ def endpoint() -> Iterator[Endpoint]:
         serving = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
         serving.start()
         yield endpoint
+        endpoint.at_once.set()
         endpoint.shutdown()
         serving.join()
 
@@ -83,9 +95,50 @@ async def test_a_token_that_may_have_expired_serves_once(endpoint: Endpoint, say
 )
 async def test_without_a_token_there_is_no_connection(endpoint: Endpoint, status: int, says: dict[str, Any]) -> None:
     endpoint.status, endpoint.says = status, says
-    with pytest.raises(KafkaConnectionError, match="gives no access token") as refused:
-        await credentials(endpoint).token()
-    assert SECRET not in str(refused.value)
+    tokens = credentials(endpoint)
+    for _ in range(2):
+        with pytest.raises(KafkaConnectionError, match="gives no access token") as refused:
+            await tokens.token()
+        assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_all_who_wait_have_the_outcome_of_one_fetch(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, status: int
+) -> None:
+    monkeypatch.setattr(access_tokens, "_FAILED_FOR", 60)
+    endpoint.status, tokens = status, credentials(endpoint)
+    here = [tokens.token() for _ in range(3)]
+    elsewhere = [asyncio.to_thread(asyncio.run, tokens.token()) for _ in range(3)]
+    outcomes = await asyncio.gather(*here, *elsewhere, return_exceptions=True)
+    assert len({repr(outcome) for outcome in outcomes}) == 1
+    assert endpoint.given == 1
+
+
+async def test_an_endpoint_that_gave_none_is_asked_again_a_little_later(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+) -> None:
+    monkeypatch.setattr(access_tokens, "_FAILED_FOR", 0)
+    endpoint.status, tokens = 500, credentials(endpoint)
+    with pytest.raises(KafkaConnectionError):
+        await tokens.token()
+    endpoint.status = 200
+    assert await tokens.token() == "token 2"
+
+
+async def test_an_answer_that_trickles_in_is_waited_for_once_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+) -> None:
+    monkeypatch.setattr(access_tokens, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(access_tokens, "_FAILED_FOR", 0)
+    endpoint.at_once.clear()
+    tokens = credentials(endpoint)
+    with pytest.raises(KafkaConnectionError, match=r"no answer within 0\.5 s"):
+        async with asyncio.timeout(60):
+            await tokens.token()
+    endpoint.at_once.set()
+    monkeypatch.setattr(access_tokens, "_ANSWER_WITHIN", 60)
+    assert (await tokens.token()).startswith("token ")
 
 
 async def test_an_endpoint_that_is_away_is_told() -> None:

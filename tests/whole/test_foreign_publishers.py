@@ -39,7 +39,7 @@ def published(addresses: Addresses, codec: str, commands: Sequence[tuple[str, An
             causation=None,
         )
         producer.produce(topic, json_of(command), command.invoice_number.encode(), headers=list(headers))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return ids
 
 
@@ -99,7 +99,7 @@ def foreign(addresses: Addresses) -> None:
         for partition in range(8):
             for value in (b"no JSON", b'{"account_id": 1}', b"[]", b"[" * 100_000, b"\xff"):
                 producer.produce(topic, value, b"foreign", partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 async def heard(http: httpx.AsyncClient, key: str) -> None:
@@ -121,7 +121,7 @@ async def test_why_finds_commands_in_any_partition_and_survives_what_lies_there(
     await asyncio.to_thread(published, addresses, "snappy", [(Channel.BILLING.value, register())])
     deep = Producer({"bootstrap.servers": addresses.kafka})
     deep.produce(Channel.BILLING.value, b'{"a":' + b"[" * 100_000, NUMBER.encode(), partition=0)
-    assert deep.flush(20) == 0
+    assert deep.flush(60) == 0
     code, out, err = await user.run("why", NUMBER, "--json")
     assert code == 0, err
     assert sorted(json.loads(line)["source"] for line in out.splitlines()) == ["", "urn:tests:librdkafka"]

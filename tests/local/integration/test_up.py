@@ -20,7 +20,7 @@ from tests.local.support.processes import alive
 from tests.redletter.support.program import PROGRAM, redletter
 
 STOP_WITHIN = 60.0
-"""Seconds; the contract's."""
+"""Seconds after which a test gives up."""
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 NUMBER = "26312000000000000002"
 RETURN = {"type": "RequestReturn", "data": {"invoice_number": NUMBER, "account_id": "a"}}
@@ -218,7 +218,7 @@ def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path
         ]
         for line in running.lines[2:-1]:
             url = f"{line.partition('=')[2]}/readyz"
-            assert wait_until(lambda: httpx.get(url).status_code == 200, seconds=60), line  # noqa: B023 - called at once
+            assert wait_until(lambda: httpx.get(url, timeout=60).status_code == 200, seconds=60), line  # noqa: B023 - called at once
         asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
         assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
         assert running.send()["code"] == "INVOICE_NOT_FOUND"

@@ -31,7 +31,7 @@ def publish_compressed(addresses: Addresses, codec: str, values: list[bytes], pa
     producer = Producer({"bootstrap.servers": addresses.kafka, "compression.type": codec, "linger.ms": 50})
     for value in values:
         producer.produce(TOPIC, value, partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 @pytest.fixture
