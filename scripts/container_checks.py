@@ -18,8 +18,8 @@ import httpx
 
 from local.demo.journeys import journeys as play_journeys
 from local.demo.stage import Servers
+from tests.end_to_end.support.client import connected
 from tests.service.support.orders import ask_simply, register
-from tests.whole.support.client import connected
 
 KAFKA, API = "127.0.0.1:9092", "http://127.0.0.1:8080"
 INVOICES = 100

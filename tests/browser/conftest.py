@@ -10,9 +10,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.support.chromium import executable
 from tests.browser.support.scopes import each, together
 from tests.browser.support.site import Site
+from tests.end_to_end.support.client import connected
+from tests.end_to_end.support.system import system
 from tests.support.fresh_system import fresh
-from tests.whole.support.client import connected
-from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 FLAGS = [

@@ -16,10 +16,10 @@ from benchmarks.filled_read_tables import fill_read_tables
 from events.topics import EVENTS_TOPIC
 from local import ports
 from tests.browser.support.scopes import each, together
+from tests.end_to_end.support.system import system
 from tests.faults.support.roles import Roles
 from tests.support.fresh_system import fresh
 from tests.support.waiting import until
-from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 COPIES = 1000

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from events.replies import reply_id
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
+from tests.end_to_end.support.system import system
 from tests.faults.support.evidence import (
     Replies,
     assert_no_gap_and_no_duplicate,
@@ -25,7 +26,6 @@ from tests.faults.support.publishing import Outside
 from tests.faults.support.roles import Roles
 from tests.support.fresh_system import PARTITIONS
 from tests.support.scale import SCALE, SEED
-from tests.whole.support.system import system
 from transport.addresses import Addresses
 
 SENT = 1000 * SCALE

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FOLDERS_WITH_SERVERS = frozenset({"integration", "whole", "browser", "faults"})
+FOLDERS_WITH_SERVERS = frozenset({"integration", "end_to_end", "browser", "faults"})
 """Names of the folders whose tests need real servers; every other folder's tests need none."""
 
 

@@ -20,7 +20,7 @@ from events.commands import RequestReissue, RequestReturn
 from events.refusal_codes import Code, EndingCode
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
 from rules.calendar import MAINLAND_CHINA
-from tests.whole.support.stories import ENDS, REFUSALS
+from tests.end_to_end.support.stories import ENDS, REFUSALS
 from web.console import charts, html_forms, labels, rendering
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of

@@ -11,8 +11,8 @@ from web.http.parameters import QueryRoute
 from web.http.reading import Connection, Reader
 from web.operations import metrics, queries, readiness
 from web.operations.condition import Condition, condition
-from web.operations.kept import Kept
 from web.operations.lag import Lag
+from web.operations.latest_result import LatestResult
 from web.operations.queries import Counts
 from web.operations.readiness import Watch
 
@@ -28,8 +28,8 @@ class Scraped:
         self._watch = watch
         self._clock_shift = clock_shift
         self._lags = lags
-        self._tables = Kept("metrics", _TABLES_SECONDS, lambda: reader.read(self._ask_tables))
-        self._groups = Kept("groups", readiness.KAFKA_WITHIN, lambda: readiness.present_groups(watch.kafka))
+        self._tables = LatestResult("metrics", _TABLES_SECONDS, lambda: reader.read(self._ask_tables))
+        self._groups = LatestResult("groups", readiness.KAFKA_WITHIN, lambda: readiness.present_groups(watch.kafka))
 
     async def run(self) -> None:
         """Ask until cancelled."""

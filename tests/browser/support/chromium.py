@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house.support.tree import ROOT
+from tests.conventions.support.tree import ROOT
 
 _BIN = Path(sys.executable).parent
 _PACKAGE = ROOT / "node_modules" / "@sparticuz" / "chromium"

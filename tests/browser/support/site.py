@@ -12,10 +12,10 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
 from events.commands import AnyCommand
+from tests.end_to_end.support.client import Answered, Client
 from tests.faults.support.roles import Roles
 from tests.service.support.orders import charge, observe, register
 from tests.support.waiting import until
-from tests.whole.support.client import Answered, Client
 
 
 def _numbers() -> Iterator[str]:

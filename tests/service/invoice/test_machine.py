@@ -12,9 +12,9 @@ from events.status import InvoiceStatus
 from projections.status.fold import fold
 from service.invoice.refusals import Refusal
 from service.invoice.state import status_of
+from tests.end_to_end.support.machine import MAX_STEPS, Outcome, World, play
+from tests.end_to_end.support.stories import ENDS
 from tests.service.support.scenario import Scenario
-from tests.whole.support.machine import MAX_STEPS, Outcome, World, play
-from tests.whole.support.stories import ENDS
 
 STEPS = 5000
 

@@ -12,8 +12,8 @@ from service.invoice import form_fit
 from service.invoice.endings import ENDINGS
 from service.invoice.refusal_kinds import KINDS
 from service.invoice.refusals import Refusal
+from tests.end_to_end.support.stories import ACCEPTED, ENDS, REFUSALS, STORIES, Story, filled, ids_of, outcome
 from tests.service.support.scenario import Scenario
-from tests.whole.support.stories import ACCEPTED, ENDS, REFUSALS, STORIES, Story, filled, ids_of, outcome
 
 
 def test_every_code_and_every_event_has_its_story() -> None:

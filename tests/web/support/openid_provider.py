@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.house.support.tree import ROOT
+from tests.conventions.support.tree import ROOT
 from tests.web.support.token_issuer import AUDIENCE
 from web.http.issuer_documents import Issuer
 

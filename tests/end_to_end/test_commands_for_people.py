@@ -1,0 +1,146 @@
+"""The commands for people who ask: status, history, why, and those that keep the read models right."""
+
+import asyncio
+import json
+import signal
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.end_to_end.support.shared import Shared
+from tests.end_to_end.support.terminal import User
+from tests.faults.support.roles import PROGRAM
+from tests.service.support.orders import ask_return, ask_simply, observe, register
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def user(shared: Shared) -> User:
+    return User(
+        {
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": shared.addresses.kafka,
+            "REDLETTER_DATABASE_URL": shared.addresses.database,
+            **shared.roles.environment,
+        }
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def returning(shared: Shared, number: str) -> str:
+    """An invoice that is being returned, and visible to queries; its number."""
+    await shared.billing.submit(register(number, kind="general", charges=[number]))
+    refused = await shared.billing.submit(ask_return(number))
+    assert refused.answer == "RED_FONT_FORM_NOT_EXPECTED"
+    answered = await shared.billing.submit(ask_simply(number))
+    for path in (f"/invoices/{number}/status", f"/invoices/{number}/history"):
+        asked = {"min_version": answered.reply["invoice_version"], "wait": 30}
+        (await shared.http.get(path, params=asked)).raise_for_status()
+    return number
+
+
+async def test_status_and_history_are_shown_to_people_and_to_programs(
+    user: User, shared: Shared, returning: str
+) -> None:
+    code, output, _ = await user.run("status", returning)
+    assert (code, "Return in progress" in output) == (0, True)
+    code, output, _ = await user.run("status", returning, "--as-of", "2020-01-01T00:00:00+08:00")
+    assert code == 1
+    issued_at = shared.billing.of(returning)[0].occurred_at.isoformat()
+    _, output, _ = await user.run("status", returning, "--json", "--as-of", issued_at)
+    assert json.loads(output)["status"]["code"] == "issued"
+    for command in ("status", "history"):
+        code, _, error = await user.run(command, returning, "--as-of", "yesterday")
+        assert (code, error.startswith("redletter: --as-of yesterday: must be a time with an offset")) == (2, True)
+        code, _, error = await user.run(command, returning, "--as-of", issued_at, "--watch")
+        assert (code, "exclude each other" in error) == (2, True)
+
+    code, output, _ = await user.run("history", returning)
+    assert [line.split()[3] for line in output.splitlines()[1:]] == ["InvoiceIssued", "ReturnRequested"]
+    _, output, _ = await user.run("history", returning, "--json")
+    assert [json.loads(line)["version"] for line in output.splitlines()] == [1, 2]
+    _, output, _ = await user.run("history", returning, "--json", "--as-of", issued_at)
+    assert [json.loads(line)["version"] for line in output.splitlines()] == [1]
+    code, _, error = await user.run("history", returning[::-1])
+    assert (code, error) == (1, "redletter: INVOICE_NOT_FOUND: There is no such invoice.\n")
+
+
+async def test_why_shows_what_led_to_what(user: User, returning: str) -> None:
+    async with asyncio.timeout(60):
+        while "OpenRedFontForm" not in (output := (await user.run("why", returning))[1]):
+            pass
+    lines = [line.split(maxsplit=3) for line in output.splitlines()[1:]]
+    assert all(rest.split()[1].startswith("[") for _, _, kind, rest in lines if kind == "command")
+    what = [f"{kind} {rest.split()[0]}" for _, _, kind, rest in lines]
+    assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
+    assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
+    assert what.index("event ReturnRequested") < what.index("request OpenRedFontForm,")
+    _, output, _ = await user.run("why", returning, "--json")
+    messages = [json.loads(line) for line in output.splitlines()]
+    (event,) = [message for message in messages if message["name"] == "ReturnRequested"]
+    (asked,) = {message["id"] for message in messages if message["name"] == "RequestReturn"} & {event["causation_id"]}
+    _, output, _ = await user.run("why", asked, "--json")
+    of_one = [json.loads(line) for line in output.splitlines()]
+    assert {message["correlation_id"] or message["id"] for message in of_one} == {asked}
+    assert {"RequestReturn", "ReturnRequested", "OpenRedFontForm"} <= {message["name"] for message in of_one}
+    code, _, error = await user.run("why", returning[::-1])
+    assert (code, "found no message about" in error) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["status", "history"])
+async def test_what_is_watched_is_printed_as_it_changes_until_ctrl_c(
+    user: User, shared: Shared, returning: str, command: str
+) -> None:
+    async def line() -> dict[str, Any]:
+        assert watching.stdout
+        return json.loads(await asyncio.wait_for(watching.stdout.readline(), 60))
+
+    watching = await asyncio.create_subprocess_exec(
+        PROGRAM, command, returning, "--watch", "--json", env=user.environment, stdout=subprocess.PIPE
+    )
+    while (await line())["version"] < 2:
+        pass
+    await shared.billing.submit(observe(number=returning))
+    assert (await line())["version"] == 3
+    watching.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(watching.wait(), 60) == 0
+
+
+async def test_read_models_are_listed_rebuilt_and_verified(user: User, returning: str) -> None:
+    assert returning
+    code, output, _ = await user.run("projections", "list")
+    assert (code, {line.split()[0] for line in output.splitlines()[1:]}) == (
+        0,
+        {
+            "status",
+            "details",
+            "invoices",
+            "history",
+            "returns",
+            "charges",
+            "forms",
+            "replies",
+            "dead_letters",
+        },
+    )
+    assert all("running" in line for line in output.splitlines()[1:])
+    code, output, error = await user.run("projections", "verify", "all")
+    assert (code, output.count("rows, correct")) == (0, 7), error
+    code, output, error = await user.run("projections", "rebuild", "status", "charges")
+    assert (code, output.count("same as before")) == (0, 2), error
+    code, _, error = await user.run("projections", "rebuild", "replies")
+    assert (code, 'unknown read model "replies"' in error) == (2, True)
+
+
+async def test_a_check_of_a_system_that_is_well_finds_nothing(user: User, returning: str, tmp_path: Path) -> None:
+    assert returning
+    next_year = datetime.now(UTC).year + 1
+    calendar = tmp_path / "calendar.json"  # so that what is known of holidays does not end soon, whatever the date
+    calendar.write_text(json.dumps({"version": "decreed", "off": [f"{next_year}-01-01"], "working": []}))
+    user.environment["REDLETTER_CALENDAR_FILE"] = str(calendar)
+    assert await user.run("check") == (0, "nothing needs attention\n", "")
+    assert await user.run("check", "--json") == (0, "", "")
