@@ -73,11 +73,13 @@ async def test_why_shows_what_led_to_what(user: User, returning: str) -> None:
     async with asyncio.timeout(60):
         while "OpenRedFontForm" not in (output := (await user.run("why", returning))[1]):
             pass
-    lines = [line.split(maxsplit=3) for line in output.splitlines()[1:]]
-    assert all(rest.split()[1].startswith("[") for _, _, kind, rest in lines if kind == "command")
+    *shown, last = output.splitlines()
+    lines = [line.split(maxsplit=3) for line in shown]
+    assert all(rest.split()[2] == "from" for _, _, kind, rest in lines if kind == "command")
     what = [f"{kind} {rest.split()[0]}" for _, _, kind, rest in lines]
     assert what.index("command RegisterInvoice") < what.index("event InvoiceIssued") < what.index("reply accepted")
-    assert "reply RED_FONT_FORM_NOT_EXPECTED" in what
+    assert any("(RED_FONT_FORM_NOT_EXPECTED)" in rest for _, _, kind, rest in lines if kind == "reply")
+    assert last.startswith("waiting for the tax platform since ")
     assert what.index("event ReturnRequested") < what.index("request OpenRedFontForm,")
     _, output, _ = await user.run("why", returning, "--json")
     messages = [json.loads(line) for line in output.splitlines()]
