@@ -34,10 +34,10 @@ async def test_events_become_a_row_a_published_document_and_an_answer(projecting
     await publish(projecting, messages(STORY))
     expected = naive.status_document(STORY)
     async with serving(projecting) as client, statuses(projecting) as read:
-        asked = {"min_version": len(STORY), "wait": WITHIN}
-        status = await client.get(f"/invoices/{facts.NUMBER}/status", params=asked, timeout=WITHIN + 5)
+        asked = {"min_version": len(STORY), "wait": 30}
+        status = await client.get(f"/invoices/{facts.NUMBER}/status", params=asked, timeout=WITHIN)
         assert status.json() == expected
-        details = await client.get(f"/invoices/{facts.NUMBER}", params=asked, timeout=WITHIN + 5)
+        details = await client.get(f"/invoices/{facts.NUMBER}", params=asked, timeout=WITHIN)
         assert details.json()["status"] == expected
 
         async def published_to_the_topic() -> bool:
