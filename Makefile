@@ -34,7 +34,7 @@ up: setup ## Run the whole system until Ctrl-C
 	@$(BIN)/redletter up
 
 test: setup ## Run all tests, on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 test-unit: setup ## Run the tests that do not need servers
 	@$(BIN)/python -m pytest -m "not integration"
