@@ -242,11 +242,14 @@ AFTER: LiteralString = """
     ) as added
     where before is null or before < %(bytes)s
     order by place
-""".format(columns=_COLUMNS, entries=_ENTRIES.format(places="place between %(place)s and %(place)s + %(rows)s"))  # noqa: S608 - literals alone
+""".format(  # noqa: S608 - literals alone
+    columns=_COLUMNS, entries=_ENTRIES.format(places="place between %(place)s and %(place)s::bigint + %(rows)s")
+)
 """The entry at the position, and what comes behind it.
 
 Places have no gaps, so that the last place bounds the rows whatever plan is made; a limit would let a plan made for an
-empty log read all that is behind the position.
+empty log read all that is behind the position. A bigint, since psycopg sends a number as the smallest type that holds
+it, and PostgreSQL adds two smallints to a smallint: no place from 31,768 to 32,767 could be read from.
 """
 COMMAND: LiteralString = """
     select {columns} from ({entries}) as entries order by place

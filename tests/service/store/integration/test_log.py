@@ -58,6 +58,21 @@ async def test_a_backlog_is_read_in_order_and_in_bounded_parts(fresh_database: A
     await reader.close()
 
 
+@pytest.mark.parametrize("bits", [15, 31])
+async def test_a_partition_is_read_across_the_places_at_which_a_type_of_numbers_ends(
+    fresh_database: Addresses, bits: int
+) -> None:
+    home, last = partition_of(NUMBERS[0].encode(), 0, PARTITIONS), 2**bits - 10
+    with psycopg.connect(fresh_database.database, autocommit=True) as connection:
+        connection.execute("update redletter.log_partitions set last_place = %s where partition = %s", (last, home))
+    store, reader = Store(fresh_database.database), LogReader(fresh_database.database)
+    save(store, [entry for version in range(1, 12) for entry in command(NUMBERS[0], version)])
+    store.close()
+    rows = await reader.after(home, LogPosition(last + 2, None))
+    assert [row.place for row in rows] == list(range(last + 3, last + 23))
+    await reader.close()
+
+
 async def test_a_hole_wider_than_one_reading_is_not_taken_for_the_end(fresh_database: Addresses) -> None:
     store = Store(fresh_database.database)
     save(store, [entry for version in range(1, MAX_ROWS) for entry in command(NUMBERS[0], version)])
