@@ -21,6 +21,11 @@ def projector_group(read_model: str) -> str:
     return PROJECTOR_GROUPS + read_model.replace("_", "-")
 
 
+def is_of_read_side(group: str) -> bool:
+    """Return whether the positions of a consumer group are kept beside the read models, and not beside the log."""
+    return group.startswith(PROJECTOR_GROUP)
+
+
 def event_id(invoice_number: str, version: int) -> str:
     """Return the id of an event, which its invoice and version already make unique."""
     return f"{invoice_number}-{version}"

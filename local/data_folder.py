@@ -27,12 +27,13 @@ class NotRunning(Exception):
 class SystemAddresses:
     """Where a running system is: bootstrap servers, a libpq URL, and the api's ``http://host:port``.
 
-    api: None if the system runs without it.
+    api: None if the system runs without it. read_models: the URL of their database, if it is not that of the log.
     """
 
     kafka: str
     database: str
     api: str | None
+    read_models: str | None = None
 
 
 def lock_folder(folder: Path) -> IO[str]:

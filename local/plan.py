@@ -23,6 +23,7 @@ class Plan:
     command: the command line of a role, by its name.
     migrate: creates or upgrades topics and tables with that many partitions.
     kafka, database: the addresses of existing servers; None runs an embedded one.
+    read_models: the URL of the read models' database, if it is not that of the log.
     advertised_kafka: by which ``host:port`` clients elsewhere reach port 9092 of this machine, and so the embedded
     Kafka; None: there are none.
     api_port: None is 8080, or any free one if that is taken; 0 is any free one.
@@ -38,6 +39,7 @@ class Plan:
     migrate: Callable[[Addresses, int], None]
     kafka: str | None = None
     database: str | None = None
+    read_models: str | None = None
     advertised_kafka: str | None = None
     api_host: str = "127.0.0.1"
     api_port: int | None = None

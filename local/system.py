@@ -109,7 +109,8 @@ def _start(system: System, servers: Mapping[str, Server], folder: Path) -> Syste
 
 def _migrate(system: System) -> None:
     try:
-        system.plan.migrate(Addresses(system.addresses.kafka, system.addresses.database), system.plan.partitions)
+        found = system.addresses
+        system.plan.migrate(Addresses(found.kafka, found.database, found.read_models), system.plan.partitions)
     except Exception as error:
         msg = f"could not create or upgrade topics and tables: {error}"
         raise SystemFailed(msg) from error
@@ -143,7 +144,7 @@ def _servers(plan: Plan, folder: Path) -> dict[str, Server]:
 def _addresses(plan: Plan, servers: Mapping[str, Server], api: str | None) -> SystemAddresses:
     kafka = plan.kafka or servers["kafka"].address
     database = plan.database or servers["postgres"].address
-    return SystemAddresses(kafka, database, api)
+    return SystemAddresses(kafka, database, api, plan.read_models)
 
 
 @contextmanager
@@ -175,6 +176,7 @@ def _environment(plan: Plan, found: SystemAddresses, folder: Path) -> Mapping[st
         **plan.environment,
         "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": found.kafka,
         "REDLETTER_DATABASE_URL": found.database,
+        "REDLETTER_READ_DATABASE_URL": found.read_models or "",
         "REDLETTER_API_HOST": plan.api_host,
         **({"REDLETTER_API_PORT": found.api.rpartition(":")[2]} if found.api else {}),
         "REDLETTER_DATA_DIR": str(folder),

@@ -30,6 +30,8 @@ def up(plan: Plan) -> int:
         with running_system(plan) as system:
             terminal.print_line(f"kafka_bootstrap_servers={system.addresses.kafka}")
             terminal.print_line(f"database_url={system.addresses.database}")
+            if system.addresses.read_models:
+                terminal.print_line(f"read_database_url={system.addresses.read_models}")
             if system.addresses.api:
                 terminal.print_line(f"api_url={system.addresses.api}")
             for role, url in system.health.items():

@@ -39,6 +39,7 @@ def _ensure(database_url: str) -> None:
     session = postgres.connect(database_url, "migrate", lock_timeout=f"{DDL_LOCK_WITHIN}s")
     with session, session.transaction(), session.cursor() as cur:
         cur.execute(_ONE_AT_A_TIME)
+        cur.execute(positions.CREATE_POSITIONS)
         cur.execute("create schema if not exists projections")
         cur.execute(tables.CREATE_BUILT)
         cur.execute(health.CREATE_HEALTH)

@@ -11,6 +11,8 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 _TIMEOUT_SECONDS = 10.0
+_READY_TIMEOUT_SECONDS = 6.0
+"""It answers within five whatever is down."""
 _WATCH_INTERVAL_SECONDS = 1.0
 
 Events = Sequence[Mapping[str, Any]]
@@ -25,6 +27,15 @@ class Api(NamedTuple):
 
 class QueryFailed(Exception):
     """The api did not return what was asked for; the message says why."""
+
+
+def degraded_because(api: Api) -> Mapping[str, str]:
+    """Return why the api calls the system degraded, by code; what is behind that is told to operators alone.
+
+    Raises: QueryFailed.
+    """
+    found = _get(api, "/readyz", {}, timeout=_READY_TIMEOUT_SECONDS)
+    return {reason["code"]: reason["detail"] for reason in found["reasons"]}
 
 
 def status(api: Api, number: str, as_of: str | None = None) -> Mapping[str, Any]:
@@ -59,12 +70,12 @@ def follow_status(api: Api, number: str) -> Iterator[Mapping[str, Any]]:
         time.sleep(_WATCH_INTERVAL_SECONDS)
 
 
-def _get(api: Api, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+def _get(api: Api, path: str, parameters: Mapping[str, str], timeout: float = _TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - any JSON
     query = f"?{urlencode(parameters)}" if parameters else ""
     headers = {"Authorization": f"Bearer {api.token}"} if api.token else {}
     request = Request(f"{api.url}{path}{query}", headers=headers)  # noqa: S310 - http
     try:
-        with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - http
+        with urlopen(request, timeout=timeout) as response:  # noqa: S310 - http
             return json.load(response)
     except HTTPError as error:
         raise QueryFailed(_problem(error)) from None

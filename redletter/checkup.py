@@ -3,21 +3,22 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString, NamedTuple
+from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
+from redletter.api_client import Api, QueryFailed, degraded_because
 from redletter.kafka_rights import excess
 from redletter.shown_times import shown_time
 from rules.calendar import MainlandChina
 from transport.acls import topic_acls
 from transport.addresses import Addresses
 from transport.clients.kafka import KafkaAdmin, admin
-from transport.clients.postgres import connect_async
+from transport.clients.postgres import connect_async, connect_reading_async
 from web.operations import lag, queries
-from web.operations.condition import Reason, condition
-from web.operations.lag import Lag
-from web.operations.queries import Board
+from web.operations.condition import Reason, condition, log_condition
+from web.operations.lag import Lag, Position
+from web.operations.queries import BlockingForm, Board, Requests
 from web.operations.readiness import Watch
 
 LATE_SECONDS = 30.0
@@ -39,6 +40,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "stopped",
         "one server came back older: bring back its newer copy; if that of PostgreSQL is lost: redletter reconcile",
     ),
+    "LOG_AWAY": ("stopped", "bring its server back; every role waits for it and continues by itself"),
     "LOG_UNPUBLISHED": ("stuck", "read the logs of the relay, or start one: redletter relay"),
     "PARTITION_NOT_READ": ("stopped", "redletter positions show; then redletter positions reset"),
     "RECORDS_GONE": (
@@ -46,23 +48,10 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "redletter positions show; a read model of events: projections rebuild NAME",
     ),
     "ROLE_MISSING": ("stopped", "start it, or look why it does not run"),
+    "NOT_LISTENING": ("stopped", "read the log of that api; restart it"),
     "CALENDAR_ENDS": ("late", "add the decreed days of the next year to REDLETTER_CALENDAR_FILE"),
 }
 """By code of a reason why the system is degraded: the kind of finding, and the next step."""
-_BLOCKED: LiteralString = """
-    select f.number, f.invoice_number, count(distinct r.invoice_number)
-    from (
-        select reply::jsonb -> 'details' ->> 'form_number' as number,
-            reply::jsonb ->> 'invoice_number' as invoice_number
-        from projections.replies
-        where replied_at > now() - interval '1 hour' and reply like '%RED_FONT_FORM_ALREADY_USED%'
-    ) as r
-    join projections.forms as f on f.number = r.number and f.active and f.invoice_number <> r.invoice_number
-    join projections.returns as o on o.invoice_number = f.invoice_number and o.phase = 'verifying_form'
-    where o.complete_at is null and o.ended_at is null
-    group by f.number, f.invoice_number order by f.number
-"""
-"""Forms that a return has named and the tax system not confirmed yet, and returns that were refused because of them."""
 
 
 class Finding(NamedTuple):
@@ -81,26 +70,55 @@ class Finding(NamedTuple):
 FINDING_COLUMNS = ("", "what", "next step")
 
 
-def findings(addresses: Addresses, calendar: MainlandChina, clock_shift: timedelta) -> list[Finding]:
-    """Return everything that needs attention. Raises: psycopg.Error, KafkaError."""
-    return asyncio.run(_find(addresses, calendar, datetime.now(UTC) + clock_shift))
+def findings(
+    addresses: Addresses, calendar: MainlandChina, clock_shift: timedelta, api: Api | None = None
+) -> list[Finding]:
+    """Return everything that needs attention. api: is asked too, if given. Raises: psycopg.Error, KafkaError."""
+
+    async def find() -> list[Finding]:
+        found, of_api = await asyncio.gather(
+            _find(addresses, calendar, datetime.now(UTC) + clock_shift), asyncio.to_thread(_of_api, api)
+        )
+        return [*found, *of_api]
+
+    return asyncio.run(find())
+
+
+def _of_api(api: Api | None) -> list[Finding]:
+    """Return what the api alone can say: whether it answers, and what it does not receive."""
+    if api is None:
+        return []
+    try:
+        reasons = degraded_because(api)
+    except QueryFailed as error:
+        return [Finding("stopped", f"API_NOT_READY: {error}", "start it, or look why it does not run")]
+    return list(_degraded([Reason(code=code, detail=why) for code, why in reasons.items() if code == "NOT_LISTENING"]))
 
 
 async def _find(addresses: Addresses, calendar: MainlandChina, now: datetime) -> list[Finding]:
-    async with await connect_async(addresses.database, "check") as connection:
-        behind = await lag.lags(addresses.kafka, lambda: lag.positions(connection))
-        reasons = await Watch(addresses.kafka, calendar, {}).look(await condition(connection), now)
-        board = await queries.board(connection, now)
-        async with admin(addresses.kafka, "check") as client:
-            opened = await unneeded_rights(client)
-        blocked = await (await connection.execute(_BLOCKED)).fetchall()
+    async with (
+        await connect_async(addresses.database, "check") as log,
+        await connect_reading_async(addresses.of_read_side().database, "check") as read_models,
+    ):
+
+        async def positions() -> list[Position]:
+            return [*await lag.positions_on_log(log), *await lag.positions_on_read_models(read_models)]
+
+        behind = await lag.lags(addresses.kafka, positions)
+        known = await condition(read_models, await log_condition(log))
+        reasons = await Watch(addresses.kafka, calendar, {}).look(known, now)
+        board = await queries.board(read_models, now)
+        requests = await queries.requests(log)
+        blocking = await queries.blocking_forms(read_models)
+    async with admin(addresses.kafka, "check") as client:
+        opened = await unneeded_rights(client)
     return [
         *opened,
-        *_blocked(blocked),
+        *_blocking(blocking),
         *_degraded(reasons),
         *_late(behind),
         *_returns(board),
-        *_requests(board),
+        *_requests(requests),
         *_records(board, now),
     ]
 
@@ -145,8 +163,8 @@ def _returns(board: Board) -> Iterator[Finding]:
             )
 
 
-def _requests(board: Board) -> Iterator[Finding]:
-    for one in board.requests:
+def _requests(requests: Sequence[Requests]) -> Iterator[Finding]:
+    for one in requests:
         name, minutes, hours = one.name.removesuffix(".v1"), one.seconds / 60, one.seconds / 3600
         if one.state == "unsent" and one.seconds > _UNSENT_SECONDS:
             what = f"{one.requests} {name} wait to be sent, the oldest for {minutes:.0f} min"
@@ -156,14 +174,15 @@ def _requests(board: Board) -> Iterator[Finding]:
             yield Finding("late", what, "ask whoever runs the tax connector")
 
 
-def _blocked(rows: Sequence[tuple[str, str, int]]) -> Iterator[Finding]:
-    for form, holder, refused in rows:
+def _blocking(forms: Sequence[BlockingForm]) -> Iterator[Finding]:
+    for form in forms:
         what = (
-            f"the return of {holder} has claimed form {form}, which the tax system has not confirmed, and {refused}"
-            " other returns were refused in the last hour because of it"
+            f"the return of {form.holder} has claimed form {form.number}, which the tax system has not confirmed, and"
+            f" {form.refused} other returns were refused in the last hour because of it"
         )
         step = (
-            f"redletter why {holder}; the form is free again once the tax connector says that it is not that invoice's"
+            f"redletter why {form.holder}; the form is free again once the tax connector says that it is not that"
+            " invoice's"
         )
         yield Finding("stuck", what, step)
 

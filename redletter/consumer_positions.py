@@ -1,7 +1,7 @@
 """Show the position of every consumer, and reset one on purpose."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,12 +10,13 @@ from aiokafka import TopicPartition
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from events.names import is_of_read_side
 from transport import positions
 from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
 from transport.clients.postgres import connect
 from transport.partition_logs import PartitionLog, partition_logs
-from transport.positions import GroupPosition, unread_because
+from transport.positions import GroupPosition, StoredPosition, unread_because
 
 Target = int | Literal["beginning", "end"]
 """The next offset to read."""
@@ -63,8 +64,7 @@ COLUMNS = ("consumer", "topic", "partition", "next", "log start", "log end", "go
 
 def all_positions(addresses: Addresses) -> list[ConsumerPosition]:
     """Return the position of every consumer. Raises: psycopg.Error, KafkaError."""
-    with connect(addresses.database, "positions") as connection:
-        rows = positions.read_all(connection)
+    rows = sorted(_stored(addresses))
     logs = _logs(addresses.kafka, {TopicPartition(topic, partition) for _, topic, partition, *_ in rows})
     return [
         ConsumerPosition(
@@ -99,7 +99,7 @@ class PlannedReset:
 
 def plan_reset(addresses: Addresses, consumer: str, partition: TopicPartition, to: Target) -> PlannedReset:
     """Find out what a reset would do. Raises: ResetRefused, psycopg.Error, KafkaError."""
-    with connect(addresses.database, "positions") as connection:
+    with connect(_database_of(consumer, addresses), "positions") as connection:
         at = _current(connection, consumer, partition)
     log = _logs(addresses.kafka, {partition}).get(partition)
     if log is None:
@@ -114,10 +114,22 @@ def plan_reset(addresses: Addresses, consumer: str, partition: TopicPartition, t
 
 def carry_out(addresses: Addresses, reset: PlannedReset) -> None:
     """Set the position. Raises: ResetRefused when the consumer has moved since it was planned, psycopg.Error."""
-    with connect(addresses.database, "positions") as connection, connection.transaction(), connection.cursor() as cur:
+    database = _database_of(reset.consumer, addresses)
+    with connect(database, "positions") as connection, connection.transaction(), connection.cursor() as cur:
         if not positions.reset(cur, reset.consumer, reset.at, reset.log, reset.next):
             msg = f"{reset.consumer} has moved in the meantime; check its position and try again"
             raise ResetRefused(msg)
+
+
+def _stored(addresses: Addresses) -> Iterator[StoredPosition]:
+    for database in dict.fromkeys((addresses.database, addresses.of_read_side().database)):
+        with connect(database, "positions") as connection:
+            found = positions.read_all(connection)
+        yield from (one for one in found if _database_of(one.consumer, addresses) == database)
+
+
+def _database_of(consumer: str, addresses: Addresses) -> str:
+    return addresses.of_read_side().database if is_of_read_side(consumer) else addresses.database
 
 
 def _current(connection: Connection[TupleRow], consumer: str, partition: TopicPartition) -> GroupPosition:

@@ -19,7 +19,9 @@ def create_or_upgrade(addresses: Addresses, partitions: int) -> None:
     service.store.schema.LogMismatch, transport.clients.postgres.UnsuitableDatabase, and the client's error when a
     server cannot be reached.
     """
-    postgres.check(addresses.database, "migrate")
+    read_models = addresses.of_read_side().database
+    for database in dict.fromkeys((addresses.database, read_models)):
+        postgres.check(database, "migrate")
     # The log first: its partition count can be corrected while it is empty, a topic's count cannot.
     write_side.migrate(addresses.database, partitions)
     try:
@@ -27,7 +29,7 @@ def create_or_upgrade(addresses: Addresses, partitions: int) -> None:
     except TopicMismatch as error:
         msg = f"{error}{_advice(error.counts)}"
         raise TopicMismatch(msg, error.counts) from None
-    read_side.ensure_read_tables(addresses.database)
+    read_side.ensure_read_tables(read_models)
 
 
 def _advice(counts: Mapping[str, int]) -> str:

@@ -132,7 +132,7 @@ def release_invoices(addresses: Addresses, numbers: Collection[str] | None) -> I
 
 async def _lags(addresses: Addresses) -> list[lag.Lag]:
     async with await postgres.connect_async(addresses.database, "projections") as connection:
-        return await lag.lags(addresses.kafka, lambda: lag.positions(connection))
+        return await lag.lags(addresses.kafka, lambda: lag.positions_on_read_models(connection))
 
 
 def run_with_progress(

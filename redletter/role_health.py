@@ -43,6 +43,7 @@ class Readiness:
     def __init__(self, addresses: Addresses, role: str) -> None:
         self._addresses = addresses
         self._role = f"{role} health"
+        self._connect = postgres.connect_reading_async if role == "api" else postgres.connect_async
         self._asking = asyncio.Lock()
         self._found: tuple[float, list[str]] = (-_KEPT_SECONDS, [])
 
@@ -61,7 +62,7 @@ class Readiness:
     async def _database_answers(self) -> bool:
         with suppress(psycopg.Error, TimeoutError):
             async with asyncio.timeout(_SERVER_SECONDS):
-                async with await postgres.connect_async(self._addresses.database, self._role) as connection:
+                async with await self._connect(self._addresses.database, self._role) as connection:
                     await connection.execute("select 1")
             return True
         return False

@@ -30,6 +30,9 @@ _ALIVE_INTERVAL_SECONDS = 5.0
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """OpenTelemetry's variables: where one is set, the roles export traces."""
 
+_ON_READ_MODELS = ("projector", "api")
+"""The roles that cannot work without the read models' database."""
+
 RoleStart = Callable[[Addresses, Settings], RoleWork]
 
 
@@ -69,7 +72,7 @@ def _projector(addresses: Addresses, settings: Settings) -> RoleWork:
     del settings
     from projections import projector as role
 
-    return role.run(addresses)
+    return role.run(addresses.of_read_side())
 
 
 def _clock(addresses: Addresses, settings: Settings) -> RoleWork:
@@ -124,9 +127,16 @@ def _tax_simulator(addresses: Addresses, settings: Settings) -> RoleWork:
 def _on_suitable_database(role: str, start: RoleStart) -> RoleStart:
     def started(addresses: Addresses, settings: Settings) -> RoleWork:
         # A database that is away is waited for. One that is unsuitable ends the role, with UnsuitableDatabase.
-        return _beside(start(addresses, settings), postgres.refuse_unsuitable(addresses.database, role))
+        return _beside(start(addresses, settings), _refuse_unsuitable(addresses, role))
 
     return started
+
+
+async def _refuse_unsuitable(addresses: Addresses, role: str) -> None:
+    writes = {addresses.of_read_side().database: role == "projector"} if role in _ON_READ_MODELS else {}
+    if role != "projector":
+        writes |= {addresses.database: True}
+    await asyncio.gather(*(postgres.refuse_unsuitable(url, role, writes=its) for url, its in writes.items()))
 
 
 ROLE_STARTS: dict[str, RoleStart] = {
@@ -171,7 +181,7 @@ def _export_traces(role: str) -> Callable[[], None]:
 def _health(addresses: Addresses, role: str, host: str, port: int) -> RoleWork:
     from redletter.role_health import serve_health
 
-    return serve_health(addresses, role, host, port)
+    return serve_health(addresses.of_read_side() if role in _ON_READ_MODELS else addresses, role, host, port)
 
 
 async def _beside(work: RoleWork, companion: RoleWork) -> None:

@@ -50,7 +50,7 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_WITH_PASSWORDS = ("database_url", "kafka_password", "oidc_client_secret", "api_token")
+_WITH_PASSWORDS = ("database_url", "read_database_url", "kafka_password", "oidc_client_secret", "api_token")
 """Settings whose values no message repeats, nor any value with an @: it may be a URL with a password."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
@@ -185,6 +185,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str | None, _DATABASE, ValueForm("`postgresql://` URL as libpq reads it")] = None
     """The PostgreSQL database. If not set, `redletter up` runs an embedded PostgreSQL, and other commands use it.
     Special characters of the password are percent-encoded."""
+    read_database_url: Annotated[str | None, _DATABASE, ValueForm("`postgresql://` URL as libpq reads it")] = None
+    """The database of the read models, if it is not to be that of the log: another load, another backup, another
+    server. It is also what the api reads them from: there it may name standbys of that database."""
     api_host: Annotated[str, Field(pattern=r"^[\w.:-]+$"), ValueForm("address or host name")] = "127.0.0.1"
     """The address that the api listens on."""
     api_port: Annotated[int, _WHOLE, Field(ge=0, le=65_535), ValueForm("whole number")] = 8080

@@ -70,6 +70,21 @@ class Placement:
     unread: Mapping[TopicPartition, str] = field(default_factory=dict[TopicPartition, str])
 
 
+CREATE_POSITIONS: LiteralString = """
+    create schema if not exists redletter;
+    create table if not exists redletter.positions (
+        consumer text not null,
+        topic text not null,
+        partition int not null,
+        next bigint not null,
+        topic_id uuid,
+        unread text,
+        unread_since timestamptz,
+        gone bigint not null default 0,
+        primary key (consumer, topic, partition)
+    ) with (fillfactor = 50)
+"""
+"""For a database without the log; beside the log, the migrations of `service.store` have created the same."""
 _REBUILD_SUFFIX = ".rebuild"
 _ALL = """
     select consumer, topic, partition, next, unread, unread_since, gone from redletter.positions

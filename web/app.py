@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
 from transport.addresses import Addresses
+from transport.clients.postgres import Pool
 from web import console
 from web.api import asyncapi, invoices, lookups, openapi, returns
 from web.console.sampling import Sampler
@@ -24,9 +25,10 @@ from web.http.head_requests import HeadAsGet
 from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.issuer_documents import IssuerDocuments
 from web.http.login_flow import LoginFlow
-from web.http.reading import Reader, pool_of, writing_pool_of
+from web.http.reading import Reader, Readers, pool_of, writing_pool_of
 from web.http.security_headers import SafeHeaders
 from web.http.sessions import Sessions
+from web.http.timing import Timed
 from web.http.tokens import Tokens
 from web.live import stream
 from web.live.hub import Hub
@@ -46,19 +48,19 @@ def build(
     access: Access = ANYBODY_HERE,
 ) -> FastAPI:
     """Return the application. Its lifespan holds the connections; it starts even while Kafka or PostgreSQL is down."""
-    pool, publisher, hub = pool_of(addresses.database), CommandPublisher(addresses.kafka), Hub(addresses.kafka)
-    writing = writing_pool_of(addresses.database)
-    reader = Reader(pool)
-    sampler = Sampler(reader, addresses.kafka)
+    publisher, hub = CommandPublisher(addresses.kafka), Hub(addresses.kafka)
+    readers, pools = _readers(addresses)
+    reader, writing = readers.read_models, writing_pool_of(addresses.database)
+    sampler = Sampler(readers, addresses.kafka)
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
     watch = Watch(addresses.kafka, calendar, listens)
-    scraped = prometheus.Scraped(reader, watch, clock_shift, sampler.lags)
+    scraped = prometheus.Scraped(readers, watch, clock_shift, sampler.lags)
     ended = asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        await pool.open(wait=False)
-        await writing.open(wait=False)
+        for pool in (*pools, writing):
+            await pool.open(wait=False)
         parts = {"replies": publisher, "status documents": hub, "samples": sampler, "metrics": scraped}
         listening = [_watched(part.run(), name, ended) for name, part in parts.items()]
         try:
@@ -66,8 +68,8 @@ def build(
         finally:
             hub.close()
             await _end(listening)
-            await pool.close(timeout=1)
-            await writing.close(timeout=1)
+            for pool in (*pools, writing):
+                await pool.close(timeout=1)
 
     app = FastAPIOffline(
         title="Redletter",
@@ -86,15 +88,15 @@ def build(
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))
-    app.include_router(board.router(reader, watch, clock_shift))
+    app.include_router(board.router(readers, watch, clock_shift))
     app.include_router(prometheus.router(scraped))
-    app.include_router(health.router(reader, watch, clock_shift))
+    app.include_router(health.router(readers, watch, clock_shift))
     app.include_router(asyncapi.router(_VERSION))
     sessions = Sessions(Reader(writing))
     tokens, login_flow = _identification(access)
     refuse = console.install(
         app,
-        reader=reader,
+        readers=readers,
         publisher=publisher,
         hub=hub,
         sampler=sampler,
@@ -108,9 +110,20 @@ def build(
     app.add_middleware(HeadAsGet, endless=stream.PATH)
     app.add_middleware(Identified, access=access, tokens=tokens, sessions=sessions, refuse=refuse)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Timed)
     problems.install(app)
     openapi.install(app, asked=tokens is not None)
     return app
+
+
+def _readers(addresses: Addresses) -> tuple[Readers, Sequence[Pool]]:
+    """Return what reads the read models and the log, and the pools of its sessions."""
+    read_models = pool_of(addresses.of_read_side().database)
+    reader = Reader(read_models)
+    if addresses.of_read_side().database == addresses.database:
+        return Readers(reader, reader), [read_models]
+    log_pool = pool_of(addresses.database, "api log")
+    return Readers(reader, Reader(log_pool)), [read_models, log_pool]
 
 
 def _identification(access: Access) -> tuple[Tokens | None, LoginFlow | None]:

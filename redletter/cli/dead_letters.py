@@ -7,7 +7,7 @@ import typer
 
 from local import terminal
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
-from redletter.cli.servers import read_settings, server_addresses, server_errors_end_the_command
+from redletter.cli.servers import read_settings, read_side_addresses, server_errors_end_the_command
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +56,7 @@ def list_dead_letters(  # noqa: PLR0913 - the filters
         None, undecided=waiting, reason=reason, topic=topic, partition=partition, since=since, invoice=invoice
     )
     with server_errors_end_the_command():
-        found = dead_letters.find(server_addresses(read_settings()), wanted)
+        found = dead_letters.find(read_side_addresses(read_settings()), wanted)
     if as_json:
         for letter in found:
             terminal.print_json(dead_letters.as_json(letter))
@@ -73,7 +73,7 @@ def show_dead_letter(
     from projections.dead_letters.records import NoAnswer
     from redletter import dead_letters
 
-    addresses = server_addresses(read_settings())
+    addresses = read_side_addresses(read_settings())
     with server_errors_end_the_command():
         letter = _one(addresses, place)
         try:
@@ -120,7 +120,7 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
         places, undecided=True, reason=reason, topic=topic, partition=partition, since=since, invoice=invoice
     )
     _require_choice(wanted, everything)
-    addresses = server_addresses(read_settings())
+    addresses = read_side_addresses(read_settings())
     with server_errors_end_the_command():
         _confirm("Replay", dead_letters.find(addresses, wanted), yes)
         try:
@@ -157,7 +157,7 @@ def discard_dead_letters(  # noqa: PLR0913 - the filters
     _require_choice(wanted, everything)
     if not because.strip():
         exit_with("--because must say why the records are not needed", USAGE_ERROR)
-    addresses = server_addresses(read_settings())
+    addresses = read_side_addresses(read_settings())
     with server_errors_end_the_command():
         letters = dead_letters.find(addresses, wanted)
         _confirm("Discard", letters, yes)

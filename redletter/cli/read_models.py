@@ -11,7 +11,7 @@ from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import (
     ANSWER_TIMEOUT_SECONDS,
     read_settings,
-    server_addresses,
+    read_side_addresses,
     server_errors_end_the_command,
 )
 
@@ -34,7 +34,7 @@ def list_read_models() -> None:
     from redletter import read_models
     from redletter.time_limit import TimeLimited
 
-    addresses = server_addresses(read_settings())
+    addresses = read_side_addresses(read_settings())
     rows = TimeLimited(
         lambda: list(read_models.state_rows(addresses)),
         seconds=ANSWER_TIMEOUT_SECONDS,
@@ -98,7 +98,7 @@ def resume(
     except read_models.UnknownReadModel as error:
         exit_with(str(error), USAGE_ERROR)
     try:
-        sentences, running = read_models.resume_read_model(server_addresses(settings), entry, skip=skip)
+        sentences, running = read_models.resume_read_model(read_side_addresses(settings), entry, skip=skip)
     except PositionLost:
         exit_with(f"{name} resumed on its own in the meantime; nothing was skipped", FAILED)
     except (NotTried, psycopg.Error) as error:
@@ -120,7 +120,7 @@ def list_parked(
     from redletter import read_models
 
     with server_errors_end_the_command():
-        parked = releasing.parked_invoices(server_addresses(read_settings()).database)
+        parked = releasing.parked_invoices(read_side_addresses(read_settings()).database)
     if as_json:
         for one in parked:
             terminal.print_json(one._asdict() | {"since": one.since.isoformat()})
@@ -147,7 +147,7 @@ def release(
 
     if bool(invoices) == everything:
         exit_with("name invoices, or give --all", USAGE_ERROR)
-    addresses = server_addresses(read_settings())
+    addresses = read_side_addresses(read_settings())
     with server_errors_end_the_command():
         try:
             found = list(read_models.release_invoices(addresses, invoices or None))
@@ -185,7 +185,7 @@ def _run(work: str, names: Sequence[str]) -> "dict[str, Outcome]":
     except read_models.UnknownReadModel as error:
         exit_with(str(error), USAGE_ERROR)
     try:
-        return read_models.run_with_progress(read_models.WORK[work], server_addresses(settings), entries)
+        return read_models.run_with_progress(read_models.WORK[work], read_side_addresses(settings), entries)
     except (Busy, CannotFold, Stalled, KafkaError, psycopg.Error) as error:
         exit_with(f"{work} failed: {error}", FAILED)
     except KeyboardInterrupt:

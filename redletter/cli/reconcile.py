@@ -16,13 +16,11 @@ from redletter.cli.servers import (
 )
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.rows import TupleRow
-
     from service.log.entries import LogEntry
     from service.reconcile.loss import Loss
     from service.reconcile.rebuilding import Disputed, Rebuilt
     from service.worker.moments import Moments
+    from transport.addresses import Addresses
 
 reconcile_commands = typer.Typer()
 
@@ -60,7 +58,7 @@ def reconcile(
                     loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
                 _describe(loss)
                 if loss.entries and not dry_run:
-                    _hold_status_back(connection, addresses.kafka, loss.last_places)
+                    _hold_status_back(addresses.of_read_side(), loss.last_places)
                     _conclude(rebuild_log(connection, loss, _moments(), _warn))
             except (CannotRebuild, ProgramTooOld) as error:
                 exit_with(str(error), FAILED)
@@ -74,7 +72,7 @@ def _moments() -> "Moments":
     return Moments(settings.clock_shift, settings.calendar(), policy_of(settings))
 
 
-def _hold_status_back(connection: "Connection[TupleRow]", kafka: str, partitions: "Iterable[int]") -> None:
+def _hold_status_back(read_side: "Addresses", partitions: "Iterable[int]") -> None:
     """Let no older status document be published while the read models, which came back older too, catch up."""
     import asyncio
 
@@ -85,11 +83,16 @@ def _hold_status_back(connection: "Connection[TupleRow]", kafka: str, partitions
     from projections.publication.outbox import HeldBack, hold_back
     from service.reconcile.published import newest_events
     from transport import positions
+    from transport.clients.postgres import connect
 
-    with connection.cursor() as cur, terminal.reading_progress() as progress:
+    with (
+        connect(read_side.database, "reconcile") as connection,
+        connection.cursor() as cur,
+        terminal.reading_progress() as progress,
+    ):
         offsets = {TopicPartition(EVENTS_TOPIC, partition): 0 for partition in partitions}
         offsets |= positions.of_topic(cur, projector_group("status"), EVENTS_TOPIC)
-        newest = asyncio.run(newest_events(kafka, offsets, progress))
+        newest = asyncio.run(newest_events(read_side.kafka, offsets, progress))
         held = [
             HeldBack(number, last.version, partition, last.occurred_at, event_id(number, last.version), *last.trace[1:])
             for number, (partition, last) in newest.items()

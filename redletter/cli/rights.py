@@ -52,18 +52,23 @@ def grants(
     and other commands that change things. Nothing is asked of PostgreSQL unless --apply is given; that also takes away
     what a role has been granted besides.
 
+    Where REDLETTER_READ_DATABASE_URL names another database, it says what belongs into which.
+
     Example:  redletter migrate && redletter grants --apply
     """
     from redletter import database_grants
 
+    settings = read_settings()
     if apply:
         with server_errors_end_the_command():
-            database_grants.apply_grants(server_addresses(read_settings()).database)
-    if as_json:
-        for grant in database_grants.grants():
-            terminal.print_json(grant._asdict())
-    else:
-        terminal.print_line("begin;")
-        for statement in database_grants.statements():
-            terminal.print_line(f"{statement.as_string()};")
-        terminal.print_line("commit;")
+            database_grants.apply_grants(server_addresses(settings))
+    read_models = "read_models" if settings.read_database_url else "log"
+    for database, granted in database_grants.grants_by_database("log", read_models).items():
+        if as_json:
+            for grant in granted:
+                terminal.print_json(grant._asdict() | ({"database": database} if settings.read_database_url else {}))
+            continue
+        if settings.read_database_url:
+            terminal.print_line(f"-- in the database of the {database.replace('_', ' ')}")
+        for statement in ("begin", *(one.as_string() for one in database_grants.statements(granted)), "commit"):
+            terminal.print_line(f"{statement};")

@@ -56,12 +56,17 @@ def server_addresses(settings: "Settings") -> "Addresses":
     kafka, database = settings.kafka_bootstrap_servers, settings.database_url
     secure_kafka(settings)
     if kafka and database:
-        return Addresses(kafka, database)
+        return Addresses(kafka, database, settings.read_database_url)
     try:
         found = data_folder.find_running(settings.data_dir)
     except data_folder.NotRunning as error:
         exit_with(f"{error}, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL", FAILED)
-    return Addresses(kafka or found.kafka, database or found.database)
+    return Addresses(kafka or found.kafka, database or found.database, settings.read_database_url or found.read_models)
+
+
+def read_side_addresses(settings: "Settings") -> "Addresses":
+    """Return the addresses for what works on the read models, whose database may be another than the log's."""
+    return server_addresses(settings).of_read_side()
 
 
 def api_url(settings: "Settings") -> str:
@@ -84,6 +89,18 @@ def api_url(settings: "Settings") -> str:
     return found
 
 
+def known_api_url(settings: "Settings") -> str | None:
+    """Return the address of the api if the settings name it, or if it is that of the running `up` that they mean."""
+    from local import data_folder
+
+    if settings.api_url or (settings.kafka_bootstrap_servers and settings.database_url):
+        return settings.api_url
+    try:
+        return data_folder.find_running(settings.data_dir).api
+    except data_folder.NotRunning:
+        return None
+
+
 def check_servers_answer(addresses: "Addresses") -> None:
     """Make sure that both servers answer before work that may take long begins."""
     import asyncio
@@ -96,7 +113,8 @@ def check_servers_answer(addresses: "Addresses") -> None:
         asyncio.run(topics.partition_counts(addresses.kafka, []))
 
     def ask_postgres() -> None:
-        postgres.check(addresses.database, "migrate")
+        for database in dict.fromkeys((addresses.database, addresses.of_read_side().database)):
+            postgres.check(database, "migrate")
 
     for server, ask in (("PostgreSQL", ask_postgres), (f"Kafka at {addresses.kafka}", ask_kafka)):
         TimeLimited(

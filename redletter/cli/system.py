@@ -10,6 +10,7 @@ from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import (
     ANSWER_TIMEOUT_SECONDS,
     check_servers_answer,
+    known_api_url,
     read_settings,
     refuse_open_api,
     secure_kafka,
@@ -103,16 +104,19 @@ def check(
     """Show what is late, stuck, stopped, parked, failing or open, and the next step for each.
 
     Open is a topic of ours that somebody may write or change without need, or that nobody knows who may. You may mean
-    it, such as for an administrator: that alone does not fail. Exits 1 if anything else is found.
+    it, such as for an administrator: that alone does not fail. Exits 1 if anything else is found. The api is asked too
+    where REDLETTER_API_URL names it, or a running `up` has one.
     """
     from redletter import checkup
+    from redletter.api_client import Api
     from redletter.time_limit import TimeLimited
 
     settings = read_settings()
-    addresses = server_addresses(settings)
+    addresses, url = server_addresses(settings), known_api_url(settings)
+    api = Api(url, settings.api_token) if url else None
     with server_errors_end_the_command():
         found = TimeLimited(
-            lambda: checkup.findings(addresses, settings.calendar(), settings.clock_shift),
+            lambda: checkup.findings(addresses, settings.calendar(), settings.clock_shift, api),
             seconds=ANSWER_TIMEOUT_SECONDS,
             reason=f"Kafka or PostgreSQL does not answer within {ANSWER_TIMEOUT_SECONDS:g} s",
         ).result()
@@ -162,6 +166,7 @@ def _plan(settings: "Settings", without: Sequence[str], advertised_kafka: str | 
         migrate=create_or_upgrade,
         kafka=settings.kafka_bootstrap_servers,
         database=settings.database_url,
+        read_models=settings.read_database_url,
         advertised_kafka=advertised_kafka,
         api_host=settings.api_host,
         api_port=settings.api_port if "api_port" in settings.model_fields_set else None,

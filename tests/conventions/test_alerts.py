@@ -14,12 +14,13 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.core import Metric
 
+from redletter.checkup import STEPS
 from tests.conventions.support.tree import ROOT
 from web.operations import metrics
-from web.operations.condition import Condition
+from web.operations.condition import Condition, LogCondition
 from web.operations.queries import Counts
 
-for name in ("redletter.role_health", "service.worker.batch_logging", "transport.metrics"):
+for name in ("redletter.role_health", "service.worker.batch_logging", "transport.metrics", "web.http.timing"):
     import_module(name)  # registers its metrics
 
 DEPLOY = ROOT / "deploy"
@@ -36,8 +37,9 @@ def measured() -> Iterator[Metric]:
     yield from (metric for metric in REGISTRY.collect() if metric.name.startswith("redletter_"))
     yield from metrics.of_servers({})
     yield from metrics.of_reasons([])
-    yield from metrics.of_counts(Counts([], [], [], []))
-    yield from metrics.of_condition(Condition(0, 0, [], [], []))
+    yield from metrics.of_counts(Counts([], [], []))
+    yield from metrics.of_requests([])
+    yield from metrics.of_condition(Condition(LogCondition(), [], [], []))
     yield from metrics.of_lag([])
 
 
@@ -57,7 +59,7 @@ def test_each_alert_fires_with_its_message() -> None:
 def test_no_alert_lacks_a_test() -> None:
     tests = yaml.safe_load((ALERTS.parent / "alerts_test.yml").read_text())["tests"]
     tried = [case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]]
-    assert sorted(tried) == sorted(rule["alert"] for rule in RULES)
+    assert set(tried) == {rule["alert"] for rule in RULES}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -75,6 +77,11 @@ def test_only_metrics_that_exist_are_watched(file: str) -> None:
 
 def test_the_documents_list_the_metrics_that_there_are() -> None:
     assert set(NAME.findall(RUNBOOK)) == MEASURED
+
+
+@pytest.mark.parametrize("code", STEPS)
+def test_what_check_says_has_its_place_in_the_runbook(code: str) -> None:
+    assert f"| `{code}`" in RUNBOOK
 
 
 def test_no_two_panels_of_the_dashboard_overlap() -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import psycopg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -68,6 +70,7 @@ class LockedRoles(Roles):
         return super().environment_of(name) | {
             "REDLETTER_KAFKA_CA_FILE": str(self.kafka.ca_file),
             "REDLETTER_DATABASE_URL": logged_in_as(name, self.addresses.database),
+            "REDLETTER_READ_DATABASE_URL": logged_in_as(name, self.addresses.of_read_side().database),
             **(_by_certificate(self.kafka, name) if name == "projector" else _by_password(name)),
         }
 
@@ -123,7 +126,10 @@ def system(kafka: RunningLockedKafka, tmp_path_factory: pytest.TempPathFactory) 
         secured_postgres(Path(folder), kafka.authority) as postgres,
     ):
         (port,) = ports.free(1)
-        addresses = Addresses(kafka.bootstrap(), postgres.address)
+        with psycopg.connect(postgres.address, autocommit=True) as owner:
+            owner.execute("create database read_models")
+        read_models = urlsplit(postgres.address)._replace(path="/read_models").geturl()
+        addresses = Addresses(kafka.bootstrap(), postgres.address, read_models)
         roles = LockedRoles(addresses, logs, {"REDLETTER_API_PORT": str(port)}, kafka=kafka)
         migrated = roles.redletter("migrate", "migrate")
         assert migrated.returncode == 0, migrated.stderr
@@ -181,7 +187,28 @@ async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_nee
     assert "TopicAuthorizationFailed" in forged.stderr
     no_password_is_told(roles)
     assert "nothing to rebuild" in roles.redletter("operator", "reconcile").stdout
+    each_side_has_its_own_tables(roles)
     await what_is_wrong_with_rights_and_roles_is_noticed(roles)
+
+
+def each_side_has_its_own_tables(roles: LockedRoles) -> None:
+    """The log none of the read models, these none of the log; what people ask for is found on its side."""
+    schemas = "select array_agg(distinct schemaname || '.' || tablename) from pg_tables"
+    for database, has, lacks in (
+        (roles.addresses.database, "redletter.invoice_events", "projections.status"),
+        (roles.addresses.of_read_side().database, "projections.status", "redletter.invoice_events"),
+    ):
+        with psycopg.connect(database) as owner:
+            ((tables,),) = owner.execute(schemas).fetchall()
+        assert (has in tables, lacks in tables, "redletter.positions" in tables) == (True, False, True)
+    positions = roles.redletter("operator", "positions", "show").stdout
+    assert WORKER_GROUP in positions
+    assert f"{PROJECTOR_GROUP}.status" in positions
+    verified = roles.redletter("operator", "projections", "verify", "all")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    rebuilt = roles.redletter("operator", "projections", "rebuild", "forms")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert roles.redletter("operator", "dead-letters", "list").returncode == 0
 
 
 def no_password_is_told(roles: LockedRoles) -> None:
@@ -215,8 +242,11 @@ async def test_no_role_talks_to_a_database_that_cannot_prove_who_it_is(roles: Lo
     own = replace(roles, logs=tmp_path, running={}, read_from={})
     stranger = tmp_path / "stranger.pem"
     stranger.write_text(Authority().pem)
-    url = re.sub(r"sslrootcert=.*", f"sslrootcert={stranger}", roles.addresses.database)
-    own.addresses = Addresses(roles.addresses.kafka, url)
+    log, read_models = (
+        re.sub(r"sslrootcert=.*", f"sslrootcert={stranger}", url)
+        for url in (roles.addresses.database, roles.addresses.of_read_side().database)
+    )
+    own.addresses = Addresses(roles.addresses.kafka, log, read_models)
     granted = sorted(GRANTED_ROLES)
 
     async def refuses(role: str) -> bool:

@@ -1,6 +1,7 @@
 """What `redletter check` finds has a next step."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -9,8 +10,11 @@ from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerV
 from typer.testing import CliRunner
 
 from redletter import checkup
+from redletter.api_client import Api
 from redletter.checkup import STEPS, Finding
 from redletter.cli.system import system_commands
+from rules.calendar import MAINLAND_CHINA
+from transport.addresses import Addresses
 from transport.clients.kafka import KafkaAdmin
 from web.operations import condition
 
@@ -48,9 +52,22 @@ def test_a_right_that_may_be_meant_is_told_and_does_not_fail(
     assert (ended.exit_code, len(ended.stdout.splitlines())) == (code, len(kinds))
 
 
+def test_an_api_that_is_asked_tells_what_only_it_can_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"NOT_LISTENING": "This api is not receiving replies.", "LOG_UNPUBLISHED": "which check finds by itself"}
+
+    async def nothing(*_: object) -> list[Finding]:
+        return []
+
+    monkeypatch.setattr(checkup, "_find", nothing)
+    monkeypatch.setattr(checkup, "degraded_because", lambda _: told)
+    addresses = Addresses("nobody.invalid:9092", "postgresql://nobody.invalid/x")
+    (finding,) = checkup.findings(addresses, MAINLAND_CHINA, timedelta(), Api("http://nobody.invalid"))
+    assert finding.what == "NOT_LISTENING: This api is not receiving replies."
+    assert checkup.findings(addresses, MAINLAND_CHINA, timedelta()) == []
+
+
 def test_every_reason_why_the_system_can_be_degraded_has_a_next_step() -> None:
-    """Those of an api that does not receive its topics are the api's own, and only it knows them."""
     source = Path(condition.__file__).read_text()
-    codes = set(re.findall(r'code="([A-Z_]+)"', source)) - {"NOT_LISTENING"}
+    codes = set(re.findall(r'code="([A-Z_]+)"', source))
     assert len(codes) >= 7
     assert codes == set(STEPS)

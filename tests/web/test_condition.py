@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from events.names import WORKER_GROUP
+from redletter.checkup import STEPS
 from rules.calendar import MAINLAND_CHINA
 from transport.groups import Group
-from web.operations.condition import GROUPS_OF_ROLES, Condition, missing, reasons
+from web.operations.condition import GROUPS_OF_ROLES, Condition, LogCondition, missing, reasons
 
-FAR = Condition(0, 0.0, (), (), ())
+FAR = Condition(LogCondition(), (), (), ())
 KNOWN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -25,7 +26,14 @@ def test_the_end_of_the_calendar_is_reported_60_days_before() -> None:
 
 @pytest.mark.parametrize(("seconds", "codes"), [(30.0, []), (30.5, ["LOG_UNPUBLISHED"])])
 def test_entries_that_stay_unpublished_for_long_are_reported(seconds: float, codes: list[str]) -> None:
-    assert [one.code for one in reasons(Condition(7, seconds, (), (), ()), KNOWN, MAINLAND_CHINA)] == codes
+    known = FAR._replace(log=LogCondition(7, seconds))
+    assert [one.code for one in reasons(known, KNOWN, MAINLAND_CHINA)] == codes
+
+
+def test_a_log_that_is_away_is_a_reason() -> None:
+    (reason,) = reasons(FAR._replace(log=None), KNOWN, MAINLAND_CHINA)
+    assert reason.code == "LOG_AWAY"
+    assert reason.code in STEPS
 
 
 def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:

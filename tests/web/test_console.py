@@ -25,7 +25,7 @@ from web.console import charts, html_forms, labels, rendering
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of
 from web.http.problems import Problem
-from web.operations.condition import Condition
+from web.operations.condition import Condition, LogCondition, Parked
 from web.operations.lag import Lag
 from web.operations.queries import Ages, Board, Requests
 
@@ -239,12 +239,20 @@ def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:
 
 
 def test_the_board_says_what_waits_for_how_long_and_what_to_do() -> None:
-    known = Condition(unpublished=1234, seconds=95.0, partitions=(), stopped=(), out_of_date=())
+    known = Condition(LogCondition(1234, 95.0), partitions=(), stopped=(), out_of_date=())
     waiting = Requests("OpenRedFontForm.v1", "repeated", 12, 7200.0)
-    board = Board([], [], [], [], [], [], [], requests=[waiting])
-    facts: Mapping[str, Any] = {"ages": (), "reasons": (), "last": None, "rate": None, "out_of_date": ()}
+    board = Board([], [], [], [], [], [], [])
+    facts: Mapping[str, Any] = {
+        "ages": (),
+        "reasons": (),
+        "last": None,
+        "rate": None,
+        "out_of_date": (),
+        "requests": [waiting],
+        "parked": Parked(),
+    }
     pages = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA)
-    page = pages.show(request(x_fragment="1"), "board.html", board=board, known=known, parked=known.parked, **facts)
+    page = pages.show(request(x_fragment="1"), "board.html", board=board, known=known, **facts)
     text = " ".join(re.sub("<[^>]*>", " ", bytes(page.body).decode()).split())
     assert "1,234, the oldest for 2 minutes. If they stay: read the log of the relay" in text
     assert "OpenRedFontForm Repeated 12 2 hours" in text

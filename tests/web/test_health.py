@@ -16,14 +16,14 @@ from web import app as api
 from web.http.identity import ANYBODY_HERE, Access
 from web.http.issuer_documents import Issuer
 from web.operations import health
-from web.operations.condition import Condition, Parked, WaitingInvoice
+from web.operations.condition import Condition, LogCondition, Parked, WaitingInvoice
 
 NOWHERE = Addresses("127.0.0.1:1", "postgresql://nobody:nothing@127.0.0.1:1/none?connect_timeout=1")
 NUMBER, ERROR = "26310000000000000001", "KeyError('a secret')"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 PARKED = Parked(1, 1, [WaitingInvoice(invoice_number=NUMBER, since=SINCE, why=ERROR, commands=1)])
 STOPPED = Stopped(model="status", partitions=[1], why=ERROR, since=SINCE)
-DEGRADED = Condition(0, 0.0, (), (STOPPED,), (), PARKED)
+DEGRADED = Condition(LogCondition(parked=PARKED), (), (STOPPED,), ())
 
 
 class Looks:

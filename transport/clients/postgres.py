@@ -103,6 +103,16 @@ async def connect_async(url: str, role: str, **settings: str) -> AsyncConnection
     return connection
 
 
+def connect_reading(url: str, role: str) -> Connection[TupleRow]:
+    """Open a session that only reads, in autocommit: a server that is read-only will do. Errors: those of `connect`."""
+    return psycopg.connect(**parameters(url, role), autocommit=True)
+
+
+async def connect_reading_async(url: str, role: str) -> AsyncConnection[TupleRow]:
+    """Open such a session."""
+    return await AsyncConnection[TupleRow].connect(**parameters(url, role), autocommit=True)
+
+
 async def _prefer_indexes(connection: AsyncConnection[TupleRow]) -> None:
     """Let the planner expect what is read to be in memory or on a disk that does not turn, and to be little."""
     await _configure_async(connection, {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"})
@@ -210,16 +220,16 @@ def about_content(error: BaseException | None) -> bool:
     return False
 
 
-async def refuse_unsuitable(url: str, role: str) -> None:
+async def refuse_unsuitable(url: str, role: str, *, writes: bool = True) -> None:
     """Return once the database has been found suitable; wait while it is away.
 
-    Raises: UnsuitableDatabase.
+    writes: whether it has to take them. Raises: UnsuitableDatabase.
     """
     thread = OwnThread("database")
     try:
         while True:
             try:
-                return await thread.run(check, url, role)
+                return await thread.run(partial(check, url, role, writes=writes))
             except psycopg.OperationalError as error:
                 log.warning("database_unreachable", error=str(error).strip())
             await asyncio.sleep(LOOK_AGAIN)
@@ -227,15 +237,18 @@ async def refuse_unsuitable(url: str, role: str) -> None:
         thread.close()
 
 
-def check(url: str, role: str) -> None:
+def check(url: str, role: str, *, writes: bool = True) -> None:
     """Look whether the database is one that Redletter can work with.
+
+    writes: whether it has to take them.
 
     Raises: UnsuitableDatabase; psycopg.OperationalError while it cannot be reached.
     """
-    with connect(url, role) as session:
+    opened = connect if writes else connect_reading
+    with opened(url, role) as session:
         _check_server(session.info.server_version, session.info.parameter_status("server_encoding"))
         if session.info.backend_pid != _pid(session):  # something stands between us and the server
-            with connect(url, role) as other:
+            with opened(url, role) as other:
                 _check_pooler(session, other)
 
 

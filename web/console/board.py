@@ -8,16 +8,17 @@ from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
 from web.console.sampling import Sampler
 from web.console.viewer import viewer_of
-from web.http.reading import Reader
+from web.http.reading import Readers
 from web.operations import queries
-from web.operations.condition import condition
-from web.operations.readiness import Watch
+from web.operations.condition import LogCondition
+from web.operations.readiness import Watch, condition_of
 
 _MAX_DEAD_LETTERS = 500
 
 
-def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIRouter:
+def router(pages: Pages, readers: Readers, sampler: Sampler, watch: Watch) -> APIRouter:
     """Return the view, its pictures, and what every page says when something is wrong."""
+    reader = readers.read_models
     routes = APIRouter(include_in_schema=False, route_class=problems_as_pages(pages))
 
     @routes.get("/board")
@@ -25,15 +26,16 @@ def router(pages: Pages, reader: Reader, sampler: Sampler, watch: Watch) -> APIR
         now = pages.now()
         found = await reader.read(lambda connection: queries.board(connection, now))
         ages = await reader.read(lambda connection: queries.ages(connection, now))
-        known = await reader.read(condition)
+        known = await condition_of(readers)
         rates = list(sampler.throughput())
         return pages.show(
             request,
             "board.html",
             board=found,
+            requests=await readers.log_if_there(queries.requests) or [],
             reasons=await watch.look(known, now),
             known=known,
-            parked=known.parked,
+            parked=(known.log or LogCondition()).parked,
             out_of_date=known.out_of_date,
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,

@@ -16,7 +16,7 @@ from web.console.sampling import Sampler
 from web.gateway.command_publisher import CommandPublisher
 from web.http.identity import NotLetIn
 from web.http.login_flow import LoginFlow
-from web.http.reading import Reader
+from web.http.reading import Readers
 from web.http.sessions import Sessions
 from web.live.hub import Hub
 from web.operations.readiness import Watch
@@ -34,7 +34,7 @@ class _Assets(StaticFiles):
 def install(  # noqa: PLR0913 - what the pages stand on
     app: FastAPI,
     *,
-    reader: Reader,
+    readers: Readers,
     publisher: CommandPublisher,
     hub: Hub,
     sampler: Sampler,
@@ -49,13 +49,14 @@ def install(  # noqa: PLR0913 - what the pages stand on
 
     version: of the service. login_flow: how readers log in; None lets nobody log in.
     """
+    reader = readers.read_models
     shown = pages(lambda: hub.a_moment_ago, clock_shift, watch.calendar)
     app.mount("/static", _Assets(directory=FOLDER / "static"))
     app.include_router(invoices.router(shown, reader))
     app.include_router(returning.router(shown, reader, publisher, general_recorded_route))
     app.include_router(returning_selected.router(shown, reader, publisher, general_recorded_route))
     app.include_router(reissuing.router(shown, reader, publisher))
-    app.include_router(board.router(shown, reader, sampler, watch))
+    app.include_router(board.router(shown, readers, sampler, watch))
     app.include_router(topics.router(shown, version))
     if login_flow:
         app.include_router(login.router(shown, login_flow, sessions))

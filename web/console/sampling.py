@@ -13,7 +13,7 @@ from psycopg import Error
 
 from events.names import PROJECTOR_GROUPS, WORKER_GROUP, projector_group
 from projections.engine import health
-from web.http.reading import Connection, Reader
+from web.http.reading import Connection, Readers
 from web.http.time_limits import within
 from web.operations import lag
 from web.operations.lag import Lag, Position
@@ -43,8 +43,8 @@ class Sample:
 class Sampler:
     """Looks, and keeps what it saw."""
 
-    def __init__(self, reader: Reader, kafka: str) -> None:
-        self._reader = reader
+    def __init__(self, readers: Readers, kafka: str) -> None:
+        self._readers = readers
         self._kafka = kafka
         self.samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
 
@@ -77,12 +77,12 @@ class Sampler:
     async def _look(self) -> Sample:
         now = datetime.now(UTC)
         try:
-            at = await self._reader.read(lag.positions)
-            stopped = ("stopped",) if await self._reader.read(_stopped) else ()
+            at = await lag.known_positions(self._readers)
+            stopped = ("stopped",) if await self._readers.read_models.read(_stopped) else ()
         except (TimeoutError, OSError, Error):
             return Sample(now, ("database",))
         try:
-            lags = await within(_KAFKA_SECONDS, lag.lags(self._kafka, lambda: self._reader.read(lag.positions)))
+            lags = await within(_KAFKA_SECONDS, lag.lags(self._kafka, lambda: lag.known_positions(self._readers)))
         except Error:
             return Sample(now, ("database",))
         except (TimeoutError, OSError, KafkaError):

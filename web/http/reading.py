@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from fastapi import Request, Response
 from psycopg import AsyncConnection, OperationalError
@@ -11,12 +11,14 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
 from transport.clients.postgres import Pool, reading_pool, writing_pool
-from web.http.time_limits import within
+from web.http.time_limits import attempt, within
 
 CONNECTION_WITHIN = 2.0
 """Seconds to wait for a connection."""
 ANSWER_WITHIN = 5.0
 """Seconds for one look at a read table; a frozen database must not collect queries."""
+LOG_WITHIN = 1.0
+"""Seconds for one look at a log that has a database of its own: what can be said without it does not wait for it."""
 MOST_CONNECTIONS = 10
 """Database connections of one api process that read."""
 MOST_WRITING_CONNECTIONS = 2
@@ -26,9 +28,9 @@ Connection = AsyncConnection[TupleRow]
 _Result = TypeVar("_Result")
 
 
-def pool_of(database: str) -> Pool:
-    """Return the pool of connections; it is opened by the application."""
-    return reading_pool(database, "api", size=MOST_CONNECTIONS, within=CONNECTION_WITHIN)
+def pool_of(database: str, name: str = "api") -> Pool:
+    """Return the pool of connections; it is opened by the application. name: of its sessions, and in its metrics."""
+    return reading_pool(database, name, size=MOST_CONNECTIONS, within=CONNECTION_WITHIN)
 
 
 def writing_pool_of(database: str) -> Pool:
@@ -57,6 +59,24 @@ class Reader:
                         raise
         async with self._pool.connection() as connection:
             return await find(connection)
+
+
+class Readers(NamedTuple):
+    """What reads the read models and what reads the log: one and the same where one database holds both."""
+
+    read_models: Reader
+    log: Reader
+
+    @property
+    def apart(self) -> bool:
+        """Whether the log has a database of its own."""
+        return self.log is not self.read_models
+
+    async def log_if_there(self, find: Callable[[Connection], Awaitable[_Result]]) -> _Result | None:
+        """Run a query on the log; None if its database is another one and away. Raises: as `Reader.read`."""
+        if not self.apart:
+            return await self.log.read(find)
+        return await attempt("database of the log", LOG_WITHIN, self.log.read(find))
 
 
 def answer(request: Request, body: str) -> Response:

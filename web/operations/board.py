@@ -13,12 +13,12 @@ from projections.dead_letters.queries import DeadLetter
 from projections.engine.parking import OutOfDateModel
 from web.http.parameters import QueryRoute
 from web.http.problems import QUERY_PROBLEMS
-from web.http.reading import Reader, written
+from web.http.reading import Readers, written
 from web.operations import lag, queries
-from web.operations.condition import Condition, Reason, WaitingInvoice, condition
+from web.operations.condition import Condition, Reason, WaitingInvoice
 from web.operations.lag import Lag
 from web.operations.queries import Board, OpenReturn
-from web.operations.readiness import Watch
+from web.operations.readiness import Watch, condition_of
 
 
 class ConsumerLag(Message):
@@ -56,13 +56,14 @@ class Unpublished(Message):
 class OperationsBoard(Message):
     """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable.
 
+    unpublished and parked are unknown while the database of the log is away (LOG_AWAY).
     parked: the first 100 invoices with a command that could not be decided. out_of_date: read models with invoices that
     they cannot fold. dead_letters: the newest. dead_letters_waiting: those neither replayed nor discarded, by reason.
     """
 
     at: Time
     reasons: list[Reason]
-    unpublished: Unpublished
+    unpublished: Unpublished | None
     lag: list[ConsumerLag] | None
     returns: list[Returns]
     overdue: list[OpenReturn]
@@ -82,7 +83,7 @@ class NoParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
+def router(readers: Readers, watch: Watch, clock_shift: timedelta) -> APIRouter:
     """Return the board."""
     routes = APIRouter(tags=["operations"], route_class=QueryRoute)
 
@@ -97,9 +98,9 @@ def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
     async def operations(_: Annotated[NoParameters, Query()]) -> Response:
         """Show what is overdue, near due, failing, unreadable or behind."""
         now = datetime.now(UTC) + clock_shift
-        board = await reader.read(lambda connection: queries.board(connection, now))
-        known = await reader.read(condition)
-        wrong, lags = await asyncio.gather(watch.look(known, now), lag.lags_if_known(reader, watch.kafka))
+        board = await readers.read_models.read(lambda connection: queries.board(connection, now))
+        known = await condition_of(readers)
+        wrong, lags = await asyncio.gather(watch.look(known, now), lag.lags_if_known(readers, watch.kafka))
         return Response(written(_as_served(board, known, wrong, lags, now)), media_type="application/json")
 
     return routes
@@ -112,7 +113,7 @@ def _as_served(
     return OperationsBoard(
         at=now,
         reasons=wrong,
-        unpublished=Unpublished(entries=known.unpublished, seconds=known.seconds),
+        unpublished=Unpublished(entries=known.log.unpublished, seconds=known.log.seconds) if known.log else None,
         lag=None
         if behind is None
         else [ConsumerLag(consumer=b.consumer, messages=b.messages, seconds=b.seconds) for b in behind],
@@ -121,7 +122,7 @@ def _as_served(
         near_due=board.near_due,
         failing=board.failing,
         alarms=[Alarm(command_type=a.command_type, code=a.answer, times=a.times, last_at=a.last_at) for a in alarms],
-        parked=list(known.parked.first),
+        parked=list(known.log.parked.first) if known.log else [],
         out_of_date=list(known.out_of_date),
         dead_letters=board.dead_letters,
         dead_letters_by_reason={one.reason: one.letters for one in board.letter_counts},

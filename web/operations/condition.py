@@ -7,7 +7,7 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, WORKER_GROUP
+from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, WORKER_GROUP, is_of_read_side
 from events.values import InvoiceNumber, Message, Time
 from projections.catalogue import MODELS
 from projections.engine import health, parking
@@ -73,19 +73,27 @@ class Parked(NamedTuple):
     first: Sequence[WaitingInvoice] = ()
 
 
-class Condition(NamedTuple):
-    """The state of the system in PostgreSQL. unpublished: log entries, the oldest of which has waited ``seconds``.
+class LogCondition(NamedTuple):
+    """The state of the log, and of what is kept beside it.
 
-    log_stopped: why partitions of the log are stopped, a sentence for each.
+    unpublished: entries, the oldest of which has waited ``seconds``. stopped: why partitions of it are, a sentence for
+    each. partitions: those of topics that the worker and the clock do not read.
     """
 
-    unpublished: int
-    seconds: float
+    unpublished: int = 0
+    seconds: float = 0.0
+    stopped: Sequence[str] = ()
+    parked: Parked = Parked()
+    partitions: Sequence[Partition] = ()
+
+
+class Condition(NamedTuple):
+    """The state of the system in PostgreSQL. log: None while its database is away. partitions: of all consumers."""
+
+    log: LogCondition | None
     partitions: Sequence[Partition]
     stopped: Sequence[Stopped]
     out_of_date: Sequence[OutOfDateModel]
-    parked: Parked = Parked()
-    log_stopped: Sequence[str] = ()
 
 
 class Reason(Message):
@@ -95,22 +103,30 @@ class Reason(Message):
     detail: str
 
 
-async def condition(connection: AsyncConnection[TupleRow]) -> Condition:
-    """Return the state of the system in PostgreSQL."""
-    entries, seconds = await (await connection.execute(_UNPUBLISHED)).fetchone() or (0, 0.0)
-    partitions = [
+async def log_condition(log: AsyncConnection[TupleRow]) -> LogCondition:
+    """Return the state of the log."""
+    entries, seconds = await (await log.execute(_UNPUBLISHED)).fetchone() or (0, 0.0)
+    stopped = [why for (why,) in await (await log.execute(_LOG_STOPPED)).fetchall()]
+    return LogCondition(entries, seconds, stopped, await _parked(log), await _troubled(log, read_side=False))
+
+
+async def condition(read_models: AsyncConnection[TupleRow], log: LogCondition | None) -> Condition:
+    """Return the state of the system in PostgreSQL. log: what `log_condition` returns."""
+    partitions = [*(log.partitions if log else ()), *await _troubled(read_models, read_side=True)]
+    stopped, out_of_date = await health.stopped(read_models), await parking.out_of_date(read_models, MODELS)
+    return Condition(log, partitions, stopped, out_of_date)
+
+
+async def _troubled(connection: AsyncConnection[TupleRow], *, read_side: bool) -> list[Partition]:
+    return [
         Partition(one.consumer, one.topic, one.partition, one.unread, one.gone)
         for one in await read_all_async(connection)
-        if one.unread is not None or one.gone
+        if (one.unread is not None or one.gone) and is_of_read_side(one.consumer) == read_side
     ]
-    stopped, out_of_date = await health.stopped(connection), await parking.out_of_date(connection, MODELS)
-    parked = await _parked(connection)
-    log_stopped = [why for (why,) in await (await connection.execute(_LOG_STOPPED)).fetchall()]
-    return Condition(entries, seconds, partitions, stopped, out_of_date, parked, log_stopped)
 
 
-async def _parked(connection: AsyncConnection[TupleRow]) -> Parked:
-    rows = await (await connection.execute(_PARKED)).fetchall()
+async def _parked(log: AsyncConnection[TupleRow]) -> Parked:
+    rows = await (await log.execute(_PARKED)).fetchall()
     if not rows:
         return Parked()
     invoices, commands, *_ = rows[0]
@@ -126,24 +142,13 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
     for model in known.stopped:
         where = ", ".join(map(str, model.partitions))
         yield Reason(code="READ_MODEL_STOPPED", detail=f"{model.model}, partitions {where}: {model.why}")
-    for first in known.parked.first[:1]:
-        detail = (
-            f"{known.parked.invoices} invoices are parked since a command could not be decided, and"
-            f" {known.parked.commands} commands wait; the first is {first.invoice_number}, since"
-            f" {first.since.isoformat(timespec='seconds')}: {first.why}"
-        )
-        yield Reason(code="INVOICES_PARKED", detail=detail)
     for one in known.out_of_date:
         detail = (
             f"{one.model} shows {one.invoices} invoices as they were before an event that it cannot fold, since"
             f" {one.since.isoformat(timespec='seconds')}; the first is {one.first}: {one.why}"
         )
         yield Reason(code="INVOICES_OUT_OF_DATE", detail=detail)
-    for why in known.log_stopped:
-        yield Reason(code="LOG_DIFFERS", detail=f"{why}. No command of it is decided, and nothing of it is published.")
-    if known.seconds > UNPUBLISHED_FOR:
-        detail = f"{known.unpublished} log entries are unpublished, the oldest for {known.seconds:.0f} s."
-        yield Reason(code="LOG_UNPUBLISHED", detail=detail)
+    yield from _reasons_of_log(known.log)
     for one in known.partitions:
         place = f"{one.consumer} on {one.topic}, partition {one.partition}"
         if one.unread is not None:
@@ -157,6 +162,25 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
             " Once the next year is decreed, add its days to the file in REDLETTER_CALENDAR_FILE."
         )
         yield Reason(code="CALENDAR_ENDS", detail=detail)
+
+
+def _reasons_of_log(log: LogCondition | None) -> Iterator[Reason]:
+    if log is None:
+        detail = "The database of the log does not answer: no command is decided, and nothing new is published."
+        yield Reason(code="LOG_AWAY", detail=detail)
+        return
+    for first in log.parked.first[:1]:
+        detail = (
+            f"{log.parked.invoices} invoices are parked since a command could not be decided, and"
+            f" {log.parked.commands} commands wait; the first is {first.invoice_number}, since"
+            f" {first.since.isoformat(timespec='seconds')}: {first.why}"
+        )
+        yield Reason(code="INVOICES_PARKED", detail=detail)
+    for why in log.stopped:
+        yield Reason(code="LOG_DIFFERS", detail=f"{why}. No command of it is decided, and nothing of it is published.")
+    if log.seconds > UNPUBLISHED_FOR:
+        detail = f"{log.unpublished} log entries are unpublished, the oldest for {log.seconds:.0f} s."
+        yield Reason(code="LOG_UNPUBLISHED", detail=detail)
 
 
 def missing(groups: Mapping[str, Group]) -> Iterator[Reason]:

@@ -11,7 +11,7 @@ from projections.engine.health import Stopped
 from projections.engine.parking import OutOfDateModel
 from web.http.identity import AsCaller
 from web.http.problems import described
-from web.http.reading import Reader
+from web.http.reading import Readers
 from web.operations.condition import Reason
 from web.operations.readiness import SharedCheck, Watch, check_servers, not_ready
 
@@ -31,10 +31,10 @@ class Ready(BaseModel):
     out_of_date: list[OutOfDateModel] | None = None
 
 
-def router(reader: Reader, watch: Watch, clock_shift: timedelta) -> APIRouter:
+def router(readers: Readers, watch: Watch, clock_shift: timedelta) -> APIRouter:
     """Return /livez and /readyz."""
     routes = APIRouter(tags=["health"])
-    shared = SharedCheck(partial(check_servers, reader, watch.kafka))
+    shared = SharedCheck(partial(check_servers, readers, watch.kafka))
 
     @routes.get("/livez", responses={200: {"content": {"application/json": {"example": {"status": "live"}}}}})
     async def livez() -> dict[str, str]:

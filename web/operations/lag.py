@@ -18,11 +18,12 @@ from aiokafka import TopicPartition
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from events.names import is_of_read_side
 from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.positions import read_all_async
 from transport.records import KafkaRecord, Undecodable
-from web.http.reading import Reader
+from web.http.reading import Readers
 from web.http.time_limits import attempt
 
 MOST = 5000
@@ -58,11 +59,27 @@ class Lag(NamedTuple):
     partitions: Sequence[PartitionLag] = ()
 
 
-async def positions(connection: AsyncConnection[TupleRow]) -> list[Position]:
-    """Return where every consumer stands."""
+async def positions_on_log(log: AsyncConnection[TupleRow]) -> list[Position]:
+    """Return where the consumers stand whose positions are beside the log."""
+    return await _positions(log, read_side=False)
+
+
+async def positions_on_read_models(read_models: AsyncConnection[TupleRow]) -> list[Position]:
+    """Return where the consumers stand whose positions are beside the read models."""
+    return await _positions(read_models, read_side=True)
+
+
+async def known_positions(readers: Readers) -> list[Position]:
+    """Return where every consumer stands; those whose positions are beside a log that is away are left out."""
+    on_log = await readers.log_if_there(positions_on_log) or []
+    return [*on_log, *await readers.read_models.read(positions_on_read_models)]
+
+
+async def _positions(connection: AsyncConnection[TupleRow], *, read_side: bool) -> list[Position]:
     return [
         Position(one.consumer, TopicPartition(one.topic, one.partition), one.next)
         for one in await read_all_async(connection)
+        if is_of_read_side(one.consumer) == read_side
     ]
 
 
@@ -96,9 +113,9 @@ async def lags(bootstrap: str, stand: Callable[[], Awaitable[Sequence[Position]]
     return [_lag(name, of_one, seen, now) for name, of_one in sorted(by_consumer.items())]
 
 
-async def lags_if_known(reader: Reader, bootstrap: str) -> list[Lag] | None:
+async def lags_if_known(readers: Readers, bootstrap: str) -> list[Lag] | None:
     """Return the lag of every consumer, or None while it cannot be known."""
-    return await attempt("lag", _LAG_SECONDS, lags(bootstrap, lambda: reader.read(positions)))
+    return await attempt("lag", _LAG_SECONDS, lags(bootstrap, lambda: known_positions(readers)))
 
 
 async def _look(

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from projections.catalogue import MODELS
-from web.operations.condition import Condition, Reason
+from web.operations.condition import Condition, LogCondition, Reason
 from web.operations.lag import Lag
 from web.operations.queries import Answers, Counts, Phases, Requests
 
@@ -47,10 +47,9 @@ def of_reasons(reasons: Sequence[Reason]) -> Iterator[Metric]:
 
 
 def of_counts(counts: Counts) -> Iterator[Metric]:
-    """Yield replies, open returns, tax requests and dead letters."""
+    """Yield replies, open returns and dead letters."""
     yield from _answers(counts.answers)
     yield from _returns(counts.phases)
-    yield from _requests(counts.requests)
     letters = GaugeMetricFamily("redletter_dead_letters", "Unreadable records by reason", labels=["reason"])
     waiting = GaugeMetricFamily(
         "redletter_dead_letters_waiting",
@@ -83,14 +82,21 @@ def _returns(phases: Sequence[Phases]) -> Iterator[Metric]:
     near_due = GaugeMetricFamily(
         "redletter_near_due_returns", "Open returns that are due within 24 hours, by phase", labels=["phase"]
     )
+    failing = GaugeMetricFamily(
+        "redletter_failing_returns",
+        "Open returns whose last attempt failed at the tax side, by phase",
+        labels=["phase"],
+    )
     for one in phases:
         open_.add_metric([one.phase], one.returns)
         overdue.add_metric([one.phase], one.overdue)
         near_due.add_metric([one.phase], one.near_due)
-    yield from (open_, overdue, near_due)
+        failing.add_metric([one.phase], one.failing)
+    yield from (open_, overdue, near_due, failing)
 
 
-def _requests(found: Sequence[Requests]) -> Iterator[Metric]:
+def of_requests(found: Sequence[Requests]) -> Iterator[Metric]:
+    """Yield tax requests and their age."""
     labels = ["request", "state"]
     requests = GaugeMetricFamily(
         "redletter_tax_requests", "Unanswered tax requests by type and state (unsent, sent, repeated)", labels=labels
@@ -102,12 +108,27 @@ def _requests(found: Sequence[Requests]) -> Iterator[Metric]:
     yield from (requests, seconds)
 
 
-def of_condition(known: Condition) -> Iterator[Metric]:
-    """Yield what is unpublished, unread, gone and stopped."""
+def of_log(known: LogCondition) -> Iterator[Metric]:
+    """Yield what is unpublished, stopped and parked in the log."""
     entries = GaugeMetricFamily("redletter_unpublished_entries", "Entries of the log that are not published yet")
     entries.add_metric([], known.unpublished)
     seconds = GaugeMetricFamily("redletter_unpublished_seconds", "Age of the oldest of them")
     seconds.add_metric([], known.seconds)
+    stopped = GaugeMetricFamily(
+        "redletter_stopped_log_partitions", "Partitions of the log that differ from what was published, and are stopped"
+    )
+    stopped.add_metric([], len(known.stopped))
+    parked = GaugeMetricFamily("redletter_parked_invoices", "Invoices with a command that could not be decided")
+    parked.add_metric([], known.parked.invoices)
+    waiting = GaugeMetricFamily("redletter_parked_commands", "Commands that wait for parked invoices")
+    waiting.add_metric([], known.parked.commands)
+    yield from (entries, seconds, stopped, parked, waiting)
+
+
+def of_condition(known: Condition) -> Iterator[Metric]:
+    """Yield what is unread, gone and stopped, and what is known of the log."""
+    if known.log:
+        yield from of_log(known.log)
     unread = GaugeMetricFamily("redletter_unread_partitions", "Partitions not read, by consumer", labels=["consumer"])
     for consumer, count in Counter(one.consumer for one in known.partitions if one.unread is not None).items():
         unread.add_metric([consumer], count)
@@ -126,10 +147,6 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     )
     for model, count in _stopped(known).items():
         stopped.add_metric([model], count)
-    log_stopped = GaugeMetricFamily(
-        "redletter_stopped_log_partitions", "Partitions of the log that differ from what was published, and are stopped"
-    )
-    log_stopped.add_metric([], len(known.log_stopped))
     out_of_date = GaugeMetricFamily(
         "redletter_out_of_date_invoices",
         "Invoices that a read model has parked, since it cannot fold an event",
@@ -137,11 +154,7 @@ def of_condition(known: Condition) -> Iterator[Metric]:
     )
     for one in known.out_of_date:
         out_of_date.add_metric([one.model], one.invoices)
-    parked = GaugeMetricFamily("redletter_parked_invoices", "Invoices with a command that could not be decided")
-    parked.add_metric([], known.parked.invoices)
-    waiting = GaugeMetricFamily("redletter_parked_commands", "Commands that wait for parked invoices")
-    waiting.add_metric([], known.parked.commands)
-    yield from (entries, seconds, unread, gone, stopped, log_stopped, out_of_date, parked, waiting)
+    yield from (unread, gone, stopped, out_of_date)
 
 
 def _stopped(known: Condition) -> Counter[str]:

@@ -21,7 +21,8 @@ _NEAR_DUE = _OPEN + " and due_latest >= %(now)s and due_latest < %(now)s + inter
 _FAILING = _OPEN + " and failure is not null" + _FIRST_DUE
 _PHASES = """
     select phase, count(*), count(*) filter (where overdue),
-        count(*) filter (where due_latest >= %(now)s and due_latest < %(now)s + interval '24 hours')
+        count(*) filter (where due_latest >= %(now)s and due_latest < %(now)s + interval '24 hours'),
+        count(*) filter (where failure is not null)
     from projections.returns where complete_at is null and ended_at is null group by phase order by phase
 """
 _AGES = """
@@ -39,6 +40,19 @@ _REQUESTS = """
     select name, case attempt when 0 then 'unsent' when 1 then 'sent' else 'repeated' end as state, count(*),
         extract(epoch from now() - min(opened_at))::float8
     from redletter.timers where name = any(%(names)s) group by name, state order by name, state
+"""
+_BLOCKED = """
+    select f.number, f.invoice_number, count(distinct r.invoice_number)
+    from (
+        select reply::jsonb -> 'details' ->> 'form_number' as number,
+            reply::jsonb ->> 'invoice_number' as invoice_number
+        from projections.replies
+        where replied_at > now() - interval '1 hour' and reply like '%RED_FONT_FORM_ALREADY_USED%'
+    ) as r
+    join projections.forms as f on f.number = r.number and f.active and f.invoice_number <> r.invoice_number
+    join projections.returns as o on o.invoice_number = f.invoice_number and o.phase = 'verifying_form'
+    where o.complete_at is null and o.ended_at is null
+    group by f.number, f.invoice_number order by f.number
 """
 _MAX_DEAD_LETTERS = 100
 
@@ -73,12 +87,13 @@ class Answers(NamedTuple):
 
 
 class Phases(NamedTuple):
-    """Open returns in a phase, and how many of them are overdue, or due within 24 hours."""
+    """Open returns in a phase, and how many of them are overdue, due within 24 hours, or failing at the tax side."""
 
     phase: str
     returns: int
     overdue: int
     near_due: int
+    failing: int
 
 
 class Ages(NamedTuple):
@@ -109,17 +124,24 @@ class Requests(NamedTuple):
     seconds: float
 
 
+class BlockingForm(NamedTuple):
+    """A form and the invoice whose return holds it. refused: returns of others, because of it, within the last hour."""
+
+    number: str
+    holder: str
+    refused: int
+
+
 class Counts(NamedTuple):
-    """How much there is of everything."""
+    """How much there is of everything in the read models."""
 
     phases: list[Phases]
     answers: list[Answers]
     letter_counts: list[LetterCount]
-    requests: list[Requests]
 
 
 class Board(NamedTuple):
-    """Everything that the board shows. dead_letters: the newest."""
+    """Everything that the board shows of the read models. dead_letters: the newest."""
 
     overdue: list[OpenReturn]
     near_due: list[OpenReturn]
@@ -128,7 +150,6 @@ class Board(NamedTuple):
     answers: list[Answers]
     dead_letters: list[DeadLetter]
     letter_counts: list[LetterCount]
-    requests: list[Requests]
 
 
 async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
@@ -147,12 +168,11 @@ async def board(connection: AsyncConnection[TupleRow], now: datetime) -> Board:
         answers=counted.answers,
         dead_letters=await newest_letters(connection, _MAX_DEAD_LETTERS),
         letter_counts=counted.letter_counts,
-        requests=counted.requests,
     )
 
 
 async def counts(connection: AsyncConnection[TupleRow], now: datetime) -> Counts:
-    """Count returns, replies, dead letters and tax requests at a moment."""
+    """Count returns, replies and dead letters at a moment."""
 
     async def rows(query: LiteralString, **parameters: object) -> list[TupleRow]:
         return await (await connection.execute(query, parameters)).fetchall()
@@ -161,8 +181,18 @@ async def counts(connection: AsyncConnection[TupleRow], now: datetime) -> Counts
         phases=[Phases(*row) for row in await rows(_PHASES, now=now)],
         answers=[Answers(*row) for row in await rows(_ANSWERS)],
         letter_counts=[LetterCount(*row) for row in await rows(_COUNT_DEAD_LETTERS)],
-        requests=[Requests(*row) for row in await rows(_REQUESTS, names=list(TAX_REQUEST_TYPES))],
     )
+
+
+async def requests(log: AsyncConnection[TupleRow]) -> list[Requests]:
+    """Count tax requests, which are kept beside the log."""
+    cur = await log.execute(_REQUESTS, {"names": list(TAX_REQUEST_TYPES)})
+    return [Requests(*row) for row in await cur.fetchall()]
+
+
+async def blocking_forms(connection: AsyncConnection[TupleRow]) -> list[BlockingForm]:
+    """Return the forms that a return has named and the tax system not confirmed yet, and that hold up others."""
+    return [BlockingForm(*row) for row in await (await connection.execute(_BLOCKED)).fetchall()]
 
 
 async def ages(connection: AsyncConnection[TupleRow], now: datetime) -> list[Ages]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -13,7 +14,7 @@ from transport import groups
 from transport.clients.kafka import bare_client
 from transport.groups import Group
 from web.http.problems import Problem
-from web.http.reading import Connection, Reader
+from web.http.reading import Readers
 from web.http.time_limits import attempt, within
 from web.operations import condition
 from web.operations.condition import GROUPS_OF_ROLES, Condition, Listening, Reason, deaf, missing, reasons
@@ -66,13 +67,19 @@ class SharedCheck:
         return await asyncio.shield(self._checking)
 
 
-async def check_servers(reader: Reader, kafka: str) -> Checked:
+async def condition_of(readers: Readers) -> Condition:
+    """Return the state of the system in PostgreSQL. Raises: as `Reader.read` of the read models."""
+    log_side = await readers.log_if_there(condition.log_condition)
+    return await readers.read_models.read(partial(condition.condition, log=log_side))
+
+
+async def check_servers(readers: Readers, kafka: str) -> Checked:
     """Return the condition and the consumer groups.
 
     Raises: Problem NOT_READY that names the servers that are down.
     """
     known, present = await asyncio.gather(
-        attempt("database", CHECK_WITHIN, reader.read(_database)),
+        attempt("database", CHECK_WITHIN, _database(readers)),
         attempt("kafka", KAFKA_WITHIN, present_groups(kafka)),
     )
     if known is None or present is None:
@@ -86,9 +93,9 @@ def not_ready(down: Sequence[str]) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_READY", detail, down=list(down))
 
 
-async def _database(connection: Connection) -> Condition:
-    await connection.execute(_TABLES)
-    return await condition.condition(connection)
+async def _database(readers: Readers) -> Condition:
+    await readers.read_models.read(lambda connection: connection.execute(_TABLES))
+    return await condition_of(readers)
 
 
 async def present_groups(bootstrap: str) -> Mapping[str, Group]:

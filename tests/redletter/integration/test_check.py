@@ -5,6 +5,7 @@ import subprocess
 
 import psycopg
 
+from local import ports
 from tests.projections.support.letters import letter, project
 from tests.redletter.support.program import redletter
 from transport.addresses import Addresses
@@ -94,3 +95,15 @@ def test_what_read_models_have_parked_is_listed_and_released_by_number(tables: A
     assert (unknown.returncode, unknown.stdout) == (0, "26312000000000000002 is not parked\n")
     for arguments in ([], ["--all", "26312000000000000002"]):
         assert run(tables, "projections", "release", *arguments).returncode == 2
+
+
+def test_an_api_that_is_named_and_does_not_answer_is_told(tables: Addresses) -> None:
+    (nobody,) = ports.free(1)
+    address = f"http://127.0.0.1:{nobody}"
+    servers = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": tables.kafka, "REDLETTER_DATABASE_URL": tables.database}
+    found = [
+        json.loads(line)
+        for line in redletter("check", "--json", REDLETTER_API_URL=address, **servers).stdout.splitlines()
+    ]
+    (told,) = [one["what"] for one in found if one["what"].startswith("API_NOT_READY")]
+    assert address in told

@@ -49,13 +49,13 @@ FORBIDDEN = (
 
 @pytest.fixture
 def granted(tables: Addresses) -> Iterator[Addresses]:
-    apply_grants(tables.database)
+    apply_grants(tables)
     with psycopg.connect(tables.database) as owner:  # as it may be after a change by hand, or an older version
         owner.execute("grant all on all tables in schema redletter, projections to redletter_api, redletter_worker")
         owner.execute("grant update (state) on redletter.invoice_events to redletter_clock")
         owner.execute("grant all on schema redletter, projections to redletter_projector")
         owner.execute("alter default privileges in schema projections grant all on tables to redletter_api")
-    apply_grants(tables.database)
+    apply_grants(tables)
     let_log_in(tables.database)
     yield tables
     with psycopg.connect(tables.database) as owner:
