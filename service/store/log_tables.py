@@ -154,13 +154,20 @@ def _names(columns: Iterable[LiteralString]) -> LiteralString:
 
 
 _INSERT_EVENTS = _insert_arrays("invoice_events", EVENT_COLUMNS)
-_INSERT_REPLIES = _insert_arrays("replies", REPLY_COLUMNS)
+_INSERT_REPLIES = f"""
+    with written as ({_insert_arrays("replies", REPLY_COLUMNS)} returning command_key, partition, place)
+    insert into redletter.command_ids (command_key, partition, place)
+    select command_key, partition, place from written where command_key is not null
+"""  # noqa: S608 - literals alone
+"""The ids that are used up go with them: a small row each, so that looking for an id does not read replies."""
 _INSERT_NOTICES = _insert_arrays("notices", _NOTICE_COLUMNS)
 _INSERT_DEAD_LETTERS = _insert_row("dead_letters", _DEAD_LETTER_COLUMNS)
 """Row by row: the headers are arrays, and PostgreSQL takes an array of arrays apart down to their elements."""
 
 EARLIER_REPLIES: LiteralString = """
-    select command_key, digest, name, value from redletter.replies where command_key = any(%s)
+    select i.command_key, r.digest, r.name, r.value from unnest(%s::uuid[]) as asked (command_key)
+    join redletter.command_ids as i using (command_key)
+    join redletter.replies as r on r.partition = i.partition and r.place = i.place
 """
 STREAMS: LiteralString = """
     select originator_id, topic, state from redletter.invoice_events

@@ -16,7 +16,8 @@ from transport.addresses import Addresses
 PRIVILEGES = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 _HELD = """
     select c.relnamespace::regnamespace || '.' || c.relname, p from pg_class as c, unnest(%(privileges)s::text[]) as p
-    where c.relnamespace in ('redletter'::regnamespace, 'projections'::regnamespace) and c.relkind in ('r', 'v', 'S')
+    where c.relnamespace in ('redletter'::regnamespace, 'projections'::regnamespace)
+        and c.relkind in ('r', 'p', 'v', 'S')
         and case when c.relkind = 'S' then has_sequence_privilege(%(role)s, c.oid, 'usage, select, update')
             when p in ('delete', 'truncate', 'trigger') then has_table_privilege(%(role)s, c.oid, p)
             else has_any_column_privilege(%(role)s, c.oid, p) end
@@ -26,6 +27,7 @@ FORBIDDEN = (
     ("worker", "update redletter.invoice_events set state = ''"),
     ("worker", "delete from redletter.invoice_events"),
     ("worker", "truncate redletter.replies"),
+    ("worker", "delete from redletter.command_ids"),
     ("worker", "select from projections.status"),
     ("worker", "select from redletter.sessions"),
     ("worker", "create table redletter.own ()"),
@@ -76,7 +78,7 @@ async def test_a_role_holds_what_is_said_and_no_more(granted: Addresses) -> None
             name = f"redletter_{role}"
             held = set(owner.execute(_HELD, {"role": name, "privileges": list(PRIVILEGES)}).fetchall())
             everything = owner.execute(
-                "select oid::regclass::text from pg_class where relkind in ('r', 'v')"
+                "select oid::regclass::text from pg_class where relkind in ('r', 'p', 'v')"
             ).fetchall()
             read_tables = {table for (table,) in everything if table.startswith("projections.")}
             said = [one for one in grants() if one.role == name and not one.on.startswith("schema")]

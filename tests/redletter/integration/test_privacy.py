@@ -47,7 +47,10 @@ _COLUMNS = """
     join information_schema.tables as t using (table_schema, table_name)
     where t.table_type = 'BASE TABLE' and c.table_schema in ('redletter', 'projections')
         and c.data_type in ('text', 'character varying', 'bytea', 'json', 'jsonb', 'ARRAY', 'uuid')
+        and not exists
+            (select from pg_inherits where inhrelid = format('%I.%I', c.table_schema, c.table_name)::regclass)
 """
+"""Of a table in parts, those of the whole."""
 
 
 def test_every_column_that_holds_text_is_on_the_page_or_holds_our_own_words(fresh_database: Addresses) -> None:

@@ -16,7 +16,12 @@ from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
 from projections import schema as read_side
+from service.log.entries import EarlierReply
 from service.store import schema as write_side
+from service.store.event_store import Store
+from service.store.log_tables import REPLY_COLUMNS
+from service.store.write import Conflict
+from tests.service.support.rows import reply, save
 from tests.support.fresh_system import PARTITIONS
 from transport.addresses import Addresses
 
@@ -47,6 +52,9 @@ def test_a_lock_that_is_held_for_a_while_is_asked_for_again(
 
 BEFORE_PARTITIONS = "0005"
 """The last revision in which the log had one order."""
+BEFORE_IDS_LAY_APART = "0016"
+"""The last revision in which an id lay in the row of its reply alone."""
+NUMBER, KEY = "26000000000000000001", uuid4()
 OLD_EVENT = """
     insert into redletter.invoice_events (originator_id, originator_version, topic, state, notification_id, occurred_at,
         causation_id, correlation_id)
@@ -70,12 +78,16 @@ def old_database(servers: Addresses) -> Iterator[str]:
     with psycopg.connect(servers.database, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
-        config = Config()
-        config.set_main_option("script_location", str(Path(write_side.__file__).parent / "migrations"))
-        config.attributes.update(url=url, lock_timeout="2s")
-        command.upgrade(config, BEFORE_PARTITIONS)
+        command.upgrade(alembic_of(url), BEFORE_PARTITIONS)
         yield url
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def alembic_of(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(write_side.__file__).parent / "migrations"))
+    config.attributes.update(url=url, lock_timeout="2s")
+    return config
 
 
 @pytest.mark.parametrize("entry", [OLD_EVENT, OLD_REPLY, OLD_DEAD_LETTER], ids=["an event", "a reply", "a dead letter"])
@@ -96,3 +108,20 @@ def test_a_log_without_entries_is_given_its_partitions(old_database: str) -> Non
     with psycopg.connect(old_database) as connection:
         found = connection.execute("select partition, last_place from redletter.log_partitions order by 1").fetchall()
     assert found == [(partition, 0) for partition in range(PARTITIONS)]
+
+
+def test_an_id_that_was_used_up_before_ids_lay_apart_stays_used_up(old_database: str) -> None:
+    write_side.migrate(old_database, PARTITIONS)
+    answered, unanswered = reply(NUMBER, "first")._replace(command_key=KEY, digest=b"d"), reply(NUMBER, "again")
+    command.downgrade(alembic_of(old_database), BEFORE_IDS_LAY_APART)
+    columns = sql.SQL(", ").join(map(sql.Identifier, ("partition", "place", *REPLY_COLUMNS)))
+    with psycopg.connect(old_database, autocommit=True) as connection:
+        for place, (*fields, trace, _came_by) in enumerate((answered, unanswered), start=1):
+            values = sql.SQL(", ").join(map(sql.Literal, (0, place, *fields, *trace)))
+            connection.execute(sql.SQL("insert into redletter.replies ({}) values ({})").format(columns, values))
+    write_side.migrate(old_database, PARTITIONS)
+    store = Store(old_database)
+    assert store.history([KEY], [], [])[1] == {KEY: EarlierReply(b"d", answered.name, answered.value)}
+    with pytest.raises(Conflict, match="command_ids"):
+        save(store, [answered])
+    store.close()

@@ -1,0 +1,43 @@
+"""The ids of commands lie apart from the replies, in small rows, so that a thousand million of them can be searched."""
+
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+
+PARTS = 16
+UP = """
+create table redletter.command_ids (
+    command_key uuid primary key,
+    partition int not null,
+    place bigint not null
+) partition by hash (command_key);
+comment on table redletter.command_ids is
+    'Every id of a command that has been used up, and where in the log the reply to it lies.';
+"""
+PART = """
+create table redletter.command_ids_{part} partition of redletter.command_ids
+    for values with (modulus {parts}, remainder {part})
+"""
+FILL = """
+insert into redletter.command_ids select command_key, partition, place from redletter.replies
+    where command_key is not null;
+drop index redletter.replies_command_key_idx;
+"""
+DOWN = """
+create unique index replies_command_key_idx on redletter.replies (command_key) where command_key is not null;
+drop table redletter.command_ids;
+"""
+
+
+def upgrade() -> None:
+    """Move the ids into a table of their own, in parts by their hash."""
+    op.execute(UP)
+    for part in range(PARTS):
+        op.execute(PART.format(part=part, parts=PARTS))
+    op.execute(FILL)
+
+
+def downgrade() -> None:
+    """Search the replies themselves again."""
+    op.execute(DOWN)
