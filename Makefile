@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove drill check format library clients java-classes settings refusals privacy notice audit approve containers test-image drill-alerts pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients java-classes settings refusals privacy notice audit approve containers test-image drill-alerts manifests pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ test-image: setup ## Build redletter:test, the system in one container, and run 
 
 drill-alerts: setup ## Inject faults, and see `redletter check` and Prometheus name each (needs prometheus; under 6 minutes)
 	@$(BIN)/python -m scripts.fault_drill
+
+manifests: setup ## Render deploy/kubernetes from the Helm chart
+	@$(BIN)/python -m scripts.manifests
 
 pictures: setup ## Take the screenshots again; Chinese needs a font, such as Debian's fonts-noto-cjk
 	@PICTURES=docs/page $(BIN)/python -m pytest -q tests/browser/test_pictures.py
