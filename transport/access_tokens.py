@@ -1,8 +1,9 @@
 """Access tokens by which a program proves to Kafka who it is: OAuth's client credentials."""
 
 import asyncio
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from threading import Lock
 from typing import Any
 
@@ -11,6 +12,8 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
+from joserfc import jws
+from joserfc.errors import JoseError
 
 from transport.threads import OwnThread
 
@@ -33,7 +36,7 @@ class ClientCredentials(AbstractTokenProvider):
         """endpoint: the address that gives tokens. scope: what to ask for, if the endpoint wants that said."""
         self._endpoint = endpoint
         self._client: Mapping[str, Any] = {"client_id": client_id, "client_secret": secret, "scope": scope}
-        self._known: Mapping[str, Any] = {}
+        self._known, self._expires_at = "", float("-inf")
         self._failure, self._failed_at = "", float("-inf")
         self._starting = Lock()
         self._thread: OwnThread | None = None
@@ -50,15 +53,16 @@ class ClientCredentials(AbstractTokenProvider):
 
     def _valid(self) -> str:
         # Of a token that does not say how long it lasts nobody knows whether it still does.
-        if self._known.get("expires_at", 0) - time.time() < _LEAST_LEFT:
+        if self._expires_at - time.time() < _LEAST_LEFT:
             if time.monotonic() - self._failed_at < _FAILED_FOR:
                 raise self._none(self._failure)
-            self._known = self._fetched()
-        return str(self._known["access_token"])
+            answer = self._fetched()
+            self._known, self._expires_at = str(answer["access_token"]), _expires_at(answer)
+        return self._known
 
     def _fetched(self) -> Mapping[str, Any]:
         try:
-            fetched = asyncio.run(self._fetch())
+            fetched = _run(self._fetch())
         except TimeoutError:
             reason = _too_slow()
         except (OAuthError, httpx2.HTTPError, ValueError) as error:
@@ -77,6 +81,25 @@ class ClientCredentials(AbstractTokenProvider):
 
     def _none(self, reason: str) -> KafkaConnectionError:
         return KafkaConnectionError(f"{self._endpoint} gives no access token: {reason}")
+
+
+def _run(fetch: Coroutine[Any, Any, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Run it as `asyncio.run` does, but do not wait for what it has given up: the lookup of a name may hang."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(fetch)
+    finally:
+        loop.close()
+
+
+def _expires_at(answer: Mapping[str, Any]) -> float:
+    """Return until when a token serves, in seconds of the epoch: the answer says so, or the token itself (RFC 9068)."""
+    try:
+        if "expires_at" in answer:
+            return float(answer["expires_at"])
+        return float(json.loads(jws.extract_compact(answer["access_token"].encode()).payload)["exp"])
+    except (JoseError, ValueError, LookupError, TypeError, AttributeError):
+        return float("-inf")
 
 
 def _too_slow() -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,8 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from joserfc import jws
+from joserfc.jwk import OctKey
 
 from transport import access_tokens
 from transport.access_tokens import ClientCredentials
@@ -79,10 +83,27 @@ async def test_a_token_serves_until_it_is_about_to_expire(endpoint: Endpoint) ->
     assert endpoint.given == 1
 
 
-@pytest.mark.parametrize("says", [{"expires_in": 10}, {}])
+async def test_a_token_says_itself_until_when_it_serves_if_the_answer_does_not(endpoint: Endpoint) -> None:
+    for lasts, serves_again in ((3600, True), (10, False)):
+        endpoint.says = {"access_token": signed({"exp": int(time.time()) + lasts})}
+        tokens = credentials(endpoint)
+        endpoint.given = 0
+        assert [await tokens.token() for _ in range(2)] == [endpoint.says["access_token"]] * 2
+        assert endpoint.given == (1 if serves_again else 2)
+
+
+def signed(claims: object) -> str:
+    return jws.serialize_compact({"alg": "HS256"}, json.dumps(claims), OctKey.generate_key())
+
+
+@pytest.mark.parametrize(
+    "says", [{"expires_in": 10}, {}, *({"access_token": signed(claims)} for claims in ({}, {"exp": "later"}, [1]))]
+)
 async def test_a_token_that_may_have_expired_serves_once(endpoint: Endpoint, says: dict[str, Any]) -> None:
     endpoint.says, tokens = says, credentials(endpoint)
-    assert [await tokens.token() for _ in range(2)] == ["token 1", "token 2"]
+    for _ in range(2):
+        await tokens.token()
+    assert endpoint.given == 2
 
 
 @pytest.mark.parametrize(
@@ -139,6 +160,24 @@ async def test_an_answer_that_trickles_in_is_waited_for_once_and_not_for_ever(
     endpoint.at_once.set()
     monkeypatch.setattr(access_tokens, "_ANSWER_WITHIN", 60)
     assert (await tokens.token()).startswith("token ")
+
+
+async def test_a_name_that_is_looked_up_for_ever_is_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+) -> None:
+    monkeypatch.setattr(access_tokens, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(access_tokens, "_FAILED_FOR", 0)
+    tokens = ClientCredentials(endpoint.url.replace("127.0.0.1", "localhost"), "worker", SECRET, None)
+    answered = threading.Event()
+    try:
+        with monkeypatch.context() as hanging:
+            hanging.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait())
+            with pytest.raises(KafkaConnectionError, match=r"no answer within 0\.5 s"):
+                await tokens.token()
+        monkeypatch.setattr(access_tokens, "_ANSWER_WITHIN", 60)
+        assert await tokens.token() == "token 1"
+    finally:
+        answered.set()
 
 
 async def test_an_endpoint_that_is_away_is_told() -> None:
