@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from tests.web.support.token_issuer import AUDIENCE, TokenIssuer, token_issuer
 from transport.addresses import Addresses
@@ -219,6 +220,18 @@ async def test_a_token_counts_in_no_other_place(client: httpx.AsyncClient, issue
     refused(await client.get("/asyncapi", headers={"Cookie": f"{name}={token}"}), 401)
     refused(await client.get("/asyncapi", headers={f"X-{name}": token}), 401)
     refused(await client.post("/returns", data={name: token}), 401)
+
+
+async def test_what_is_refused_leaves_no_token_and_no_password_in_the_log(
+    client: httpx.AsyncClient, issuer: TokenIssuer
+) -> None:
+    token = issuer.token("acme", aud="https://evil.example")
+    with capture_logs() as logs:
+        await client.get("/asyncapi", headers={"Authorization": f"Bearer {token}"})
+        await client.get("/asyncapi", params={"access_token": token})
+        await client.get("/asyncapi", headers={"Cookie": f"redletter-session={token}"})
+    assert {entry["event"] for entry in logs} == {"request_not_let_in", "sessions_unavailable"}
+    assert not any(part in repr(logs) for part in (*token.split("."), "nobody:nothing"))
 
 
 @pytest.mark.parametrize(

@@ -160,15 +160,15 @@ class Identified:
         if folder in OPEN_FOLDERS:
             return
         request.state.caller = caller = await self._caller(request)
-        await self._count(caller)
+        self._count(caller)
         if not caller.operator and folder not in CALLERS_FOLDERS:
             raise _for_operators()
 
-    async def _count(self, caller: Caller) -> None:
+    def _count(self, caller: Caller) -> None:
         """Refuse whoever has asked too often. Raises: NotLetIn."""
         if self._rate_limit is None or caller.subject is None:
             return
-        if seconds := await self._rate_limit.seconds_to_wait(caller.subject):
+        if seconds := self._rate_limit.seconds_to_wait(caller.subject):
             raise _too_many_requests(seconds)
 
     async def _caller_or_stranger(self, request: Request) -> Caller:
