@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import TopicAuthorizationFailedError, TransactionalIdAuthorizationFailed
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation  # named nowhere else
@@ -28,6 +28,7 @@ from events.commands import AnyCommand
 from events.names import CLOCK_GROUP, PROJECTOR_GROUP, RELAY_GROUP, TAX_SIMULATOR_GROUP, WORKER_GROUP
 from events.topics import TOPICS
 from local import ports
+from local.waiting import wait_until
 from projections.dead_letters.replaying import REPLAY_NAME
 from redletter.database_grants import GRANTED_ROLES
 from redletter.kafka_rights import rights
@@ -55,6 +56,9 @@ GROUPS = [
     "other",
 ]
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+TRANSACTIONAL_IDS = [f"{RELAY_GROUP}-0", f"{PROJECTOR_GROUP}.status-0", f"{CLOCK_GROUP}-0", REPLAY_NAME, "other"]
+FORM_ROUTE, REPLACEMENT = orders.OTHER_NUMBER, "26000000000000000003"
+"""An invoice that is returned on the form route, and the one that is issued in its place."""
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 
 
@@ -80,10 +84,17 @@ class LockedRoles(Roles):
             [PROGRAM, *command], env=self.environment_of(user), input=given, capture_output=True, text=True, check=False
         )
 
-    def send(self, user: str, command: AnyCommand) -> subprocess.CompletedProcess[str]:
-        """Send a command as a user."""
-        line = {"type": name_of(type(command)).removesuffix(".v1"), "data": json.loads(json_of(command))}
-        return self.redletter(user, "send", "-", given=json.dumps(line))
+    def send(self, user: str, *commands: AnyCommand) -> list[dict[str, Any]]:
+        """Send commands as a user; return the replies."""
+        sent = self.redletter(user, "send", "-", given="\n".join(map(line_of, commands)))
+        replies = [json.loads(line) for line in sent.stdout.splitlines()]
+        assert len(replies) == len(commands), sent.stderr
+        return replies
+
+    def accepted(self, user: str, *commands: AnyCommand) -> None:
+        """Send commands that are accepted."""
+        refusals = [reply for reply in self.send(user, *commands) if "code" in reply]
+        assert refusals == []
 
 
 def _by_certificate(kafka: RunningLockedKafka, name: str) -> dict[str, str]:
@@ -114,7 +125,14 @@ def kafka() -> Iterator[RunningLockedKafka]:
             check=False,
         )
         assert applied.returncode == 0, applied.stderr
+        operator = kafka.operator()
+        assert wait_until(lambda: all_coordinated(operator), seconds=60)
         yield kafka
+
+
+def all_coordinated(operator: AdminClient) -> bool:
+    """Return whether Kafka can answer for every group; at its start it loads what it knows of them."""
+    return all(one.exception(60) is None for one in operator.describe_consumer_groups(GROUPS).values())
 
 
 @pytest.fixture(scope="module")
@@ -154,36 +172,27 @@ async def http(roles: LockedRoles) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def test_an_invoice_is_returned_by_roles_that_may_do_no_more_than_they_need(
+async def test_every_journey_goes_through_by_roles_that_may_do_no_more_than_they_need(
     roles: LockedRoles, http: httpx.AsyncClient
 ) -> None:
     roles.start(*ROLES)
-    issued = roles.send("billing", orders.register(kind="general"))
-    assert issued.returncode == 0, issued.stderr
-    body = {"account_id": orders.ACCOUNT}
-    path = f"/invoices/{orders.NUMBER}"
-
-    async def known() -> bool:
-        return (await http.get(f"{path}/status")).status_code == 200
-
-    await until(known)
-    asked = await http.post(f"{path}/return", json=body, headers={"Idempotency-Key": "k1"})
-    assert asked.status_code in {200, 202}, asked.text
-
-    async def answered() -> bool:
-        return (await http.get("/commands/k1")).status_code == 200
-
-    await until(answered)
-
-    async def returned() -> bool:
-        return (await http.get(f"{path}/status")).json()["status"]["code"] == "returned"
-
-    await until(returned)
-    refused = roles.send("portal", orders.ask_simply())
-    assert json.loads(refused.stdout)["code"] == "INVOICE_ALREADY_REVERSED", refused.stderr
+    roles.accepted("billing", orders.register(kind="general"), orders.register(FORM_ROUTE, charges=["c2"]))
+    roles.accepted("tax-connector", orders.observe(number=FORM_ROUTE))
+    await shown(http, f"/invoices/{orders.NUMBER}/status")
+    await asked(http, orders.NUMBER, "return", "k1", orders.ask_simply())
+    await asked(http, FORM_ROUTE, "return", "k2", orders.ask_return(FORM_ROUTE))
+    await shown(http, f"/invoices/{orders.NUMBER}/status", is_returned)
+    await shown(http, f"/invoices/{FORM_ROUTE}/status", is_returned)
+    await asked(http, FORM_ROUTE, "reissue", "k3", orders.reissue("c2", number=FORM_ROUTE))
+    details = await shown(http, f"/invoices/{FORM_ROUTE}", lambda one: one["reissues"] != [])
+    replaces = orders.replaces(FORM_ROUTE, details["reissues"][0]["reissue_id"])
+    roles.accepted("billing", orders.register(REPLACEMENT, charges=["c2"], replaces=replaces))
+    await shown(http, f"/invoices/{FORM_ROUTE}/status", lambda one: one["replacement_numbers"] == [REPLACEMENT])
+    (refused,) = roles.send("portal", orders.ask_simply())
+    assert refused["code"] == "INVOICE_ALREADY_REVERSED"
     assert (await http.get("/operations")).json()["lag"] is not None
     assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
-    forged = roles.send("portal", orders.complete())
+    forged = roles.redletter("portal", "send", "-", given=line_of(orders.complete()))
     assert "TopicAuthorizationFailed" in forged.stderr
     no_password_is_told(roles)
     assert "nothing to rebuild" in roles.redletter("operator", "reconcile").stdout
@@ -209,6 +218,38 @@ def each_side_has_its_own_tables(roles: LockedRoles) -> None:
     rebuilt = roles.redletter("operator", "projections", "rebuild", "forms")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert roles.redletter("operator", "dead-letters", "list").returncode == 0
+
+
+async def asked(http: httpx.AsyncClient, number: str, what: str, key: str, command: AnyCommand) -> None:
+    """Give a command over HTTP that is accepted."""
+    body = {name: value for name, value in json.loads(json_of(command)).items() if name != "invoice_number"}
+    sent = await http.post(f"/invoices/{number}/{what}", json=body, headers={"Idempotency-Key": key})
+    assert sent.status_code in {200, 202}, sent.text
+    assert "code" not in await shown(http, f"/commands/{key}")
+
+
+async def shown(
+    http: httpx.AsyncClient, path: str, holds: Callable[[dict[str, Any]], bool] = lambda _: True
+) -> dict[str, Any]:
+    """Wait until a query is answered as it should be, and return the answer."""
+    answers: list[httpx.Response] = []
+
+    async def is_as_it_should_be() -> bool:
+        answers.append(await http.get(path))
+        return answers[-1].status_code == 200 and holds(answers[-1].json())
+
+    await until(is_as_it_should_be, lambda: f"{path}: {answers[-1].text}")
+    return answers[-1].json()
+
+
+def is_returned(document: dict[str, Any]) -> bool:
+    """Return whether the status is the last one."""
+    return document["status"]["code"] == "returned"
+
+
+def line_of(command: AnyCommand) -> str:
+    """Return the line that `redletter send` takes."""
+    return json.dumps({"type": name_of(type(command)).removesuffix(".v1"), "data": json.loads(json_of(command))})
 
 
 def no_password_is_told(roles: LockedRoles) -> None:
@@ -317,6 +358,20 @@ async def test_nobody_reads_or_writes_a_topic_without_the_right_to(kafka: Runnin
     for topic in topics:
         assert (topic in known and await writes(bootstrap, topic)) == (("Write", topic) in allowed)
         assert (topic in known and await reads(bootstrap, topic)) == (("Read", topic) in allowed)
+    for id_ in TRANSACTIONAL_IDS:
+        assert await fences(bootstrap, id_) == ("WRITE" in said_operations(user, "TransactionalId", id_)), id_
+
+
+async def fences(bootstrap: str, transactional_id: str) -> bool:
+    """Return whether one may end the transactions of whoever uses this id."""
+    producer = clients.make_transactional_producer(
+        bootstrap, transactional_id, timeout_seconds=60, max_batch_bytes=1 << 20
+    )
+    try:
+        async with clients.running(producer):
+            return True
+    except TransactionalIdAuthorizationFailed:
+        return False
 
 
 async def writes(bootstrap: str, topic: str) -> bool:
