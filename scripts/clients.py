@@ -23,6 +23,8 @@ _NUMBERS = "263120000000"
 """With which the scenario's invoice numbers begin."""
 _CLIENT_SECONDS = 360
 """After which a client is ended that has not given up by itself, as each does after five minutes."""
+_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+"""Where programs are looked for: first among those of the checkout, which has a node."""
 _INSTALL_SECONDS = 600
 """In which what a client needs is fetched and built."""
 
@@ -34,6 +36,19 @@ class ExampleClient:
     folder: str
     prepare: Sequence[str]
     run: Sequence[str]
+
+    def missing(self) -> set[str]:
+        """Return the programs that it needs and this machine has not."""
+        needed = {*self.prepare[:1], self.run[0]} - {"./client"}
+        return {program for program in needed if shutil.which(program, path=_PATH) is None}
+
+    def build(self) -> None:
+        """Fetch and build what it needs. Raises: CalledProcessError, TimeoutExpired."""
+        if self.prepare:
+            environment = {**os.environ, "PATH": _PATH}
+            subprocess.run(
+                self.prepare, cwd=EXAMPLES / self.folder, env=environment, timeout=_INSTALL_SECONDS, check=True
+            )
 
     def play(self, environment: dict[str, str], scratch: Path) -> None:
         """Play the scenario on invoices of its own.
@@ -78,19 +93,17 @@ def environment_of_clients(kafka: str, library: Path) -> dict[str, str]:
     subprocess.run(build, cwd=ROOT / "library", capture_output=True, check=True)
     (wheel,) = library.glob("*.whl")
     shutil.unpack_archive(wheel, library, "zip")
-    return {**os.environ, "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka, "PYTHONPATH": str(library)}
+    return {**os.environ, "PATH": _PATH, "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka, "PYTHONPATH": str(library)}
 
 
 def main() -> None:
     """Run all, and say how long each took."""
-    needed = {program for client in CLIENTS for program in (*client.prepare[:1], client.run[0])} - {"./client"}
-    if missing := sorted(program for program in needed if shutil.which(program) is None):
-        sys.exit(f"the example clients need {', '.join(missing)}: install what is missing and try again")
+    if missing := {program for client in CLIENTS for program in client.missing()}:
+        sys.exit(f"the example clients need {', '.join(sorted(missing))}: install what is missing and try again")
     with TemporaryDirectory() as folder, system_under_test(Path(folder)) as system, TemporaryDirectory() as library:
         environment = environment_of_clients(system.kafka, Path(library))
         for client in CLIENTS:
-            if client.prepare:
-                subprocess.run(client.prepare, cwd=EXAMPLES / client.folder, timeout=_INSTALL_SECONDS, check=True)
+            client.build()
             began = time.monotonic()
             client.play(environment, Path(library))
             print(f"{client.folder:<12}{time.monotonic() - began:5.1f} s")
