@@ -3,9 +3,11 @@
 import fcntl
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
+
+from transport.kafka_security import KafkaSecurity
 
 _LOCK = "up.lock"
 _ADDRESSES = "running.json"
@@ -28,12 +30,22 @@ class SystemAddresses:
     """Where a running system is: bootstrap servers, a libpq URL, and the api's ``http://host:port``.
 
     api: None if the system runs without it. read_models: the URL of their database, if it is not that of the log.
+    kafka_user, kafka_password: who alone is let in by the embedded Kafka; None if everybody is.
     """
 
     kafka: str
     database: str
     api: str | None
     read_models: str | None = None
+    kafka_user: str | None = None
+    kafka_password: str | None = field(default=None, repr=False)
+
+    @property
+    def kafka_security(self) -> KafkaSecurity:
+        """How to connect to the embedded Kafka."""
+        if self.kafka_user is None:
+            return KafkaSecurity()
+        return KafkaSecurity("SASL_PLAINTEXT", "PLAIN", self.kafka_user, self.kafka_password)
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -59,7 +71,7 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def write_addresses(folder: Path, running: SystemAddresses) -> None:
-    """Write the addresses, for this user only: the database URL holds a password."""
+    """Write the addresses, for this user only: there are passwords among them."""
     new = folder / f"{_ADDRESSES}.new"
     new.touch(mode=0o600)
     new.write_text(json.dumps(asdict(running)))

@@ -1,8 +1,10 @@
 """Apache Kafka on this machine: one process that is broker and controller (KRaft), its files in one folder."""
 
 import base64
+import secrets
 import shutil
 import socket
+import stat
 import struct
 import subprocess
 from collections.abc import Callable, Generator, Mapping
@@ -18,6 +20,7 @@ from local.kafka_jars import kafka_jars
 from local.ports import HOST
 from local.programs import Program
 from local.server import FolderServer, ServerFailed
+from transport.kafka_security import KafkaSecurity
 
 USUAL_PORT = 9092
 """Of Kafka; where it listens for clients elsewhere."""
@@ -27,22 +30,32 @@ _MAX_RECORD_BYTES = 4 * _MIB
 _HEAP_MIB = 512
 _JVM = (f"-Xmx{_HEAP_MIB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_OPEN = KafkaSecurity()
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+_BROKER = "$broker"
+"""The user as which it comes to itself; no setting can name it."""
 
 
 class KafkaServer(FolderServer):
     """The broker whose files are in a folder. Its ports are chosen once and kept with them.
 
     advertised: the address, ``host:port``, by which clients elsewhere reach port 9092 of this machine, where the broker
-    then listens too; None if there are no such clients.
+    then listens too; None if there are no such clients. security: PLAINTEXT lets everybody on this machine in,
+    SASL_PLAINTEXT with PLAIN the one user that it names. To the controller nobody but the broker comes.
     """
 
     name = "kafka"
 
     def __init__(
-        self, folder: Path, say: Callable[[str], None] = lambda _: None, advertised: str | None = None
+        self,
+        folder: Path,
+        say: Callable[[str], None] = lambda _: None,
+        advertised: str | None = None,
+        security: KafkaSecurity = _OPEN,
     ) -> None:
         super().__init__(folder, say)
         self._advertised = advertised
+        self._security = security
 
     @property
     def address(self) -> str:
@@ -53,10 +66,14 @@ class KafkaServer(FolderServer):
         """Choose the ports, and format the storage if it is new. Raises: ServerFailed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port, controller = ports.kept(self._folder / "ports", 2)
-        settings = _settings(self._folder / "log", self._port, controller)
+        own_password = secrets.token_hex(16)
+        settings = _settings(self._folder / "log", self._port, controller, own_password)
         if self._advertised:
             _require_usual_port()
             settings |= _elsewhere(settings, self._advertised)
+        if self._security != _OPEN:
+            settings |= _locks(settings, self._security, own_password)
+        self._properties.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         if not self._formatted.exists():
             self._format()
@@ -106,16 +123,20 @@ class KafkaServer(FolderServer):
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
-def _settings(log: Path, port: int, controller: int) -> dict[str, str | int]:
-    """Return the broker's properties."""
+def _settings(log: Path, port: int, controller: int, own_password: str) -> dict[str, str | int]:
+    """Return the broker's properties. own_password: with which it comes to its controller."""
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listeners": f"HERE://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"HERE://{HOST}:{port}",
+        "inter.broker.listener.name": "HERE",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": "HERE:PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "sasl.mechanism.controller.protocol": "PLAIN",
+        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.controller.plain.sasl.jaas.config": _users({_BROKER: own_password}),
         "log.dirs": str(log),
         "auto.create.topics.enable": "false",
         # The batch around one record is a little larger than the record.
@@ -155,11 +176,31 @@ def _elsewhere(settings: Mapping[str, str | int], advertised: str) -> dict[str, 
     }
 
 
-class EmbeddedKafka(ChildServer):
-    """Kafka as a child of this process."""
+def _locks(settings: Mapping[str, str | int], security: KafkaSecurity, own_password: str) -> dict[str, str | int]:
+    """Return the properties by which a client has to be one user; the broker comes as its own."""
+    users = _users({str(security.username): str(security.password), _BROKER: own_password})
+    return {
+        "listener.security.protocol.map": str(settings["listener.security.protocol.map"]).replace(
+            ":PLAINTEXT", f":{security.protocol}"
+        ),
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.here.plain.sasl.jaas.config": users,
+        "listener.name.elsewhere.plain.sasl.jaas.config": users,
+    }
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(KafkaServer(folder), folder)
+
+def _users(passwords: Mapping[str, str]) -> str:
+    """Return who is let in by password, and as whom the broker comes itself."""
+    module = f'{_PLAIN} required username="{_BROKER}" password="{passwords[_BROKER]}"'
+    return " ".join([module, *(f'user_{name}="{password}"' for name, password in passwords.items())]) + ";"
+
+
+class EmbeddedKafka(ChildServer):
+    """Kafka as a child of this process. security: as in `KafkaServer`."""
+
+    def __init__(self, folder: Path, security: KafkaSecurity = _OPEN) -> None:
+        super().__init__(KafkaServer(folder, security=security), folder)
 
     @property
     def bootstrap(self) -> str:
@@ -168,11 +209,13 @@ class EmbeddedKafka(ChildServer):
 
 
 @contextmanager
-def embedded_kafka(folder: Path) -> Generator[EmbeddedKafka]:
+def embedded_kafka(folder: Path, security: KafkaSecurity = _OPEN) -> Generator[EmbeddedKafka]:
     """Run a Kafka broker on the files in a folder, which is created if it does not exist.
+
+    security: as in `KafkaServer`.
 
     >>> with embedded_kafka(tmp_path) as kafka:        # doctest: +SKIP
     ...     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     """
-    with EmbeddedKafka(folder).running() as kafka:
+    with EmbeddedKafka(folder, security).running() as kafka:
         yield kafka

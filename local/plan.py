@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local import terminal
 from transport.addresses import Addresses
+from transport.kafka_security import KafkaSecurity
 
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
 
@@ -26,6 +27,7 @@ class Plan:
     read_models: the URL of the read models' database, if it is not that of the log.
     advertised_kafka: by which ``host:port`` clients elsewhere reach port 9092 of this machine, and so the embedded
     Kafka; None: there are none.
+    kafka_security: how everybody connects to Kafka, an embedded one too.
     api_port: None is 8080, or any free one if that is taken; 0 is any free one.
     partitions: of every topic, and of the log.
     without: roles that do not run.
@@ -41,6 +43,7 @@ class Plan:
     database: str | None = None
     read_models: str | None = None
     advertised_kafka: str | None = None
+    kafka_security: KafkaSecurity = field(default_factory=KafkaSecurity)
     api_host: str = "127.0.0.1"
     api_port: int | None = None
     partitions: int = 8

@@ -20,6 +20,7 @@ from local.server import Server
 from local.supervision import ProcessTree, ProgramGroup, lock_tree
 from local.waiting import wait_until
 from transport.addresses import Addresses
+from transport.clients import kafka as clients
 
 _SERVERS_SECONDS = 60.0
 """Time limit for the servers to answer."""
@@ -80,6 +81,7 @@ def running_system(plan: Plan) -> Generator[System]:
         for server in servers.values():
             server.prepare()
         found = _addresses(plan, servers, api)
+        clients.secure(found.kafka, plan.kafka_security)
         health = dict(zip(plan.roles, ports.free(len(plan.roles)), strict=True)) if plan.health else {}
         tree = ProcessTree(folder, _groups(plan, servers, health), _environment(plan, found, folder), lock)
         with tree.running(), _showing_logs(tree, plan):
@@ -135,7 +137,7 @@ def _wait_until_ready(system: System, readiness: SystemReadiness) -> None:
 def _servers(plan: Plan, folder: Path) -> dict[str, Server]:
     servers: dict[str, Server] = {}
     if plan.kafka is None:
-        servers["kafka"] = KafkaServer(folder / "kafka", plan.say, plan.advertised_kafka)
+        servers["kafka"] = KafkaServer(folder / "kafka", plan.say, plan.advertised_kafka, plan.kafka_security)
     if plan.database is None:
         servers["postgres"] = PostgresServer(folder / "postgres", plan.say)
     return servers
@@ -144,7 +146,8 @@ def _servers(plan: Plan, folder: Path) -> dict[str, Server]:
 def _addresses(plan: Plan, servers: Mapping[str, Server], api: str | None) -> SystemAddresses:
     kafka = plan.kafka or servers["kafka"].address
     database = plan.database or servers["postgres"].address
-    return SystemAddresses(kafka, database, api, plan.read_models)
+    user = (None, None) if plan.kafka else (plan.kafka_security.username, plan.kafka_security.password)
+    return SystemAddresses(kafka, database, api, plan.read_models, *user)
 
 
 @contextmanager

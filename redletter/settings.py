@@ -162,7 +162,9 @@ class Settings(BaseSettings):
     kafka_security_protocol: Annotated[
         SecurityProtocol, ValueForm("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`")
     ] = "PLAINTEXT"
-    """How every client connects to Kafka. With SSL the broker's certificate and host name are checked."""
+    """How every client connects to Kafka. With SSL the broker's certificate and host name are checked. The embedded
+    Kafka is open to every user of this machine, unless this is `SASL_PLAINTEXT` with the mechanism `PLAIN`: then it
+    lets in nobody but `REDLETTER_KAFKA_USERNAME`."""
     kafka_sasl_mechanism: Annotated[
         SaslMechanism | None, ValueForm("`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`")
     ] = None
@@ -321,12 +323,24 @@ def read(**given: str) -> Settings:
     if (settings.oidc_client_id is None) != (settings.oidc_client_secret is None):
         msg = f"{_PREFIX}OIDC_CLIENT_ID and {_PREFIX}OIDC_CLIENT_SECRET need each other"
         raise InvalidSettings(msg)
-    if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
-        msg = f"{_PREFIX}KAFKA_SECURITY_PROTOCOL is for the Kafka that {_PREFIX}KAFKA_BOOTSTRAP_SERVERS names"
-        raise InvalidSettings(msg)
     settings.kafka_security()
+    if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
+        _refuse_what_embedded_kafka_has_not(settings)
     settings.calendar()
     return settings
+
+
+def _refuse_what_embedded_kafka_has_not(settings: Settings) -> None:
+    if (settings.kafka_security_protocol, settings.kafka_sasl_mechanism) != ("SASL_PLAINTEXT", "PLAIN"):
+        msg = (
+            f"the embedded Kafka asks who calls only with {_PREFIX}KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT and "
+            f"{_PREFIX}KAFKA_SASL_MECHANISM=PLAIN; for another Kafka set {_PREFIX}KAFKA_BOOTSTRAP_SERVERS"
+        )
+        raise InvalidSettings(msg)
+    for name in ("kafka_username", "kafka_password"):
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", getattr(settings, name)):
+            msg = f"invalid {variable(name)}: for the embedded Kafka it is made of letters, digits, '.', '_' and '-'"
+            raise InvalidSettings(msg)
 
 
 def refuse_open_api(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The demo: a separate system, and the journeys of an invoice played through Kafka, with every end checked."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -27,7 +28,9 @@ def play(
     """
     folder = Path(tempfile.mkdtemp(prefix="redletter-demo-"))
     try:
-        plan = Plan(folder=folder, command=role_command, migrate=migrate, api_port=0, show_logs=False)
+        # Settings about another Kafka are not for this one.
+        own = {name: value for name, value in os.environ.items() if not name.startswith("REDLETTER_KAFKA_")}
+        plan = Plan(folder=folder, command=role_command, migrate=migrate, api_port=0, environment=own, show_logs=False)
         with running_system(plan) as system:
             servers = Servers(system.addresses.kafka, str(system.addresses.api), token)
             asyncio.run(journeys(servers, terminal.print_line))

@@ -9,6 +9,7 @@ import typer
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 
 if TYPE_CHECKING:
+    from local.data_folder import SystemAddresses
     from redletter.settings import Settings
     from transport.addresses import Addresses
 
@@ -40,28 +41,34 @@ def refuse_open_api(settings: "Settings") -> None:
         exit_with(str(error), USAGE_ERROR)
 
 
-def secure_kafka(settings: "Settings") -> None:
-    """Let every Kafka client of this command connect as the settings say."""
-    if settings.kafka_bootstrap_servers and settings.kafka_security_protocol != "PLAINTEXT":
-        from transport.clients.kafka import secure
-
-        secure(settings.kafka_bootstrap_servers, settings.kafka_security())
-
-
 def server_addresses(settings: "Settings") -> "Addresses":
-    """Return the servers' addresses: from the settings, else those of the running `up`."""
-    from local import data_folder
+    """Return the servers' addresses: from the settings, else those of the running `up`.
+
+    Every Kafka client of this command then connects as the settings, or that `up`, say.
+    """
     from transport.addresses import Addresses
 
-    kafka, database = settings.kafka_bootstrap_servers, settings.database_url
-    secure_kafka(settings)
-    if kafka and database:
-        return Addresses(kafka, database, settings.read_database_url)
+    kafka, database, read_models = settings.kafka_bootstrap_servers, settings.database_url, settings.read_database_url
+    security = settings.kafka_security()
+    if not (kafka and database):
+        found = _running_system(settings)
+        security = security if kafka else found.kafka_security
+        kafka, database = kafka or found.kafka, database or found.database
+        read_models = read_models or found.read_models
+    if security.protocol != "PLAINTEXT":
+        from transport.clients.kafka import secure
+
+        secure(kafka, security)
+    return Addresses(kafka, database, read_models)
+
+
+def _running_system(settings: "Settings") -> "SystemAddresses":
+    from local import data_folder
+
     try:
-        found = data_folder.find_running(settings.data_dir)
+        return data_folder.find_running(settings.data_dir)
     except data_folder.NotRunning as error:
         exit_with(f"{error}, or set REDLETTER_KAFKA_BOOTSTRAP_SERVERS and REDLETTER_DATABASE_URL", FAILED)
-    return Addresses(kafka or found.kafka, database or found.database, settings.read_database_url or found.read_models)
 
 
 def read_side_addresses(settings: "Settings") -> "Addresses":

@@ -13,7 +13,6 @@ from redletter.cli.servers import (
     known_api_url,
     read_settings,
     refuse_open_api,
-    secure_kafka,
     server_addresses,
     server_errors_end_the_command,
 )
@@ -35,7 +34,7 @@ def up(
         typer.Option(
             metavar="HOST:PORT",
             help="Let others reach the embedded Kafka: it also listens on port 9092 of every address, without asking "
-            "who calls, and tells clients there to come to HOST:PORT.",
+            "who calls unless it has a password, and tells clients there to come to HOST:PORT.",
         ),
     ] = None,
 ) -> None:
@@ -56,7 +55,6 @@ def up(
         if role not in ROLES:
             exit_with(f'unknown role "{role}"; choose from {", ".join(ROLES)}', USAGE_ERROR)
     settings = read_settings()
-    secure_kafka(settings)
     if "api" not in (without or ()):
         refuse_open_api(settings)
     logs.configure(settings.log_level)
@@ -168,6 +166,7 @@ def _plan(settings: "Settings", without: Sequence[str], advertised_kafka: str | 
         database=settings.database_url,
         read_models=settings.read_database_url,
         advertised_kafka=advertised_kafka,
+        kafka_security=settings.kafka_security(),
         api_host=settings.api_host,
         api_port=settings.api_port if "api_port" in settings.model_fields_set else None,
         partitions=settings.topic_partitions,

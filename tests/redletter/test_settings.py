@@ -231,10 +231,27 @@ def test_the_api_answers_for_loopback_names_its_own_and_those_that_are_listed(mo
     assert read().answered_hosts() == loopback | {"[fd00::1]", "invoices.example.com", "[fd00::2]"}
 
 
-def test_how_to_connect_to_kafka_is_for_a_kafka_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDLETTER_KAFKA_SECURITY_PROTOCOL", "SSL")
-    with pytest.raises(InvalidSettings, match="is for the Kafka that REDLETTER_KAFKA_BOOTSTRAP_SERVERS names"):
+@pytest.mark.parametrize(
+    ("but", "why"),
+    [
+        ({"SECURITY_PROTOCOL": "SASL_SSL"}, "REDLETTER_KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT"),
+        ({"SASL_MECHANISM": "SCRAM-SHA-512"}, "REDLETTER_KAFKA_SASL_MECHANISM=PLAIN"),
+        ({"USERNAME": "$broker"}, "invalid REDLETTER_KAFKA_USERNAME: for the embedded Kafka"),
+        ({"PASSWORD": 'secret"; user_x="'}, "invalid REDLETTER_KAFKA_PASSWORD: for the embedded Kafka"),
+    ],
+)
+def test_the_embedded_kafka_asks_for_a_user_and_a_password_in_one_way(
+    monkeypatch: pytest.MonkeyPatch, but: dict[str, str], why: str
+) -> None:
+    asked = {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN", "USERNAME": "me", "PASSWORD": "secret"}
+    for name, value in asked.items():
+        monkeypatch.setenv(f"REDLETTER_KAFKA_{name}", value)
+    assert read().kafka_security().username == "me"
+    for name, value in but.items():
+        monkeypatch.setenv(f"REDLETTER_KAFKA_{name}", value)
+    with pytest.raises(InvalidSettings, match=why) as refused:
         read()
+    assert "secret" not in str(refused.value)
 
 
 def test_settings_of_kafka_that_do_not_fit_together_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ class LockedKafka(KafkaServer):
             ),
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": "User:ANONYMOUS",
+            "super.users": "User:ANONYMOUS;User:$broker",
             "allow.everyone.if.no.acl.found": "false",
             **tls,
             **sasl,

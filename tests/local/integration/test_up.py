@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +25,14 @@ from tests.redletter.support.program import PROGRAM, redletter
 STOP_WITHIN = 60.0
 """Seconds after which a test gives up."""
 ROLES = ("worker", "relay", "projector", "clock", "api", "tax-simulator")
+CHANGE_NOTHING = struct.pack(">ihhihib", 15, 44, 0, 1, -1, 0, 1)
+"""Kafka's IncrementalAlterConfigs: size, key, version, correlation, no client, no resources, only to be validated."""
+LOCKED = {
+    "REDLETTER_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "REDLETTER_KAFKA_SASL_MECHANISM": "PLAIN",
+    "REDLETTER_KAFKA_USERNAME": "me",
+    "REDLETTER_KAFKA_PASSWORD": "a-password",
+}
 NUMBER = "26312000000000000002"
 RETURN = {"type": "RequestReturn", "data": {"invoice_number": NUMBER, "account_id": "a"}}
 UNKNOWN = {"type": "RequestReturn", "id": "once", "data": {"invoice_number": "26312000000000000001", "account_id": "a"}}
@@ -190,12 +201,24 @@ def test_what_cannot_be_followed_or_triggered_is_answered_with_what_can(
 def test_no_password_is_in_a_command_line_or_a_log(running: Up) -> None:
     """Whoever may list processes, or is sent a log, could connect with it."""
     password = urlsplit(running.lines[1].partition("=")[2]).password
+    (own,) = set(re.findall(r'user_\S+="(\w+)"', (running.folder / "kafka" / "server.properties").read_text()))
     assert password
     processes = [psutil.Process(pid).cmdline() for pid in running.pids()]
-    assert not any(password in argument for arguments in processes for argument in arguments)
+    assert not any(
+        secret in argument for arguments in processes for argument in arguments for secret in (password, own)
+    )
     logs = [*running.folder.rglob("*.log"), running.folder.parent / "up.log"]
     assert len(logs) > len(ROLES)
-    assert not any(password.encode() in log.read_bytes() for log in logs)
+    assert not any(secret.encode() in log.read_bytes() for log in logs for secret in (password, own))
+
+
+def test_nobody_but_kafka_itself_comes_to_its_controller(running: Up) -> None:
+    listeners = (running.folder / "kafka" / "server.properties").read_text()
+    for name, answered in (("HERE", True), ("CONTROLLER", False)):
+        (port,) = re.findall(rf"^listeners=.*{name}://127\.0\.0\.1:(\d+)", listeners, re.MULTILINE)
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=60) as connection:
+            connection.sendall(CHANGE_NOTHING)
+            assert bool(connection.recv(1)) == answered, name
 
 
 def test_up_stops_clean(running: Up) -> None:
@@ -207,9 +230,9 @@ def test_up_stops_clean(running: Up) -> None:
 
 
 def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path) -> None:
-    """And ``status`` says so. Nobody else may read the files of the servers. Roles serve their health if told to."""
+    """And ``status`` says so. Nobody else may read the servers' files or use a locked Kafka. Roles serve health."""
     left_out = ("--without", "api", "--without", "tax-simulator")
-    with up(folder, *left_out, REDLETTER_HEALTH_PORT="0") as running:
+    with up(folder, *left_out, REDLETTER_HEALTH_PORT="0", **LOCKED) as running:
         assert [line.partition("=")[0] for line in running.lines] == [
             "kafka_bootstrap_servers",
             "database_url",
@@ -222,6 +245,10 @@ def test_without_the_api_no_address_is_printed_where_nobody_listens(folder: Path
         asked = redletter("status", NUMBER, REDLETTER_DATA_DIR=str(folder))
         assert (asked.returncode, "started without the api" in asked.stderr) == (1, True)
         assert running.send()["code"] == "INVOICE_NOT_FOUND"
+        kafka, database = (line.partition("=")[2] for line in running.lines[:2])
+        others = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka, "REDLETTER_DATABASE_URL": database}
+        stranger = redletter("send", "--wait", "1", str(folder / "commands.jsonl"), **others)
+        assert (stranger.returncode, stranger.stdout) == (3, "")
         open_to_others = [path for path in (folder / "kafka").rglob("*") if path.lstat().st_mode & 0o077]
         assert open_to_others == []
 
