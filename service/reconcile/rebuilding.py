@@ -28,12 +28,13 @@ from service.store.event_store import Recorded, read_history, read_stream
 from service.store.newer_releases import too_old
 from service.store.parking_rows import QueueChanged
 from service.store.write import may_fit_in_part
-from service.worker.answering import answer_batch
+from service.worker.answering import answer_batch, set_aside
 from service.worker.loading import load
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
 from service.worker.recent_invoices import RecentInvoices
 from transport import positions
+from transport.clients.postgres import about_content
 from transport.positions import Move, PositionLost
 from transport.records import KafkaRecord, next_offset
 
@@ -140,12 +141,15 @@ def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: 
         if record.offset not in done[partition]
     ]
 
-    def decide(some: Sequence[KafkaRecord]) -> None:
+    def decide(some: Sequence[KafkaRecord], unwritable: Exception | None) -> None:
         received = [read(record, moments) for record in some]
         memory = load(
             _OnRecord(connection), [one for one in received if isinstance(one, Received)], RecentInvoices(), again=True
         )
-        entries = [entry for answer in answer_batch(received, memory) for entry in answer.entries]
+        answers = (
+            [set_aside(one, unwritable, memory) for one in received] if unwritable else answer_batch(received, memory)
+        )
+        entries = [entry for answer in answers for entry in answer.entries]
         with connection.transaction():
             claim_rows.apply(cur, memory.claims.net())
             parking_rows.apply_queues(cur, memory.grown())
@@ -156,16 +160,24 @@ def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: 
     return len(lost)
 
 
-def whole_or_halves(records: Sequence[KafkaRecord], decide: Callable[[Sequence[KafkaRecord]], None]) -> None:
-    """Decide records together or, as far as they do not fit into one write, in halves, in their order."""
+def whole_or_halves(
+    records: Sequence[KafkaRecord], decide: Callable[[Sequence[KafkaRecord], Exception | None], None]
+) -> None:
+    """Decide records together or, as far as they do not fit into one write, in halves, in their order.
+
+    A single record whose outcome PostgreSQL will never take is decided once more with the reason: it is to wait.
+    """
     try:
-        decide(records)
+        decide(records, None)
     except Exception as fault:
+        if len(records) == 1 and about_content(fault):
+            return decide(records, fault)
         if len(records) == 1 or not may_fit_in_part(fault):
             raise
         middle = len(records) // 2
         whole_or_halves(records[:middle], decide)
         whole_or_halves(records[middle:], decide)
+    return None
 
 
 class _OnRecord:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from psycopg import DataError
 
 from events.upcasting import WrittenByNewerRelease
 from service.reconcile import rebuilding
@@ -21,7 +22,7 @@ RECORDS = [raw(value=b"%d" % index) for index in range(5)]
 def test_records_that_do_not_fit_together_are_decided_in_smaller_parts_in_their_order() -> None:
     done: list[KafkaRecord] = []
 
-    def decide(records: Sequence[KafkaRecord]) -> None:
+    def decide(records: Sequence[KafkaRecord], _: Exception | None) -> None:
         if len(records) > 2:
             raise TooMuchToWrite
         done.extend(records)
@@ -30,11 +31,27 @@ def test_records_that_do_not_fit_together_are_decided_in_smaller_parts_in_their_
     assert done == RECORDS
 
 
+def test_a_lost_command_whose_outcome_the_database_refuses_waits_and_the_others_are_decided() -> None:
+    decided: list[KafkaRecord] = []
+    waiting: list[KafkaRecord] = []
+
+    def decide(records: Sequence[KafkaRecord], unwritable: Exception | None) -> None:
+        if unwritable:
+            waiting.extend(records)
+        elif RECORDS[3] in records:
+            raise DataError
+        else:
+            decided.extend(records)
+
+    whole_or_halves(RECORDS, decide)
+    assert (decided, waiting) == ([*RECORDS[:3], RECORDS[4]], [RECORDS[3]])
+
+
 @pytest.mark.parametrize("records", [RECORDS[:1], RECORDS])
 def test_what_fails_alone_or_for_another_reason_fails_for_good(records: Sequence[KafkaRecord]) -> None:
     fault = TooMuchToWrite() if len(records) == 1 else RuntimeError()
 
-    def decide(_: Sequence[KafkaRecord]) -> None:
+    def decide(*_: object) -> None:
         raise fault
 
     with pytest.raises(type(fault)):
