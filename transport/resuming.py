@@ -55,7 +55,8 @@ class Places:
 
         offsets: the last known position of each partition; None where it is not read.
         """
-        ids = await topic_ids(consumer.client, {partition.topic for partition in offsets})
+        topics = {partition.topic for partition, offset in offsets.items() if offset is not None}
+        ids = await topic_ids(consumer.client, topics) if topics else {}
         now, read = await self._thread.run(self._standing, list(offsets))
         return [
             partition

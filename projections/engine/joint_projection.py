@@ -30,7 +30,7 @@ from projections.engine.recent_rows import RecentRows, ask_identities, identitie
 from projections.engine.sharing import sharing
 from transport import positions, spans
 from transport.batch import Batch
-from transport.clients.postgres import KeptSession
+from transport.clients.postgres import BY_KEY, KeptSession
 from transport.positions import GroupPosition, Move, PositionLost
 from transport.records import next_offset
 from transport.spans import Step
@@ -42,15 +42,6 @@ _LOCK_WITHIN = "2s"
 _TRANSACTION_WITHIN = "15s"
 """A projector frozen in its transaction holds positions that others wait for. In a pipeline its session does not count
 as idle, so that `FROZEN_AFTER` alone would not end it."""
-
-
-_BY_KEY = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-"""Every statement here finds its rows by their keys: a plan that says so is made once, and holds for any batch."""
 
 _BYTES_OF_INVOICE, _BYTES_OF_CHARACTER = 4000, 2
 """Bytes of memory that the rows of a new invoice take, and that they grow by with each byte of an event, about."""
@@ -117,7 +108,7 @@ class JointProjection:
             ROLE,
             idle_in_transaction_session_timeout=FROZEN_AFTER,
             lock_timeout=_LOCK_WITHIN,
-            **_BY_KEY,
+            **BY_KEY,
             transaction_timeout=_TRANSACTION_WITHIN,
         )
 

@@ -10,7 +10,7 @@ from projections.engine.folding import read
 from projections.engine.read_model import Cur, ReadModel
 from transport import positions
 from transport.batch import Batch
-from transport.clients.postgres import connect
+from transport.clients.postgres import BY_KEY, connect
 from transport.records import KafkaRecord
 from transport.work import TransactionalWork
 
@@ -56,6 +56,7 @@ class Projection:
             apply=self._apply,
             committed=committed,
             idle_in_transaction_session_timeout=FROZEN_AFTER,
+            **BY_KEY,
         )
 
     def positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

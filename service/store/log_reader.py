@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from service.store import log_tables
 from service.store.log_tables import LogRow
-from transport.clients.postgres import connect_async, spoils
+from transport.clients.postgres import BY_KEY, connect_async, spoils
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +158,7 @@ class LogReader:
     async def _opened(self) -> psycopg.AsyncConnection[TupleRow]:
         async with self._one_at_a_time:
             if self._session is None or self._session.closed:
-                self._session = await connect_async(self._database, "relay")
+                self._session = await connect_async(self._database, "relay", **BY_KEY)
             return self._session
 
     async def _until_flushed(self, partition: int) -> None:

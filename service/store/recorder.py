@@ -15,7 +15,7 @@ from service.store import appending, claim_rows, parking_rows
 from service.store.appending import LogMoved
 from service.store.write import Write
 from transport import positions
-from transport.clients.postgres import KeptSession, OnOpened
+from transport.clients.postgres import BY_KEY, KeptSession, OnOpened
 
 LOCK_WITHIN = 5
 """Seconds to wait for a lock; then the batch is tried again."""
@@ -76,6 +76,7 @@ class Datastore(PostgresDatastore):
             begin,
             lock_timeout=f"{LOCK_WITHIN}s",
             transaction_timeout=f"{TRANSACTION_WITHIN}s",
+            **BY_KEY,
         )
 
     def get_connection(self) -> AbstractContextManager[Connection[Any]]:  # pyright: ignore[reportIncompatibleMethodOverride] - the library names a generator

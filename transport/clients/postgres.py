@@ -51,6 +51,16 @@ _LINK: Mapping[str, str | int] = {
 }
 """A connection to a server that vanished is given up after 11 s; libpq's defaults wait for hours."""
 
+BY_KEY: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""Settings of a session whose statements find their rows by keys: a plan that says so is made once, and holds for any
+batch. Left to itself the server plans anew for every small one."""
+
 _CONFIGURE: LiteralString = (
     "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as s (name, value)"
 )
