@@ -19,6 +19,8 @@ from transport.addresses import Addresses
 WORKER = "worker"
 """How the name of a process that reads commands begins."""
 WRITE_SIDE = ("relay", WORKER)
+_OUTSIDE_KEY = "A" * 43 + "="
+"""32 bytes in base64."""
 READ_SIDE = ("projector", "clock")
 STOP_WITHIN = 5.0
 """Seconds from SIGTERM until a process is killed."""
@@ -63,6 +65,9 @@ def command_lines(program: str, own: Addresses, folder: Path) -> Mapping[str, Se
             return {WORKER: kafka_streams.command_line(own.kafka, folder)}
         case "raw":
             return {WORKER: (sys.executable, "-m", "benchmarks.raw", str(recording_file(folder)))}
+        case "sealed":
+            seals = ("env", "REDLETTER_SEALING=on", f"REDLETTER_SEALING_KEY={_OUTSIDE_KEY}")
+            return {role: (*seals, *role_command(role)) for role in WRITE_SIDE}
         case _:
             roles = WRITE_SIDE if program == "redletter" else (*READ_SIDE, *WRITE_SIDE)
             return {role: role_command(role) for role in roles}

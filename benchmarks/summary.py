@@ -11,6 +11,7 @@ PROGRAMS: Mapping[str, str] = {
     "naive": "documented service",
     "streams": "Kafka Streams, exactly once",
     "redletter": "redletter: worker and relay",
+    "sealed": "redletter: with sealing",
     "visible": "redletter: all roles",
     "raw": "raw pipe",
 }
@@ -20,6 +21,8 @@ TIMES_NAIVE = 12.0
 """Least times of the naive program's median."""
 OF_STREAMS = 0.7
 """Least share of Kafka Streams' median."""
+OF_CLEAR = 0.95
+"""Least share of the median without sealing."""
 OF_RAW = 0.5
 """Least share of the raw pipe's median."""
 
@@ -95,6 +98,8 @@ def verdicts(runs: Runs) -> Iterable[str]:
     if ours and "streams" in runs:
         rate, cpu = _ratio(ours, runs["streams"]), _cpu_us(ours) / _cpu_us(runs["streams"])
         yield f"{rate:.2f} of Kafka Streams (wanted {OF_STREAMS} or more), at {cpu:.1f} times its CPU a command"
+    if ours and "sealed" in runs:
+        yield f"{_ratio(runs['sealed'], ours):.2f} of it with sealing (wanted {OF_CLEAR} or more)"
     if ours and "raw" in runs:
         yield f"{_ratio(ours, runs['raw']):.2f} of the raw pipe (wanted {OF_RAW} or more)"
 

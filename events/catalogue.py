@@ -9,6 +9,7 @@ from events.commands import (
     CancelReturn,
     CompleteReturn,
     ConfirmRedFontForm,
+    EraseInvoice,
     LinkReplacement,
     MarkReturnOverdue,
     RecordCreditNote,
@@ -26,6 +27,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -68,6 +70,7 @@ COMMAND_TYPES: dict[str, type[AnyCommand]] = {
     "MarkReturnOverdue.v1": MarkReturnOverdue,
     "ReviseDeadline.v1": ReviseDeadline,
     "LinkReplacement.v1": LinkReplacement,
+    "EraseInvoice.v1": EraseInvoice,
 }
 EVENT_TYPES: dict[str, type[AnyInvoiceEvent]] = {
     "InvoiceIssued.v1": InvoiceIssued,
@@ -83,6 +86,7 @@ EVENT_TYPES: dict[str, type[AnyInvoiceEvent]] = {
     "ReissueRequested.v1": ReissueRequested,
     "ReissueRefused.v1": ReissueRefused,
     "ReplacementIssued.v1": ReplacementIssued,
+    "PersonalDataErased.v1": PersonalDataErased,
 }
 REPLY_TYPES: dict[str, type[AnyReply]] = {
     "CommandAccepted.v1": CommandAccepted,

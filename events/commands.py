@@ -21,6 +21,7 @@ from events.values import (
     Day,
     Detail,
     Documents,
+    ErasureReason,
     FailureCode,
     FreeObject,
     InvoiceNumber,
@@ -243,6 +244,15 @@ class LinkReplacement(Command):
     replacement_number: InvoiceNumber
 
 
+class EraseInvoice(Command):
+    """Ask for the key of an invoice to be destroyed, once the law wants its texts kept no longer."""
+
+    CHANNEL = Channel.INTERNAL
+
+    reason: ErasureReason
+    requested_by: RequestedBy
+
+
 AnyCommand = (
     RegisterInvoice
     | RefuseReissue
@@ -259,4 +269,5 @@ AnyCommand = (
     | MarkReturnOverdue
     | ReviseDeadline
     | LinkReplacement
+    | EraseInvoice
 )

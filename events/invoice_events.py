@@ -18,6 +18,7 @@ from events.values import (
     CreditNoteNumber,
     Day,
     Documents,
+    ErasureReason,
     Facts,
     InvoiceNumber,
     Kind,
@@ -33,6 +34,7 @@ from events.values import (
     ReturnId,
     ReturnReason,
     Route,
+    Sealed,
     SeenPostingStatus,
     Seller,
     Time,
@@ -63,6 +65,7 @@ class InvoiceIssued(InvoiceEvent):
     remarks: Remarks | None = None
     replaces: Replaces | None = None
     documents: Documents | None = None
+    sealed: Sealed | None = None
 
 
 class PostingStatusChanged(InvoiceEvent):
@@ -86,6 +89,7 @@ class ReturnRequested(InvoiceEvent):
     due_latest: Time
     calendar: Calendar
     requested_by: RequestedBy | None = None
+    sealed: Sealed | None = None
 
 
 class RedFontFormConfirmed(InvoiceEvent):
@@ -103,6 +107,7 @@ class ReversalAttemptFailed(InvoiceEvent):
     code: Annotated[str, Field(description="Why the tax side failed: a code of the tax connector's own.")]
     detail: Annotated[str | None, Field(description="What the tax side adds, for people.")] = None
     retry_at: Time
+    sealed: Sealed | None = None
 
 
 class CreditNoteIssued(InvoiceEvent):
@@ -116,6 +121,7 @@ class CreditNoteIssued(InvoiceEvent):
     tax_amount: Money
     released_charge_ids: ChargeIds
     documents: Documents | None = None
+    sealed: Sealed | None = None
 
 
 class InvoiceReturned(InvoiceEvent):
@@ -135,6 +141,7 @@ class ReturnRefused(InvoiceEvent):
     details: Facts
     form_number: RedFontFormNumber | None = None
     form_state: Annotated[str | None, Field(description="The bureau's code of the state in which the form is.")] = None
+    sealed: Sealed | None = None
 
 
 class ReturnDeadlineRevised(InvoiceEvent):
@@ -163,6 +170,7 @@ class ReissueRequested(InvoiceEvent):
     buyer: Buyer
     remarks: Remarks | None = None
     requested_by: RequestedBy | None = None
+    sealed: Sealed | None = None
 
 
 class ReissueRefused(InvoiceEvent):
@@ -171,6 +179,7 @@ class ReissueRefused(InvoiceEvent):
     reissue_id: ReissueId
     reason: Annotated[str, Field(description="Why there will be no new invoice, for people.")]
     charge_ids: ChargeIds
+    sealed: Sealed | None = None
 
 
 class ReplacementIssued(InvoiceEvent):
@@ -179,6 +188,13 @@ class ReplacementIssued(InvoiceEvent):
     reissue_id: ReissueId
     replacement_number: InvoiceNumber
     charge_ids: ChargeIds
+
+
+class PersonalDataErased(InvoiceEvent):
+    """The key of the invoice is destroyed: nobody can open any more what was sealed of it, here or elsewhere."""
+
+    reason: ErasureReason
+    requested_by: RequestedBy
 
 
 AnyInvoiceEvent = (
@@ -195,4 +211,5 @@ AnyInvoiceEvent = (
     | ReissueRequested
     | ReissueRefused
     | ReplacementIssued
+    | PersonalDataErased
 )

@@ -47,6 +47,9 @@ RuleCode = Literal[
     "CHARGE_NOT_ON_ORIGINAL",
     "CHARGE_ALREADY_REINVOICED",
     "NOTHING_TO_INVOICE",
+    "INVOICE_ERASED",
+    "INVOICE_NOT_SEALED",
+    "RETENTION_NOT_OVER",
 ]
 """Of the rules of the business."""
 Code = Literal[RecordCode, RuleCode]

@@ -15,6 +15,7 @@ from events.values import (
     RedFontFormNumber,
     ReturnId,
     Route,
+    Sealed,
     SeenPostingStatus,
     StatusCode,
     Time,
@@ -68,6 +69,7 @@ class LastRefusal(Message):
     details: Facts
     form_number: RedFontFormNumber | None = None
     at: Time
+    sealed: Sealed | None = None
 
 
 class InvoiceStatus(Message):

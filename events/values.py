@@ -184,6 +184,11 @@ RequestedBy = Annotated[
     _line("requested_by", 128),
     _named("RequestedBy", "Who asked for a return or a reissue, in the words of the program that sent it."),
 ]
+ErasureReason = Annotated[
+    str,
+    _line("erasure_reason", 500),
+    _named("ErasureReason", "Why the texts of an invoice are erased; it is kept, so it names nobody."),
+]
 FailureCode = Annotated[
     str,
     _text(
@@ -212,6 +217,14 @@ Sha256 = Annotated[
     str,
     _text("sha256", r"^[0-9A-Fa-f]{64}$", "must be a SHA-256 digest: 64 hexadecimal digits"),
     _named("Sha256", "The SHA-256 digest of a file: 64 hexadecimal digits."),
+]
+Sealed = Annotated[
+    str,
+    _named(
+        "Sealed",
+        "Texts that were sealed: a compact JWE (dir, A256GCM) whose kid is the invoice. Its plaintext is a JSON object "
+        "that has each text under the JSON pointer to where it was; something else stands there.",
+    ),
 ]
 CommandId = Annotated[str, _named("CommandId", "The id (ce_id) of a command; with its source it says whose it is.")]
 CommandSource = Annotated[str, _named("CommandSource", "The source (ce_source) of a command: who sent it.")]

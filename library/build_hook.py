@@ -33,7 +33,10 @@ class ModulesOfEvents(BuildHookInterface[Any]):
     @staticmethod
     def _modules(library: Path) -> dict[str, str]:
         """Return the source of each module that is needed, by its name."""
-        found = {"__init__": (library / "public.py").read_text()}
+        found = {
+            "__init__": (library / "public.py").read_text(),
+            "opening": (library / "opening.py").read_text(),
+        }
         to_visit = [*found.values()]
         while to_visit:
             for names in IMPORTED.findall(to_visit.pop()):

@@ -46,7 +46,7 @@ class _Tally:
         """Count a reply, and say where a refused command stands."""
         if "code" in reply:
             self.refused += 1
-            terminal.print_to_stderr(f"line {command.line}: refused: {refusal_in_words(reply)}")
+            terminal.print_to_stderr(f"{command.where}: refused: {refusal_in_words(reply)}")
         else:
             self.accepted += 1
 
@@ -98,7 +98,7 @@ async def _send_each(bootstrap: str, commands: Iterable[CommandLine], wait: floa
         for command in commands:
             async with _deadline(
                 time() + within - spent,
-                f"no reply to {command.describe()} of line {command.line} within {within:g} s; {_UNCERTAIN}",
+                f"no reply to {command.describe()} of {command.where} within {within:g} s; {_UNCERTAIN}",
             ):
                 await _publish(producer, command)
                 tally.sent += 1

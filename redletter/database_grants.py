@@ -51,6 +51,7 @@ def grants_on_log() -> Sequence[Grant]:
         *(Grant(f"redletter_{role}", "usage", "schema redletter") for role in GRANTED_ROLES),
         *_on_tables("worker", "select, insert", *_LOG, "command_ids"),
         *_on_tables("worker", _ROWS, "claims", "parked_invoices", "parked_commands"),
+        *_on_tables("worker", "select, insert, delete", "invoice_keys"),
         *_on_tables("worker", "select, update", "log_partitions"),
         *_on_tables("worker", "select", "published"),
         *_on_tables("worker", "select, insert, update", "positions"),
@@ -61,6 +62,7 @@ def grants_on_log() -> Sequence[Grant]:
         *_on_tables("clock", "select, insert, update", "positions"),
         *_on_tables("clock", _ROWS, "timers", "clock_returns"),
         *_on_tables("api", "select", "positions", "timers", "unpublished", "log_partitions", "parked_invoices"),
+        *_on_tables("api", "select", "invoice_keys"),
         *_on_tables("api", "select, insert, delete", "sessions"),
     ]
 

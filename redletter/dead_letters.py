@@ -8,7 +8,9 @@ from typing import Any
 from projections.dead_letters import handling
 from projections.dead_letters.queries import DeadLetter, LetterFilter, RecordPlace, find_letters
 from projections.dead_letters.records import read_letters
+from projections.dead_letters.sealed_letters import Letters, open_letters
 from redletter.shown_times import shown_time
+from rules.key_wrapping import KeyWrapping
 from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
 from transport.clients.postgres import connect
@@ -58,14 +60,17 @@ def fate(letter: DeadLetter) -> str:
             return f"{origin}discarded by {letter.decided_by}: {letter.why}"
 
 
-def read_record(addresses: Addresses, letter: DeadLetter) -> ConsumerRecord | None:
-    """Return the record of a dead letter, or None if its topic no longer keeps it. Raises: NoAnswer, KafkaError."""
+def read_record(addresses: Addresses, letter: DeadLetter, wrapping: KeyWrapping) -> ConsumerRecord | None:
+    """Return the record of a dead letter, or None if its topic no longer keeps it.
 
-    async def read() -> ConsumerRecord | None:
+    Raises: NoAnswer, KafkaError, psycopg.Error.
+    """
+
+    async def read() -> Letters:
         async with topic_reader(addresses.kafka, _ROLE) as consumer:
-            return (await read_letters(consumer, [letter])).get(letter.place)
+            return await read_letters(consumer, [letter])
 
-    return asyncio.run(read())
+    return open_letters(addresses.database, wrapping, asyncio.run(read())).get(letter.place)
 
 
 def record_as_json(record: ConsumerRecord) -> dict[str, Any]:

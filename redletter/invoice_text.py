@@ -73,8 +73,8 @@ def _local(rfc3339: str) -> str:
 
 
 def plain_facts(data: Mapping[str, Any]) -> str:
-    """Format the texts, numbers and booleans of a body; fields that every event has are left out."""
-    known = {"invoice_number", "account_id", "occurred_at"}
+    """Format the texts, numbers and booleans of a body; what is sealed and what every event has is left out."""
+    known = {"invoice_number", "account_id", "occurred_at", "sealed"}
     return ", ".join(f"{name}={value}" for name, value in data.items() if name not in known and _is_plain(value))
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from events import cloudevents, envelopes
-from events.catalogue import COMMAND_TYPES, stored_name
+from events.catalogue import COMMAND_TYPES, name_of, stored_name
+from events.command_bodies import read_body
+from events.commands import EraseInvoice
+from events.faults import Faults
 from events.strict_json import MAX_DEPTH, parse
 
 CLI_SOURCE = "urn:redletter:cli"
@@ -23,13 +26,21 @@ class UnreadableLine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A command to send: its stored name, such as ``RequestReturn.v1``, and its body as JSON. line: where it stands."""
+    """A command to send: its stored name, such as ``RequestReturn.v1``, and its body as JSON.
+
+    line: where it stands; 0 where it was not read from a file.
+    """
 
     name: str
     id: str
     source: str
     data: Mapping[str, Any]
     line: int = 0
+
+    @property
+    def where(self) -> str | None:
+        """What people know it by: its line, or its invoice."""
+        return f"line {self.line}" if self.line else self.key
 
     @property
     def key(self) -> str | None:
@@ -54,6 +65,10 @@ class CommandLine:
             correlation=self.id,
             causation=None,
         )
+
+    def about(self, number: str) -> "CommandLine":
+        """Return the same command about another invoice, with an id of its own."""
+        return replace(self, id=str(uuid4()), data={**self.data, "invoice_number": number})
 
     def describe(self) -> str:
         """Return the type and the id."""
@@ -81,6 +96,16 @@ def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 def read_command_line(line: bytes) -> CommandLine:
     """Read one JSON line. Raises: ValueError, with the reason, for one that is not a command that can be sent."""
     return _checked(_command(_parsed(line)))
+
+
+def erase_command(number: str, reason: str, requested_by: str) -> CommandLine:
+    """Return the command that erases the texts of an invoice. Raises: ValueError for a reason that none may have."""
+    data = {"invoice_number": number, "reason": reason, "requested_by": requested_by}
+    read = read_body(EraseInvoice, {**data}, json.dumps(data).encode())
+    faults = read if isinstance(read, Faults) else Faults()
+    if faults:
+        raise ValueError(faults.sum_up())
+    return CommandLine(name_of(EraseInvoice), str(uuid4()), CLI_SOURCE, data)
 
 
 def _parsed(text: bytes) -> object:

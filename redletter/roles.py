@@ -22,6 +22,7 @@ from transport.clients import postgres
 
 if TYPE_CHECKING:
     from service.invoice.moment import Policy
+    from service.worker.sealing import Sealing
     from web.http.identity import Access
 
 log = structlog.get_logger(__name__)
@@ -49,15 +50,28 @@ def policy_of(settings: Settings) -> "Policy":
         general_recorded_route=settings.general_recorded_route,
         repeat=timedelta(seconds=settings.tax_repeat_seconds),
         repeat_max=timedelta(seconds=settings.tax_repeat_max_seconds),
+        retention_years=settings.retention_years,
     )
+
+
+def sealing_of(settings: Settings) -> "Sealing":
+    """Return whether and how texts of invoices are sealed."""
+    from service.worker.sealing import Sealing
+
+    return Sealing(settings.sealing == "on", settings.key_wrapping())
 
 
 def _worker(addresses: Addresses, settings: Settings) -> RoleWork:
     """Decide commands."""
     from service.worker import role
 
-    calendar, policy = settings.calendar(), policy_of(settings)
-    return role.run(addresses, clock_shift=settings.clock_shift, calendar=calendar, policy=policy)
+    return role.run(
+        addresses,
+        clock_shift=settings.clock_shift,
+        calendar=settings.calendar(),
+        policy=policy_of(settings),
+        sealing=sealing_of(settings),
+    )
 
 
 def _relay(addresses: Addresses, settings: Settings) -> RoleWork:
@@ -100,6 +114,7 @@ def _api(addresses: Addresses, settings: Settings) -> RoleWork:
         general_recorded_route=settings.general_recorded_route,
         calendar=settings.calendar(),
         access=_access(settings),
+        key_wrapping=settings.key_wrapping(),
     )
 
 

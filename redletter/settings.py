@@ -6,6 +6,7 @@ docs/settings.md is generated from this module: `make settings`.
 import difflib
 import os
 import re
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rules.calendar import MAINLAND_CHINA, BadDecree, MainlandChina, read_decree
+from rules.key_wrapping import NO_WRAPPING, OUTSIDE_KEY_BYTES, KeyWrapping, OutsideKey
 from transport.kafka_security import KafkaSecurity, SaslMechanism, SecurityProtocol, UnusableSecurity
 
 _PREFIX = "REDLETTER_"
@@ -50,7 +52,10 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_WITH_PASSWORDS = ("database_url", "read_database_url", "kafka_password", "oidc_client_secret", "api_token")
+_WITH_PASSWORDS = (
+    *("database_url", "read_database_url", "kafka_password", "oidc_client_secret", "api_token"),
+    "sealing_key",
+)
 """Settings whose values no message repeats, nor any value with an @: it may be a URL with a password."""
 _WHOLE = _matching(r"-?[0-9]+", "a whole number")
 _DECIMAL = _matching(r"-?[0-9]+(\.[0-9]+)?", "a number")
@@ -260,6 +265,22 @@ class Settings(BaseSettings):
     """Shifts the clock of every role, for tests and demos."""
     general_recorded_route: Annotated[Literal["simple", "form"], ValueForm("`simple` or `form`")] = "simple"
     """The return route of a general invoice that the buyer has recorded (docs/contract.md)."""
+    sealing: Annotated[Literal["off", "on"], ValueForm("`off` or `on`")] = "off"
+    """With `on`, names, remarks, descriptions and other free text of invoices that are registered from then on are
+    sealed under a key of each invoice before they enter the log (docs/privacy.md). Consumers must then ask for keys."""
+    sealing_key: Annotated[
+        str | None,
+        Field(repr=False),
+        _matching(r"[A-Za-z0-9+/]{43}=", "32 bytes in base64, such as `openssl rand -base64 32` prints"),
+        ValueForm("32 bytes in base64"),
+    ] = None
+    """The key from outside that wraps the keys of invoices. If neither it nor the file is set, these lie in the
+    database as they are."""
+    sealing_key_file: Annotated[Path | None, ValueForm("file with 32 bytes in base64")] = None
+    """A file with that key."""
+    retention_years: Annotated[int, _WHOLE, Field(ge=0, le=100), ValueForm("whole number", "years")] = 10
+    """How long the texts of an invoice are kept after the last that happened to it; only then does `redletter erase`
+    destroy its key."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], ValueForm("`debug`, `info`, `warning` or `error`")
     ] = "info"
@@ -295,6 +316,23 @@ class Settings(BaseSettings):
             raise InvalidSettings(msg) from None
         return security
 
+    def key_wrapping(self) -> KeyWrapping:
+        """Return what wraps the keys of invoices. Raises: InvalidSettings."""
+        if self.sealing_key_file is None:
+            return NO_WRAPPING if self.sealing_key is None else OutsideKey(b64decode(self.sealing_key))
+        named = f"{variable('sealing_key_file')}: {str(self.sealing_key_file)!r}"
+        try:
+            key = b64decode(self.sealing_key_file.read_bytes().strip(), validate=True)
+        except OSError as error:
+            msg = f"{named} cannot be read: {error.strerror}"
+            raise InvalidSettings(msg) from None
+        except ValueError:
+            key = b""
+        if len(key) != OUTSIDE_KEY_BYTES:
+            msg = f"{named} must hold 32 bytes in base64, as `openssl rand -base64 32` prints them"
+            raise InvalidSettings(msg)
+        return OutsideKey(key)
+
     def calendar(self) -> MainlandChina:
         """Return the calendar of business days, including `calendar_file`. Raises: InvalidSettings."""
         if self.calendar_file is None:
@@ -326,6 +364,7 @@ def read(**given: str) -> Settings:
     settings.kafka_security()
     if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
         _refuse_what_embedded_kafka_has_not(settings)
+    settings.key_wrapping()
     settings.calendar()
     return settings
 

@@ -12,10 +12,11 @@ from fastapi_offline import FastAPIOffline
 
 from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
+from rules.key_wrapping import NO_WRAPPING, KeyWrapping
 from transport.addresses import Addresses
 from transport.clients.postgres import Pool
 from web import console
-from web.api import asyncapi, invoices, lookups, openapi, returns
+from web.api import asyncapi, invoices, keys, lookups, openapi, returns
 from web.console.sampling import Sampler
 from web.gateway import command_status, commands
 from web.gateway import returns as gateway_returns
@@ -26,6 +27,7 @@ from web.http.identity import ANYBODY_HERE, Access, Identified
 from web.http.issuer_documents import IssuerDocuments
 from web.http.login_flow import LoginFlow
 from web.http.reading import Reader, Readers, pool_of, writing_pool_of
+from web.http.sealed_texts import InvoiceKeys, OpeningReader
 from web.http.security_headers import SafeHeaders
 from web.http.sessions import Sessions
 from web.http.timing import Timed
@@ -40,17 +42,20 @@ log = structlog.get_logger(__name__)
 _VERSION = version("redletter")
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917 - the settings of the role
     addresses: Addresses,
     clock_shift: timedelta = timedelta(),
     general_recorded_route: Route = "simple",
     calendar: MainlandChina = MAINLAND_CHINA,
     access: Access = ANYBODY_HERE,
+    key_wrapping: KeyWrapping = NO_WRAPPING,
 ) -> FastAPI:
     """Return the application. Its lifespan holds the connections; it starts even while Kafka or PostgreSQL is down."""
     publisher, hub = CommandPublisher(addresses.kafka), Hub(addresses.kafka)
-    readers, pools = _readers(addresses)
-    reader, writing = readers.read_models, writing_pool_of(addresses.database)
+    writing = writing_pool_of(addresses.database)
+    invoice_keys = InvoiceKeys(Reader(writing), key_wrapping)
+    readers, pools = _readers(addresses, invoice_keys)
+    reader = readers.read_models
     sampler = Sampler(readers, addresses.kafka)
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
     watch = Watch(addresses.kafka, calendar, listens)
@@ -85,6 +90,7 @@ def build(
     app.include_router(commands.router(publisher))
     app.include_router(gateway_returns.router(publisher))
     app.include_router(command_status.router(reader, addresses.kafka))
+    app.include_router(keys.router(reader, invoice_keys))
     app.include_router(lookups.router(reader))
     app.include_router(returns.router(reader))
     app.include_router(stream.router(hub))
@@ -116,10 +122,10 @@ def build(
     return app
 
 
-def _readers(addresses: Addresses) -> tuple[Readers, Sequence[Pool]]:
+def _readers(addresses: Addresses, invoice_keys: InvoiceKeys) -> tuple[Readers, Sequence[Pool]]:
     """Return what reads the read models and the log, and the pools of its sessions."""
     read_models = pool_of(addresses.of_read_side().database)
-    reader = Reader(read_models)
+    reader = OpeningReader(read_models, invoice_keys)
     if addresses.of_read_side().database == addresses.database:
         return Readers(reader, reader), [read_models]
     log_pool = pool_of(addresses.database, "api log")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from events.values import Route
 from rules.calendar import MAINLAND_CHINA, MainlandChina
+from rules.key_wrapping import NO_WRAPPING, KeyWrapping
 from transport.addresses import Addresses
 from web.app import build
 from web.http.identity import ANYBODY_HERE, Access
@@ -35,6 +36,7 @@ async def run(  # noqa: PLR0913 - the settings of the role
     general_recorded_route: Route,
     calendar: MainlandChina = MAINLAND_CHINA,
     access: Access = ANYBODY_HERE,
+    key_wrapping: KeyWrapping = NO_WRAPPING,
 ) -> None:
     """Serve until cancelled. port: 0 takes any free one, which the log names.
 
@@ -42,7 +44,8 @@ async def run(  # noqa: PLR0913 - the settings of the role
     """
     with listening_socket(host, port) as listening:
         log.info("api_listening", host=host, port=listening.getsockname()[1])
-        await _serve(build(addresses, clock_shift, general_recorded_route, calendar, access), listening)
+        app = build(addresses, clock_shift, general_recorded_route, calendar, access, key_wrapping)
+        await _serve(app, listening)
 
 
 async def _serve(app: FastAPI, listening: socket.socket) -> None:

@@ -67,6 +67,7 @@ _DEAD_LETTER_HEADERS: Mapping[str, Any] = {
     "dl_partition": {"type": "string", "pattern": "^[0-9]+$"},
     "dl_offset": {"type": "string", "pattern": "^[0-9]+$"},
     "dl_time": {"type": "string", "format": "date-time"},
+    "dl_sealed": {"type": "string", "description": "With sealing: what the key is called that opens the value."},
     "dl_size": {"type": "string", "description": "The value's size in bytes, where it was left out."},
     "dl_sha256": {"type": "string", "description": "The value's digest, where it was left out."},
 }

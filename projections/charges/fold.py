@@ -9,6 +9,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -65,6 +66,7 @@ def changes(charges: _Charges, event: AnyInvoiceEvent) -> _Charges:
             | ReturnRefused()
             | ReturnDeadlineRevised()
             | ReturnOverdue()
+            | PersonalDataErased()
         ):
             return {}
         case _:

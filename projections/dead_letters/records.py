@@ -45,10 +45,15 @@ def original(letter: ConsumerRecord, place: RecordPlace) -> OutgoingRecord | Non
 
     None if the dead letter does not have the whole record.
     """
-    kept, added = list(letter.headers[: -len(_ADDED)]), dict(letter.headers[-len(_ADDED) :])
+    kept, added = own_headers(letter), dict(letter.headers[-len(_ADDED) :])
     if tuple(added) != _ADDED or (added["dl_reason"] or b"").decode() in _HEADERS_ONLY:
         return None
     return OutgoingRecord(place.topic, letter.key, letter.value, kept, place.partition)
+
+
+def own_headers(letter: ConsumerRecord) -> list[tuple[str, bytes | None]]:
+    """Return the headers of the record that became a dead letter."""
+    return list(letter.headers[: -len(_ADDED)])
 
 
 def _is_of(letter: ConsumerRecord, place: RecordPlace) -> bool:

@@ -5,7 +5,7 @@ leaves a mark with that name. So whoever comes after a process that died between
 committed: the mark says so, and the dead process is fenced.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
@@ -25,13 +25,17 @@ from transport.clients.kafka import topic_reader
 from transport.clients.stepping_consumer import SteppingConsumer
 from transport.marks import MAX_MARKED_RECORDS, MarkPlace, newest_mark
 from transport.producer import TransactionalProducer
-from transport.records import OutgoingRecord
+from transport.records import ConsumerRecord, OutgoingRecord
 
 REPLAY_NAME = "redletter.dead-letters"
 """The transactional id, and the group of the mark."""
 _MARK = MarkPlace(REPLAY_NAME, TopicPartition(DEAD_LETTERS_TOPIC, 0))
 _ROLE = "dead-letters"
 REPLAY_RIGHT = ("redletter dead letters", "replay")
+
+
+OpenLetters = Callable[[Mapping[RecordPlace, ConsumerRecord]], Mapping[RecordPlace, ConsumerRecord]]
+"""Returns dead letters with their values as they came."""
 
 
 class ReplayRunning(Exception):
@@ -52,11 +56,13 @@ class Replay(NamedTuple):
     again: list[RecordPlace]
 
 
-async def replay(addresses: Addresses, wanted: LetterFilter, *, by: str) -> Replay:
+async def replay(
+    addresses: Addresses, wanted: LetterFilter, *, by: str, opened: OpenLetters = lambda letters: letters
+) -> Replay:
     """Send the records of undecided dead letters again, partition by partition in the order in which they were sent.
 
-    Raises: ReplayRunning, NoAnswer, Fenced, KafkaError, psycopg.Error. What was replayed until then stays so; the next
-    replay continues.
+    opened: opens those whose values were sealed. Raises: ReplayRunning, NoAnswer, Fenced, KafkaError, psycopg.Error.
+    What was replayed until then stays so; the next replay continues.
     """
     with exclusive(addresses.database, _ROLE, REPLAY_RIGHT, ReplayRunning()) as connection:
         producer = TransactionalProducer(addresses.kafka, REPLAY_NAME)
@@ -64,7 +70,7 @@ async def replay(addresses: Addresses, wanted: LetterFilter, *, by: str) -> Repl
         try:
             await _settle(connection, addresses.kafka)
             async with topic_reader(addresses.kafka, _ROLE) as consumer:
-                return await _replay_all(connection, consumer, producer, wanted, by)
+                return await _replay_all(connection, consumer, producer, wanted, by, opened)
         finally:
             await producer.stop()
 
@@ -78,12 +84,13 @@ async def _settle(connection: Connection[TupleRow], kafka: str) -> None:
         forget_replays(cur)
 
 
-async def _replay_all(
+async def _replay_all(  # noqa: PLR0913, PLR0917 - what it reads from and writes to
     connection: Connection[TupleRow],
     consumer: SteppingConsumer,
     producer: TransactionalProducer,
     wanted: LetterFilter,
     by: str,
+    opened: OpenLetters,
 ) -> Replay:
     with connection.cursor() as cur:
         letters = find_letters(cur, replace(wanted, undecided=True))
@@ -92,7 +99,8 @@ async def _replay_all(
         done.again.extend(letter.place for letter in letters if letter.replay_of is not None)
         letters = [letter for letter in letters if letter.replay_of is None]
     for some in _transactions(letters):
-        records = {place: original(record, place) for place, record in (await read_letters(consumer, some)).items()}
+        found = opened(await read_letters(consumer, some))
+        records = {place: original(record, place) for place, record in found.items()}
         whole = [(letter, record) for letter in some if (record := records.get(letter.place))]
         if whole:
             await _replay_some(connection, producer, whole, by)

@@ -7,6 +7,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -22,6 +23,7 @@ from events.status import InvoiceStatus
 from events.values import RedFontForm
 from projections.details.row import (
     CreditNote,
+    Erasure,
     NamedForm,
     Reissue,
     Replacement,
@@ -47,7 +49,7 @@ def fold(sequel: Sequel | None, event: AnyInvoiceEvent, version: int) -> Sequel:
     return sequel.but(**_changes(sequel, now, event), status=now, version=version)
 
 
-def _changes(  # noqa: PLR0911 - one case per event
+def _changes(  # noqa: C901, PLR0911 - one case per event
     sequel: Sequel, now: InvoiceStatus, event: AnyInvoiceEvent
 ) -> _Changes:
     match event:
@@ -64,10 +66,14 @@ def _changes(  # noqa: PLR0911 - one case per event
         case ReissueRequested():
             return {"reissues": (*sequel.reissues, _reissue(event))}
         case ReissueRefused():
-            return _close(sequel, event.reissue_id, state="refused", reason=event.reason)
+            return _close(sequel, event.reissue_id, event.sealed, state="refused", reason=event.reason)
         case ReplacementIssued():
-            closed = _close(sequel, event.reissue_id, state="replaced", replacement_number=event.replacement_number)
+            closed = _close(
+                sequel, event.reissue_id, None, state="replaced", replacement_number=event.replacement_number
+            )
             return closed | {"replacements": (*sequel.replacements, _replacement(event))}
+        case PersonalDataErased():
+            return {"erased": _erasure(event)}
         case InvoiceIssued() | PostingStatusChanged():
             return {}
         case _:
@@ -76,8 +82,14 @@ def _changes(  # noqa: PLR0911 - one case per event
 
 def _requested(now: InvoiceStatus, event: ReturnRequested) -> ReturnDetails:
     form = NamedForm.of_valid(number=event.red_font_form_number) if event.red_font_form_number else None
-    request = {"reason": event.reason, "remarks": event.remarks, "requested_by": event.requested_by, "form": form}
-    return ReturnDetails.of_valid(**_progress(now), **request)
+    return ReturnDetails.of_valid(
+        **_progress(now),
+        reason=event.reason,
+        remarks=event.remarks,
+        requested_by=event.requested_by,
+        form=form,
+        sealed=event.sealed,
+    )
 
 
 def _return(sequel: Sequel, now: InvoiceStatus, **fields: object) -> _Changes:
@@ -106,6 +118,7 @@ def _credit_note(event: CreditNoteIssued) -> CreditNote:
         net_amount=event.net_amount,
         tax_amount=event.tax_amount,
         documents=event.documents,
+        sealed=event.sealed,
     )
 
 
@@ -120,15 +133,26 @@ def _reissue(event: ReissueRequested) -> Reissue:
         remarks=event.remarks,
         requested_by=event.requested_by,
         requested_at=event.occurred_at,
+        sealed=(event.sealed,) if event.sealed else None,
     )
 
 
-def _close(sequel: Sequel, reissue_id: str, **fields: object) -> _Changes:
+def _close(sequel: Sequel, reissue_id: str, sealed: str | None, **fields: object) -> _Changes:
+    """Close a reissue. sealed: the texts among the fields."""
+
+    def closed(reissue: Reissue) -> Reissue:
+        also = (*(reissue.sealed or ()), sealed) if sealed else reissue.sealed
+        return reissue.but(**fields, sealed=also)
+
     return {
         "reissues": tuple(
-            reissue.but(**fields) if reissue.reissue_id == reissue_id else reissue for reissue in sequel.reissues
+            closed(reissue) if reissue.reissue_id == reissue_id else reissue for reissue in sequel.reissues
         )
     }
+
+
+def _erasure(event: PersonalDataErased) -> Erasure:
+    return Erasure.of_valid(reason=event.reason, requested_by=event.requested_by, at=event.occurred_at)
 
 
 def _replacement(event: ReplacementIssued) -> Replacement:

@@ -15,6 +15,7 @@ from events.values import (
     CreditNoteNumber,
     Day,
     Documents,
+    ErasureReason,
     InvoiceNumber,
     Kind,
     Message,
@@ -24,6 +25,7 @@ from events.values import (
     ReissueId,
     RequestedBy,
     ReturnReason,
+    Sealed,
     Time,
 )
 
@@ -42,6 +44,7 @@ class ReturnDetails(ReturnProgress):
     remarks: str | None = None
     requested_by: RequestedBy | None = None
     form: RedFontForm | NamedForm | None = None
+    sealed: Sealed | None = None
 
 
 class CreditNote(Message):
@@ -53,10 +56,14 @@ class CreditNote(Message):
     net_amount: Money
     tax_amount: Money
     documents: Documents | None = None
+    sealed: Sealed | None = None
 
 
 class Reissue(Message):
-    """A request for a new invoice. reason: why it was refused. replacement_number: the new invoice."""
+    """A request for a new invoice.
+
+    reason: why it was refused. replacement_number: the new invoice. sealed: the texts of the request and the refusal.
+    """
 
     reissue_id: ReissueId
     state: Literal["open", "refused", "replaced"]
@@ -69,6 +76,7 @@ class Reissue(Message):
     requested_at: Time
     reason: str | None = None
     replacement_number: InvoiceNumber | None = None
+    sealed: Annotated[tuple[Sealed, ...] | None, Field(strict=False)] = None
 
 
 class Replacement(Message):
@@ -79,6 +87,14 @@ class Replacement(Message):
     charge_ids: ChargeIds
 
 
+class Erasure(Message):
+    """That the texts of the invoice were erased: why, on whose request, and when."""
+
+    reason: ErasureReason
+    requested_by: RequestedBy
+    at: Time
+
+
 class Sequel(Message):
     """Everything that happened to an invoice, at one version: all of the answer except the invoice itself."""
 
@@ -87,6 +103,7 @@ class Sequel(Message):
     credit_note: CreditNote | None = None
     reissues: Annotated[tuple[Reissue, ...], Field(strict=False)] = ()
     replacements: Annotated[tuple[Replacement, ...], Field(strict=False)] = ()
+    erased: Erasure | None = None
     version: int
 
 

@@ -1,7 +1,7 @@
 """Events -> the part of a line of the list that changes: the status document, by the status read model's own fold."""
 
 from events.invoice_events import InvoiceIssued
-from events.values import Buyer, Day, Documents, Kind, Message, Money
+from events.values import Buyer, Day, Documents, Kind, Message, Money, Sealed
 from projections.status import fold as status
 
 
@@ -15,6 +15,7 @@ class IssuedPart(Message):
     tax_amount: Money
     total_amount: Money
     documents: Documents | None = None
+    sealed: Sealed | None = None
 
 
 fold = status.fold
@@ -30,4 +31,5 @@ def issued_part(event: InvoiceIssued) -> IssuedPart:
         tax_amount=event.tax_amount,
         total_amount=event.total_amount,
         documents=event.documents,
+        sealed=event.sealed,
     )

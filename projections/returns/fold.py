@@ -9,6 +9,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -71,7 +72,14 @@ def changes(returns: _Returns, event: AnyInvoiceEvent) -> _Returns:
             | ReturnOverdue()
         ):
             return {event.return_id: returns[event.return_id]._replace(**_progress(event))}
-        case InvoiceIssued() | PostingStatusChanged() | ReissueRequested() | ReissueRefused() | ReplacementIssued():
+        case (
+            InvoiceIssued()
+            | PostingStatusChanged()
+            | ReissueRequested()
+            | ReissueRefused()
+            | ReplacementIssued()
+            | PersonalDataErased()
+        ):
             return {}
         case _:
             assert_never(event)

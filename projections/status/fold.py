@@ -7,6 +7,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -86,7 +87,7 @@ def _changes(row: InvoiceStatus, event: AnyInvoiceEvent) -> _Changes:  # noqa: C
             return _standing("returned") | _progress(row, phase="complete")
         case ReplacementIssued():
             return {"replacement_numbers": (*row.replacement_numbers, event.replacement_number)}
-        case InvoiceIssued() | ReissueRequested() | ReissueRefused():
+        case InvoiceIssued() | ReissueRequested() | ReissueRefused() | PersonalDataErased():
             return {}
         case _:
             assert_never(event)
@@ -117,5 +118,9 @@ def _progress(row: InvoiceStatus, **fields: object) -> _Changes:
 
 def _refusal(event: ReturnRefused) -> LastRefusal:
     return LastRefusal.of_valid(
-        code=event.code, details=event.details, form_number=event.form_number, at=event.occurred_at
+        code=event.code,
+        details=event.details,
+        form_number=event.form_number,
+        at=event.occurred_at,
+        sealed=event.sealed,
     )

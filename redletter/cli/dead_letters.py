@@ -1,13 +1,19 @@
 """`dead-letters`: list, show, replay and discard the records that could not be read as a command."""
 
 import getpass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from local import terminal
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
-from redletter.cli.servers import read_settings, read_side_addresses, server_errors_end_the_command
+from redletter.cli.servers import (
+    read_settings,
+    read_side_addresses,
+    server_addresses,
+    server_errors_end_the_command,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,11 +79,12 @@ def show_dead_letter(
     from projections.dead_letters.records import NoAnswer
     from redletter import dead_letters
 
-    addresses = read_side_addresses(read_settings())
+    settings = read_settings()
+    addresses = server_addresses(settings)
     with server_errors_end_the_command():
-        letter = _one(addresses, place)
+        letter = _one(addresses.of_read_side(), place)
         try:
-            record = dead_letters.read_record(addresses, letter)
+            record = dead_letters.read_record(addresses, letter, settings.key_wrapping())
         except NoAnswer as error:
             exit_with(str(error), FAILED)
     if as_json:
@@ -112,6 +119,7 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
 
     from projections.dead_letters import replaying
     from projections.dead_letters.records import NoAnswer
+    from projections.dead_letters.sealed_letters import open_letters
     from redletter import dead_letters, logs
     from transport.producer import Fenced
 
@@ -120,11 +128,13 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
         places, undecided=True, reason=reason, topic=topic, partition=partition, since=since, invoice=invoice
     )
     _require_choice(wanted, everything)
-    addresses = read_side_addresses(read_settings())
+    settings = read_settings()
+    addresses = server_addresses(settings)
     with server_errors_end_the_command():
-        _confirm("Replay", dead_letters.find(addresses, wanted), yes)
+        _confirm("Replay", dead_letters.find(addresses.of_read_side(), wanted), yes)
         try:
-            done = asyncio.run(replaying.replay(addresses, wanted, by=getpass.getuser()))
+            opened = partial(open_letters, addresses.database, settings.key_wrapping())
+            done = asyncio.run(replaying.replay(addresses.of_read_side(), wanted, by=getpass.getuser(), opened=opened))
         except (replaying.ReplayRunning, NoAnswer) as error:
             exit_with(str(error), FAILED)
         except Fenced:

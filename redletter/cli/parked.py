@@ -134,12 +134,13 @@ def _among(parked: Sequence[str], number: str) -> Sequence[str]:
 
 
 def _releasing(store: "Store") -> "Releasing":
-    from redletter.roles import policy_of
+    from redletter.roles import policy_of, sealing_of
     from service.worker.moments import Moments
     from service.worker.releasing import Releasing
 
     settings = read_settings()
-    return Releasing(store, Moments(settings.clock_shift, settings.calendar(), policy_of(settings)))
+    moments = Moments(settings.clock_shift, settings.calendar(), policy_of(settings))
+    return Releasing(store, moments, sealing_of(settings))
 
 
 def _empty_all(invoices: Sequence[str], empty: "Callable[[str], Emptied]", done: str) -> None:

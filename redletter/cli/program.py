@@ -7,6 +7,7 @@ import typer
 from local import terminal
 from redletter.cli.contract import contract_commands
 from redletter.cli.dead_letters import dead_letter_commands
+from redletter.cli.erasing import erasing_commands
 from redletter.cli.integrating import integration_commands
 from redletter.cli.invoices import invoice_commands
 from redletter.cli.parked import parking_commands
@@ -63,4 +64,5 @@ app.add_typer(read_model_commands, name="projections", short_help="Look after th
 app.add_typer(dead_letter_commands, name="dead-letters", short_help="Look after records that could not be read.")
 app.add_typer(position_commands, name="positions", short_help="Show the positions of consumers, and reset one.")
 app.add_typer(reconcile_commands)
+app.add_typer(erasing_commands)
 app.add_typer(parking_commands, name="parked", short_help="Look after invoices whose commands wait.")

@@ -40,6 +40,7 @@ def reconcile(
     import asyncio
 
     from redletter import logs
+    from redletter.roles import sealing_of
     from service.reconcile.loss import fence_relays, find_loss
     from service.reconcile.published import CannotRebuild
     from service.reconcile.rebuilding import rebuild_log
@@ -59,7 +60,7 @@ def reconcile(
                 _describe(loss)
                 if loss.entries and not dry_run:
                     _hold_status_back(addresses.of_read_side(), loss.last_places)
-                    _conclude(rebuild_log(connection, loss, _moments(), _warn))
+                    _conclude(rebuild_log(connection, loss, _moments(), _warn, sealing_of(read_settings())))
             except (CannotRebuild, ProgramTooOld) as error:
                 exit_with(str(error), FAILED)
 

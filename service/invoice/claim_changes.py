@@ -7,6 +7,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -70,6 +71,7 @@ def claim_changes(  # noqa: PLR0911 - one case per event
             | ReturnDeadlineRevised()
             | ReturnOverdue()
             | ReplacementIssued()
+            | PersonalDataErased()
         ):
             return []
         case _:

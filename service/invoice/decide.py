@@ -11,6 +11,7 @@ from events.commands import (
     CancelReturn,
     CompleteReturn,
     ConfirmRedFontForm,
+    EraseInvoice,
     LinkReplacement,
     MarkReturnOverdue,
     RecordCreditNote,
@@ -26,6 +27,7 @@ from events.commands import (
 from service.invoice.claims import Claims
 from service.invoice.credit_notes import complete_return, record_credit_note
 from service.invoice.decision import Decision
+from service.invoice.erasure import erase_invoice
 from service.invoice.forms import confirm_form, reject_form
 from service.invoice.moment import Moment
 from service.invoice.posting import record_posting_status
@@ -40,12 +42,15 @@ from service.invoice.state import Invoice, Issued
 def decide(state: Invoice | None, claims: Claims, command: AnyCommand, moment: Moment) -> Decision:
     """Decide a command on the current invoice and claims. No events: everything is already on record.
 
-    Refusals: INVOICE_NOT_FOUND and, for another return than the latest, NO_RETURN_IN_PROGRESS before each rule's own.
+    Refusals: INVOICE_NOT_FOUND, INVOICE_ERASED and, for another return than the latest, NO_RETURN_IN_PROGRESS before
+    each rule's own.
     """
     if isinstance(command, RegisterInvoice):
         return register_invoice(state, claims, command, moment)
     if state is None or _is_of_another_account(state, command):
         return refuse("INVOICE_NOT_FOUND", invoice_number=command.invoice_number)
+    if state.erased and isinstance(command, RequestReturn | RequestReissue):
+        return refuse("INVOICE_ERASED")
     if refusal := _refuse_another_return(state, command):
         return refusal
     return _decide(state, claims, command, moment.not_before(state.last_at))
@@ -66,6 +71,7 @@ _Later = (
     | MarkReturnOverdue
     | ReviseDeadline
     | LinkReplacement
+    | EraseInvoice
 )
 """Commands about an invoice that is on record."""
 
@@ -102,6 +108,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
             return refuse_reissue(invoice, claims, command, moment)
         case LinkReplacement():
             return link_replacement(invoice, command, moment)
+        case EraseInvoice():
+            return erase_invoice(invoice, command, moment)
         case _:
             assert_never(command)
 

@@ -9,6 +9,7 @@ from events.invoice_events import (
     CreditNoteIssued,
     InvoiceIssued,
     InvoiceReturned,
+    PersonalDataErased,
     PostingStatusChanged,
     RedFontFormConfirmed,
     ReissueRefused,
@@ -34,6 +35,7 @@ from service.invoice.state import (
     Returned,
     Reversed,
     Void,
+    without_texts,
 )
 
 
@@ -90,6 +92,8 @@ def _evolved(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case ReplacementIssued():
             linked = RecordedReissue(event.reissue_id, event.charge_ids, event.replacement_number)
             return _reissued(state, linked, without=event.reissue_id)
+        case PersonalDataErased():
+            return replace(state, body=without_texts(state.body))
         case _:
             assert_never(event)
 

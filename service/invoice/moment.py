@@ -12,18 +12,28 @@ class Policy:
     """Rules that are settings.
 
     general_recorded_route: the route of a recorded general invoice: the seed's (simple) or the law's (form).
-    repeat, repeat_max: until an unanswered tax request is first repeated, and at most.
+    repeat, repeat_max: until an unanswered tax request is first repeated, and at most. retention_years: how long the
+    texts of an invoice are kept after the last that happened to it.
     """
 
     general_recorded_route: Route
     repeat: timedelta
     repeat_max: timedelta
+    retention_years: int = 10
 
     def wait(self, attempt: int) -> timedelta:
         """Return how long to wait after a failed attempt (counted from 1): it doubles each time, up to repeat_max."""
         doubled: int = 2 ** (attempt - 1)
         # Compared as a ratio, since enough doublings overflow a timedelta.
         return self.repeat_max if doubled >= self.repeat_max / self.repeat else self.repeat * doubled
+
+    def kept_until(self, last: datetime) -> datetime:
+        """Return until when the texts of an invoice are kept. last: when anything happened to it."""
+        year = last.year + self.retention_years
+        try:
+            return last.replace(year=year)
+        except ValueError:  # the 29th of February of a year that is no leap year
+            return last.replace(year=year, month=3, day=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from events.commands import (
     CancelReturn,
     CompleteReturn,
     ConfirmRedFontForm,
+    EraseInvoice,
     LinkReplacement,
     MarkReturnOverdue,
     RecordCreditNote,
@@ -69,6 +70,7 @@ def needed_by(command: AnyCommand) -> Needed:  # noqa: PLR0911 - one case per co
             | MarkReturnOverdue()
             | ReviseDeadline()
             | LinkReplacement()
+            | EraseInvoice()
         ):
             return Needed()
         case _:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
+from typing import assert_never, cast
 
 from events.invoice_events import InvoiceIssued
+from events.sealing import take_out
 from events.values import Route, SeenPostingStatus, StatusCode
 
 
@@ -15,6 +16,16 @@ class Posting:
 
     status: SeenPostingStatus
     observed_at: datetime | None
+
+
+_UNDER_NO_KEY = ""
+"""In the place of sealed texts that nobody can open."""
+
+
+def without_texts(body: InvoiceIssued) -> InvoiceIssued:
+    """Return what was issued as it is known once its key is destroyed."""
+    blank, _ = take_out(body)
+    return cast("InvoiceIssued", blank).but(sealed=_UNDER_NO_KEY)
 
 
 NEVER_OBSERVED = Posting("unknown", None)
@@ -64,6 +75,11 @@ class OnRecord:
     def account_id(self) -> str:
         """The account that the invoice belongs to."""
         return self.body.account_id
+
+    @property
+    def erased(self) -> bool:
+        """Whether its texts were sealed under a key that is destroyed."""
+        return self.body.sealed == _UNDER_NO_KEY
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from service.log.entries import DeadLetterEntry, NoticeEntry, ReplyEntry
 from service.log.parking import Queue, WaitingCommand
 from service.reconcile.loss import Loss, record_behind
 from service.reconcile.published import CannotRebuild
-from service.store import parking_rows
+from service.store import key_rows, parking_rows
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
+from service.worker.sealing import Sealing, sealed_record
 from transport.records import KafkaRecord
 
 _ERROR = "parked before the log was rebuilt: the error is in the worker's logs of then"
@@ -22,7 +23,7 @@ _RecordPlace = tuple[str, int, int]
 """Topic, partition and offset."""
 
 
-def rebuilt_queues(cur: Cursor[TupleRow], loss: Loss, moments: Moments) -> Mapping[str, Queue]:
+def rebuilt_queues(cur: Cursor[TupleRow], loss: Loss, moments: Moments, sealing: Sealing) -> Mapping[str, Queue]:
     """Return the queues that changed, as they are now. Raises: CannotRebuild."""
     entries = [one.entry for one in loss.entries]
     answered = {record_behind(entry) for entry in entries if isinstance(entry, ReplyEntry | DeadLetterEntry)}
@@ -33,8 +34,12 @@ def rebuilt_queues(cur: Cursor[TupleRow], loss: Loss, moments: Moments) -> Mappi
     for number, commands in left.items():
         queues[number].remove(commands)
     records = {(one.topic, one.partition, one.offset): one for one in chain.from_iterable(loss.records.values())}
+    keys = sealing.keys(key_rows.load_keys(cur, numbers)).found
     for entry in parked:
-        _let_wait(queues.setdefault(entry.invoice_number, Queue(_ERROR)), entry, records, moments)
+        queue = queues.setdefault(entry.invoice_number, Queue(_ERROR))
+        received = _received(entry, records, moments)
+        record = sealed_record(received.record, entry.invoice_number, keys.get(entry.invoice_number))
+        _let_wait(queue, entry, received._replace(record=record))
     return queues
 
 
@@ -54,13 +59,17 @@ def _left(cur: Cursor[TupleRow], answered: Collection[_RecordPlace | None]) -> d
     return found
 
 
-def _let_wait(queue: Queue, entry: NoticeEntry, records: Mapping[_RecordPlace, KafkaRecord], moments: Moments) -> None:
-    """Let the command of a notice wait in the place that this announced."""
+def _received(entry: NoticeEntry, records: Mapping[_RecordPlace, KafkaRecord], moments: Moments) -> Received:
     record = records.get(record_of(reply_of(entry.id)))
     received = record and read(record, moments)
     if not isinstance(received, Received):
         msg = f"a command of {entry.invoice_number} waits, and its record is no longer on its topic: {entry.id}"
         raise CannotRebuild(msg)
+    return received
+
+
+def _let_wait(queue: Queue, entry: NoticeEntry, received: Received) -> None:
+    """Let the command of a notice wait in the place that this announced."""
     waiting = queue.add(received.key, received.id, received.source, received.type, received.record)
     queue.last_place = CommandParked.model_validate_json(entry.value).place
     queue.added[-1] = waiting._replace(place=queue.last_place)

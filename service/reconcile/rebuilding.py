@@ -10,6 +10,8 @@ from uuid import UUID
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow
 
+from events.catalogue import name_of
+from events.invoice_events import PersonalDataErased
 from events.names import WORKER_GROUP
 from events.upcasting import WrittenByNewerRelease
 from service.invoice.claim_changes import claim_changes
@@ -21,18 +23,20 @@ from service.reconcile.loss import Loss, processed
 from service.reconcile.published import CannotRebuild
 from service.reconcile.queues import rebuilt_queues
 from service.reconcile.settling import DatedChange, Settled, settle
-from service.store import claim_rows, parking_rows, repair_rows
+from service.store import claim_rows, key_rows, parking_rows, repair_rows
 from service.store.appending import append
 from service.store.claim_rows import ClaimLost
 from service.store.event_store import Recorded, read_history, read_stream
+from service.store.key_rows import KeyChanged
 from service.store.newer_releases import too_old
 from service.store.parking_rows import QueueChanged
 from service.store.write import may_fit_in_part
 from service.worker.answering import answer_batch, set_aside
 from service.worker.loading import load
 from service.worker.moments import Moments
-from service.worker.reading import Received, read
+from service.worker.reading import read
 from service.worker.recent_invoices import RecentInvoices
+from service.worker.sealing import NOT_SEALING, Sealing
 from transport import positions
 from transport.clients.postgres import about_content
 from transport.positions import Move, PositionLost
@@ -42,6 +46,7 @@ _ROWS = 5_000
 """Entries written, and streams read, with one statement."""
 _RECORDS = 500
 """Records decided together."""
+_ERASED = name_of(PersonalDataErased)
 
 
 _T = TypeVar("_T")
@@ -60,16 +65,23 @@ Disputed = tuple[Claim, Holder, Holder]
 
 
 def rebuild_log(
-    connection: Connection[TupleRow], loss: Loss, moments: Moments, warn: Callable[[Sequence[Disputed]], None]
+    connection: Connection[TupleRow],
+    loss: Loss,
+    moments: Moments,
+    warn: Callable[[Sequence[Disputed]], None],
+    sealing: Sealing = NOT_SEALING,
 ) -> Rebuilt:
     """Write what the log lacks, all or nothing; whatever happens, it can be done again.
+
+    Keys that were made since are on no topic: what was sealed under them stays closed. Those that were destroyed since
+    are destroyed again.
 
     connection: in autocommit. warn: told of what is disputed before anything is committed. Raises: CannotRebuild,
     ProgramTooOld, psycopg.Error.
     """
     try:
-        return _rebuild(connection, loss, moments, warn)
-    except (ClaimLost, PositionLost, QueueChanged, WrongHolder) as rival:
+        return _rebuild(connection, loss, moments, warn, sealing)
+    except (ClaimLost, KeyChanged, PositionLost, QueueChanged, WrongHolder) as rival:
         msg = f"somebody has written in the meantime ({rival}); nothing was changed, run this again"
         raise CannotRebuild(msg) from rival
     except WrittenByNewerRelease as newer:
@@ -77,7 +89,11 @@ def rebuild_log(
 
 
 def _rebuild(
-    connection: Connection[TupleRow], loss: Loss, moments: Moments, warn: Callable[[Sequence[Disputed]], None]
+    connection: Connection[TupleRow],
+    loss: Loss,
+    moments: Moments,
+    warn: Callable[[Sequence[Disputed]], None],
+    sealing: Sealing,
 ) -> Rebuilt:
     with connection.transaction(), connection.cursor() as cur:
         if not loss.fits(repair_rows.lock_log(cur)):
@@ -89,11 +105,13 @@ def _rebuild(
                 repair_rows.add(cur, some)
         _compare_ends(cur, loss)
         entries = [one.entry for one in loss.entries]
-        settled = _settle(connection, cur, [entry for entry in entries if isinstance(entry, EventEntry)])
+        events = [entry for entry in entries if isinstance(entry, EventEntry)]
+        key_rows.destroy_again(cur, {event.invoice_number for event in events if event.name == _ERASED})
+        settled = _settle(connection, cur, events)
         warn(settled.disputed)
         claim_rows.apply(cur, settled.changes)
-        parking_rows.apply_queues(cur, rebuilt_queues(cur, loss, moments))
-        decided = _decide_lost(connection, cur, loss, moments)
+        parking_rows.apply_queues(cur, rebuilt_queues(cur, loss, moments, sealing))
+        decided = _decide_lost(connection, cur, loss, moments, sealing)
         positions.stored(cur, WORKER_GROUP, loss.starts)
         positions.advance(cur, WORKER_GROUP, _moves(loss))
     return Rebuilt(len(entries), decided)
@@ -122,7 +140,7 @@ def _settle(connection: Connection[TupleRow], cur: Cursor[TupleRow], events: Seq
 def _changes(connection: Connection[TupleRow], invoices: Sequence[tuple[str, int]]) -> Iterator[DatedChange]:
     """Yield the claims that change hands by the events of invoices from a version on."""
     numbers = [number for number, _ in invoices]
-    _, _, streams = read_history(connection, (), (), numbers)
+    _, _, streams, _ = read_history(connection, (), (), numbers)
     for number, first in invoices:
         state = None
         for version, event in enumerate(read_stream(streams[number]), start=1):
@@ -131,7 +149,9 @@ def _changes(connection: Connection[TupleRow], invoices: Sequence[tuple[str, int
             state = evolve(state, event)
 
 
-def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: Loss, moments: Moments) -> int:
+def _decide_lost(
+    connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: Loss, moments: Moments, sealing: Sealing
+) -> int:
     """Decide the records that were passed and whose answer was lost, since another partition of the log had it."""
     done = processed([one.entry for one in loss.entries])
     lost = [
@@ -143,9 +163,7 @@ def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: 
 
     def decide(some: Sequence[KafkaRecord], unwritable: Exception | None) -> None:
         received = [read(record, moments) for record in some]
-        memory = load(
-            _OnRecord(connection), [one for one in received if isinstance(one, Received)], RecentInvoices(), again=True
-        )
+        memory = load(_OnRecord(connection), received, RecentInvoices(), sealing, again=True)
         answers = (
             [set_aside(one, unwritable, memory) for one in received] if unwritable else answer_batch(received, memory)
         )
@@ -153,6 +171,7 @@ def _decide_lost(connection: Connection[TupleRow], cur: Cursor[TupleRow], loss: 
         with connection.transaction():
             claim_rows.apply(cur, memory.claims.net())
             parking_rows.apply_queues(cur, memory.grown())
+            key_rows.apply_keys(cur, sealing.wrapped(memory.keys), memory.keys.destroyed)
             append(cur, entries, len(loss.last_places), {})
 
     for some in _portions(lost, _RECORDS):

@@ -43,6 +43,16 @@ _CLAIMS: LiteralString = """
 """
 
 
+def invoices_of(cur: Cursor[TupleRow], account_id: str) -> list[str]:
+    """Return the numbers of an account's invoices."""
+    return [number for (number,) in cur.execute(_INVOICES, (account_id,))]
+
+
+_INVOICES: LiteralString = """
+    select key from redletter.claims where kind = 'document' and account_id = %s and key = invoice_number order by key
+"""
+
+
 def apply(cur: Cursor[TupleRow], changes: Sequence[ClaimChange]) -> None:
     """Take, free and pass on claims, each from the holder that was seen.
 

@@ -27,12 +27,14 @@ from psycopg.rows import TupleRow
 from events.catalogue import read_event
 from events.invoice_events import AnyInvoiceEvent
 from events.names import WORKER_GROUP
+from rules.key_wrapping import WrappedKey
 from service.invoice.claims import Claim, Holder
 from service.log.entries import EarlierReply
 from service.log.parking import Queue, WaitingCommand
-from service.store import claim_rows, log_tables, parking_rows, recorder
+from service.store import claim_rows, key_rows, log_tables, parking_rows, recorder
 from service.store.appending import LogMoved
 from service.store.claim_rows import ClaimLost
+from service.store.key_rows import KeyChanged
 from service.store.newer_releases import read_known
 from service.store.parking_rows import ParkedInvoice, QueueChanged
 from service.store.probe_write import harmless
@@ -44,8 +46,8 @@ from transport.clients import postgres
 from transport.clients.postgres import OnOpened
 from transport.positions import Move
 
-Recorded = tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]]]
-"""Queues of parked invoices, first replies to commands, and events of invoices as (stored name, bytes)."""
+Recorded = tuple[dict[str, Queue], dict[UUID, EarlierReply], dict[str, list[tuple[str, bytes]]], dict[str, WrappedKey]]
+"""Queues of parked invoices, first replies to commands, events of invoices as (stored name, bytes), and their keys."""
 
 
 class Store:
@@ -77,19 +79,29 @@ class Store:
             return positions.stored(cur, WORKER_GROUP, partitions)
 
     def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> Recorded:
-        """Return the queues of parked invoices, the first replies to these ids, and the events of unknown invoices.
+        """Return queues of parked invoices, first replies to these ids, events of unknown invoices, and keys.
 
-        The queues are those of these invoices, and those in which a command with one of these ids waits. An event is
-        (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue is seen,
-        which has changed when the batch is written, or all that the release has led to.
+        Keys are those of these invoices. So are queues, and those in which a command with one of these ids waits. An
+        event is (stored name, bytes). Queues come first: of an invoice that is released meanwhile, either its queue is
+        seen, which has changed when the batch is written, or all that the release has led to.
         """
         with self._datastore.get_connection() as connection:
             return read_history(connection, keys, numbers, unknown)
+
+    def keys(self, numbers: Collection[str]) -> dict[str, WrappedKey]:
+        """Return the keys of invoices, as they are kept."""
+        with self._datastore.get_connection() as connection, connection.cursor(binary=True) as cur:
+            return key_rows.load_keys(cur, numbers)
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
         """Return who holds these claims, and all that is held for these (invoice number, reissue id)."""
         with self._datastore.get_connection() as connection, connection.cursor() as cur:
             return claim_rows.load_claims(cur, claims, holds)
+
+    def invoices_of(self, account_id: str) -> list[str]:
+        """Return the numbers of an account's invoices."""
+        with self._datastore.get_connection() as connection, connection.cursor() as cur:
+            return claim_rows.invoices_of(cur, account_id)
 
     def first_waiting(self, number: str, most: int) -> tuple[UUID | None, Sequence[WaitingCommand]]:
         """Return the version of an invoice's queue, and the first commands in it; None and nothing if not parked."""
@@ -119,7 +131,7 @@ class Store:
         begun = monotonic()
         try:
             return self._insert(write, rehearsed=rehearsed)
-        except (UniqueViolation, ClaimLost, QueueChanged, LogMoved, DeadlockDetected) as error:
+        except (UniqueViolation, ClaimLost, QueueChanged, KeyChanged, LogMoved, DeadlockDetected) as error:
             raise Conflict(str(error)) from error
         except (ProgramLimitExceeded, OutOfMemory) as error:
             raise TooMuchToWrite from error
@@ -167,14 +179,16 @@ def read_history(
 ) -> Recorded:
     """Return what `Store.history` returns, over a session."""
     with connection.pipeline():
-        parked, answered, recorded = connection.cursor(), connection.cursor(), connection.cursor()
-        ids = binary_array("uuid", keys)
-        parked.execute(parking_rows.QUEUES, (binary_array("text", sorted(numbers)), ids), binary=True)
+        parked, answered, recorded, kept = (connection.cursor() for _ in range(4))
+        ids, invoices = binary_array("uuid", keys), binary_array("text", sorted(numbers))
+        parked.execute(parking_rows.QUEUES, (invoices, ids), binary=True)
         answered.execute(log_tables.EARLIER_REPLIES, (ids,), binary=True)
         recorded.execute(log_tables.STREAMS, (binary_array("text", sorted(unknown)),), binary=True)
+        kept.execute(key_rows.KEYS, (invoices,), binary=True)
         earlier = {key: EarlierReply(digest, name, value) for key, digest, name, value in answered.fetchall()}
         streams: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
         queues = parking_rows.queues_of(parked.fetchall())
         for number, name, state in recorded.fetchall():
             streams[number].append((name, state))
-    return queues, earlier, streams
+        wrapped = key_rows.keys_of(kept.fetchall())
+    return queues, earlier, streams, wrapped

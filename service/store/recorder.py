@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, TupleRow
 
 from events.names import WORKER_GROUP
 from service.log.entries import EventEntry, LogEntry
-from service.store import appending, claim_rows, parking_rows
+from service.store import appending, claim_rows, key_rows, parking_rows
 from service.store.appending import LogMoved
 from service.store.write import Write
 from transport import positions
@@ -46,6 +46,7 @@ class InvoiceRecorder(PostgresApplicationRecorder):
         positions.advance(tuples, WORKER_GROUP, write.moves)
         claim_rows.apply(tuples, write.claims)
         parking_rows.apply_queues(tuples, write.queues)
+        key_rows.apply_keys(tuples, write.keys_made, write.keys_destroyed)
         last_places = appending.append(tuples, write.entries, kwargs["partitions"], write.last_places)
         kwargs["last_places"].update(last_places)
         if kwargs["rehearsed"]:

@@ -1,8 +1,9 @@
 """What one transaction of the worker writes, and why it may not be written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rules.key_wrapping import WrappedKey
 from service.invoice.claims import ClaimChange
 from service.log.entries import LogEntry
 from service.log.parking import Queue
@@ -17,6 +18,7 @@ class Write:
     entries: in the order of the log, where a command's reply comes last. queues: those of parked invoices that changed.
     last_places: by partition of the log; what the batch was decided on is only true if nothing was written behind them.
     session: with the database, that everything was loaded over; another may lead to another database.
+    keys_made: of invoices, as they are kept. keys_destroyed: of which invoices.
     """
 
     entries: Sequence[LogEntry]
@@ -25,6 +27,8 @@ class Write:
     queues: Mapping[str, Queue] = field(default_factory=dict[str, Queue])
     last_places: Mapping[int, int] = field(default_factory=dict[int, int])
     session: int | None = None
+    keys_made: Mapping[str, WrappedKey] = field(default_factory=dict[str, WrappedKey])
+    keys_destroyed: Collection[str] = ()
 
 
 class TooMuchToWrite(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from events.commands import EraseInvoice
 from events.upcasting import WrittenByNewerRelease
 from service.invoice.refusals import refuse
 from service.log.entries import ReplyEntry
@@ -10,6 +11,7 @@ from service.worker.deciding import Refused, Waits, answer_known, decide_command
 from service.worker.memory import Memory
 from service.worker.outcomes import RecordAnswer, announce_waiting, answer_command, bounded_error, unreadable
 from service.worker.reading import Received, Unreadable
+from service.worker.sealing import sealed_record
 
 
 def answer_batch(records: Iterable[Received | Unreadable], memory: Memory) -> list[RecordAnswer]:
@@ -20,17 +22,19 @@ def answer_batch(records: Iterable[Received | Unreadable], memory: Memory) -> li
     WrittenByNewerRelease when a newer release has replied to one of these ids before.
     """
     return [
-        unreadable(record) if isinstance(record, Unreadable) else _answer_next(record, memory) for record in records
+        _bury(record, memory) if isinstance(record, Unreadable) else _answer_next(record, memory) for record in records
     ]
 
 
 def set_aside(record: Received | Unreadable, fault: Exception, memory: Memory) -> RecordAnswer:
     """Let a command wait that the program failed on, and park its invoice; what is no command is buried."""
     if isinstance(record, Unreadable):
-        return unreadable(record)
+        return _bury(record, memory)
     new = Queue(bounded_error(repr(fault)))
     decided = wait(record, memory.queues.setdefault(record.command.invoice_number, new))
-    return answer_command(record, decided) if isinstance(decided, Refused) else _let_wait(record, decided, fault)
+    if isinstance(decided, Refused):
+        return answer_command(record, decided)
+    return _let_wait(record, decided, memory, fault)
 
 
 def give_up_batch(records: Iterable[Received | Unreadable], memory: Memory) -> list[RecordAnswer]:
@@ -38,7 +42,11 @@ def give_up_batch(records: Iterable[Received | Unreadable], memory: Memory) -> l
 
     Raises: WrittenByNewerRelease.
     """
-    return [unreadable(record) if isinstance(record, Unreadable) else _give_up(record, memory) for record in records]
+    return [_bury(record, memory) if isinstance(record, Unreadable) else _give_up(record, memory) for record in records]
+
+
+def _bury(record: Unreadable, memory: Memory) -> RecordAnswer:
+    return unreadable(record, memory.keys.of_letter(record.invoice_number))
 
 
 def _give_up(received: Received, memory: Memory) -> RecordAnswer:
@@ -56,6 +64,8 @@ def _answer_next(received: Received, memory: Memory) -> RecordAnswer:
     answered = _answer(received, memory)
     if effect := answered.effect:
         memory.keep_decision(received.command.invoice_number, effect.state, effect.version, effect.claims)
+        if isinstance(received.command, EraseInvoice):
+            memory.keys.destroy(received.command.invoice_number)
     if answered.entries and isinstance(entry := answered.entries[-1], ReplyEntry):
         memory.keep_reply(entry)
     return answered
@@ -64,13 +74,17 @@ def _answer_next(received: Received, memory: Memory) -> RecordAnswer:
 def _answer(received: Received, memory: Memory) -> RecordAnswer:
     try:
         decided = decide_command(received, memory)
-        return _let_wait(received, decided) if isinstance(decided, Waits) else answer_command(received, decided)
+        if isinstance(decided, Waits):
+            return _let_wait(received, decided, memory)
+        return answer_command(received.under(memory.keys.found.get(received.command.invoice_number)), decided)
     except WrittenByNewerRelease:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, the other records must not suffer from it
         return set_aside(received, fault, memory)
 
 
-def _let_wait(received: Received, waits: Waits, fault: Exception | None = None) -> RecordAnswer:
-    waiting = waits.queue.add(received.key, received.id, received.source, received.type, received.record)
+def _let_wait(received: Received, waits: Waits, memory: Memory, fault: Exception | None = None) -> RecordAnswer:
+    number = received.command.invoice_number
+    record = sealed_record(received.record, number, memory.key(number))
+    waiting = waits.queue.add(received.key, received.id, received.source, received.type, record)
     return announce_waiting(received, waiting, fault)

@@ -22,10 +22,11 @@ from service.log.entries import EarlierReply
 from service.log.parking import Queue
 from service.worker.memory import Memory, Stream
 from service.worker.reading import Received
+from service.worker.sealing import keyed, sealed
 
 
 class Accepted(NamedTuple):
-    """The command was accepted: its events, the claims that change hands by them, and the invoice afterwards."""
+    """The command was accepted: its events as they are recorded, claims that change hands, the invoice afterwards."""
 
     events: Sequence[AnyInvoiceEvent]
     claims: Sequence[ClaimChange]
@@ -77,7 +78,7 @@ def answer_known(received: Received, memory: Memory) -> Refused | Repeated | Non
     if received.record.topic != channel:
         return Refused(refuse("WRONG_CHANNEL", expected=channel, topic=received.record.topic))
     if earlier := memory.earlier.get(received.key):
-        return _repeated(received, earlier)
+        return _repeated(received, earlier, memory.keys.found.get(received.command.invoice_number))
     if memory.waits_elsewhere(received.key, received.command.invoice_number):
         return _reused(received)
     return None
@@ -90,8 +91,8 @@ def wait(received: Received, queue: Queue) -> Waits | Refused:
     return Refused(refuse("INVOICE_PARKED", commands=queue.commands))
 
 
-def _repeated(received: Received, earlier: EarlierReply) -> Repeated | Refused:
-    if earlier.digest != received.digest:
+def _repeated(received: Received, earlier: EarlierReply, key: bytes | None) -> Repeated | Refused:
+    if earlier.digest not in {received.digest, keyed(received.digest, key)}:  # the first from before it had a key
         return _reused(received)
     return Repeated(read_reply(earlier.name, earlier.value).but(replayed=True))
 
@@ -104,14 +105,17 @@ def _by_rules(received: Received, memory: Memory) -> Accepted | Refused:
     stream = memory.stream(received.command.invoice_number)
     if stream.broken:
         raise stream.broken
+    key = memory.key(received.command.invoice_number)
     decision = decide(stream.state, memory.claims, received.command, received.moment)
     if isinstance(decision, Refusal):
         return Refused(decision, _version_shown(received, decision, stream))
-    state, changes = stream.state, list[ClaimChange]()
+    state, changes, recorded = stream.state, list[ClaimChange](), list[AnyInvoiceEvent]()
     for event in decision:
-        changes += claim_changes(state, event)
-        state = evolve(state, event)
-    return Accepted(decision, changes, cast("Invoice", state), stream.version + len(decision))
+        known, stored = sealed(event, state, key)
+        changes += claim_changes(state, known)
+        state = evolve(state, known)
+        recorded.append(stored)
+    return Accepted(recorded, changes, cast("Invoice", state), stream.version + len(decision))
 
 
 def _version_shown(received: Received, refusal: Refusal, stream: Stream) -> int | None:

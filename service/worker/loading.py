@@ -15,8 +15,9 @@ from service.store.event_store import Recorded, read_stream
 from service.store.newer_releases import ProgramTooOld
 from service.store.write import TooMuchToWrite
 from service.worker.memory import NEVER_SEEN, Memory, Stream
-from service.worker.reading import Received
+from service.worker.reading import Received, Unreadable
 from service.worker.recent_invoices import RecentInvoices
+from service.worker.sealing import LETTERS, NOT_SEALING, Sealing, known
 
 MAX_BATCH_CLAIMS = 5_000
 """Claims that the decisions of one transaction bear on, unless a single record bears on more."""
@@ -26,7 +27,7 @@ class Records(Protocol):
     """What is on record, as `Store` loads it."""
 
     def history(self, keys: Sequence[UUID], numbers: Collection[str], unknown: Collection[str]) -> Recorded:
-        """Return queues, first replies and events."""
+        """Return queues, first replies, events and keys."""
         ...
 
     def claims(self, claims: Collection[Claim], holds: Collection[tuple[str, str]]) -> dict[Claim, Holder]:
@@ -34,17 +35,28 @@ class Records(Protocol):
         ...
 
 
-def load(store: Records, received: Sequence[Received], recent: RecentInvoices, *, again: bool = False) -> Memory:
-    """Load what these commands are decided on, as far as it is not remembered.
+def load(
+    store: Records,
+    records: Sequence[Received | Unreadable],
+    recent: RecentInvoices,
+    sealing: Sealing = NOT_SEALING,
+    *,
+    again: bool = False,
+) -> Memory:
+    """Load what these records are answered on, as far as it is not remembered.
 
     again: they have been decided in vain, so that the claims of all their invoices are loaded too.
-    Raises: ProgramTooOld, TooMuchToWrite, psycopg's errors.
+    Raises: ProgramTooOld, TooMuchToWrite, OutsideKeyMissing, psycopg's errors.
     """
+    received = [record for record in records if isinstance(record, Received)]
     numbers = {record.command.invoice_number for record in received}
+    buried = {record.invoice_number or LETTERS for record in records if isinstance(record, Unreadable)}
+    letters = {*buried, LETTERS} if buried else buried
     streams = recent.among(numbers)
     keys = [record.key for record in received]
-    queues, earlier, stored = store.history(keys, numbers, numbers - streams.keys())
-    streams |= {number: fold(read_stream(events)) for number, events in stored.items()}
+    queues, earlier, stored, kept = store.history(keys, numbers | letters, numbers - streams.keys())
+    under = sealing.keys(kept)
+    streams |= {number: fold(known(read_stream(events), under.found.get(number))) for number, events in stored.items()}
     needed = [(record.command.invoice_number, needed_by(record.command)) for record in received]
     freeing = numbers if again else {number for number, name in needed if name.own}
     own = [claims_held(state) for number in freeing if (state := streams.get(number, NEVER_SEEN).state)]
@@ -52,7 +64,7 @@ def load(store: Records, received: Sequence[Received], recent: RecentInvoices, *
     if len(claims) > MAX_BATCH_CLAIMS and len(received) > 1:
         raise TooMuchToWrite
     holds = set(chain.from_iterable(name.holds for _, name in needed))
-    return Memory(streams, earlier, Overlay(store.claims(claims, holds)), queues)
+    return Memory(streams, earlier, Overlay(store.claims(claims, holds)), queues, under)
 
 
 def fold(events: Iterable[AnyInvoiceEvent]) -> Stream:

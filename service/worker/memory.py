@@ -9,6 +9,7 @@ from service.invoice.claims import ClaimChange
 from service.invoice.state import Invoice
 from service.log.entries import EarlierReply, ReplyEntry
 from service.log.parking import Queue
+from service.worker.sealing import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,15 @@ NEVER_SEEN = Stream(None, 0)
 class Memory:
     """As loaded, and then as the answer to each record leaves it.
 
-    queues: of the parked invoices that its commands name, or in which one of their ids waits.
+    queues: of the parked invoices that its commands name, or in which one of their ids waits. keys: under which texts
+    of its invoices are sealed.
     """
 
     streams: dict[str, Stream]
     earlier: dict[UUID, EarlierReply]
     claims: Overlay
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
+    keys: Keys = field(default_factory=Keys)
 
     def stream(self, number: str) -> Stream:
         """Return an invoice; one that has no events yet was never seen."""
@@ -42,6 +45,10 @@ class Memory:
     def waits_elsewhere(self, key: UUID, number: str) -> bool:
         """Return whether a command of another invoice waits under this idempotency key."""
         return any(key in queue.keys for parked, queue in self.queues.items() if parked != number)
+
+    def key(self, number: str) -> bytes | None:
+        """Return the key of an invoice, if its texts are sealed; one that is not on record yet may get it now."""
+        return self.keys.of(number, self.stream(number).state)
 
     def keep_decision(self, number: str, state: Invoice, version: int, claims: Sequence[ClaimChange]) -> None:
         """Let the next commands see what one led to.

@@ -7,10 +7,12 @@ from hashlib import sha256
 from typing import Any, NamedTuple, assert_never
 
 from events.catalogue import json_of, name_of, type_of
+from events.compact_jwe import seal_bytes
 from events.faults import Faults, cut_bytes
 from events.names import event_id
 from events.notices import AnyNotice, CommandParked, CommandReleased, notice_id
 from events.replies import AnyReply, CommandAccepted, CommandRefused, EventReference, is_final, reply_id
+from events.sealing import SEALED_HEADER
 from service.invoice.state import status_of
 from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEntry, ReplyEntry
 from service.log.parking import WaitingCommand
@@ -163,13 +165,17 @@ def _notice_entry(record: Received | Unreadable, notice: AnyNotice, *, answered:
     )
 
 
-def unreadable(record: Unreadable) -> RecordAnswer:
-    """Make a dead letter of a record that is not a command, and reply to whoever is known to have sent it."""
+def unreadable(record: Unreadable, key: tuple[str, bytes] | None = None) -> RecordAnswer:
+    """Make a dead letter of a record that is not a command, and reply to whoever is known to have sent it.
+
+    key: under which its value is sealed, and what it is called.
+    """
     place = {"topic": record.record.topic, "partition": record.record.partition, "offset": record.record.offset}
     incident = Incident("record_not_read", place, record.fault) if record.fault else None
     reply = _malformed(record)
     replied = () if reply is None else (_reply_entry(record, reply, final=False),)
     dead = _dead_letter(record.record, record.reason, _sum_up(record.faults), record.time, answered=reply is not None)
+    dead = _sealed_letter(dead, *key) if key and dead.value is not None else dead
     return RecordAnswer((dead, *replied), reply, incident=incident)
 
 
@@ -234,6 +240,12 @@ def _dead_letter(
     if reason == "TOO_LARGE" or not _fits(whole):
         return replace(row, reason="TOO_LARGE", headers=_stand_in(record.value or b""))
     return whole
+
+
+def _sealed_letter(letter: DeadLetterEntry, name: str, key: bytes) -> DeadLetterEntry:
+    """Return a dead letter whose value only a key opens, which is named by the last of the record's headers."""
+    headers = [*letter.headers, (SEALED_HEADER.encode(), name.encode())]
+    return replace(letter, value=seal_bytes(key, name, letter.value or b""), headers=headers)
 
 
 def bounded_error(error: str) -> str:

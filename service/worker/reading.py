@@ -13,6 +13,7 @@ from events.faults import Fault, Faults
 from events.trace import Trace
 from service.invoice.moment import Moment
 from service.worker.moments import Moments
+from service.worker.sealing import keyed
 from transport.records import ConsumerRecord, KafkaRecord, Undecodable, size_of
 
 MAX_RECORD_BYTES = 1024 * 1024
@@ -40,6 +41,10 @@ class Received(NamedTuple):
     def time(self) -> datetime:
         """When the broker took the record."""
         return self.moment.time
+
+    def under(self, key: bytes | None) -> "Received":
+        """Return the same with the digest that is kept of it, under the key of its invoice."""
+        return self._replace(digest=keyed(self.digest, key)) if key else self
 
 
 @dataclass(frozen=True, slots=True)

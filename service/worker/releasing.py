@@ -18,6 +18,7 @@ from service.worker.moments import Moments
 from service.worker.outcomes import RecordAnswer, announce_release, bounded_error
 from service.worker.reading import Received, Unreadable, read
 from service.worker.recent_invoices import RecentInvoices
+from service.worker.sealing import NOT_SEALING, Sealing, opened_record
 from transport.clients.postgres import about_content
 
 MAX_PORTION = 100
@@ -38,9 +39,10 @@ class Emptied(NamedTuple):
 class Releasing:
     """Empties the queues of parked invoices, whether workers are running or not."""
 
-    def __init__(self, store: Store, moments: Moments) -> None:
+    def __init__(self, store: Store, moments: Moments, sealing: Sealing = NOT_SEALING) -> None:
         self._store = store
         self._moments = moments
+        self._sealing = sealing
 
     def release(self, number: str) -> Emptied:
         """Decide the waiting commands of an invoice in their order, each as a worker does.
@@ -87,10 +89,9 @@ class Releasing:
         version, waiting = self._store.first_waiting(number, most)
         if not waiting:
             return Emptied(0)
-        records = [read(command.record, self._moments) for command in waiting]
-        memory = load(
-            self._store, [record for record in records if isinstance(record, Received)], RecentInvoices(), again=True
-        )
+        key = self._sealing.keys(self._store.keys([number])).found.get(number)
+        records = [read(opened_record(command.record, key), self._moments) for command in waiting]
+        memory = load(self._store, records, RecentInvoices(), self._sealing, again=True)
         queue = memory.queues.pop(number, None)
         memory.queues.clear()  # of two invoices whose commands wait under one id, the one released first has it
         if queue is None or queue.version != version:
@@ -106,6 +107,16 @@ class Releasing:
         if done or error != queue.error:
             queue.error = error or queue.error
             entries = [entry for answer in done for entry in answer.entries]
-            self._store.save(Write(entries, memory.claims.net(), (), {number: queue}, session=session))
+            self._store.save(
+                Write(
+                    entries,
+                    memory.claims.net(),
+                    (),
+                    {number: queue},
+                    session=session,
+                    keys_made=self._sealing.wrapped(memory.keys),
+                    keys_destroyed=memory.keys.destroyed,
+                )
+            )
             log_batch(done, monotonic() - begun)
         return Emptied(len(done), error)

@@ -18,8 +18,9 @@ from service.worker.loading import load
 from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.outcomes import RecordAnswer
-from service.worker.reading import Received, read
+from service.worker.reading import read
 from service.worker.recent_invoices import RecentInvoices
+from service.worker.sealing import NOT_SEALING, Sealing
 from transport.batch import Batch, PartitionsStopped
 from transport.clients.postgres import about_content
 from transport.partitioning import partition_of
@@ -37,9 +38,10 @@ MAX_BATCH_BYTES = 8 << 20
 class CommandWork:
     """Answers batches of commands."""
 
-    def __init__(self, store: Store, moments: Moments) -> None:
+    def __init__(self, store: Store, moments: Moments, sealing: Sealing = NOT_SEALING) -> None:
         self._store = store
         self._moments = moments
+        self._sealing = sealing
         self._recent = RecentInvoices()
         self._session = 0
 
@@ -98,12 +100,12 @@ class CommandWork:
         """
         begun, read_at = monotonic(), time_ns()
         records = [read(record, self._moments) for record in batch.records]
-        received = [record for record in records if isinstance(record, Received)]
         for tries_left in reversed(range(MAX_DECIDING_TRIES)):
             try:
                 self._begin()
                 with DECISION_SECONDS.time():
-                    memory = load(self._store, received, self._recent, again=tries_left < MAX_DECIDING_TRIES - 1)
+                    again = tries_left < MAX_DECIDING_TRIES - 1
+                    memory = load(self._store, records, self._recent, self._sealing, again=again)
                     if unwritable:
                         answers = [set_aside(record, unwritable, memory) for record in records]
                     else:
@@ -129,7 +131,16 @@ class CommandWork:
 
     def _save(self, answers: Sequence[RecordAnswer], memory: Memory, moves: Sequence[Move]) -> None:
         entries = [entry for answer in answers for entry in answer.entries]
-        write = Write(entries, memory.claims.net(), moves, memory.grown(), self._recent.last_places, self._session)
+        write = Write(
+            entries,
+            memory.claims.net(),
+            moves,
+            memory.grown(),
+            self._recent.last_places,
+            self._session,
+            self._sealing.wrapped(memory.keys),
+            memory.keys.destroyed,
+        )
         self._recent.keep(memory.streams, self._store.save(write))
 
     def _set_aside(self, batch: Batch, fault: Exception) -> None:

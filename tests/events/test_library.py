@@ -61,9 +61,12 @@ def test_a_neighbour_keeps_its_own_module_and_the_library_brings_pydantic_alone(
     code = """
 import events, redletter_events, opensearchpy
 from importlib.metadata import requires
+from importlib.util import find_spec
 print(events.Events.__module__, *requires("redletter-events"))
+print(find_spec("redletter_events.opening").name)
 """
-    assert printed(python, code) == ["events.events pydantic<3,>=2.12"]
+    needed = "events.events pydantic<3,>=2.12 cryptography>=45; extra == 'opening'"
+    assert printed(python, code) == [needed, "redletter_events.opening"]
 
 
 def test_the_programs_of_its_page_run(python: Path) -> None:

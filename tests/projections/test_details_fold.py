@@ -165,3 +165,28 @@ def test_details_show_one_version_throughout(events: Sequence[AnyInvoiceEvent]) 
 def test_a_row_is_read_back_as_it_was_written(events: Sequence[AnyInvoiceEvent]) -> None:
     row = folded(*events)
     assert Sequel.model_validate_json(json_of(row)) == row
+
+
+def test_parts_of_sealed_events_keep_what_opens_their_texts() -> None:
+    document = sequel(
+        facts.issued(),
+        facts.requested(sealed="of the return"),
+        facts.confirmed(),
+        facts.credited(sealed="of the credit note"),
+        facts.reissue_requested(sealed="of the request"),
+        facts.reissue_refused(sealed="of the refusal"),
+        facts.reissue_requested(reissue_id="i2"),
+        facts.reissue_refused(reissue_id="i2", sealed="of the second refusal"),
+    )
+    assert document["return"]["sealed"] == "of the return"
+    assert document["credit_note"]["sealed"] == "of the credit note"
+    assert document["reissues"][0]["sealed"] == ["of the request", "of the refusal"]
+    assert document["reissues"][1]["sealed"] == ["of the second refusal"]
+    refused = sequel(facts.issued(), facts.requested(), facts.refused(sealed="of the refusal"))
+    assert refused["status"]["last_refusal"]["sealed"] == "of the refusal"
+
+
+def test_an_erasure_says_who_asked_and_why() -> None:
+    document = sequel(facts.issued(), facts.erased())
+    assert document["erased"] == {"reason": "over", "requested_by": "o", "at": "2026-02-13T09:30:00Z"}
+    assert document["status"]["status"]["code"] == "issued"

@@ -127,3 +127,9 @@ def test_a_repeat_changes_nothing_and_a_gap_stops_the_fold(fold: Any) -> None:
         fold(None, facts.posting(), 1)
     with pytest.raises(VersionGap):
         fold(None, facts.issued(), 2)
+
+
+def test_an_erasure_changes_no_charge_no_form_and_no_return() -> None:
+    for fold in (charges.fold, forms.fold, returns.fold):
+        before = folded(fold, [facts.issued(), facts.requested(), facts.refused()])
+        assert fold(before, facts.erased(), 4).items == before.items

@@ -158,6 +158,7 @@ def test_every_event_of_the_catalogue_can_be_folded() -> None:
         facts.reissue_requested(),
         facts.reissue_refused(),
         facts.replaced(),
+        facts.erased(),
     ]
     assert {type(event) for event in every} | {type(facts.issued())} == set(EVENT_TYPES.values())
     for event in every:

@@ -39,6 +39,7 @@ def test_help_names_every_command_that_is_there() -> None:
         "tax-simulator",
         "dead-letters",
         "reconcile",
+        "erase",
     ):
         assert f"  {command} " in listing
 
@@ -57,6 +58,18 @@ def test_with_nothing_running_a_command_says_what_to_do(arguments: list[str], tm
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
     needed = "REDLETTER_API_URL or --api" if arguments[0] == "status" else "REDLETTER_KAFKA_BOOTSTRAP_SERVERS"
     assert f"start one, or set {needed}" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["26312000000000000001", "--account", "a"], ["2631"]])
+def test_what_is_to_be_erased_is_an_invoice_or_an_account(arguments: list[str]) -> None:
+    assert redletter("erase", *arguments, "--reason", "over").returncode == 2
+
+
+def test_an_erasure_has_a_reason_in_words() -> None:
+    """It is checked before anything is asked of a server."""
+    ended = redletter("erase", "26312000000000000001", "--reason", " ")
+    assert (ended.returncode, ended.stderr.partition(":")[0]) == (2, "redletter")
+    assert "--reason" in ended.stderr
 
 
 def test_a_file_with_a_line_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:

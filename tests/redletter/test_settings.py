@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from redletter.settings import InvalidSettings, Settings, read, refuse_open_api
+from rules.key_wrapping import NO_WRAPPING
 
 
 def test_without_any_variable_the_defaults_hold() -> None:
@@ -266,3 +267,36 @@ def test_settings_of_kafka_that_do_not_fit_together_stop_the_start(monkeypatch: 
     settings = read()
     assert settings.kafka_security().username == "worker"
     assert "a secret" not in repr(settings)
+
+
+KEY = "c2l4dGVlbiBsZXR0ZXJzIGFuZCBzaXh0ZWVuIG1vcmU="
+NUMBER = "26312000000000000001"
+
+
+def test_the_key_from_outside_is_text_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read().key_wrapping() is NO_WRAPPING
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    monkeypatch.setenv("REDLETTER_SEALING_KEY", KEY)
+    kept = read().key_wrapping().wrap(bytes(32), NUMBER)
+    monkeypatch.delenv("REDLETTER_SEALING_KEY")
+    monkeypatch.setenv("REDLETTER_SEALING_KEY_FILE", str(tmp_path / "key"))
+    assert read().key_wrapping().unwrap(kept, NUMBER) == bytes(32)
+    assert KEY not in repr(read())
+
+
+def test_a_key_from_outside_that_is_none_stops_the_start_and_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REDLETTER_SEALING_KEY", "secret")
+    with pytest.raises(InvalidSettings, match=r"^invalid REDLETTER_SEALING_KEY: must be 32 bytes in base64"):
+        read()
+    monkeypatch.delenv("REDLETTER_SEALING_KEY")
+    for content in (b"short", b"\xff", KEY[:-4].encode()):
+        (tmp_path / "key").write_bytes(content)
+        monkeypatch.setenv("REDLETTER_SEALING_KEY_FILE", str(tmp_path / "key"))
+        with pytest.raises(InvalidSettings, match="32 bytes in base64") as refused:
+            read()
+        assert "short" not in str(refused.value)
+    monkeypatch.setenv("REDLETTER_SEALING_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(InvalidSettings, match="none' cannot be read: No such file"):
+        read()

@@ -14,6 +14,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "DetailsAnswer": examples.DETAILS_EXAMPLE,
     "InvoicePage": examples.PAGE_EXAMPLE,
     "HistoryAnswer": examples.HISTORY_EXAMPLE,
+    "KeyAnswer": examples.KEY_EXAMPLE,
     "ChargesPage": examples.CHARGES_EXAMPLE,
     "FormAnswer": examples.FORM_EXAMPLE,
     "ReturnsPage": examples.RETURNS_EXAMPLE,

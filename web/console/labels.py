@@ -97,6 +97,7 @@ EVENT: Mapping[str, str] = {
     "ReissueRequested": _("New invoice requested"),
     "ReissueRefused": _("New invoice refused"),
     "ReplacementIssued": _("New invoice issued"),
+    "PersonalDataErased": _("Names and texts erased"),
 }
 REFUSAL: Mapping[str, str] = {
     "INVOICE_NOT_FOUND": _("Invoice not found."),
@@ -137,6 +138,12 @@ REFUSAL: Mapping[str, str] = {
     "CHARGE_NOT_ON_ORIGINAL": _("Some charges are not on this invoice."),
     "CHARGE_ALREADY_REINVOICED": _("Some charges are already on a new invoice or have been requested."),
     "NOTHING_TO_INVOICE": _("The selected charges add up to zero or less. Select charges with a positive total."),
+    "INVOICE_ERASED": _(
+        "The names and texts of this invoice were erased after the time for which the law wants them kept. It can be "
+        "neither returned nor reissued."
+    ),
+    "INVOICE_NOT_SEALED": _("This invoice was recorded without sealing: it has no key that could be destroyed."),
+    "RETENTION_NOT_OVER": _("The law still wants the texts of this invoice kept."),
     "IDEMPOTENCY_KEY_REUSED": _("This form was already submitted with different contents. Open it again."),
     "MALFORMED_COMMAND": _("Some of what you entered is not valid."),
     "WRONG_CHANNEL": _("This command came on the wrong topic."),

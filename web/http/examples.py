@@ -118,6 +118,13 @@ FORM_EXAMPLE: dict[str, Any] = {
     "active": True,
     "form": _REPORTED_FORM,
 }
+KEY_EXAMPLE: dict[str, Any] = {
+    "kty": "oct",
+    "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+    "kid": _NUMBER,
+    "alg": "dir",
+    "use": "enc",
+}
 RETURNS_EXAMPLE: dict[str, Any] = {
     "items": [
         {

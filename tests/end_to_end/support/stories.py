@@ -93,6 +93,7 @@ REFUSALS: dict[str, Story] = {
     "CREDIT_NOTE_AMOUNT_MISMATCH": Story(CONFIRMED, orders.credit(**TWO_CENTS)),
     "RETURN_NOT_REVERSED": Story(CONFIRMED, orders.complete()),
     "RETURN_NOT_OVERDUE": Story(OPEN, orders.overdue(RETURN)),
+    "INVOICE_NOT_SEALED": Story(ISSUED, orders.erase()),
     "ORIGINAL_NOT_RETURNED": Story(ISSUED, orders.reissue("c1")),
     "ORIGINAL_RETURN_NOT_COMPLETE": Story(CONFIRMED, orders.reissue("c1")),
     "NO_CHARGES_SELECTED": Story(REVERSED, orders.reissue()),
@@ -112,6 +113,8 @@ REFUSALS: dict[str, Story] = {
     ),
 }
 """The last command is refused with the code."""
+WITH_SEALING = frozenset({"INVOICE_ERASED", "RETENTION_NOT_OVER", "PersonalDataErased"})
+"""What only sealed invoices come to: tests/service/invoice/test_erasure.py."""
 
 _STATES = {
     "RED_FONT_FORM_AWAITING_BUYER": "02",

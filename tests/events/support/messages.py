@@ -23,6 +23,10 @@ BUYER = Buyer(name="Example Ltd.", tax_id="91110108551385082Q")
 ANYBODY = Buyer(name="张三")
 OWN = {"invoice_number": NUMBER, "account_id": "account-1"}
 HAPPENED = OWN | {"occurred_at": AT}
+CHARGES = (
+    Charge(charge_id="charge-1", amount=Decimal("110.00"), description="ECS, January"),
+    Charge(charge_id="charge-2", amount=Decimal("-4.00")),
+)
 ISSUED = {
     "kind": "special",
     "issued_on": date(2026, 2, 1),
@@ -31,10 +35,7 @@ ISSUED = {
     "net_amount": Decimal("100.00"),
     "tax_amount": Decimal("6.00"),
     "total_amount": Decimal("106.00"),
-    "charges": (
-        Charge(charge_id="charge-1", amount=Decimal("110.00"), description="ECS, January"),
-        Charge(charge_id="charge-2", amount=Decimal("-4.00")),
-    ),
+    "charges": CHARGES,
 }
 DOCUMENTS = (
     Document(format="pdf", url="https://files.example/1.pdf", sha256="0" * 64),
@@ -89,6 +90,24 @@ FORM_ROUTE = {
     "remarks": f"请冲红 {NUMBER}",
     "red_font_form_number": FORM,
 }
+ERASED = {"reason": "retention over", "requested_by": "records-office"}
+SEALED = (
+    "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiMjYzMTIwMDAwMDAwMDAwMDAwMDEifQ..CzNlkGaPhtGX6OfT.jSe"
+    "7GwQWBCDDoHqxw7hiKVFLcFPWv_BtiJ9AenAQ4i8LRga4qFXCiW2iZ-vCX3DLVCLHmZLBetkGHQx_eF-HMQ6P_h9kVsM0uUqRKvh"
+    "5sISwqR5yOGN4pQlR0cHF2irjmhaRa__mu1qC6sA71BsQ8S8fkQCbzb0Y0SwRqBN293TYk4FEltXie72wtIDqFb7ZmSVU6uZW1vG"
+    "s0YIt_T8-nbceu2XSVaf4MgRyoNUKHO8Jn20Ior8DdazMA49Io_ub4IzBhOhuqkcczWbMIM7xmZr8V5R9REjisOCqjhgjg-omeld"
+    "_xMOy.40draF6JKJw_3WHwmSoojw"
+)
+"""The texts of an invoice, sealed under the key of bytes 0 to 31."""
+SEALED_ISSUED = {
+    "seller": SELLER.but(name="[sealed]"),
+    "buyer": BUYER.but(name="[sealed]"),
+    "charges": (CHARGES[0].but(description="[sealed]"), CHARGES[1]),
+    "remarks": "[sealed]",
+    "replaces": ISSUED_MORE["replaces"],
+    "documents": tuple(document.but(url="https://sealed.invalid/") for document in DOCUMENTS),
+    "sealed": SEALED,
+}
 WAITS = {
     "command_id": "command-1",
     "command_source": "urn:example:portal",
@@ -135,6 +154,7 @@ MESSAGES: dict[str, dict[str, Message]] = {
     "RefuseReissue.v1": _two(
         commands.RefuseReissue, {"invoice_number": NUMBER, "reissue_id": "reissue-1", "reason": "account closed"}
     ),
+    "EraseInvoice.v1": _two(commands.EraseInvoice, {"invoice_number": NUMBER, **ERASED}),
     "RequestReturn.v1": _two(
         commands.RequestReturn,
         OWN,
@@ -185,7 +205,8 @@ MESSAGES: dict[str, dict[str, Message]] = {
         commands.LinkReplacement,
         {"invoice_number": NUMBER, "reissue_id": "reissue-1", "replacement_number": REPLACEMENT},
     ),
-    "InvoiceIssued.v1": _two(invoice_events.InvoiceIssued, HAPPENED | ISSUED, ISSUED_MORE),
+    "InvoiceIssued.v1": _two(invoice_events.InvoiceIssued, HAPPENED | ISSUED, ISSUED_MORE)
+    | {"sealed": invoice_events.InvoiceIssued.model_validate(HAPPENED | ISSUED | SEALED_ISSUED)},
     "PostingStatusChanged.v1": _two(
         invoice_events.PostingStatusChanged,
         HAPPENED | {"previous": "unknown", "posting_status": "recorded", "observed_at": DUE[0]},
@@ -241,6 +262,7 @@ MESSAGES: dict[str, dict[str, Message]] = {
         invoice_events.ReplacementIssued,
         HAPPENED | {"reissue_id": "reissue-1", "replacement_number": REPLACEMENT, "charge_ids": ("charge-1",)},
     ),
+    "PersonalDataErased.v1": _two(invoice_events.PersonalDataErased, HAPPENED | ERASED),
     "CommandAccepted.v1": _two(
         CommandAccepted,
         REPLY

@@ -145,6 +145,10 @@ def replaced(**but: object) -> invoice_events.ReplacementIssued:
     return invoice_events.ReplacementIssued.model_validate(filled | but)
 
 
+def erased(**but: object) -> invoice_events.PersonalDataErased:
+    return invoice_events.PersonalDataErased.model_validate(common() | {"reason": "over", "requested_by": "o"} | but)
+
+
 @st.composite
 def histories(draw: st.DrawFn, number: str = NUMBER) -> Sequence[invoice_events.AnyInvoiceEvent]:
     """Draw an invoice's events from its issue on, each an hour after the one before, in an order that can happen."""

@@ -39,6 +39,8 @@ OUR_OWN_WORDS = {
     "unread",
     "version",
     "version_num",
+    "wrapped",
+    "wrapped_by",
 }
 """Columns that hold text, whatever the table, and say nothing about people."""
 _ROW = re.compile(r"^\| `(redletter|projections)\.(\w+)` \| (.*?) \| (.*?) \|", re.MULTILINE)

@@ -141,6 +141,7 @@ TABLE: dict[str, Row] = {
         invoice_events.ReissueRequested,
     ),
     "refuse reissue": Row(orders.refuse_reissue("none"), *["REISSUE_NOT_FOUND"] * 5),
+    "erase": Row(orders.erase(), *["INVOICE_NOT_SEALED"] * 5),
     "link": Row(orders.link("none"), *["REISSUE_NOT_FOUND"] * 5),
 }
 

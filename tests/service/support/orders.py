@@ -131,6 +131,10 @@ def revise(return_id: str, number: str = NUMBER, **but: Any) -> commands.ReviseD
     return commands.ReviseDeadline.model_validate(filled | but)
 
 
+def erase(number: str = NUMBER) -> commands.EraseInvoice:
+    return commands.EraseInvoice(invoice_number=number, reason="retention over", requested_by="records-office")
+
+
 def cancel(number: str = NUMBER, account: str = ACCOUNT) -> commands.CancelReturn:
     return commands.CancelReturn(invoice_number=number, account_id=account)
 

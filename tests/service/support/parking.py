@@ -10,6 +10,8 @@ from aiokafka import TopicPartition
 
 from service.store.event_store import Store
 from service.worker import deciding
+from service.worker.moments import Moments
+from service.worker.sealing import NOT_SEALING, Sealing
 from service.worker.work import CommandWork
 from tests.service.support.records import CANCEL, MOMENTS, NUMBER, REGISTER, binary
 from transport.batch import Batch
@@ -28,6 +30,8 @@ class Writing:
 
     store: Store
     next: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    moments: Moments = MOMENTS
+    sealing: Sealing = NOT_SEALING
 
     def take(self, *records: ConsumerRecord) -> None:
         """Handle records in one batch."""
@@ -39,7 +43,7 @@ class Writing:
             offset = ends.get(record.topic, 0)
             numbered.append(replace(record, offset=offset))
             ends[record.topic] = offset + 1
-        CommandWork(self.store, MOMENTS).handle(Batch(numbered, starts))
+        CommandWork(self.store, self.moments, self.sealing).handle(Batch(numbered, starts))
         self.next.update(ends)
 
 

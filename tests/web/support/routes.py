@@ -13,6 +13,7 @@ OF_ONE_INVOICE = {
     ("GET", "/invoices/{number}"),
     ("GET", "/invoices/{number}/status"),
     ("GET", "/invoices/{number}/history"),
+    ("GET", "/invoices/{number}/key"),
     ("POST", "/invoices/{number}/return"),
     ("POST", "/invoices/{number}/reissue"),
     ("GET", "/rows/{number}"),

@@ -1,0 +1,272 @@
+"""With sealing on, no text of an invoice is anywhere in clear but in its commands.
+
+Who may see it sees it until it is erased, and everything else continues.
+"""
+
+import asyncio
+import json
+import subprocess
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+
+from events.invoice_events import InvoiceIssued
+from events.topics import TOPICS, Channel
+from library.opening import Opener
+from local import ports
+from local.postgres_server import BIN
+from tests.end_to_end.support.client import connected
+from tests.end_to_end.support.shared import Shared
+from tests.faults.support.roles import PROGRAM, Roles
+from tests.service.support import orders
+from tests.support import servers as real
+from tests.support.fresh_system import fresh
+from tests.support.waiting import until
+from transport.addresses import Addresses
+from transport.clients.kafka import topic_reader
+from transport.records import Undecodable
+from transport.topics import partition_counts
+
+MARK = "zhangsan-q7zk"
+"""In every text that is sealed."""
+BUYER, SELLER = f"张三 {MARK} buys", f"李四 {MARK} sells"
+REMARKS, DESCRIPTION = f"{MARK} lives there", f"server of {MARK}"
+URL = f"https://files.example/{MARK}.pdf"
+ASKED, ASKER, AGAIN = f"as {MARK} asked", f"{MARK}@example.com", f"again for {MARK}"
+MALFORMED = f"{MARK} in a field that there is not"
+NUMBER, OTHER = "26990000000000000001", "26990000000000000002"
+_WAL_FILES = 4
+"""Of 16 MiB each: the test writes far less."""
+ROLES = ("worker", "relay", "projector", "clock", "tax-simulator", "api")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(servers: Addresses, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    """Run a whole system with sealing, whose invoices may be erased at once."""
+    logs = tmp_path_factory.mktemp("roles")
+    (port,) = ports.free(1)
+    settings = {
+        "REDLETTER_SEALING": "on",
+        "REDLETTER_SEALING_KEY": b64encode(b"outside key of these tests, 32 b").decode(),
+        "REDLETTER_RETENTION_YEARS": "0",
+        "REDLETTER_API_PORT": str(port),
+    }
+    async with fresh(servers, template) as own:
+        roles = Roles(own, logs, settings)
+        roles.start(*ROLES)
+        try:
+            transport = httpx.AsyncHTTPTransport(retries=8)
+            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, transport=transport)
+            async with http, connected(own.kafka) as billing:
+                yield Shared(own, roles, http, billing)
+        finally:
+            roles.leave()
+
+
+def issued(number: str, charge: str) -> Any:
+    """Register an invoice, every text of which is a secret."""
+    return orders.register(
+        number,
+        kind="general",
+        seller={"name": SELLER, "tax_id": "91330100000000000X"},
+        buyer={"name": BUYER},
+        charges=[orders.charge(charge).but(description=DESCRIPTION)],
+        net_amount="100.00",
+        tax_amount="6.00",
+        total_amount="106.00",
+        remarks=REMARKS,
+        documents=[{"format": "pdf", "url": URL}],
+    )
+
+
+async def shown(system: Shared, path: str) -> str:
+    answer = await system.http.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def returned(system: Shared, number: str) -> None:
+    async def is_so() -> bool:
+        answer = await system.http.get(f"/invoices/{number}/status")
+        return answer.json().get("status", {}).get("code") == "returned"
+
+    await until(is_so, lambda: f"{number} is not returned")
+
+
+def run(system: Shared, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as an operator."""
+    environment = system.roles.environment_of("operator")
+    return subprocess.run([PROGRAM, *command], env=environment, capture_output=True, text=True, check=False)
+
+
+async def records(kafka: str, topics: Sequence[str]) -> Sequence[bytes]:
+    """Return all that is in topics: keys, values and headers."""
+    counts = await partition_counts(kafka, topics)
+    partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic] or 0)]
+    found: list[bytes] = []
+    async with topic_reader(kafka, "tests") as consumer:
+        ends = await consumer.end_offsets(partitions)
+        left = {one for one, end in ends.items() if end}
+        consumer.assign(list(left))
+        for one in left:
+            consumer.seek(one, 0)
+        while left:
+            for some in (await consumer.getmany(timeout_ms=200)).values():
+                for record in some:
+                    assert not isinstance(record, Undecodable)
+                    found += [record.key or b"", record.value or b"", *(value or b"" for _, value in record.headers)]
+            left = {one for one in left if await consumer.position(one) < ends[one]}
+    return found
+
+
+def in_clear(where: str, content: bytes) -> list[str]:
+    """Return where it is, if a text stands in it."""
+    return [where] if MARK.encode() in content else []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_whoever_may_see_an_invoice_sees_its_texts_until_it_is_erased(system: Shared) -> None:
+    await play(system)
+    texts = {
+        f"/invoices/{NUMBER}": (BUYER, SELLER, REMARKS, DESCRIPTION, URL, ASKED, ASKER, AGAIN),
+        f"/invoices/{NUMBER}/history": (BUYER, SELLER, REMARKS, DESCRIPTION, URL, ASKED, ASKER, AGAIN),
+        f"/invoices/{NUMBER}?as_of=2999-01-01T00:00:00Z": (BUYER, ASKED, AGAIN),
+        f"/invoices?q={NUMBER}": (BUYER, URL),
+    }
+    for path, expected in texts.items():
+        body = json.dumps(json.loads(await shown(system, path)), ensure_ascii=False)
+        assert [text for text in expected if text not in body] == [], path
+        assert "sealed" not in body, path
+    for path in (f"/details/{NUMBER}", f"/?q={NUMBER}"):
+        assert BUYER in (await shown(system, path))
+    sheet = await system.http.get(f"/invoices?q={NUMBER}", headers={"Accept": "text/csv"})
+    assert BUYER in sheet.text
+    await opened_by_a_consumer(system)
+    await erased(system)
+    await nothing_is_left(system)
+    await everything_else_continues(system)
+
+
+async def play(system: Shared) -> None:
+    """Register an invoice, let it be returned, and ask for a new one; send a malformed command about it."""
+    billing = system.billing
+    assert (await billing.submit(issued(NUMBER, "c-1"))).answer == "InvoiceIssued"
+    assert (await billing.submit(issued(OTHER, "c-2"))).answer == "InvoiceIssued"
+    asked = orders.ask_simply(NUMBER, remarks=ASKED, requested_by=ASKER)
+    assert (await billing.submit(asked)).answer == "ReturnRequested"
+    await returned(system, NUMBER)
+    assert (await billing.submit(orders.reissue("c-1", number=NUMBER, remarks=AGAIN))).answer == "ReissueRequested"
+    body = json.dumps({"invoice_number": NUMBER, "account_id": orders.ACCOUNT, "more": MALFORMED}).encode()
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"wrong"), ("ce_source", b"urn:tests")]
+    headers.append(("ce_type", b"redletter.invoice.RequestReturn.v1"))
+    await billing.producer.send_and_wait(Channel.CUSTOMER.value, body, key=NUMBER.encode(), headers=headers)
+    await billing.until(lambda: "wrong" in billing.replies, "the reply to a malformed command")
+
+    async def reissued() -> bool:
+        details = (await system.http.get(f"/invoices/{NUMBER}")).json()
+        return bool(details.get("reissues")) and bool(letters(system))
+
+    await until(reissued)
+    ((topic, partition, offset),) = letters(system)
+    letter = await asyncio.to_thread(run, system, "dead-letters", "show", f"{topic}/{partition}/{offset}", "--json")
+    assert MALFORMED in json.loads(letter.stdout)["record"]["value"]
+
+
+def letters(system: Shared) -> Sequence[tuple[Any, ...]]:
+    """Return the places of the records that became dead letters."""
+    with psycopg.connect(system.addresses.database) as connection:
+        return connection.execute("select topic, partition, record_offset from projections.dead_letters").fetchall()
+
+
+async def opened_by_a_consumer(system: Shared) -> None:
+    (event, *_) = system.billing.of(NUMBER)
+    assert isinstance(event, InvoiceIssued)
+    assert event.buyer.name == "[sealed]"
+    opener = Opener(str(system.http.base_url))
+    opened = await asyncio.to_thread(opener.opened, event)
+    assert (opened.buyer.name, opened.documents and opened.documents[0].url) == (BUYER, URL)
+    unknown = await system.http.get("/invoices/26990000000000000009/key")
+    foreign = await system.http.get(f"/invoices/{NUMBER}/key?account_id=another")
+    assert (unknown.status_code, unknown.json()) == (404, foreign.json())
+    key = await system.http.get(f"/invoices/{NUMBER}/key")
+    assert (key.json()["kid"], key.headers["cache-control"]) == (NUMBER, "no-store")
+
+
+async def erased(system: Shared) -> None:
+    done = await asyncio.to_thread(run, system, "erase", NUMBER, "--reason", "asked for by the office")
+    assert done.returncode == 0, done.stderr
+    assert "PersonalDataErased" in done.stdout
+
+    async def is_shown() -> bool:
+        return "erased" in (await system.http.get(f"/invoices/{NUMBER}")).json()
+
+    await until(is_shown)
+    details = await system.http.get(f"/invoices/{NUMBER}")
+    assert details.json()["erased"]["reason"] == "asked for by the office"
+    assert not in_clear("details", details.content)
+    no_key = await system.http.get(f"/invoices/{NUMBER}/key")
+    assert (no_key.status_code, no_key.json()["code"]) == (404, "INVOICE_HAS_NO_KEY")
+    (event, *_) = system.billing.of(NUMBER)
+    assert await asyncio.to_thread(Opener(str(system.http.base_url)).opened, event) == event
+
+
+async def nothing_is_left(system: Shared) -> None:
+    """Look for the texts of both invoices: where one was never in clear, there is nothing to erase."""
+    kafka, database = system.addresses.kafka, system.addresses.database
+    dump = await asyncio.to_thread(subprocess.run, [BIN / "pg_dump", database], capture_output=True, check=True)
+    assert b"invoice_events" in dump.stdout
+    left = in_clear("dump", dump.stdout)
+    commands = {channel.value for channel in Channel}
+    for topic in {topic.name for topic in TOPICS} - commands:
+        left += in_clear(topic, b"\0".join(await records(kafka, [topic])))
+    assert in_clear("commands", b"\0".join(await records(kafka, sorted(commands)))), "they were in clear"
+    for log in system.roles.logs.iterdir():
+        left += in_clear(log.name, log.read_bytes())
+    if real.choose().name == "embedded":
+        left += await asyncio.to_thread(in_files, database, commands)
+    assert left == []
+
+
+def in_files(database: str, commands: set[str]) -> list[str]:
+    """Look into the files of the embedded servers, once PostgreSQL has vacuumed and flushed this database."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("vacuum full")
+        connection.execute("checkpoint")
+        ((oid,),) = connection.execute("select oid from pg_database where datname = current_database()").fetchall()
+        ((data,),) = connection.execute("show data_directory").fetchall()
+    kafka = Path(data).parents[1] / "kafka" / "log"
+    folders = [folder for folder in kafka.iterdir() if folder.name.rpartition("-")[0] not in commands]
+    assert any(folder.name.startswith("invoice.events-") for folder in folders)
+    newest = sorted((file.stat().st_mtime, file) for file in (Path(data) / "pg_wal").glob("0*"))[-_WAL_FILES:]
+    files = [*(Path(data) / "base" / str(oid)).iterdir(), *(file for _, file in newest)]
+    files += [file for folder in folders if folder.is_dir() for file in folder.glob("*.log")]
+    return [one for file in files if file.is_file() for one in in_clear(str(file), file.read_bytes())]
+
+
+async def everything_else_continues(system: Shared) -> None:
+    refused = await system.billing.submit(orders.ask_simply(NUMBER))
+    assert refused.answer == "INVOICE_ERASED"
+    assert "erased" in refused.reply["message"]
+    for command in (
+        ("projections", "rebuild", "details"),
+        ("projections", "verify", "details"),
+        ("why", NUMBER),
+    ):
+        done = await asyncio.to_thread(run, system, *command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert (await system.billing.submit(orders.ask_simply(OTHER, remarks=ASKED))).answer == "ReturnRequested"
+    await returned(system, OTHER)
+    reissued = await system.billing.submit(orders.reissue("c-2", number=OTHER))
+    (event,) = reissued.events
+    opened: Any = await asyncio.to_thread(Opener(str(system.http.base_url)).opened, event)
+    assert opened.buyer.name == BUYER, "inherited"
+    every = await asyncio.to_thread(run, system, "erase", "--account", orders.ACCOUNT, "--reason", "over")
+    assert every.returncode == 0, every.stderr
+    assert every.stdout.count("PersonalDataErased") == 1
