@@ -28,6 +28,8 @@ SEALED_URL = "https://sealed.invalid/"
 SEALED_FIELD = "sealed"
 SEALED_HEADER = "dl_sealed"
 """The last of its record's headers in a dead letter whose value is sealed: what the key is called."""
+SEALED_BEGINNING = b"eyJhbGciOi"
+"""How everything that is sealed here begins. Nothing that is JSON does."""
 
 Texts = Mapping[str, str]
 """Texts by where they were in an event, as JSON pointers. Source: RFC 6901."""

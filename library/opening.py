@@ -25,8 +25,13 @@ __all__ = ["SEALED_TEXT", "SEALED_URL", "Opener", "WrongKey"]
 
 _REMEMBERED_KEYS = 1_000
 _HAS_NO_KEY = "INVOICE_HAS_NO_KEY"
+_WAITING = "?min_version=1&wait=5"
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+class _HasNoKey(Exception):
+    """The invoice was erased."""
 
 
 class Opener:
@@ -40,7 +45,7 @@ class Opener:
         self._api = api.rstrip("/")
         self._token = token
         self._timeout = timeout
-        self._key = lru_cache(_REMEMBERED_KEYS)(self._fetch)
+        self._fetched = lru_cache(_REMEMBERED_KEYS)(self._fetch)
 
     def opened(self, message: AnyMessage) -> AnyMessage:
         """Return a message with its texts; one that has none sealed, or whose invoice was erased, as it is.
@@ -52,17 +57,20 @@ class Opener:
         return type(message).model_validate_json(to_json(put_back_into(from_json(body), self._texts)))
 
     def _texts(self, sealed: str) -> Texts | None:
-        key = self._key(invoice_of(sealed))
-        return None if key is None else unseal(key, sealed)
+        try:
+            return unseal(self._fetched(invoice_of(sealed)), sealed)
+        except _HasNoKey:
+            return None
 
-    def _fetch(self, invoice_number: str) -> bytes | None:
+    def _fetch(self, invoice_number: str) -> bytes:
+        """Return a key; wait for the api where an event is newer than what it has read. Raises: _HasNoKey."""
         headers = {"Authorization": f"Bearer {self._token()}"} if self._token else {}
-        request = Request(f"{self._api}/invoices/{quote(invoice_number, safe='')}/key", headers=headers)  # noqa: S310 - http
+        request = Request(f"{self._api}/invoices/{quote(invoice_number, safe='')}/key{_WAITING}", headers=headers)  # noqa: S310 - http
         try:
             with urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - the same
                 return urlsafe_b64decode(load(answer)["k"] + "=")
         except HTTPError as error:
             with error:
                 if error.code == HTTPStatus.NOT_FOUND and load(error).get("code") == _HAS_NO_KEY:
-                    return None
+                    raise _HasNoKey from None
                 raise

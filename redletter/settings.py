@@ -364,6 +364,9 @@ def read(**given: str) -> Settings:
     settings.kafka_security()
     if settings.kafka_security_protocol != "PLAINTEXT" and settings.kafka_bootstrap_servers is None:
         _refuse_what_embedded_kafka_has_not(settings)
+    if settings.sealing_key and settings.sealing_key_file:
+        msg = f"set {_PREFIX}SEALING_KEY or {_PREFIX}SEALING_KEY_FILE, not both"
+        raise InvalidSettings(msg)
     settings.key_wrapping()
     settings.calendar()
     return settings

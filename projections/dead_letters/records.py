@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import TopicPartition
 
+from events.sealing import SEALED_BEGINNING, SEALED_HEADER
 from events.topics import DEAD_LETTERS_TOPIC
 from projections.dead_letters.queries import DeadLetter, RecordPlace
 from transport.clients.stepping_consumer import SteppingConsumer
@@ -43,9 +44,11 @@ async def read_letters(
 def original(letter: ConsumerRecord, place: RecordPlace) -> OutgoingRecord | None:
     """Return the record that became a dead letter, byte for byte, for the partition that it came from.
 
-    None if the dead letter does not have the whole record.
+    None if the dead letter does not have the whole record, or its value is sealed.
     """
     kept, added = own_headers(letter), dict(letter.headers[-len(_ADDED) :])
+    if sealed_under(letter):
+        return None
     if tuple(added) != _ADDED or (added["dl_reason"] or b"").decode() in _HEADERS_ONLY:
         return None
     return OutgoingRecord(place.topic, letter.key, letter.value, kept, place.partition)
@@ -54,6 +57,13 @@ def original(letter: ConsumerRecord, place: RecordPlace) -> OutgoingRecord | Non
 def own_headers(letter: ConsumerRecord) -> list[tuple[str, bytes | None]]:
     """Return the headers of the record that became a dead letter."""
     return list(letter.headers[: -len(_ADDED)])
+
+
+def sealed_under(letter: ConsumerRecord) -> str | None:
+    """Return what the key of a dead letter is called, if its value is sealed: the last of the record's headers."""
+    *_, (name, key) = own_headers(letter) or [("", None)]
+    is_sealed = name == SEALED_HEADER and (letter.value or b"").startswith(SEALED_BEGINNING)
+    return key.decode(errors="replace") if is_sealed and key else None
 
 
 def _is_of(letter: ConsumerRecord, place: RecordPlace) -> bool:

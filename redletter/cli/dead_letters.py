@@ -78,6 +78,7 @@ def show_dead_letter(
     """Show a dead letter with its record: key, headers and value. Exits 1 if there is none at this place."""
     from projections.dead_letters.records import NoAnswer
     from redletter import dead_letters
+    from rules.key_wrapping import OutsideKeyMissing
 
     settings = read_settings()
     addresses = server_addresses(settings)
@@ -85,7 +86,7 @@ def show_dead_letter(
         letter = _one(addresses.of_read_side(), place)
         try:
             record = dead_letters.read_record(addresses, letter, settings.key_wrapping())
-        except NoAnswer as error:
+        except (NoAnswer, OutsideKeyMissing) as error:
             exit_with(str(error), FAILED)
     if as_json:
         content = dead_letters.record_as_json(record) if record else None
@@ -121,6 +122,7 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
     from projections.dead_letters.records import NoAnswer
     from projections.dead_letters.sealed_letters import open_letters
     from redletter import dead_letters, logs
+    from rules.key_wrapping import OutsideKeyMissing
     from transport.producer import Fenced
 
     logs.configure("error")  # a failure that is tried again is nothing to tell
@@ -135,7 +137,7 @@ def replay_dead_letters(  # noqa: PLR0913 - the filters
         try:
             opened = partial(open_letters, addresses.database, settings.key_wrapping())
             done = asyncio.run(replaying.replay(addresses.of_read_side(), wanted, by=getpass.getuser(), opened=opened))
-        except (replaying.ReplayRunning, NoAnswer) as error:
+        except (replaying.ReplayRunning, NoAnswer, OutsideKeyMissing) as error:
             exit_with(str(error), FAILED)
         except Fenced:
             exit_with("another process has begun to replay; run this command again once it has ended", FAILED)

@@ -49,7 +49,7 @@ def decide(state: Invoice | None, claims: Claims, command: AnyCommand, moment: M
         return register_invoice(state, claims, command, moment)
     if state is None or _is_of_another_account(state, command):
         return refuse("INVOICE_NOT_FOUND", invoice_number=command.invoice_number)
-    if state.erased and isinstance(command, RequestReturn | RequestReissue):
+    if state.without_texts and isinstance(command, RequestReturn | RequestReissue):
         return refuse("INVOICE_ERASED")
     if refusal := _refuse_another_return(state, command):
         return refusal

@@ -6,7 +6,7 @@ from service.invoice.decision import NOTHING, Decision
 from service.invoice.event_heads import head
 from service.invoice.moment import Moment
 from service.invoice.refusals import refuse
-from service.invoice.state import FormConfirmed, FormOpen, Invoice
+from service.invoice.state import ERASED, FormConfirmed, FormOpen, Invoice
 
 
 def erase_invoice(invoice: Invoice, command: EraseInvoice, moment: Moment) -> Decision:
@@ -14,7 +14,7 @@ def erase_invoice(invoice: Invoice, command: EraseInvoice, moment: Moment) -> De
 
     Refusals, in this order: INVOICE_NOT_SEALED, RETURN_ALREADY_IN_PROGRESS, RETENTION_NOT_OVER.
     """
-    if invoice.erased:
+    if invoice.body.sealed == ERASED:
         return NOTHING
     if invoice.body.sealed is None:
         return refuse("INVOICE_NOT_SEALED")

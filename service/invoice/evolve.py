@@ -22,6 +22,7 @@ from events.invoice_events import (
     ReversalAttemptFailed,
 )
 from service.invoice.state import (
+    ERASED,
     NEVER_OBSERVED,
     FormConfirmed,
     FormOpen,
@@ -93,7 +94,7 @@ def _evolved(  # noqa: C901, PLR0911, PLR0912 - one case per event
             linked = RecordedReissue(event.reissue_id, event.charge_ids, event.replacement_number)
             return _reissued(state, linked, without=event.reissue_id)
         case PersonalDataErased():
-            return replace(state, body=without_texts(state.body))
+            return replace(state, body=without_texts(state.body, ERASED))
         case _:
             assert_never(event)
 

@@ -18,14 +18,14 @@ class Posting:
     observed_at: datetime | None
 
 
-_UNDER_NO_KEY = ""
-"""In the place of sealed texts that nobody can open."""
+ERASED, KEY_LOST = "erased", "key lost"
+"""In the place of sealed texts that nobody can open: their key was destroyed, or is not there."""
 
 
-def without_texts(body: InvoiceIssued) -> InvoiceIssued:
-    """Return what was issued as it is known once its key is destroyed."""
+def without_texts(body: InvoiceIssued, why: str) -> InvoiceIssued:
+    """Return what was issued as it is known without its key. why: `ERASED` or `KEY_LOST`."""
     blank, _ = take_out(body)
-    return cast("InvoiceIssued", blank).but(sealed=_UNDER_NO_KEY)
+    return cast("InvoiceIssued", blank).but(sealed=why)
 
 
 NEVER_OBSERVED = Posting("unknown", None)
@@ -77,9 +77,9 @@ class OnRecord:
         return self.body.account_id
 
     @property
-    def erased(self) -> bool:
-        """Whether its texts were sealed under a key that is destroyed."""
-        return self.body.sealed == _UNDER_NO_KEY
+    def without_texts(self) -> bool:
+        """Whether its texts were sealed under a key that is gone."""
+        return self.body.sealed in {ERASED, KEY_LOST}
 
 
 @dataclass(frozen=True, slots=True)

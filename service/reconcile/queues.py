@@ -15,7 +15,7 @@ from service.reconcile.published import CannotRebuild
 from service.store import key_rows, parking_rows
 from service.worker.moments import Moments
 from service.worker.reading import Received, read
-from service.worker.sealing import Sealing, sealed_record
+from service.worker.sealing import COMMON, Keys, Sealing, sealed_record
 from transport.records import KafkaRecord
 
 _ERROR = "parked before the log was rebuilt: the error is in the worker's logs of then"
@@ -34,11 +34,12 @@ def rebuilt_queues(cur: Cursor[TupleRow], loss: Loss, moments: Moments, sealing:
     for number, commands in left.items():
         queues[number].remove(commands)
     records = {(one.topic, one.partition, one.offset): one for one in chain.from_iterable(loss.records.values())}
-    keys = sealing.keys(key_rows.load_keys(cur, numbers)).found
+    found = sealing.keys(key_rows.load_keys(cur, [*numbers, COMMON])).found
+    keys = Keys(sealing.on and COMMON in found, found)
     for entry in parked:
         queue = queues.setdefault(entry.invoice_number, Queue(_ERROR))
         received = _received(entry, records, moments)
-        record = sealed_record(received.record, entry.invoice_number, keys.get(entry.invoice_number))
+        record = sealed_record(received.record, keys.for_other(entry.invoice_number))
         _let_wait(queue, entry, received._replace(record=record))
     return queues
 

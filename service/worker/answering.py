@@ -46,7 +46,7 @@ def give_up_batch(records: Iterable[Received | Unreadable], memory: Memory) -> l
 
 
 def _bury(record: Unreadable, memory: Memory) -> RecordAnswer:
-    return unreadable(record, memory.keys.of_letter(record.invoice_number))
+    return unreadable(record, memory.keys.for_other(record.invoice_number))
 
 
 def _give_up(received: Received, memory: Memory) -> RecordAnswer:
@@ -76,7 +76,8 @@ def _answer(received: Received, memory: Memory) -> RecordAnswer:
         decided = decide_command(received, memory)
         if isinstance(decided, Waits):
             return _let_wait(received, decided, memory)
-        return answer_command(received.under(memory.keys.found.get(received.command.invoice_number)), decided)
+        key = memory.keys.for_other(received.command.invoice_number)
+        return answer_command(received.under(key and key[1]), decided)
     except WrittenByNewerRelease:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, the other records must not suffer from it
@@ -84,7 +85,6 @@ def _answer(received: Received, memory: Memory) -> RecordAnswer:
 
 
 def _let_wait(received: Received, waits: Waits, memory: Memory, fault: Exception | None = None) -> RecordAnswer:
-    number = received.command.invoice_number
-    record = sealed_record(received.record, number, memory.key(number))
+    record = sealed_record(received.record, memory.keys.for_other(received.command.invoice_number))
     waiting = waits.queue.add(received.key, received.id, received.source, received.type, record)
     return announce_waiting(received, waiting, fault)

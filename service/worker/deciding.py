@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 from pydantic import JsonValue
 
 from events.catalogue import read_reply
+from events.commands import EraseInvoice
 from events.invoice_events import AnyInvoiceEvent
 from events.replies import AnyReply
 from service.invoice.claim_changes import claim_changes
@@ -22,7 +23,7 @@ from service.log.entries import EarlierReply
 from service.log.parking import Queue
 from service.worker.memory import Memory, Stream
 from service.worker.reading import Received
-from service.worker.sealing import keyed, sealed
+from service.worker.sealing import Keys, digests, sealed
 
 
 class Accepted(NamedTuple):
@@ -65,7 +66,9 @@ def decide_command(received: Received, memory: Memory) -> Decided:
     if known := answer_known(received, memory):
         return known
     if queue := memory.queues.get(received.command.invoice_number):
-        return wait(received, queue)
+        # What waits behind an erasure would be sealed under the key that this destroys.
+        is_erasure = isinstance(received.command, EraseInvoice)
+        return _refuse_to_wait(queue) if is_erasure else wait(received, queue)
     return _by_rules(received, memory)
 
 
@@ -78,7 +81,7 @@ def answer_known(received: Received, memory: Memory) -> Refused | Repeated | Non
     if received.record.topic != channel:
         return Refused(refuse("WRONG_CHANNEL", expected=channel, topic=received.record.topic))
     if earlier := memory.earlier.get(received.key):
-        return _repeated(received, earlier, memory.keys.found.get(received.command.invoice_number))
+        return _repeated(received, earlier, memory.keys)
     if memory.waits_elsewhere(received.key, received.command.invoice_number):
         return _reused(received)
     return None
@@ -88,11 +91,15 @@ def wait(received: Received, queue: Queue) -> Waits | Refused:
     """Let a command wait if there is room for it."""
     if queue.has_room_for(received.record):
         return Waits(queue)
+    return _refuse_to_wait(queue)
+
+
+def _refuse_to_wait(queue: Queue) -> Refused:
     return Refused(refuse("INVOICE_PARKED", commands=queue.commands))
 
 
-def _repeated(received: Received, earlier: EarlierReply, key: bytes | None) -> Repeated | Refused:
-    if earlier.digest not in {received.digest, keyed(received.digest, key)}:  # the first from before it had a key
+def _repeated(received: Received, earlier: EarlierReply, keys: Keys) -> Repeated | Refused:
+    if earlier.digest not in digests(received.digest, keys, received.command.invoice_number):
         return _reused(received)
     return Repeated(read_reply(earlier.name, earlier.value).but(replayed=True))
 
@@ -105,10 +112,11 @@ def _by_rules(received: Received, memory: Memory) -> Accepted | Refused:
     stream = memory.stream(received.command.invoice_number)
     if stream.broken:
         raise stream.broken
-    key = memory.key(received.command.invoice_number)
     decision = decide(stream.state, memory.claims, received.command, received.moment)
     if isinstance(decision, Refusal):
         return Refused(decision, _version_shown(received, decision, stream))
+    number = received.command.invoice_number
+    key = memory.keys.found.get(number) if stream.state else memory.keys.new(number)
     state, changes, recorded = stream.state, list[ClaimChange](), list[AnyInvoiceEvent]()
     for event in decision:
         known, stored = sealed(event, state, key)

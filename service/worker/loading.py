@@ -17,7 +17,7 @@ from service.store.write import TooMuchToWrite
 from service.worker.memory import NEVER_SEEN, Memory, Stream
 from service.worker.reading import Received, Unreadable
 from service.worker.recent_invoices import RecentInvoices
-from service.worker.sealing import LETTERS, NOT_SEALING, Sealing, known
+from service.worker.sealing import COMMON, NOT_SEALING, Sealing, known
 
 MAX_BATCH_CLAIMS = 5_000
 """Claims that the decisions of one transaction bear on, unless a single record bears on more."""
@@ -50,11 +50,10 @@ def load(
     """
     received = [record for record in records if isinstance(record, Received)]
     numbers = {record.command.invoice_number for record in received}
-    buried = {record.invoice_number or LETTERS for record in records if isinstance(record, Unreadable)}
-    letters = {*buried, LETTERS} if buried else buried
+    buried = {record.invoice_number or COMMON for record in records if isinstance(record, Unreadable)}
     streams = recent.among(numbers)
     keys = [record.key for record in received]
-    queues, earlier, stored, kept = store.history(keys, numbers | letters, numbers - streams.keys())
+    queues, earlier, stored, kept = store.history(keys, numbers | buried | {COMMON}, numbers - streams.keys())
     under = sealing.keys(kept)
     streams |= {number: fold(known(read_stream(events), under.found.get(number))) for number, events in stored.items()}
     needed = [(record.command.invoice_number, needed_by(record.command)) for record in received]

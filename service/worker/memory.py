@@ -46,10 +46,6 @@ class Memory:
         """Return whether a command of another invoice waits under this idempotency key."""
         return any(key in queue.keys for parked, queue in self.queues.items() if parked != number)
 
-    def key(self, number: str) -> bytes | None:
-        """Return the key of an invoice, if its texts are sealed; one that is not on record yet may get it now."""
-        return self.keys.of(number, self.stream(number).state)
-
     def keep_decision(self, number: str, state: Invoice, version: int, claims: Sequence[ClaimChange]) -> None:
         """Let the next commands see what one led to.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from events.command_records import CommandRecord, read_command
-from events.commands import AnyCommand
+from events.commands import AnyCommand, EraseInvoice
 from events.envelopes import Envelope
 from events.faults import Fault, Faults
 from events.trace import Trace
@@ -43,8 +43,10 @@ class Received(NamedTuple):
         return self.moment.time
 
     def under(self, key: bytes | None) -> "Received":
-        """Return the same with the digest that is kept of it, under the key of its invoice."""
-        return self._replace(digest=keyed(self.digest, key)) if key else self
+        """Return the same with the digest that is kept of it, under a key. An erasure has nothing that is sealed."""
+        if key is None or isinstance(self.command, EraseInvoice):
+            return self
+        return self._replace(digest=keyed(self.digest, key))
 
 
 @dataclass(frozen=True, slots=True)

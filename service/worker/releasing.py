@@ -18,7 +18,7 @@ from service.worker.moments import Moments
 from service.worker.outcomes import RecordAnswer, announce_release, bounded_error
 from service.worker.reading import Received, Unreadable, read
 from service.worker.recent_invoices import RecentInvoices
-from service.worker.sealing import NOT_SEALING, Sealing, opened_record
+from service.worker.sealing import COMMON, NOT_SEALING, Sealing, opened_record
 from transport.clients.postgres import about_content
 
 MAX_PORTION = 100
@@ -89,8 +89,8 @@ class Releasing:
         version, waiting = self._store.first_waiting(number, most)
         if not waiting:
             return Emptied(0)
-        key = self._sealing.keys(self._store.keys([number])).found.get(number)
-        records = [read(opened_record(command.record, key), self._moments) for command in waiting]
+        keys = self._sealing.keys(self._store.keys([number, COMMON])).found
+        records = [read(opened_record(command.record, keys), self._moments) for command in waiting]
         memory = load(self._store, records, RecentInvoices(), self._sealing, again=True)
         queue = memory.queues.pop(number, None)
         memory.queues.clear()  # of two invoices whose commands wait under one id, the one released first has it

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from os import urandom
 
-from events.compact_jwe import KEY_BYTES, seal, seal_bytes, unseal, unseal_bytes
+from events.compact_jwe import KEY_BYTES, invoice_of, seal, seal_bytes, unseal, unseal_bytes
 from events.invoice_events import AnyInvoiceEvent, InvoiceIssued
-from events.sealing import put_back, take_out
+from events.sealing import SEALED_BEGINNING, put_back, take_out
 from rules.key_wrapping import NO_WRAPPING, KeyWrapping, WrappedKey
-from service.invoice.state import Invoice, without_texts
+from service.invoice.state import KEY_LOST, Invoice, without_texts
 from transport.records import ConsumerRecord
 
 
@@ -30,10 +30,12 @@ class Sealing:
 
 
 NOT_SEALING = Sealing()
-LETTERS = "dead-letters"
-"""What the key is called under which dead letters are sealed that say no invoice with a key of its own."""
-_SEALED = b"eyJhbGciOi"
-"""How every JWE that is made here begins."""
+COMMON = "common"
+"""What the key is called under which is sealed what belongs to no invoice with a key of its own."""
+
+
+class KeyGone(Exception):
+    """What was sealed cannot be opened any more."""
 
 
 @dataclass(slots=True)
@@ -48,22 +50,20 @@ class Keys:
     made: dict[str, bytes] = field(default_factory=dict[str, bytes])
     destroyed: set[str] = field(default_factory=set[str])
 
-    def of(self, number: str, invoice: Invoice | None) -> bytes | None:
-        """Return the key of an invoice, which a number gets with the first command that names it.
+    def new(self, number: str) -> bytes | None:
+        """Make the key of an invoice that is going to be on record; None without sealing."""
+        if number not in self.found and self.on:
+            self.found[number] = self.made[number] = urandom(KEY_BYTES)
+        return self.found.get(number)
 
-        None without sealing, for an invoice that is on record in clear, and for one whose key is destroyed.
+    def for_other(self, number: str | None) -> tuple[str, bytes] | None:
+        """Return the key for what is no event, and what it is called: that of its invoice, else the common one.
+
+        number: of the invoice, where there is one. None without sealing.
         """
-        if (key := self.found.get(number)) or invoice is not None or not self.on:
-            return key
-        key = self.found[number] = self.made[number] = urandom(KEY_BYTES)
-        return key
-
-    def of_letter(self, number: str | None) -> tuple[str, bytes] | None:
-        """Return the key for a dead letter, with what it is called. number: of its invoice, where it says one."""
         if number and (own := self.found.get(number)):
             return number, own
-        common = self.of(LETTERS, None)
-        return (LETTERS, common) if common else None
+        return (COMMON, common) if self.on and (common := self.new(COMMON)) else None
 
     def destroy(self, number: str) -> None:
         """Destroy the key of an invoice, if it has one."""
@@ -78,7 +78,7 @@ def sealed(
 
     invoice: before the event. Where its key is destroyed, the texts are left out.
     """
-    if key is None and not (invoice and invoice.erased):
+    if key is None and not (invoice and invoice.without_texts):
         return event, event
     blank, texts = take_out(event)
     if not texts or key is None:
@@ -93,22 +93,33 @@ def known(events: Iterable[AnyInvoiceEvent], key: bytes | None) -> Iterator[AnyI
     """Yield recorded events as decisions know them: with the texts that a reissue inherits, if they can be opened."""
     for event in events:
         if isinstance(event, InvoiceIssued) and event.sealed:
-            yield put_back(event, unseal(key, event.sealed)) if key else without_texts(event)
+            yield put_back(event, unseal(key, event.sealed)) if key else without_texts(event, KEY_LOST)
         else:
             yield event
 
 
-def sealed_record(record: ConsumerRecord, number: str, key: bytes | None) -> ConsumerRecord:
-    """Return the record of a command that waits as it is kept."""
-    return replace(record, value=seal_bytes(key, number, record.value or b"")) if key else record
+def sealed_record(record: ConsumerRecord, key: tuple[str, bytes] | None) -> ConsumerRecord:
+    """Return the record of a command that waits as it is kept. key: what it is called, and the key."""
+    return replace(record, value=seal_bytes(key[1], key[0], record.value or b"")) if key else record
 
 
-def opened_record(record: ConsumerRecord, key: bytes | None) -> ConsumerRecord:
-    """Return a record that was kept so as it was received; no command begins like one that is sealed."""
+def opened_record(record: ConsumerRecord, keys: Mapping[str, bytes]) -> ConsumerRecord:
+    """Return a record that was kept so as it was received. Raises: KeyGone."""
     value = record.value or b""
-    return replace(record, value=unseal_bytes(key, value)) if key and value.startswith(_SEALED) else record
+    if not value.startswith(SEALED_BEGINNING):
+        return record
+    name = invoice_of(value.decode())
+    if name not in keys:
+        msg = f"the key {name} of a command that waits is gone"
+        raise KeyGone(msg)
+    return replace(record, value=unseal_bytes(keys[name], value))
 
 
-def keyed(digest: bytes, key: bytes | None) -> bytes:
+def digests(plain: bytes, keys: Keys, number: str) -> frozenset[bytes]:
+    """Return all that may be kept of the digest of a command: it may have been decided before there was a key."""
+    return frozenset({plain, *(keyed(plain, key) for name in (number, COMMON) if (key := keys.found.get(name)))})
+
+
+def keyed(digest: bytes, key: bytes) -> bytes:
     """Return what is kept of the digest of a command: of a short text nobody finds out by trial what it was."""
-    return blake2b(digest, digest_size=32, key=key, person=b"command digest").digest() if key else digest
+    return blake2b(digest, digest_size=32, key=key, person=b"command digest").digest()

@@ -6,24 +6,17 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from events.values import AccountId, InvoiceNumber
+from events.values import InvoiceNumber
 from projections.status import queries as status
+from web.api.invoices import InvoiceQuery
 from web.http.identity import AsCaller
-from web.http.min_version import check_number, found, not_found
+from web.http.min_version import check_number, found, not_found, not_yet
 from web.http.parameters import QueryRoute
 from web.http.problems import QUERY_PROBLEMS, Problem, described
 from web.http.reading import Reader, written
 from web.http.sealed_texts import InvoiceKeys
-
-
-class KeyQuery(BaseModel):
-    """Whose invoice."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    account_id: AccountId | None = None
 
 
 class KeyAnswer(BaseModel):
@@ -46,6 +39,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     **QUERY_PROBLEMS,
     **described(not_found()),
     **described(_no_key()),
+    **described(not_yet(reached=0, min_version=1), ", with the version reached"),
 }
 
 
@@ -54,11 +48,12 @@ def router(reader: Reader, keys: InvoiceKeys) -> APIRouter:
     routes = APIRouter(tags=["invoices"], route_class=QueryRoute)
 
     @routes.get("/invoices/{number}/key", responses=_ANSWERS, response_class=Response)
-    async def invoice_key(caller: AsCaller, number: str, query: Annotated[KeyQuery, Query()]) -> Response:
+    async def invoice_key(caller: AsCaller, number: str, query: Annotated[InvoiceQuery, Query()]) -> Response:
         """Return the key under which the texts of the invoice are sealed, in events and in status documents."""
         check_number(number)
         find = partial(status.of, invoice_number=number)
-        await found(lambda: reader.read(find), accounts=caller.asking_for(query.account_id), min_version=0, wait=0)
+        accounts = caller.asking_for(query.account_id)
+        await found(lambda: reader.read(find), accounts=accounts, min_version=query.min_version, wait=query.wait)
         key = (await keys.of([number])).get(number)
         if key is None:
             raise _no_key()

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -16,16 +17,22 @@ from projections.answers import Answer
 from projections.invoice_keys import WRAPPED_KEYS, unwrapped
 from projections.invoices.queries import Line
 from projections.paging import Page
-from rules.key_wrapping import KeyWrapping
+from rules.key_wrapping import KeyWrapping, OutsideKeyMissing
 from transport.clients.postgres import Pool
-from web.http.reading import ANSWER_WITHIN, Connection, Reader
-from web.http.time_limits import attempt
+from web.http.problems import Problem
+from web.http.reading import Connection, Reader
 
 log = structlog.get_logger(__name__)
 
 _MARK = f'"{SEALED_FIELD}":'
 _Result = TypeVar("_Result")
 _Open = Callable[[str], Texts | None]
+
+
+def keys_unavailable() -> Problem:
+    """Return the answer while texts cannot be opened that are not erased."""
+    detail = "The keys of sealed texts are not available right now: this api lacks the key from outside."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "KEYS_UNAVAILABLE", detail)
 
 
 class InvoiceKeys:
@@ -36,14 +43,22 @@ class InvoiceKeys:
         self._wrapping = wrapping
 
     async def of(self, numbers: Collection[str]) -> Mapping[str, bytes]:
-        """Return the keys of those invoices that have one. Raises: TimeoutError, psycopg.Error."""
+        """Return the keys of those invoices that have one: a key that is there and cannot be had is no erasure.
+
+        Raises: Problem KEYS_UNAVAILABLE, TimeoutError, psycopg.Error.
+        """
         if not numbers:
             return {}
 
         async def find(connection: Connection) -> list[TupleRow]:
             return await (await connection.execute(WRAPPED_KEYS, [sorted(numbers)], binary=True)).fetchall()
 
-        return dict(unwrapped(await self._table.read(find), self._wrapping))
+        rows = await self._table.read(find)
+        try:
+            return dict(unwrapped(rows, self._wrapping))
+        except OutsideKeyMissing as missing:
+            log.error("outside_key_missing", why=str(missing))  # noqa: TRY400 - the reason says all
+            raise keys_unavailable() from None
 
 
 class OpeningReader(Reader):
@@ -54,13 +69,13 @@ class OpeningReader(Reader):
         self._keys = keys
 
     async def read(self, find: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-        """Run one query as `Reader` does; while there are no keys to be had, texts stay sealed. Raises: the same."""
+        """Run one query as `Reader` does. Raises: the same, and what `InvoiceKeys.of` raises."""
         found = await super().read(find)
         fields = list(_sealed_in(found))
         if not fields:
             return found
         numbers = {number for one in fields if (number := _invoice_of(one))}
-        keys = await attempt("keys of invoices", ANSWER_WITHIN, self._keys.of(numbers)) or {}
+        keys = await self._keys.of(numbers)
 
         def opened(sealed: str) -> Texts | None:
             key = keys.get(_invoice_of(sealed) or "")

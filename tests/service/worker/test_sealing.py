@@ -15,11 +15,12 @@ from rules.key_wrapping import NO_WRAPPING, OutsideKey, OutsideKeyMissing, Wrapp
 from service.invoice.claim_overlay import Overlay
 from service.invoice.moment import Policy
 from service.log.entries import EventEntry, ReplyEntry
+from service.log.parking import Queue
 from service.worker.loading import fold
 from service.worker.memory import Memory
 from service.worker.moments import Moments
 from service.worker.reading import read
-from service.worker.sealing import Keys, Sealing, known
+from service.worker.sealing import COMMON, KeyGone, Keys, Sealing, known, opened_record
 from tests.service.support.answered import Answered, codes, command, decided, facts
 from tests.service.support.orders import CREDIT_NOTE, FORM
 from tests.service.support.records import NUMBER, REGISTER
@@ -135,7 +136,7 @@ def test_a_sealed_invoice_stays_sealed_when_sealing_is_off_again() -> None:
 def test_an_erased_invoice_has_no_key_and_later_texts_of_it_are_left_out() -> None:
     done = decided(*REVERSED, REISSUE, ERASE, on=sealing())
     number = json.loads(facts(done)[4][3])["reissue_id"]
-    assert done.memory.keys.found == {}
+    assert NUMBER not in done.memory.keys.found
     refusal = command("RefuseReissue", {**OF_IT, "reissue_id": number, "reason": REMARKS}, "refuse", 8)
     for after in (done, loaded_again(done)):
         refused = decided(refusal, on=after)
@@ -148,10 +149,10 @@ def test_an_erased_invoice_has_no_key_and_later_texts_of_it_are_left_out() -> No
 
 def test_only_a_key_that_is_on_record_has_to_be_deleted() -> None:
     done = decided(*REVERSED, ERASE, on=sealing())
-    assert (done.memory.keys.made, done.memory.keys.destroyed) == ({}, set())
+    assert (NUMBER in done.memory.keys.made, done.memory.keys.destroyed) == (False, set())
     before = decided(*REVERSED, on=sealing())
     after = decided(ERASE, on=loaded_again(before))
-    assert (after.memory.keys.made, after.memory.keys.destroyed) == ({}, {NUMBER})
+    assert (NUMBER in after.memory.keys.made, after.memory.keys.destroyed) == (False, {NUMBER})
 
 
 def test_erasing_again_destroys_a_key_that_came_back_with_a_backup() -> None:
@@ -162,6 +163,43 @@ def test_erasing_again_destroys_a_key_that_came_back_with_a_backup() -> None:
     again = command("EraseInvoice", {**OF_IT, "reason": "over", "requested_by": "office"}, "again", 8)
     assert codes(decided(again, on=after)) == ["accepted"]
     assert after.memory.keys.destroyed == {NUMBER}
+
+
+def test_a_repeat_of_an_erasure_gets_the_first_reply_again() -> None:
+    done = loaded_again(decided(*REVERSED, ERASE, on=sealing()))
+    assert codes(decided(ERASE, on=done)) == ["accepted"]
+    assert facts(done) == []
+
+
+def test_an_invoice_whose_key_was_lost_can_still_be_erased_on_record() -> None:
+    done = decided(REVERSED[0], on=sealing())
+    del done.memory.keys.found[NUMBER]
+    after = loaded_again(done)
+    assert codes(decided(REVERSED[1], ERASE, on=after)) == ["INVOICE_ERASED", "accepted"]
+    assert [name for _, _, name, _ in facts(after)] == ["PersonalDataErased.v1"]
+
+
+def test_an_erasure_does_not_wait_in_a_queue_whose_commands_it_would_close() -> None:
+    done = decided(REVERSED[0], on=sealing())
+    done.memory.queues[NUMBER] = Queue("a bug")
+    assert codes(decided(REVERSED[1], ERASE, on=done))[-1] == "INVOICE_PARKED"
+    (waiting,) = done.memory.queues[NUMBER].added
+    assert REMARKS.encode() not in (waiting.record.value or b"")
+    assert opened_record(waiting.record, done.memory.keys.found).value == REVERSED[1].value
+    with pytest.raises(KeyGone, match=NUMBER):
+        opened_record(waiting.record, {})
+
+
+def test_what_belongs_to_no_invoice_makes_no_key_of_its_own() -> None:
+    """Else any publisher could make as many as it likes."""
+    unknown = command("RequestReturn", {**OF_IT, "account_id": "account", "remarks": REMARKS}, "early")
+    done = decided(unknown, unknown, on=sealing())
+    assert codes(done) == ["INVOICE_NOT_FOUND"] * 2
+    assert done.memory.keys.made.keys() == {COMMON}
+    (entry, _) = done.entries
+    received: Any = read(unknown, AT_ONCE)
+    assert isinstance(entry, ReplyEntry)
+    assert entry.digest not in {None, received.digest}
 
 
 def test_nobody_finds_a_text_by_the_digest_of_its_command() -> None:

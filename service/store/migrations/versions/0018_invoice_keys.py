@@ -11,7 +11,7 @@ create table redletter.invoice_keys (
     invoice_number text collate "C" primary key,
     wrapped bytea not null,
     wrapped_by text
-);
+) with (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0); -- a deleted key does not stay in its page
 """
 DOWN = "drop table redletter.invoice_keys"
 
