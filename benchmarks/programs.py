@@ -1,6 +1,7 @@
 """The programs that are measured, each as processes of its own, which end with this one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -66,7 +67,7 @@ def command_lines(program: str, own: Addresses, folder: Path) -> Mapping[str, Se
         case "raw":
             return {WORKER: (sys.executable, "-m", "benchmarks.raw", str(recording_file(folder)))}
         case "sealed":
-            seals = ("env", "REDLETTER_SEALING=on", f"REDLETTER_SEALING_KEY={_OUTSIDE_KEY}")
+            seals = (str(shutil.which("env")), "REDLETTER_SEALING=on", f"REDLETTER_SEALING_KEY={_OUTSIDE_KEY}")
             return {role: (*seals, *role_command(role)) for role in WRITE_SIDE}
         case _:
             roles = WRITE_SIDE if program == "redletter" else (*READ_SIDE, *WRITE_SIDE)

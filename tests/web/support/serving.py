@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from rules.key_wrapping import NO_WRAPPING, KeyWrapping
 from tests.support.waiting import until
 from transport.addresses import Addresses
 from web import app as api
@@ -18,9 +19,11 @@ from web.serving import run as run_api
 
 
 @asynccontextmanager
-async def serving(tables: Addresses, access: Access = ANYBODY_HERE) -> AsyncGenerator[httpx.AsyncClient]:
+async def serving(
+    tables: Addresses, access: Access = ANYBODY_HERE, key_wrapping: KeyWrapping = NO_WRAPPING
+) -> AsyncGenerator[httpx.AsyncClient]:
     """Hold an api in this process, and yield a client of it."""
-    app = api.build(tables, access=access)
+    app = api.build(tables, access=access, key_wrapping=key_wrapping)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
