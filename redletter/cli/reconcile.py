@@ -35,7 +35,8 @@ def reconcile(
     gone for good: `redletter check` says LOG_DIFFERS. Events, replies, dead letters, claims, parked commands and the
     worker's positions are rebuilt from the topics, in one transaction: if it is interrupted, run it again. Stop the
     projector before PostgreSQL is back, and start it afterwards; the other roles may run, they wait and continue by
-    themselves. Exits 1 if it cannot be done.
+    themselves. Where the read models have a database of their own, run it too when that one alone came back older: no
+    status document is then published that is older than the last. Exits 1 if it cannot be done.
     """
     import asyncio
 
@@ -58,8 +59,9 @@ def reconcile(
                     asyncio.run(fence_relays(addresses.kafka, len(loss.last_places)))
                     loss = asyncio.run(find_loss(connection, addresses.kafka, progress))
                 _describe(loss)
-                if loss.entries and not dry_run:
+                if (loss.entries or addresses.read_models) and not dry_run:
                     _hold_status_back(addresses.of_read_side(), loss.last_places)
+                if loss.entries and not dry_run:
                     _conclude(rebuild_log(connection, loss, _moments(), _warn, sealing_of(read_settings())))
             except (CannotRebuild, ProgramTooOld) as error:
                 exit_with(str(error), FAILED)

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from events.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REPLIES_TOPIC
 from projections import projector
+from projections import schema as read_side
 from rules.calendar import MAINLAND_CHINA
 from service import relay
 from service.reconcile.loss import fence_relays, find_loss
@@ -33,6 +34,7 @@ from tests.faults.support.evidence import (
     assert_no_gap_and_no_duplicate,
     assert_read_model_is_a_fold_of,
     everything,
+    headers,
 )
 from tests.faults.support.load import Script, scripts
 from tests.faults.support.publishing import Outside
@@ -40,7 +42,7 @@ from tests.redletter.support.program import redletter
 from tests.service.support.backups import back_up, drop, restore
 from tests.service.support.parking import cancel, decide_rightly, register, waiting
 from tests.service.support.records import MOMENTS, POLICY
-from tests.support.fresh_system import PARTITIONS
+from tests.support.fresh_system import PARTITIONS, database
 from tests.support.scale import SEED
 from tests.support.tasks import running
 from tests.support.waiting import until
@@ -90,6 +92,7 @@ async def reconcile(addresses: Addresses, *options: str) -> CompletedProcess[str
     servers = {
         "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
         "REDLETTER_DATABASE_URL": addresses.database,
+        "REDLETTER_READ_DATABASE_URL": addresses.read_models or "",
     }
     return await asyncio.to_thread(redletter, "reconcile", *options, **os.environ, **servers)
 
@@ -101,7 +104,7 @@ def read_only(addresses: Addresses) -> Addresses:
 
 
 async def test_everything_goes_on_after_a_backup_was_restored_and_rebuilt_from_the_topics(
-    addresses: Addresses,
+    servers: Addresses, addresses: Addresses
 ) -> None:
     outside = Outside(addresses.kafka, PARTITIONS, SEED)
     begun, ended = halves(scripts(4))
@@ -119,11 +122,26 @@ async def test_everything_goes_on_after_a_backup_was_restored_and_rebuilt_from_t
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(planned.stdout)
     same(addresses.database, newer)
+    await older_read_models_hold_their_documents_back(servers, addresses)
 
     async with roles(addresses):
         await outside.play([*ended[2:], *lost_ended], noise=2)
         await evidence(addresses, outside)
     drop(addresses.database, newer)
+
+
+async def older_read_models_hold_their_documents_back(servers: Addresses, addresses: Addresses) -> None:
+    """As where they have a database of their own, which alone came back older, in this case empty."""
+    newest: dict[str, int] = {}
+    for record in await everything(addresses.kafka, EVENTS_TOPIC):
+        newest[(record.key or b"").decode()] = int(headers(record)["ce_invoiceversion"])
+    with database(servers) as read_models:
+        read_side.ensure_read_tables(read_models)
+        done = await reconcile(replace(addresses, read_models=read_models))
+        assert (done.returncode, "nothing to rebuild" in done.stdout) == (0, True), done.stderr
+        with psycopg.connect(read_models) as connection:
+            held = connection.execute("select invoice_number, version from projections.status_outbox").fetchall()
+    assert dict(held) == newest
 
 
 def same(database: str, newer: str) -> None:
