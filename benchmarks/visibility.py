@@ -54,19 +54,30 @@ async def measure(
             warming = Load(_registrations(fresh, WARMING), min(rates))
             await redletter(own, warming)
             await bare(own, warming)
-            return {rate: await _at_rate(own, fresh, rate, runs, seconds) for rate in rates}
+            return {rate: await _at_rate(own, folder, fresh, rate, runs, seconds) for rate in rates}
 
 
-async def _at_rate(own: Addresses, fresh: Iterator[int], rate: int, runs: int, seconds: int) -> Runs:
+async def _at_rate(  # noqa: PLR0913 - what is measured, on what, and how
+    own: Addresses, folder: Path, fresh: Iterator[int], rate: int, runs: int, seconds: int
+) -> Runs:
     measured: Runs = {trip: [] for trip in TRIPS}
     for number in range(1, runs + 1):
         load = Load(_registrations(fresh, rate * seconds), rate)
         with console.status(f"run {number} of {runs} at {rate:,} commands a second"):
-            trips = (await bare(own, load), *await redletter(own, load))
+            of_bare, before = await bare(own, load), _bytes_logged(folder)
+            trips = (of_bare, *await redletter(own, load))
+            logged = (_bytes_logged(folder) - before) / seconds
         for trip, taken in zip(TRIPS, trips, strict=True):
             measured[trip].append(taken)
-        terminal.print_line(f"run {number} of {runs} at {rate:,} commands/s: {_line_of(trips)}")
+        terminal.print_line(
+            f"run {number} of {runs} at {rate:,} commands/s: {_line_of(trips)}; logs {logged / 1000:.1f} kB/s"
+        )
     return measured
+
+
+def _bytes_logged(folder: Path) -> int:
+    """Return how many bytes all roles have logged."""
+    return sum(file.stat().st_size for file in folder.glob("*.log"))
 
 
 def _line_of(trips: Iterable[Sequence[float]]) -> str:
