@@ -36,6 +36,9 @@ _REVOKE = (
     SQL("alter default privileges in schema {} revoke all on tables from {}"),
 )
 """Whatever a role has been granted before in a schema."""
+_IDENTITY = """
+    select system_identifier, oid from pg_control_system(), pg_database where datname = current_database()
+"""
 _NEW_READ_TABLES = SQL("alter default privileges in schema projections grant {} on tables to {}")
 """A rebuild puts new tables in the place of the old ones."""
 
@@ -107,10 +110,19 @@ def apply_grants(addresses: Addresses) -> None:
 
     Raises: psycopg.Error.
     """
-    for database, granted in grants_by_database(addresses.database, addresses.of_read_side().database).items():
+    log, read_models = addresses.database, addresses.of_read_side().database
+    if _identity(log) == _identity(read_models):  # one database may have several URLs
+        read_models = log
+    for database, granted in grants_by_database(log, read_models).items():
         with connect(database, "grants", autocommit=False) as connection:
             for statement in statements(granted):
                 connection.execute(statement)
+
+
+def _identity(database: str) -> tuple[object, ...] | None:
+    """Return what no other database has: the server's own number, and the database's on it."""
+    with connect(database, "grants") as connection:
+        return connection.execute(_IDENTITY).fetchone()
 
 
 def _on_tables(role: str, privileges: LiteralString, *tables: LiteralString) -> Iterator[Grant]:

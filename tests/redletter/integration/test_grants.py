@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -104,3 +105,11 @@ async def test_a_read_table_that_is_put_in_the_place_of_another_is_granted_too(g
         session.execute("select from projections.rebuilt")
         with pytest.raises(InsufficientPrivilege):
             session.execute("delete from projections.rebuilt")
+
+
+async def test_one_database_under_two_urls_is_granted_as_one(granted: Addresses) -> None:
+    apply_grants(replace(granted, read_models=f"{granted.database}?application_name=another"))
+    with psycopg.connect(logged_in_as("worker", granted.database)) as session:
+        session.execute("select from redletter.claims")
+    with psycopg.connect(logged_in_as("api", granted.database)) as session:
+        session.execute("select from projections.status")
