@@ -98,7 +98,7 @@ containers: setup ## Build the image, run the system in containers and check it;
 test-image: setup ## Build redletter:test, the system in one container, and run its Testcontainers recipes in four languages
 	@scripts/test_image.sh
 
-drill-alerts: setup ## Inject faults, and see `redletter check` and Prometheus name each (needs prometheus; under 6 minutes)
+drill-alerts: setup ## Inject faults, and see `redletter check` and Prometheus name each (needs prometheus; about 20 minutes)
 	@$(BIN)/python -m scripts.fault_drill
 
 manifests: setup ## Render deploy/kubernetes from the Helm chart

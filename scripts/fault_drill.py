@@ -1,9 +1,11 @@
 """Inject faults into a running system, and see `redletter check` and the alerts name each: `make drill-alerts`.
 
 Needs `prometheus` (Debian's package) on the path or in .cache/prometheus. Everything runs in a folder of its own, which
-is removed. Prints a table for docs/operating.md; exits 1 if a fault was not named within a minute.
+is removed. The log and the read models have a database each. Prints a table for docs/operating.md; exits 1 if a fault
+was not named within a minute.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -11,207 +13,74 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import psutil
 import yaml
 
 from local import ports
+from local.kafka_server import embedded_kafka
+from local.postgres_server import embedded_postgres
 from local.waiting import wait_until
+from scripts.faults import CALENDAR, PROGRAM, ROLES, Fault, Running, rounds
 from transport.clients import postgres
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = Path(sys.executable).parent / "redletter"
 PROMETHEUS = shutil.which("prometheus", path=f"{os.environ['PATH']}:{ROOT / '.cache/prometheus/usr/bin'}")
 NAMED_WITHIN = 60.0
-CLEAR_SECONDS = 90.0
-ROLES = ("worker", "relay", "projector", "clock", "api")
-
-
-class Running(NamedTuple):
-    """A system that is up. health: the address of each role's own server."""
-
-    process: subprocess.Popen[str]
-    environment: dict[str, str]
-    kafka: str
-    database: str
-    api: str
-    health: dict[str, str]
-
-    def execute(self, *statements: str) -> None:
-        """Run SQL."""
-        with postgres.connect(self.database, "drill") as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
-
-    def processes(self, *words: str) -> list[psutil.Process]:
-        """Return the processes of this system whose command lines have one of these words."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if any(word in " ".join(child.cmdline()) for word in words)]
-
-    def check(self) -> str:
-        """Return what `redletter check` says."""
-        try:
-            done = subprocess.run(
-                [PROGRAM, "check"], env=self.environment, capture_output=True, text=True, check=False, timeout=30
-            )
-        except subprocess.TimeoutExpired:
-            return ""
-        return done.stdout + done.stderr
-
-
-Do = Callable[[Running], None]
-
-
-class Fault(NamedTuple):
-    """A fault, what names it, and how it is ended. alert: without its prefix. check: what `redletter check` says."""
-
-    what: str
-    inject: Do
-    repair: Do
-    alert: str
-    check: str
-
-
-def sql(*statements: str) -> Do:
-    """Return what runs SQL."""
-    return lambda system: system.execute(*statements)
-
-
-def send(number: signal.Signals, *words: str) -> Do:
-    """Return what sends a signal to processes."""
-
-    def signalled(system: Running) -> None:
-        for process in system.processes(*words):
-            process.send_signal(number)
-
-    return signalled
-
-
-def frozen(what: str, alert: str, check: str, *words: str) -> Fault:
-    """Return the fault of processes that stand still."""
-    return Fault(what, send(signal.SIGSTOP, *words), send(signal.SIGCONT, *words), alert, check)
-
-
-_TIMER = """
-    insert into redletter.timers (id, partition, name, invoice_number, body, due_at, causation_id, correlation_id,
-        attempt, opened_at)
-    values ('drill-{attempt}', 100, 'IssueCreditNote.v1', '26000000000000000001', '', now() + interval '1 day', '', '',
-        {attempt}, now() - interval '2 hours')
-"""
-_RETURN = """
-    insert into projections.returns (account_id, invoice_number, return_id, phase, requested_at, due_latest, overdue,
-        attempts, route) values ('drill', '26000000000000000001', 'drill', 'opening_form', now() - interval '9 days',
-        now() - interval '3 days', true, 0, 'simple')
-"""
-
-
-def _all_at_once() -> Sequence[Fault]:
-    """Return faults that do not hide each other."""
-    return [
-        Fault(
-            "a read model stops on a partition",
-            sql(
-                "insert into projections.stopped (model, topic, partition, next, why)"
-                " values ('forms', 'invoice.events', 2, 0, 'drill')"
-            ),
-            sql("delete from projections.stopped"),
-            "ReadModelStopped",
-            "READ_MODEL_STOPPED",
-        ),
-        Fault(
-            "a read model cannot fold an event",
-            sql(
-                "insert into projections.parked (model, invoice_number, topic, partition, record_offset, version, why)"
-                " values ('details', '26000000000000000001', 'invoice.events', 0, 7, 5, 'drill')"
-            ),
-            sql("delete from projections.parked"),
-            "InvoicesOutOfDate",
-            "INVOICES_OUT_OF_DATE",
-        ),
-        Fault(
-            "a command cannot be decided",
-            sql(
-                "insert into redletter.parked_invoices (invoice_number, error, last_turn, last_place, commands, bytes)"
-                " values ('26000000000000000001', 'drill', 1, 1, 1, 1)"
-            ),
-            sql("delete from redletter.parked_invoices"),
-            "InvoicesParked",
-            "INVOICES_PARKED",
-        ),
-        Fault(
-            "a return is overdue",
-            sql(_RETURN),
-            sql("delete from projections.returns where return_id = 'drill'"),
-            "ReturnsOverdue",
-            "returns are overdue",
-        ),
-        Fault(
-            "the tax side does not answer",
-            sql(_TIMER.format(attempt=3)),
-            sql("delete from redletter.timers where id = 'drill-3'"),
-            "TaxSideSilent",
-            "are repeated and not answered",
-        ),
-        Fault(
-            "a tax request is not sent",
-            sql(_TIMER.format(attempt=0)),
-            sql("delete from redletter.timers where id = 'drill-0'"),
-            "TaxRequestsNotSent",
-            "wait to be sent",
-        ),
-    ]
-
-
-def rounds() -> Sequence[Sequence[Fault]]:
-    """Return the faults that are injected together, round by round."""
-    return [
-        _all_at_once(),
-        [
-            frozen("a worker is frozen", "RoleMissing", "No worker is running", "redletter worker"),
-            frozen("a relay is frozen", "RoleDown", "No relay is running", "redletter relay"),
-            frozen("a projector is frozen", "RoleMissing", "No projector is running", "redletter projector"),
-            frozen("a clock is frozen", "RoleMissing", "No clock is running", "redletter clock"),
-        ],
-        [frozen("the api is frozen", "SystemUnobserved", "", "redletter api")],
-        [frozen("Kafka is frozen", "ServerAway", "Kafka", "kafka.Kafka")],
-        [frozen("PostgreSQL is frozen", "ServerAway", "PostgreSQL", "postgres")],
-    ]
+CLEAR_SECONDS = 150.0
+"""Seconds that the alerts of a round may take to end that the rounds before have brought about."""
 
 
 @contextmanager
 def running_system(folder: Path) -> Generator[Running]:
     """Run a whole system for the length of a block."""
-    environment = {
-        **os.environ,
-        "REDLETTER_DATA_DIR": str(folder / "data"),
-        "REDLETTER_HEALTH_PORT": "0",
-        "REDLETTER_API_PORT": "0",
-    }
-    with (folder / "up.log").open("w") as log:
-        command = [PROGRAM, "up", "--without", "tax-simulator"]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        said: dict[str, str] = {}
-        assert process.stdout
-        for line in process.stdout:
-            if line == "ready\n":
-                break
-            name, _, value = line.strip().partition("=")
-            said[name] = value
-        health = {role: said[f"{role}_health_url"] for role in ROLES}
-        yield Running(
-            process, environment, said["kafka_bootstrap_servers"], said["database_url"], said["api_url"], health
-        )
-    finally:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(30)
+    (later_api,) = ports.free(1)
+    with embedded_kafka(folder / "kafka") as kafka, embedded_postgres(folder / "postgres") as server:
+        read_models = f"{server.url.rpartition('/')[0]}/read_models"
+        with postgres.connect(server.url, "drill") as connection:
+            connection.execute("create database read_models")
+        (folder / "calendar.json").write_text(json.dumps(CALENDAR))
+        environment = {
+            **os.environ,
+            "REDLETTER_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+            "REDLETTER_DATABASE_URL": server.url,
+            "REDLETTER_READ_DATABASE_URL": read_models,
+            "REDLETTER_DATA_DIR": str(folder / "data"),
+            "REDLETTER_CALENDAR_FILE": str(folder / "calendar.json"),
+            "REDLETTER_HEALTH_PORT": "0",
+            "REDLETTER_API_PORT": "0",
+            "REDLETTER_TAX_REPEAT_SECONDS": "86400",
+            "REDLETTER_TAX_REPEAT_MAX_SECONDS": "86400",
+        }
+        with (folder / "up.log").open("w") as log:
+            command = [PROGRAM, "up", "--without", "tax-simulator"]
+            up = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        with ExitStack() as until_repaired:
+            try:
+                said = _addresses_of(up)
+                environment["REDLETTER_API_URL"] = said["api_url"]
+                health = {role: said[f"{role}_health_url"] for role in ROLES}
+                yield Running(environment, said["api_url"], later_api, health, until_repaired)
+            finally:
+                for child in psutil.Process().children(recursive=True):
+                    child.send_signal(signal.SIGCONT)
+                up.terminate()
+                up.wait(30)
+
+
+def _addresses_of(up: "subprocess.Popen[str]") -> dict[str, str]:
+    said: dict[str, str] = {}
+    assert up.stdout
+    for line in up.stdout:
+        if line == "ready\n":
+            return said
+        name, _, value = line.strip().partition("=")
+        said[name] = value
+    sys.exit("the system did not start")
 
 
 @contextmanager
@@ -228,7 +97,10 @@ def prometheus(folder: Path, system: Running) -> Generator[str]:
         "rule_files": [str(ROOT / "deploy/prometheus/alerts.yml")],
         "scrape_configs": [
             {"job_name": "redletter", "static_configs": roles},
-            {"job_name": "redletter-system", "static_configs": [{"targets": [system.api.removeprefix("http://")]}]},
+            {
+                "job_name": "redletter-system",
+                "static_configs": [{"targets": [system.api.removeprefix("http://"), f"127.0.0.1:{system.later_api}"]}],
+            },
         ],
     }
     file = folder / "prometheus.yml"
@@ -244,45 +116,63 @@ def prometheus(folder: Path, system: Running) -> Generator[str]:
         process.wait(30)
 
 
-def firing(address: str) -> set[str]:
-    """Return the names of the alerts that fire, without their prefix."""
+def firing(address: str) -> Sequence[Mapping[str, str]]:
+    """Return the labels of the alerts that fire."""
     try:
-        alerts = httpx.get(f"{address}/api/v1/alerts", timeout=5).json()["data"]["alerts"]
+        answer = httpx.get(f"{address}/api/v1/alerts", timeout=5).raise_for_status()
     except httpx.HTTPError:
-        return set()
-    return {one["labels"]["alertname"].removeprefix("Redletter") for one in alerts if one["state"] == "firing"}
+        return []
+    return [one["labels"] for one in answer.json()["data"]["alerts"] if one["state"] == "firing"]
+
+
+def is_named(fault: Fault, alerts: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether an alert names a fault."""
+    name = f"Redletter{fault.alert}"
+    return any(one["alertname"] == name and fault.label in {"", *one.values()} for one in alerts)
 
 
 def drill(faults: Sequence[Fault], system: Running, address: str) -> bool:
     """Inject faults, print a row for each when it has been named twice, and repair them. Return whether all were."""
-    wait_until(lambda: not firing(address) & {fault.alert for fault in faults}, seconds=CLEAR_SECONDS)
+    if not wait_until(lambda: not any(is_named(fault, firing(address)) for fault in faults), seconds=CLEAR_SECONDS):
+        sys.exit(f"before anything is injected these alerts fire: {firing(address)}")
+    injected: dict[str, float] = {}
     for fault in faults:
         fault.inject(system)
-    began, alerted, checked = time.monotonic(), dict[str, float](), dict[str, float]()
-    while time.monotonic() - began < NAMED_WITHIN and len(alerted) + len(checked) < 2 * len(faults):
-        found = firing(address)
-        said = system.check()
+        injected[fault.what] = time.monotonic()
+    alerted, checked = dict[str, float](), dict[str, float]()
+    while time.monotonic() - max(injected.values()) < NAMED_WITHIN and len(alerted) + len(checked) < 2 * len(faults):
+        alerts, said = firing(address), system.check()
         for fault in faults:
-            if fault.alert in found:
-                alerted.setdefault(fault.what, time.monotonic() - began)
+            since = time.monotonic() - injected[fault.what]
+            if is_named(fault, alerts):
+                alerted.setdefault(fault.what, since)
             if fault.check in said:
-                checked.setdefault(fault.what, time.monotonic() - began)
+                checked.setdefault(fault.what, since)
         time.sleep(1)
+    system.until_repaired.close()
     for fault in faults:
         fault.repair(system)
-        check, alert = (f"{seen[fault.what]:.0f} s" if fault.what in seen else "never" for seen in (checked, alerted))
-        print(f"| {fault.what} | {fault.check or '-'} | {check} | Redletter{fault.alert} | {alert} |", flush=True)
-    return len(alerted) == len(checked) == len(faults)
+    told = [_tell(fault, checked.get(fault.what), alerted.get(fault.what)) for fault in faults]
+    return all(told)
+
+
+def _tell(fault: Fault, checked: float | None, alerted: float | None) -> bool:
+    """Print the row of a fault, and return whether it was named twice in time."""
+    check, alert = ("never" if after is None else f"{after:.0f} s" for after in (checked, alerted))
+    label = f" ({fault.label})" if fault.label else ""
+    print(f"| {fault.what} | {fault.check} | {check} | `Redletter{fault.alert}`{label} | {alert} |", flush=True)
+    return all(after is not None and after <= NAMED_WITHIN for after in (checked, alerted))
 
 
 def main() -> int:
-    """Run every round."""
+    """Run the rounds, all of them or those whose numbers are given."""
+    wanted = [rounds()[int(number) - 1] for number in sys.argv[1:]] or rounds()
     print("| fault | `redletter check` says | after | alert | after |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
         with running_system(folder) as system, prometheus(folder, system) as address:
-            named = [drill(faults, system, address) for faults in rounds()]
+            named = [drill(faults, system, address) for faults in wanted]
             return 0 if all(named) else 1
 
 
