@@ -11,7 +11,7 @@ STAMP := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-unit cover prove drill check format library clients java-classes settings refusals privacy notice audit approve containers test-image drill-alerts manifests pictures messages bench bench-peers bench-read bench-long profile lock clean
+.PHONY: help setup demo up test test-unit cover prove drill check format library clients java-classes settings refusals privacy icons notice audit approve containers test-image drill-alerts manifests pictures messages bench bench-peers bench-read bench-long profile lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ refusals: setup ## Update docs/refusals.md from the tables of refusals
 privacy: setup ## Update docs/privacy.md from the classification of the messages' fields
 	@$(BIN)/python -m scripts.privacy_page
 
+icons: setup ## Update the page's icons from lucide-static in node_modules
+	@PATH="$$PWD/$(BIN):$$PATH" npm ci --silent && $(BIN)/python -m scripts.icons
+
 notice: setup ## Update NOTICE and docs/sbom.cdx.json (CycloneDX) from the lock of the image
 	@$(BIN)/python -m scripts.bill_of_materials
 
@@ -121,9 +124,10 @@ bench: setup ## Compare commands per second and CPU with other programs, and how
 bench-peers: setup ## Compare with Kafka Streams over 120,000 commands, which its compiler needs to get warm (under 6 minutes)
 	@$(BIN)/python -m benchmarks.throughput --programs streams,redletter,visible --commands 120000
 
-bench-read: setup ## Measure a rebuild, and queries at a million invoices (under 5 minutes)
+bench-read: setup ## Measure a rebuild, and queries and searches at a million invoices (about 10 minutes)
 	@$(BIN)/python -m benchmarks.rebuilds
 	@$(BIN)/python -m benchmarks.queries
+	@$(BIN)/python -m benchmarks.searches
 
 bench-long: setup ## Measure stores of up to 10 million events, a hot invoice, and 1, 2 and 4 workers (hours, 60 GB)
 	@$(BIN)/python -m benchmarks.at_scale

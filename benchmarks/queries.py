@@ -13,6 +13,7 @@ import time
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import LiteralString, NamedTuple
@@ -115,9 +116,9 @@ Row = Sequence[str]
 
 
 class Asking(NamedTuple):
-    """How often each query is asked: runs, and times in each, unless that takes longer than `ASKED_FOR`."""
+    """What is asked: paths by name. How often: runs, and times in each, unless that takes longer than `ASKED_FOR`."""
 
-    copies: Copies
+    paths: Mapping[str, Callable[[], str]]
     runs: int
     times: int
 
@@ -126,7 +127,7 @@ async def ask(own: Addresses, base: str, pids: Mapping[str, int], asking: Asking
     """Ask every query, one after the other. Raises: ReadThrough."""
     async with httpx.AsyncClient(base_url=base, transport=httpx.AsyncHTTPTransport(retries=8), timeout=30) as http:
         await http.get("/livez")
-        for name, path in QUERIES.items():
+        for name, path in asking.paths.items():
             indexes, cpu = await asyncio.to_thread(_used, own), cpu_seconds(pids)
             with console.status(name):
                 asked = [await _asked(http, path, asking) for _ in range(asking.runs)]
@@ -144,11 +145,11 @@ class ReadThrough(Exception):
     """A query read a large table from end to end."""
 
 
-async def _asked(http: httpx.AsyncClient, path: Callable[[Copies], str], asking: Asking) -> Sequence[float]:
+async def _asked(http: httpx.AsyncClient, path: Callable[[], str], asking: Asking) -> Sequence[float]:
     end = time.monotonic() + ASKED_FOR
     seconds: list[float] = []
     while len(seconds) < asking.times and time.monotonic() < end:
-        seconds.append(await _timed(http, path(asking.copies)))
+        seconds.append(await _timed(http, path()))
     return seconds
 
 
@@ -173,11 +174,11 @@ def _used(own: Addresses) -> dict[str, int]:
 _BASE: dict[str, int] = {}
 
 
-async def measure(servers: Servers, folder: Path, asking: Asking) -> None:
+async def measure(servers: Servers, folder: Path, copies: Copies, asking: Asking) -> None:
     """Fill the tables, ask, and print the figures."""
     async with system(servers.addresses) as own:
-        terminal.print_line(f"filling the read tables with {asking.copies * MODELS:,} invoices")
-        await fill_read_tables(own, asking.copies)
+        terminal.print_line(f"filling the read tables with {copies * MODELS:,} invoices")
+        await fill_read_tables(own, copies)
         (port,) = ports.free(1)
         os.environ["REDLETTER_API_PORT"] = str(port)
         with programs.running({"api": role_command("api")}, own, folder) as (api,):
@@ -189,10 +190,11 @@ async def measure(servers: Servers, folder: Path, asking: Asking) -> None:
 def main() -> None:
     """Measure and print."""
     given = _arguments()
-    asking = Asking(Copies(max(1, given.invoices // MODELS)), given.runs, given.times)
+    copies = Copies(max(1, given.invoices // MODELS))
+    asking = Asking({name: partial(path, copies) for name, path in QUERIES.items()}, given.runs, given.times)
     logs.configure("critical")
     with TemporaryDirectory(prefix="redletter-bench-logs-") as folder, servers() as found:
-        asyncio.run(measure(found, Path(folder), asking))
+        asyncio.run(measure(found, Path(folder), copies, asking))
 
 
 def _arguments() -> Namespace:

@@ -11,47 +11,39 @@ from redletter.api_client import Api, QueryFailed, degraded_because
 from redletter.kafka_rights import excess
 from redletter.shown_times import shown_time
 from rules.calendar import MainlandChina
+from rules.quantities import counted
 from transport.acls import topic_acls
 from transport.addresses import Addresses
 from transport.clients.kafka import KafkaAdmin, admin
 from transport.clients.postgres import connect_async, connect_reading_async
+from web.console.labels import NEXT_STEP
 from web.operations import lag, queries
 from web.operations.condition import Reason, condition, log_condition
 from web.operations.lag import Lag, Position
+from web.operations.parts import LATE_SECONDS
 from web.operations.queries import BlockingForm, Board, Requests
 from web.operations.readiness import Watch
 
-LATE_SECONDS = 30.0
-"""How long a message may wait for a consumer."""
 _UNSENT_SECONDS = 60.0
 _SILENCE_SECONDS = 3600.0
 """How long a tax request may wait for an answer: the first repeats are routine."""
 _ALARMS_WITHIN = timedelta(days=1)
 """Refusals that need attention are counted for ever; only recent ones are news."""
 
-STEPS: Mapping[str, tuple[str, str]] = {
-    "READ_MODEL_STOPPED": ("stopped", "after a fix: redletter projections resume NAME"),
-    "INVOICES_OUT_OF_DATE": (
-        "parked",
-        "redletter projections parked; after a fix: projections release --all",
-    ),
-    "INVOICES_PARKED": ("parked", "redletter parked list; after a fix: redletter parked release --all"),
-    "LOG_DIFFERS": (
-        "stopped",
-        "one server came back older: bring back its newer copy; if that of PostgreSQL is lost: redletter reconcile",
-    ),
-    "LOG_AWAY": ("stopped", "bring its server back; every role waits for it and continues by itself"),
-    "LOG_UNPUBLISHED": ("stuck", "read the logs of the relay, or start one: redletter relay"),
-    "PARTITION_NOT_READ": ("stopped", "redletter positions show; then redletter positions reset"),
-    "RECORDS_GONE": (
-        "late",
-        "redletter positions show; a read model of events: projections rebuild NAME",
-    ),
-    "ROLE_MISSING": ("stopped", "start it, or look why it does not run"),
-    "NOT_LISTENING": ("stopped", "read the log of that api; restart it"),
-    "CALENDAR_ENDS": ("late", "add the decreed days of the next year to REDLETTER_CALENDAR_FILE"),
+FINDING_KINDS: Mapping[str, str] = {
+    "READ_MODEL_STOPPED": "stopped",
+    "INVOICES_OUT_OF_DATE": "parked",
+    "INVOICES_PARKED": "parked",
+    "LOG_DIFFERS": "stopped",
+    "LOG_AWAY": "stopped",
+    "LOG_UNPUBLISHED": "stuck",
+    "PARTITION_NOT_READ": "stopped",
+    "RECORDS_GONE": "late",
+    "ROLE_MISSING": "stopped",
+    "NOT_LISTENING": "stopped",
+    "CALENDAR_ENDS": "late",
 }
-"""By code of a reason why the system is degraded: the kind of finding, and the next step."""
+"""The kind of finding, by code of a reason why the system is degraded."""
 
 
 class Finding(NamedTuple):
@@ -91,7 +83,7 @@ def _of_api(api: Api | None) -> list[Finding]:
     try:
         reasons = degraded_because(api)
     except QueryFailed as error:
-        return [Finding("stopped", f"API_NOT_READY: {error}", "start it, or look why it does not run")]
+        return [Finding("stopped", f"API_NOT_READY: {error}", NEXT_STEP["ROLE_MISSING"])]
     return list(_degraded([Reason(code=code, detail=why) for code, why in reasons.items() if code == "NOT_LISTENING"]))
 
 
@@ -138,17 +130,15 @@ async def unneeded_rights(client: KafkaAdmin) -> list[Finding]:
 
 def _degraded(reasons: Sequence[Reason]) -> Iterator[Finding]:
     for reason in reasons:
-        kind, step = STEPS[reason.code]
-        yield Finding(kind, f"{reason.code}: {reason.detail}", step)
+        yield Finding(FINDING_KINDS[reason.code], f"{reason.code}: {reason.detail}", NEXT_STEP[reason.code])
 
 
 def _late(behind: Sequence[Lag]) -> Iterator[Finding]:
     for one in behind:
         if one.seconds > LATE_SECONDS:
-            what = f"{one.consumer} is {one.messages} messages and {one.seconds:.0f} s behind"
-            yield Finding(
-                "late", what, "read the logs of its role; start another process of it if it keeps up too slowly"
-            )
+            messages = counted(one.messages, "message", "messages")
+            what = f"{one.consumer} is {messages} and {one.seconds:.0f} s behind"
+            yield Finding("late", what, NEXT_STEP["BEHIND"])
 
 
 def _returns(board: Board) -> Iterator[Finding]:
@@ -156,9 +146,10 @@ def _returns(board: Board) -> Iterator[Finding]:
         if found:
             first = found[0]
             said = f", {first.failure}" if first.failure else ""
+            returns = counted(len(found), "return is", "returns are")
             yield Finding(
                 kind,
-                f"{len(found)} returns are {what}; the most urgent: {first.invoice_number}, {first.phase}{said}",
+                f"{returns} {what}; the most urgent: {first.invoice_number}, {first.phase}{said}",
                 f"redletter why {first.invoice_number}; ask whoever runs the tax connector",
             )
 
@@ -167,10 +158,12 @@ def _requests(requests: Sequence[Requests]) -> Iterator[Finding]:
     for one in requests:
         name, minutes, hours = one.name.removesuffix(".v1"), one.seconds / 60, one.seconds / 3600
         if one.state == "unsent" and one.seconds > _UNSENT_SECONDS:
-            what = f"{one.requests} {name} wait to be sent, the oldest for {minutes:.0f} min"
+            waiting = counted(one.requests, f"{name} waits", f"{name} wait")
+            what = f"{waiting} to be sent, the oldest for {minutes:.0f} min"
             yield Finding("stuck", what, "read the logs of the clock")
         if one.state == "repeated" and one.seconds > _SILENCE_SECONDS:
-            what = f"{one.requests} {name} are repeated and not answered, the oldest for {hours:.0f} h"
+            repeated = counted(one.requests, f"{name} is", f"{name} are")
+            what = f"{repeated} repeated and not answered, the oldest for {hours:.0f} h"
             yield Finding("late", what, "ask whoever runs the tax connector")
 
 
@@ -178,7 +171,7 @@ def _blocking(forms: Sequence[BlockingForm]) -> Iterator[Finding]:
     for form in forms:
         what = (
             f"the return of {form.holder} has claimed form {form.number}, which the tax system has not confirmed, and"
-            f" {form.refused} other returns were refused in the last hour because of it"
+            f" {counted(form.refused, 'other return was', 'other returns were')} refused in the last hour because of it"
         )
         step = (
             f"redletter why {form.holder}; the form is free again once the tax connector says that it is not that"
@@ -191,7 +184,8 @@ def _records(board: Board, now: datetime) -> Iterator[Finding]:
     for count in board.letter_counts:
         if count.waiting:
             step = f"redletter dead-letters list --waiting --reason {count.reason}; then replay or discard them"
-            yield Finding("stuck", f"{count.waiting} records could not be read: {count.reason}", step)
+            records = counted(count.waiting, "record", "records")
+            yield Finding("stuck", f"{records} could not be read: {count.reason}", step)
     for answer in board.answers:
         if answer.alarming and answer.last_at > now - _ALARMS_WITHIN:
             what = f"{answer.command_type} refused with {answer.answer}, last at {shown_time(answer.last_at)}"

@@ -15,6 +15,7 @@ from events.topics import REPLIES_TOPIC
 from local import terminal
 from redletter.invoice_text import refusal_in_words
 from redletter.json_lines import CommandLine
+from rules.quantities import counted
 from transport.clients import kafka
 from transport.clients.kafka import KafkaConsumer, KafkaProducer
 
@@ -80,7 +81,7 @@ def show_dry_run(commands: Iterable[CommandLine]) -> None:
         seen += 1
         topic = COMMAND_TYPES[command.name].CHANNEL.value
         terminal.print_line(f"line {command.line}: {command.describe()} for {command.key or '-'} to {topic}")
-    terminal.print_to_stderr(f"{seen} commands; nothing was sent")
+    terminal.print_to_stderr(f"{counted(seen, 'command', 'commands')}; nothing was sent")
 
 
 async def _send(bootstrap: str, commands: Iterable[CommandLine], wait: float, tally: _Tally) -> int:

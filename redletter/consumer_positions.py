@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from events.names import is_of_read_side
+from rules.quantities import counted
 from transport import positions
 from transport.addresses import Addresses
 from transport.clients.kafka import topic_reader
@@ -93,8 +94,8 @@ class PlannedReset:
             skipped, read = self.next - self.log.start, self.log.end - self.next
             return f"of the log, offsets {self.log.start} to {self.log.end}, it skips {skipped} and reads {read}"
         if self.next < self.at.next:
-            return f"it reads {self.at.next - self.next} offsets again"
-        return f"it skips {self.next - self.at.next} offsets"
+            return f"it reads {counted(self.at.next - self.next, 'offset', 'offsets')} again"
+        return f"it skips {counted(self.next - self.at.next, 'offset', 'offsets')}"
 
 
 def plan_reset(addresses: Addresses, consumer: str, partition: TopicPartition, to: Target) -> PlannedReset:

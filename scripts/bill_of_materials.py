@@ -10,6 +10,8 @@ from typing import NamedTuple, cast
 
 from packaging.requirements import Requirement
 
+from scripts import icons
+
 _ROOT = Path(__file__).parents[1]
 _LOCK = _ROOT / "requirements-image.lock"
 NOTICE = _ROOT / "NOTICE"
@@ -61,7 +63,8 @@ def _described(name: str, exact: str) -> Package:
 
 def notice() -> str:
     """Return the text of NOTICE."""
-    return _ABOUT + "".join(f"{package.name} {package.version}: {package.licence}\n" for package in packages())
+    listed = "".join(f"{package.name} {package.version}: {package.licence}\n" for package in packages())
+    return f"{_ABOUT}{listed}\nThe page's icons are of lucide-static {icons.version()}:\n\n{icons.LICENCE.read_text()}"
 
 
 def sbom() -> str:
@@ -79,6 +82,16 @@ def sbom() -> str:
         }
         for package in packages()
     ]
+    components.append(
+        {
+            "type": "library",
+            "bom-ref": "lucide-static",
+            "name": "lucide-static",
+            "version": icons.version(),
+            "licenses": [{"expression": "ISC AND MIT"}],
+            "purl": f"pkg:npm/lucide-static@{icons.version()}",
+        }
+    )
     bom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",

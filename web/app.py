@@ -56,9 +56,9 @@ def build(  # noqa: PLR0913, PLR0917 - the settings of the role
     invoice_keys = InvoiceKeys(Reader(writing), key_wrapping)
     readers, pools = _readers(addresses, invoice_keys)
     reader = readers.read_models
-    sampler = Sampler(readers, addresses.kafka)
     listens = {"replies": publisher.tail.reading.is_set, "status documents": hub.tail.reading.is_set}
     watch = Watch(addresses.kafka, calendar, listens)
+    sampler = Sampler(readers, watch)
     scraped = prometheus.Scraped(readers, watch, clock_shift, sampler.lags)
     ended = asyncio.Event()
 

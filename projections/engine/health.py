@@ -1,6 +1,7 @@
 """Which read models have stopped, where and why: stored where the api and every operator can see it."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 import psycopg
@@ -73,6 +74,10 @@ _ALL = """
     select model, why, array_agg(partition order by partition) as partitions, min(since) as since
     from projections.stopped group by model, why order by model, min(partition) limit 100
 """
+_EACH = """
+    select model, topic, partition, coalesce(record_offset, next) as at, why, since
+    from projections.stopped order by model, topic, partition limit 100
+"""
 
 
 class Stopped(Message):
@@ -82,6 +87,17 @@ class Stopped(Message):
     partitions: list[int]
     why: str
     since: Time
+
+
+class StopPlace(NamedTuple):
+    """Where a read model has stopped, why, and since when. at: the offset of the record, or its position."""
+
+    model: str
+    topic: str
+    partition: int
+    at: int
+    why: str
+    since: datetime
 
 
 class Stop(NamedTuple):
@@ -211,3 +227,8 @@ async def stopped(connection: AsyncConnection[TupleRow]) -> list[Stopped]:
     """Return the read models that have stopped."""
     async with connection.cursor(row_factory=class_row(Stopped)) as cur:
         return await (await cur.execute(_ALL)).fetchall()
+
+
+async def stop_places(connection: AsyncConnection[TupleRow]) -> list[StopPlace]:
+    """Return every partition on which a read model has stopped, at most 100."""
+    return [StopPlace(*row) for row in await (await connection.execute(_EACH)).fetchall()]

@@ -8,7 +8,7 @@ from typing import Any, LiteralString, get_args
 
 from events.values import Kind, SeenPostingStatus
 from projections.answers import OF_ACCOUNTS, OF_OWNER, Accounts
-from projections.invoices.standing import DUE, OPEN, STANDINGS, Standing
+from projections.invoices.standing import DUE, STANDINGS, Standing
 
 EVERYWHERE: tuple[Standing, ...] = tuple(one for group in STANDINGS.values() for one in group)
 _KINDS = list(get_args(get_args(Kind)[0]))
@@ -41,14 +41,13 @@ class InvoiceFilter:
 
     @property
     def searches(self) -> bool:
-        """Whether it filters by what only the table of what was issued has an index for."""
-        amounts = () if self.open else (self.amount_from, self.amount_to)
-        return any(one is not None for one in (*amounts, self.buyer, self.q))
+        """Whether it filters by what no standing has an index for."""
+        return any(one is not None for one in (self.amount_from, self.amount_to, self.buyer, self.q))
 
     @property
-    def open(self) -> bool:
-        """Whether invoices do not stay where it looks for them, so that there are never many."""
-        return set(self.standings) <= set(OPEN)
+    def names_a_number(self) -> bool:
+        """Whether it asks for one invoice."""
+        return self.q is not None and len(self.q) == _NUMBER_DIGITS
 
     def only(self, standings: tuple[Standing, ...]) -> "InvoiceFilter":
         """Return the part of it that stands there."""
@@ -61,7 +60,6 @@ class InvoiceFilter:
     def facts(self) -> Mapping[str, Any]:
         """Return the parameters of its conditions."""
         name, q = (self.buyer or "").casefold(), self.q or ""
-        whole = len(q) == _NUMBER_DIGITS
         all_due = set(self.standings) <= set(DUE)
         return {
             "accounts": None if self.accounts is None else sorted(self.accounts),
@@ -81,9 +79,9 @@ class InvoiceFilter:
             "buyer_name": name or None,
             "after_buyer_name": name + _LAST,
             "buyer_tax_id": (self.buyer or "").upper(),
-            "number": q if whole else None,
+            "number": q if self.names_a_number else None,
             # ":" comes right after "9": these are the ranges of all numbers that begin so.
-            "digits": q if q and not whole else None,
+            "digits": q if q and not self.names_a_number else None,
             "after_digits": f"{q}:",
             "year_from": f"20{q[:2]}-01-01",
             "year_to": f"20{q[:2]}-12-31",
@@ -97,39 +95,41 @@ _DUE: Mapping[LiteralString, str] = {
     "line.due_latest < %(due_before)s": "all_due",
     "(line.standing <> 'return_in_progress' or line.due_latest < %(due_before)s)": "some_due",
 }
+OF_INVOICE: Mapping[LiteralString, str] = {
+    "{table}.kind = %(kind)s": "kind",
+    "{table}.issued_on >= %(issued_from)s": "issued_from",
+    "{table}.issued_on <= %(issued_to)s": "issued_to",
+    "{table}.total_amount >= %(amount_from)s": "amount_from",
+    "{table}.total_amount <= %(amount_to)s": "amount_to",
+    "{table}.invoice_number = %(number)s": "number",
+}
+"""The conditions on what both tables hold. The parameter whose value decides on each, by condition."""
 STANDS: Mapping[LiteralString, str] = {
     f"line.{OF_ACCOUNTS}": "accounts",
     "line.standing = any(%(standings)s)": "some_standings",
     "line.posting_status = %(posting_status)s": "posting_status",
     **_DUE,
 }
-"""The conditions of a search on where invoices stand. The parameter whose value decides on each, by condition."""
-WAS_ISSUED: Mapping[LiteralString, str] = {
-    "issued.kind = %(kind)s": "kind",
-    "issued.issued_on >= %(issued_from)s": "issued_from",
-    "issued.issued_on <= %(issued_to)s": "issued_to",
-    "issued.total_amount >= %(amount_from)s": "amount_from",
-    "issued.total_amount <= %(amount_to)s": "amount_to",
-    "((issued.buyer_name >= %(buyer_name)s and issued.buyer_name < %(after_buyer_name)s)"
-    " or issued.buyer_tax_id = %(buyer_tax_id)s)": "buyer_name",
-    "issued.invoice_number = %(number)s": "number",
-}
-"""The conditions of a search on what was issued."""
-ENDS: tuple[LiteralString, LiteralString] = (
-    """issued.invoice_number >= %(digits)s and issued.invoice_number < %(after_digits)s
-    and issued.issued_on between %(year_from)s and %(year_to)s""",
-    "reverse(issued.invoice_number) >= %(reversed)s and reverse(issued.invoice_number) < %(after_reversed)s",
-)
-"""The conditions of a search by the first digits of a number, which begins with its year, and by the last."""
-IN_TURN: Mapping[LiteralString, str] = {
+"""The conditions of a search on where invoices stand."""
+STANDS_IN_TURN: Mapping[LiteralString, str] = {
     "line.standing = one.standing": "standings",
     f"line.{OF_OWNER}": "accounts",
     "line.posting_status = %(posting_status)s": "posting_status",
-    "line.kind = %(kind)s": "kind",
-    "line.issued_on >= %(issued_from)s": "issued_from",
-    "line.issued_on <= %(issued_to)s": "issued_to",
-    "line.total_amount >= %(amount_from)s": "amount_from",
-    "line.total_amount <= %(amount_to)s": "amount_to",
     **_DUE,
 }
-"""The conditions of a list that looks at one standing after the other, and at one account after the other."""
+"""The same of a list that looks at one standing after the other, and at one account after the other."""
+OF_ISSUED = "issued."
+"""In a condition on what only the table of what was issued holds."""
+EITHER: Mapping[str, tuple[LiteralString, LiteralString]] = {
+    "digits": (
+        """{table}.invoice_number >= %(digits)s and {table}.invoice_number < %(after_digits)s
+        and {table}.issued_on between %(year_from)s and %(year_to)s""",
+        "reverse(issued.invoice_number) >= %(reversed)s and reverse(issued.invoice_number) < %(after_reversed)s",
+    ),
+    "buyer_name": (
+        "issued.buyer_name >= %(buyer_name)s and issued.buyer_name < %(after_buyer_name)s",
+        "issued.buyer_tax_id = %(buyer_tax_id)s",
+    ),
+}
+"""Pairs of conditions of which one must hold, by parameter: the first digits of a number, which begins with its year,
+or the last; the beginning of a name, or a tax id. A condition with "or" has no index, so each is asked by itself."""

@@ -1,19 +1,14 @@
-"""Pages of the list, and how many invoices match. Every query uses an index.
-
-Without a search the list is read standing by standing, each in the order of an index, and merged: a page costs the same
-wherever it is. A search, and the order of amounts, are planned anew each time, by how much each filter narrows; amounts
-of work in progress are read from the index of its standings.
-"""
+"""Pages of the list, and how many invoices match."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composable, Composed, Identifier
+from psycopg.sql import SQL
 
 from events.status import Action, InvoiceStatus, LastRefusal, Status
 from events.values import (
@@ -28,18 +23,20 @@ from events.values import (
     SeenPostingStatus,
     Time,
 )
-from projections.answers import OUT_OF_DATE_LINE, OutOfDate, owners
-from projections.invoices.filters import ENDS, IN_TURN, STANDS, WAS_ISSUED, InvoiceFilter
+from projections.answers import OUT_OF_DATE_LINE, OutOfDate
+from projections.invoices.filters import InvoiceFilter
 from projections.invoices.fold import IssuedPart
+from projections.invoices.matching import InvoiceSort, Matching, Order, collected, in_turn, walked
 from projections.invoices.standing import DUE, due_latest_of, standing_of
-from projections.paging import Page, conditions, page_of
+from projections.paging import Page, page_of
 
 MAX_EXACT_COUNT = 10_000
 """Up to here matches are counted."""
-InvoiceSort = Literal["issued_on", "-issued_on", "total_amount", "-total_amount", "due_latest"]
 InvoicePlace = tuple[date | datetime | Decimal, str]
 """What an invoice is sorted by, and its number."""
 
+_FIRST: Mapping[str, None] = {"after_key": None, "after_number": None}
+"""The parameters of a page that begins at no place."""
 _MODEL = "invoices"
 _LINES = SQL("""
     select issued.issued::text, line.document::text, {} from projections.invoices as line
@@ -56,31 +53,14 @@ _ACCOUNTS = """
 """
 """One account after the other, each found in the index."""
 _PAGE = SQL("""
-    with found as materialized (select {number} as invoice_number, {key} as key {matching} {order} limit %(limit)s)
-    select issued.issued::text, line.document::text, {out_of_date} from found
+    with matching as materialized ({matching}),
+    found as materialized (select * from matching {order} limit %(limit)s)
+    select (select count(*) from matching), issued.issued::text, line.document::text, {out_of_date} from found
     join projections.invoices as line using (invoice_number)
     join projections.invoices_issued as issued using (invoice_number)
-    order by found.key {direction}, invoice_number {direction}
+    {order}
 """)
-_COUNT = SQL("select count(*) from (select {matching} limit %(limit)s) as counted")
-_IN_TURN = SQL("""
-    from unnest(%(standings)s::text[]) as one (standing) {turns} cross join lateral (
-        select line.invoice_number, line.issued_on, line.total_amount from projections.invoices as line
-        where {conditions} {order} limit %(limit)s
-    ) as line
-""")
-_POSTINGS_AND_KINDS = SQL("""
-    cross join unnest(%(posting_statuses)s::text[]) as posting (status)
-    cross join unnest(%(kinds)s::text[]) as type (kind)
-""")
-_OF_POSTING_AND_KIND = SQL("line.posting_status = posting.status and line.kind = type.kind")
-_SEARCHED = SQL("from projections.invoices_issued as issued {joined} where {conditions}")
-_EITHER = SQL("from ((select {columns} {first} {end}) union (select {columns} {last} {end})) as {table}")
-_JOINED = SQL("join projections.invoices as line using (invoice_number)")
-_IS_DUE = SQL("line.due_latest is not null")
-"""The condition of the index by due date."""
-_ORDER = SQL("order by {key} {direction}, {number} {direction}")
-_AFTER = SQL("({key}, {number}) {than} (%(after_key)s, %(after_number)s)")
+_COUNT = SQL("select count(*) from (select from ({matching}) as matching limit %(most)s) as counted")
 
 
 class InvoiceLine(Message):
@@ -137,8 +117,9 @@ async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut
 
 async def count(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) -> MatchCount:
     """Return how many invoices match, up to `MAX_EXACT_COUNT`."""
-    facts = {**wanted.facts(), "limit": MAX_EXACT_COUNT + 1}
-    matching = _searched(facts) if wanted.searches else _in_turn(wanted, facts)
+    select = collected if wanted.searches else in_turn
+    facts = {**wanted.facts(), **_FIRST, "most": MAX_EXACT_COUNT + 1, "limit": MAX_EXACT_COUNT + 1}
+    matching = select(facts, Order.of("-issued_on"))
     found = await connection.execute(_COUNT.format(matching=matching), facts, prepare=False)
     (counted,) = await found.fetchone() or (0,)
     return MatchCount(value=min(counted, MAX_EXACT_COUNT), exact=counted <= MAX_EXACT_COUNT)
@@ -176,86 +157,24 @@ async def _by_due_date(connection: AsyncConnection[TupleRow], wanted: InvoiceFil
 
 async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:
     """Return the lines, and one more than the limit if there are more."""
-    key, number = cut.after or (None, None)
-    facts = {
-        **wanted.facts(),
-        "model": _MODEL,
-        "after_key": key,
-        "after_number": number,
-        "limit": cut.limit + 1,
-    }
+    order = Order.of(cut.sort)
+    facts = {**wanted.facts(), "model": _MODEL, "limit": cut.limit + 1, "most": MAX_EXACT_COUNT + 1}
+    facts |= _FIRST if cut.after is None else {"after_key": cut.after[0], "after_number": cut.after[1]}
     if cut.sort == "due_latest" and set(wanted.standings) == set(DUE):
         facts["some_standings"] = None  # the index by due date holds no others
-    order = _order(wanted, cut.sort)
-    after: list[Composable] = [_IS_DUE] if cut.sort == "due_latest" else []
-    if cut.after:
-        after.append(_AFTER.format(than=SQL("<" if order.descending else ">"), **order.names()))
-    matching = _searched(facts, order, after) if order.searched else _in_turn(wanted, facts, order, after)
-    statement = _PAGE.format(matching=matching, out_of_date=OUT_OF_DATE_LINE, order=order.clause(), **order.names())
-    rows = await (await connection.execute(statement, facts, prepare=False)).fetchall()
-    return [_line(row) for row in rows]
 
+    async def rows(select: Matching) -> list[TupleRow]:
+        matching = select(facts, order)
+        statement = _PAGE.format(matching=matching, out_of_date=OUT_OF_DATE_LINE, order=order.clause())
+        return await (await connection.execute(statement, facts, prepare=False)).fetchall()
 
-class _Order(NamedTuple):
-    """The order of a list: a column, and the number. searched: whether no standing has an index for it."""
-
-    table: str
-    column: str
-    descending: bool
-    searched: bool
-
-    def names(self) -> dict[str, Composable]:
-        return {
-            "key": SQL("{}").format(Identifier(self.table, self.column)),
-            "number": SQL("{}").format(Identifier(self.table, "invoice_number")),
-            "direction": SQL("desc" if self.descending else "asc"),
-        }
-
-    def clause(self) -> Composed:
-        return _ORDER.format(**self.names())
-
-
-def _order(wanted: InvoiceFilter, sort: InvoiceSort) -> _Order:
-    column = sort.removeprefix("-")
-    by_standing = column == "issued_on" or (column == "total_amount" and wanted.open)
-    searched = wanted.searches or not by_standing
-    table = "issued" if searched and column != "due_latest" else "line"
-    return _Order(table, column, sort.startswith("-"), searched)
-
-
-def _in_turn(
-    wanted: InvoiceFilter, facts: Mapping[str, Any], order: _Order | None = None, after: Sequence[Composable] = ()
-) -> Composed:
-    """Return the matching invoices of each standing; of each type and posting status, too, or of each account."""
-    everybody = wanted.accounts is None
-    own = [_OF_POSTING_AND_KIND] if everybody else []
-    return _IN_TURN.format(
-        turns=_POSTINGS_AND_KINDS if everybody else owners(wanted.accounts),
-        conditions=SQL(" and ").join([*own, *conditions(IN_TURN, facts), *after]),
-        order=order.clause() if order else SQL(""),
-    )
-
-
-def _searched(facts: Mapping[str, Any], order: _Order | None = None, after: Sequence[Composable] = ()) -> Composed:
-    """Return the matching invoices by what was issued; where they stand is looked at when it matters."""
-    if facts["digits"] is None:
-        return _matching(facts, order, after)
-    # A condition with "or" has no index: those that begin so, and those that end so.
-    first, last = (_matching(facts, order, [*after, SQL(end)]) for end in ENDS)
-    columns = SQL("{number}, {key}").format(**order.names()) if order else SQL("issued.invoice_number")
-    end = SQL("{} limit %(limit)s").format(order.clause() if order else SQL(""))
-    return _EITHER.format(
-        columns=columns, first=first, last=last, end=end, table=Identifier(order.table if order else "issued")
-    )
-
-
-def _matching(facts: Mapping[str, Any], order: _Order | None, after: Sequence[Composable]) -> Composed:
-    stands = conditions(STANDS, facts)
-    joined = stands or (order and order.table == "line")
-    return _SEARCHED.format(
-        joined=_JOINED if joined else SQL(""),
-        conditions=SQL(" and ").join([SQL("true"), *stands, *conditions(WAS_ISSUED, facts), *after]),
-    )
+    if order.is_of_each_standing and not wanted.searches:
+        found = await rows(in_turn)
+    else:
+        found = await rows(collected)
+        if found and found[0][0] > MAX_EXACT_COUNT:
+            found = await rows(walked)
+    return [_line(row) for _, *row in found]
 
 
 def _key(line: Line, sort: InvoiceSort) -> date | datetime | Decimal:
@@ -265,7 +184,7 @@ def _key(line: Line, sort: InvoiceSort) -> date | datetime | Decimal:
     return due or line.issued.issued_on
 
 
-def _line(row: TupleRow) -> Line:
+def _line(row: Sequence[Any]) -> Line:
     issued, document, out_of_date = row
     return Line(
         IssuedPart.model_validate_json(issued),

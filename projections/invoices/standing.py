@@ -17,8 +17,6 @@ STANDINGS: Mapping[StatusCode, tuple[Standing, ...]] = {
 """The standings of each status. An invoice whose return was refused is issued; an overdue return is in progress."""
 DUE: tuple[Standing, ...] = STANDINGS["return_in_progress"]
 """Where a due date matters."""
-OPEN: tuple[Standing, ...] = ("refused", *DUE, *STANDINGS["reversed_with_credit_note"])
-"""Where an invoice does not stay: few are there at a time."""
 
 
 def standing_of(invoice: InvoiceStatus) -> Standing:

@@ -14,6 +14,7 @@ from redletter.cli.servers import (
     server_addresses,
     server_errors_end_the_command,
 )
+from rules.quantities import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -222,7 +223,7 @@ def _confirm(verb: str, letters: "list[DeadLetter]", yes: bool) -> None:  # noqa
         terminal.print_line("no such dead letter waits")
         raise typer.Exit(0)
     if not yes:
-        typer.confirm(f"{verb} {len(letters)} dead letters?", abort=True, err=True)
+        typer.confirm(f"{verb} {counted(len(letters), 'dead letter', 'dead letters')}?", abort=True, err=True)
 
 
 def _one(addresses: "Addresses", place: str) -> "DeadLetter":

@@ -13,6 +13,7 @@ from redletter.cli import numbers
 from redletter.cli.exits import FAILED, INTERRUPTED, USAGE_ERROR, exit_with
 from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, ApiUrl, api_url, read_settings, server_addresses
 from redletter.cli.zone import Utc
+from rules.quantities import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +84,8 @@ def validate(
             for fault in line.faults:
                 terminal.print_line(f"line {line.number}: {fault.field}{': ' * bool(fault.field)}{fault.message}")
     if not as_json:
-        terminal.print_to_stderr(f"{found.commands} commands, {len(found.faulty)} of them faulty")
+        commands = counted(found.commands, "command", "commands")
+        terminal.print_to_stderr(f"{commands}, {len(found.faulty)} of them faulty")
     raise typer.Exit(FAILED if found.faulty else 0)
 
 

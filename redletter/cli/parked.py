@@ -11,6 +11,7 @@ from local import terminal
 from redletter.cli import numbers
 from redletter.cli.exits import FAILED, USAGE_ERROR, exit_with
 from redletter.cli.servers import ANSWER_TIMEOUT_SECONDS, read_settings, server_addresses, server_errors_end_the_command
+from rules.quantities import counted
 
 if TYPE_CHECKING:
     from service.store.event_store import Store
@@ -148,7 +149,7 @@ def _empty_all(invoices: Sequence[str], empty: "Callable[[str], Emptied]", done:
     failed = False
     for number in invoices:
         emptied = _within(_RELEASE_TIMEOUT_SECONDS, partial(empty, number))
-        terminal.print_line(f"{number}: {emptied.answered} commands {done}")
+        terminal.print_line(f"{number}: {counted(emptied.answered, 'command', 'commands')} {done}")
         if emptied.error:
             failed = True
             why = terminal.plain(emptied.error, longest=_MAX_ERROR_CHARACTERS)

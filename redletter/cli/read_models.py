@@ -14,6 +14,7 @@ from redletter.cli.servers import (
     read_side_addresses,
     server_errors_end_the_command,
 )
+from rules.quantities import counted
 
 if TYPE_CHECKING:
     from projections.rebuild.rebuilding import Outcome
@@ -167,8 +168,8 @@ def _warn_if_stopped_or_parked(name: str, outcome: "Outcome") -> None:
     for why in outcome.stopped:
         terminal.print_to_stderr(f"redletter: {name} is stopped: {why}")
     if outcome.parked:
-        advice = "see `redletter projections parked`"
-        terminal.print_to_stderr(f"redletter: {name} has parked {outcome.parked} invoices: {advice}")
+        parked, advice = counted(outcome.parked, "invoice", "invoices"), "see `redletter projections parked`"
+        terminal.print_to_stderr(f"redletter: {name} has parked {parked}: {advice}")
 
 
 def _run(work: str, names: Sequence[str]) -> "dict[str, Outcome]":

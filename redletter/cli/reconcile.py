@@ -14,6 +14,7 @@ from redletter.cli.servers import (
     server_addresses,
     server_errors_end_the_command,
 )
+from rules.quantities import counted
 
 if TYPE_CHECKING:
     from service.log.entries import LogEntry
@@ -109,10 +110,9 @@ def _describe(loss: "Loss") -> None:
         terminal.print_line("the log holds all that was published of it: there is nothing to rebuild")
     for partition, end in loss.ends.items():
         kinds = _kinds(one.entry for one in loss.entries if one.partition == partition)
-        terminal.print_line(
-            f"partition {partition}: lacks {end.place - loss.last_places[partition]} entries behind place "
-            f"{loss.last_places[partition]}: {kinds}"
-        )
+        last = loss.last_places[partition]
+        lost = counted(end.place - last, "entry", "entries")
+        terminal.print_line(f"partition {partition}: lacks {lost} behind place {last}: {kinds}")
 
 
 def _kinds(entries: "Iterable[LogEntry]") -> str:
@@ -127,9 +127,11 @@ def _kinds(entries: "Iterable[LogEntry]") -> str:
 
 
 def _conclude(rebuilt: "Rebuilt") -> None:
-    terminal.print_line(f"rebuilt {rebuilt.entries} entries; everything continues by itself within 10 s")
+    entries = counted(rebuilt.entries, "entry", "entries")
+    terminal.print_line(f"rebuilt {entries}; everything continues by itself within 10 s")
     if rebuilt.decided:
-        terminal.print_line(f"decided {rebuilt.decided} commands again whose answers were lost before anyone saw them")
+        decided = counted(rebuilt.decided, "command", "commands")
+        terminal.print_line(f"decided {decided} again whose answers were lost before anyone saw them")
 
 
 def _warn(disputed: "Sequence[Disputed]") -> None:

@@ -1,5 +1,6 @@
 """The page with 100,000 invoices, behind, and without Kafka: it shows what it knows, and says what is wrong."""
 
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from playwright.async_api import Browser, Page, expect
 
 from benchmarks.filled_read_tables import fill_read_tables
-from events.topics import EVENTS_TOPIC
+from events.topics import EVENTS_TOPIC, STATUS_TOPIC
 from local import ports
 from tests.browser.support.scopes import each, together
 from tests.end_to_end.support.system import system
@@ -29,6 +31,21 @@ VISIBLE_WITHIN = 1.0
 PAGES, PAGE_ROWS = 12, 50
 ELEMENTS = 12_000
 """Half of what all those lines would be."""
+_STANDS = "update projections.invoices set standing = %s where invoice_number = %s"
+_NEW_VERSION = """
+    update projections.invoices set version = 99, document = jsonb_set(document::jsonb, '{version}', '99')::json
+    where invoice_number = %s returning document::text
+"""
+_BANNER = """() => {
+    const banner = document.createElement("p");
+    banner.className = "banner confirmed";
+    banner.textContent = "A sentence.";
+    document.getElementById("state").append(banner);
+}"""
+_IS_ON_TOP = """one => {
+    const box = one.getBoundingClientRect();
+    return one.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+}"""
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 """Milliseconds; reported some time after the paint, so the test waits for it."""
 
@@ -98,22 +115,111 @@ async def test_the_list_grows_as_one_scrolls_keeps_little_around_and_is_there_ag
     crowded: Page,
 ) -> None:
     await crowded.goto("/")
-    seen: list[str] = []
-    for page in range(PAGES):
-        rows = crowded.locator("tbody").nth(page).locator("tr")
-        await expect(rows).to_have_count(PAGE_ROWS)
-        seen += await rows.evaluate_all("rows => rows.map(row => row.dataset.number)")
-        await crowded.locator(".more").scroll_into_view_if_needed()
+    seen = await numbers_on(crowded, PAGES)
     assert len(set(seen)) == PAGES * PAGE_ROWS
     await until(lambda: crowded.evaluate(f"document.querySelectorAll('*').length < {ELEMENTS}"))
-    last = crowded.locator(f"#row-{seen[-1]}")
-    await last.scroll_into_view_if_needed()
-    await last.get_by_role("link", name="Details").click()
-    await expect(crowded.get_by_role("heading", name="Invoicing Record Details")).to_be_visible()
-    await crowded.go_back()
-    await expect(last).to_be_in_viewport()
+    await away_and_back(crowded, seen[-1])
     await crowded.evaluate("scrollTo(0, 0)")
     await expect(crowded.locator(f"#row-{seen[0]}")).to_be_in_viewport()
+
+
+async def test_lines_that_leave_while_the_reader_is_away_leave_no_gap_and_double_none(
+    filled: Addresses, crowded: Page
+) -> None:
+    await crowded.goto("/?status=issued")
+    before = await numbers_on(crowded, 4)
+    gone = before[PAGE_ROWS + 1]
+    await crowded.locator(f"#row-{before[-1]}").scroll_into_view_if_needed()
+    await crowded.locator(f"#row-{before[-1]}").get_by_role("link", name="Details").click()
+    with psycopg.connect(filled.database, autocommit=True) as connection:
+        connection.execute(_STANDS, ("returned", gone))
+        try:
+            await crowded.go_back()
+            await expect(crowded.locator("tbody")).not_to_have_count(1)
+            await crowded.evaluate("scrollTo(0, 0)")
+            after = await numbers_on(crowded, 4)
+        finally:
+            connection.execute(_STANDS, ("issued", gone))
+    assert after[: len(before) - 1] == [number for number in before if number != gone]
+    assert len(set(after)) == len(after)
+
+
+async def test_news_of_a_line_that_is_away_is_shown_once_it_is_back(filled: Addresses, crowded: Page) -> None:
+    await crowded.goto("/?status=issued")
+    seen = await numbers_on(crowded, PAGES)
+    first, last = crowded.locator(f"#row-{seen[0]}"), crowded.locator(f"#row-{seen[-1]}")
+    await expect(first).to_have_count(0)
+    async with AIOKafkaProducer(bootstrap_servers=filled.kafka) as producer:
+        with psycopg.connect(filled.database) as connection:
+            for number in (seen[0], seen[-1]):  # of one partition, so that the second is heard last
+                (document,) = connection.execute(_NEW_VERSION, (number,)).fetchone() or ("",)
+                await producer.send_and_wait(STATUS_TOPIC, document.encode(), key=number.encode(), partition=0)
+                connection.commit()
+    await expect(last).to_have_attribute("data-version", "99")
+    await crowded.evaluate("scrollTo(0, 0)")
+    await expect(first).to_have_attribute("data-version", "99")
+
+
+async def test_no_more_than_100_are_selected_and_the_bar_says_so(crowded: Page) -> None:
+    await crowded.goto("/?status=issued")
+    seen = await numbers_on(crowded, 3)
+    await crowded.evaluate("scrollTo(0, 0)")
+    await crowded.get_by_role("checkbox", name="Select all that are shown").check(force=True)
+    bar = crowded.locator("#selection")
+    await expect(bar).to_contain_text("100 selected")
+    await expect(bar).to_contain_text("No more than 100 are returned at once.")
+    await crowded.locator("tbody").nth(2).scroll_into_view_if_needed()
+    one_more = crowded.get_by_role("checkbox", name=f"Select {seen[2 * PAGE_ROWS]}")
+    await one_more.click()
+    await expect(one_more).not_to_be_checked()
+    await crowded.get_by_role("checkbox", name=f"Select {seen[2 * PAGE_ROWS - 1]}").uncheck()
+    await one_more.check()
+    await expect(bar).to_contain_text("100 selected")
+
+
+async def test_a_banner_covers_no_button(crowded: Page) -> None:
+    await crowded.goto("/?status=issued")
+    await crowded.locator("tbody").get_by_role("checkbox").first.check()
+    await crowded.evaluate(_BANNER)
+    button = crowded.get_by_role("button", name="Return selected")
+    await until(lambda: button.evaluate(_IS_ON_TOP))
+    await crowded.get_by_role("contentinfo").scroll_into_view_if_needed()
+    links = crowded.get_by_role("contentinfo").get_by_role("link")
+    assert all([await link.evaluate(_IS_ON_TOP) for link in await links.all()])
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_list_of_50_prints_on_two_sheets_of_a4_whatever_the_screen(crowded: Page, width: int) -> None:
+    await crowded.set_viewport_size({"width": width, "height": 800})
+    await crowded.goto("/")
+    await expect(crowded.locator("tbody tr").nth(PAGE_ROWS - 1)).to_be_attached()
+    assert sheets(await crowded.pdf(format="A4")) == 2
+
+
+def sheets(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+async def numbers_on(page: Page, count: int) -> list[str]:
+    """Scroll through so many pages of the list, and return the numbers of their lines."""
+    seen: list[str] = []
+    for at in range(count):
+        rows = page.locator("tbody").nth(at).locator("tr[data-number]")
+        await page.locator("tbody").nth(at).scroll_into_view_if_needed()
+        await expect(rows).to_have_count(PAGE_ROWS)
+        seen += await rows.evaluate_all("rows => rows.map(row => row.dataset.number)")
+        await page.locator(".more").scroll_into_view_if_needed()
+    return seen
+
+
+async def away_and_back(page: Page, number: str) -> None:
+    """Look at the details of an invoice in the list, and return to its line."""
+    line = page.locator(f"#row-{number}")
+    await line.scroll_into_view_if_needed()
+    await line.get_by_role("link", name="Details").click()
+    await expect(page.get_by_role("heading", name="Invoicing Record Details")).to_be_visible()
+    await page.go_back()
+    await expect(line).to_be_in_viewport()
 
 
 async def test_one_of_100_000_invoices_is_found_by_its_last_digits(crowded: Page) -> None:

@@ -1,13 +1,13 @@
 """Looking: the list and its filters, languages, zones, keyboards, screen readers, phones, paper."""
 
+import asyncio
 import re
 
 import httpx
-import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.support.site import Site, dialog_of, row, violations
-from tests.service.support.orders import ask_simply
+from tests.browser.support.site import Site, row
+from tests.service.support.orders import ask_simply, charge
 
 SHIFTS = """
     window.shifts = 0;
@@ -35,6 +35,41 @@ async def test_the_list_is_searched_while_one_types_and_the_address_says_so(site
     await expect(page.get_by_label("Status")).to_have_value("returned")
     await page.get_by_role("link", name="Show all invoices").click()
     await expect(row(page, other)).to_be_visible()
+
+
+async def test_a_number_is_found_however_it_is_written(site: Site, page: Page) -> None:
+    number, other = await site.invoice(), await site.invoice()
+    await page.goto("/")
+    grouped = f"{number[:4]} {number[4:8]}\u00a0{number[8:12]}-{number[12:]}"
+    wide = "".join(chr(0xFEE0 + ord(sign)) if sign.isdigit() else sign for sign in grouped)
+    for written in (grouped, wide):
+        await page.get_by_label("Invoice number").fill("")
+        await expect(row(page, other)).to_be_visible()
+        await page.get_by_label("Invoice number").fill(written)
+        await expect(row(page, other)).to_have_count(0)
+        await expect(row(page, number)).to_be_visible()
+
+
+async def test_a_link_and_a_list_that_wait_say_so(site: Site, page: Page) -> None:
+    number = await site.invoice()
+    await page.goto("/")
+    for pattern, waiting, act in (
+        ("**/?q=*", page.locator("#list"), page.get_by_label("Invoice number").fill(number)),
+        ("**/return/*", row(page, number).get_by_role("link", name="Return"), None),
+    ):
+        arrived, may_go = asyncio.Event(), asyncio.Event()
+
+        async def held(route: Route, arrived: asyncio.Event = arrived, may_go: asyncio.Event = may_go) -> None:
+            arrived.set()
+            await may_go.wait()
+            await route.continue_()
+
+        await page.route(pattern, held)
+        await (act or waiting.click())
+        await arrived.wait()
+        await expect(waiting).to_have_attribute("aria-busy", "true")
+        may_go.set()
+        await expect(waiting).not_to_have_attribute("aria-busy", "true")
 
 
 async def test_every_link_of_the_list_leads_to_an_address_of_its_own(site: Site, page: Page) -> None:
@@ -171,49 +206,6 @@ async def test_nothing_moves_when_a_status_changes(site: Site, page: Page) -> No
     assert await page.get_by_role("heading", name="History").bounding_box() == timeline
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_on_any_page(site: Site, context: BrowserContext, scheme: str) -> None:
-    page = await context.new_page()
-    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-    returned, recorded = await site.invoice(), await site.invoice("recorded")
-    await site.submit(ask_simply(returned))
-    await page.goto(f"/details/{returned}")
-    await expect(page.locator(".heading")).to_contain_text("Returned")
-    shown = ("/", "/?q=99999999", f"/details/{returned}", "/issue", "/board", f"/reissue/{returned}")
-    for path in (*shown, "/asyncapi", "/asyncapi/ReturnRefused.v1"):
-        await page.goto(path)
-        assert await violations(page) == "", path
-    await page.goto(f"/return/{recorded}")
-    await page.get_by_role("button", name="OK").click()
-    await expect(page.locator(".fault")).to_have_count(3)
-    assert await violations(page) == ""
-    await dialog_of(page, recorded, "Return")
-    assert await violations(page) == ""
-
-
-@pytest.mark.parametrize("width", [320, 390, 768])
-async def test_every_page_fits_a_narrow_screen(site: Site, page: Page, width: int) -> None:
-    number = await site.invoice("recorded")
-    await page.set_viewport_size({"width": width, "height": 780})
-    for path in (
-        "/",
-        f"/details/{number}",
-        f"/return/{number}",
-        "/issue",
-        "/board",
-        "/asyncapi",
-        "/asyncapi/RegisterInvoice.v1",
-    ):
-        await page.goto(path)
-        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, path
-    dialog = await dialog_of(page, number, "Return")
-    box = await dialog.bounding_box()
-    assert box is not None
-    assert box["width"] <= width
-    await expect(dialog.get_by_role("button", name="OK")).to_be_in_viewport()
-
-
 async def test_the_details_print_without_what_only_screens_need(site: Site, page: Page) -> None:
     number = await site.invoice()
     await page.goto(f"/details/{number}")
@@ -228,18 +220,26 @@ async def test_the_details_print_without_what_only_screens_need(site: Site, page
     await expect(page.get_by_text("Original invoice number")).to_be_visible()
 
 
+async def test_an_invoice_with_61_charges_prints_on_three_sheets_of_a4(site: Site, page: Page) -> None:
+    number = next(site.numbers)
+    await site.invoice(number=number, charges=[charge(f"{number}-{index}") for index in range(61)])
+    await page.goto(f"/details/{number}")
+    assert len(re.findall(rb"/Type\s*/Page\b", await page.pdf(format="A4"))) <= 3
+
+
 async def test_the_operations_view_shows_pictures_and_their_figures(site: Site, page: Page) -> None:
     number = await site.invoice(number="26110000000199999945")  # every request fails twice before it is answered
     await site.submit(ask_simply(number))
     await page.goto("/board")
     await expect(page.get_by_role("row", name=number)).to_contain_text("TAX_PLATFORM_BUSY", timeout=30_000)
-    for title in ("Log entries that are not published", "Tax requests without an answer"):
+    for title in ("Parts of the system", "Tax requests without an answer"):
         await expect(page.get_by_role("heading", name=title)).to_be_visible()
+    await expect(page.get_by_role("row", name="relay role Running")).to_be_visible()
     pictures = page.get_by_role("img")
     await expect(pictures).to_have_count(3)
     for picture in await pictures.all():
         assert await picture.evaluate("one => one.decode().then(() => one.naturalWidth)") > 0
-    await expect(page.get_by_text("commands decided and")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("commands answered and")).to_be_visible(timeout=30_000)
     await page.get_by_text("Figures").first.click()
     await expect(page.get_by_role("rowheader", name="redletter.worker")).to_be_visible()
 

@@ -9,6 +9,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts.bill_of_materials import NOTICE, SBOM, Package, notice, packages, sbom
+from scripts.icons import version
 
 
 def test_the_lists_are_those_of_the_lock() -> None:
@@ -21,7 +22,8 @@ def test_the_bill_of_materials_is_cyclonedx() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # the validator's own
         assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(SBOM.read_text()) is None
     listed = json.loads(SBOM.read_text())["components"]
-    assert {one["purl"] for one in listed} == {f"pkg:pypi/{one.name}@{one.version}" for one in packages()}
+    icons = {f"pkg:npm/lucide-static@{version()}"}
+    assert {one["purl"] for one in listed} == {f"pkg:pypi/{one.name}@{one.version}" for one in packages()} | icons
     assert len(listed) > 60
 
 

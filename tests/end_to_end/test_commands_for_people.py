@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 
+from tests.end_to_end.support.screens import MODES
 from tests.end_to_end.support.shared import Shared
 from tests.end_to_end.support.terminal import User
 from tests.faults.support.roles import PROGRAM
@@ -146,3 +149,64 @@ async def test_a_check_of_a_system_that_is_well_finds_nothing(user: User, return
     user.environment["REDLETTER_CALENDAR_FILE"] = str(calendar)
     assert await user.run("check") == (0, "nothing needs attention\n", "")
     assert await user.run("check", "--json") == (0, "", "")
+
+
+NOWHERE = "26000000000000000404"
+LINE = json.dumps({"type": "RequestReturn", "id": "screens", "data": {"invoice_number": NOWHERE, "account_id": "a"}})
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[0-9;]*m")
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+COPIED = re.compile(r"\d{20}|[0-9a-f]{8}-[0-9a-f-]{27}|invoice\.[a-z.-]+/\d+/\d+")
+"""Numbers, ids and places, which people copy."""
+TABLES = {"history", "check", "acls", "projections", "dead-letters", "parked", "positions"}
+"""Commands whose output fits the width; that of others is lines, which a terminal wraps."""
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def buried(shared: Shared, user: User) -> str:
+    """Let there be a dead letter, and return its place."""
+    async with AIOKafkaProducer(bootstrap_servers=shared.addresses.kafka) as producer:
+        await producer.send_and_wait("invoice.commands.customer", b"no command")
+    async with asyncio.timeout(60):
+        while not (output := (await user.run("dead-letters", "list", "--json"))[1]):
+            pass
+    return json.loads(output.splitlines()[0])["place"]
+
+
+async def test_every_command_fits_any_terminal_and_is_plain_in_a_pipe(user: User, returning: str, buried: str) -> None:
+    """What people copy is whole at any width; no output has colours, and in a pipe it has no style at all."""
+    codes = {
+        "--version": 0,
+        f"status {returning}": 0,
+        f"status {NOWHERE}": 1,
+        f"history {returning}": 0,
+        f"why {returning}": 0,
+        "check": 1,
+        "send -": 1,
+        "send --dry-run -": 0,
+        "validate -": 0,
+        "tail nothing": 2,
+        "trigger nothing": 2,
+        "schemas": 0,
+        "asyncapi": 0,
+        "migrate": 0,
+        "acls": 0,
+        "grants": 0,
+        "projections list": 0,
+        "projections parked": 0,
+        "projections verify status": 0,
+        "dead-letters list": 0,
+        f"dead-letters show {buried}": 0,
+        "parked list": 0,
+        "positions show": 0,
+        "dead-letters discard --all --yes --because tested": 0,
+    }
+    for call, screens in (await user.look_at(list(codes), LINE)).items():
+        assert {mode: shown.code for mode, shown in screens.items()} == dict.fromkeys(MODES, codes[call]), screens
+        assert "\x1b" not in screens["pipe"].output, call
+        assert not any(COLOUR.search(shown.output) for shown in screens.values()), call
+        copied = set(COPIED.findall(screens["pipe"].output))
+        for width in ("80", "120"):
+            plain = STYLE.sub("", screens[width].output)
+            assert copied <= set(COPIED.findall(plain)), (call, plain)
+            if call.split()[0] in TABLES:
+                assert max(map(len, plain.splitlines()), default=0) <= int(width), (call, plain)

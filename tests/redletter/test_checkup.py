@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from redletter import checkup
 from redletter.api_client import Api
-from redletter.checkup import STEPS, Finding
+from redletter.checkup import FINDING_KINDS, Finding
 from redletter.cli.system import system_commands
 from rules.calendar import MAINLAND_CHINA
 from transport.addresses import Addresses
 from transport.clients.kafka import KafkaAdmin
+from web.console.labels import NEXT_STEP
 from web.operations import condition
 
 
@@ -70,4 +71,5 @@ def test_every_reason_why_the_system_can_be_degraded_has_a_next_step() -> None:
     source = Path(condition.__file__).read_text()
     codes = set(re.findall(r'code="([A-Z_]+)"', source))
     assert len(codes) >= 7
-    assert codes == set(STEPS)
+    assert codes == set(FINDING_KINDS)
+    assert codes <= set(NEXT_STEP)

@@ -19,14 +19,17 @@ from events.catalogue import EVENT_TYPES
 from events.commands import RequestReissue, RequestReturn
 from events.refusal_codes import Code, EndingCode
 from events.values import Kind, Phase, ReturnReason, Route, SeenPostingStatus, StatusCode
+from projections.engine.health import StopPlace
 from rules.calendar import MAINLAND_CHINA
+from scripts.icons import ICONS
 from tests.end_to_end.support.stories import ENDS, REFUSALS
 from web.console import charts, html_forms, labels, rendering
 from web.console.sampling import Sample, Sampler
 from web.console.viewer import viewer_of
 from web.http.problems import Problem
-from web.operations.condition import Condition, LogCondition, Parked
+from web.operations.condition import Condition, LogCondition, Parked, Partition
 from web.operations.lag import Lag
+from web.operations.parts import Part
 from web.operations.queries import Ages, Board, Requests
 
 CONSOLE = Path(rendering.__file__).parent
@@ -157,8 +160,9 @@ def test_a_form_that_could_not_be_sent_keeps_its_id_so_that_it_is_never_taken_tw
 
 
 def sampler(*samples: Sample) -> Sampler:
-    made = Sampler(None, "")  # type: ignore[arg-type] - nothing is looked at
-    made.samples.extend(samples)
+    made = Sampler(None, None)  # type: ignore[arg-type] - nothing is looked at
+    for sample in samples:
+        made.note(sample)
     return made
 
 
@@ -195,6 +199,14 @@ def test_static_files_change_their_address_with_their_contents(tmp_path: Path, m
     before = rendering.assets_fingerprint()
     (tmp_path / "static" / "page.css").write_text("b")
     assert rendering.assets_fingerprint() != before
+
+
+def test_the_sprite_has_the_icons_that_are_shown() -> None:
+    sprite = (CONSOLE / "templates" / "icons.svg").read_text()
+    source = "".join(file.read_text() for file in [*CONSOLE.glob("templates/*.html"), *CONSOLE.glob("static/*.js")])
+    assert re.findall(r'id="icon-([a-z0-9-]+)"', sprite) == list(ICONS)
+    assert [name for name in ICONS if not re.search(rf"['\"-]{name}['\"]", source)] == []
+    assert set(re.findall(r"icon\('([a-z0-9-]+)'", source)) <= set(ICONS)
 
 
 @pytest.mark.parametrize("steering", ["\u202e", "\u2066", "\u200f", "\x1b", "\x07", "\x9b", "\x00"])
@@ -238,9 +250,11 @@ def test_the_id_of_a_command_is_never_taken_from_an_address() -> None:
     assert filled.values == {"remarks": "kept"}
 
 
-def test_the_board_says_what_waits_for_how_long_and_what_to_do() -> None:
-    known = Condition(LogCondition(1234, 95.0), partitions=(), stopped=(), out_of_date=())
-    waiting = Requests("OpenRedFontForm.v1", "repeated", 12, 7200.0)
+def test_the_board_says_how_each_part_is_since_when_and_what_to_do() -> None:
+    noon = datetime(2026, 2, 13, 12, tzinfo=UTC)
+    unread = Partition("redletter.clock", "invoice.events", 3, 17, "it is another log", noon, 0)
+    known = Condition(LogCondition(1234, 95.0, ["partition 5 differs"]), [unread], (), ())
+    waiting = Requests("OpenRedFontForm.v1", "repeated", 12, 7200.0, noon)
     board = Board([], [], [], [], [], [], [])
     facts: Mapping[str, Any] = {
         "ages": (),
@@ -250,10 +264,17 @@ def test_the_board_says_what_waits_for_how_long_and_what_to_do() -> None:
         "out_of_date": (),
         "requests": [waiting],
         "parked": Parked(),
+        "parts": [Part("relay", "role", "behind", 1234, 95.0, "LOG_UNPUBLISHED"), Part("clock", "role", "running", 0)],
+        "seen_since": {"relay": noon, "clock": noon},
+        "stops": [StopPlace("status", "invoice.events", 2, 9, "it cannot", noon)],
     }
     pages = rendering.pages(lambda: None, timedelta(), MAINLAND_CHINA)
     page = pages.show(request(x_fragment="1"), "board.html", board=board, known=known, **facts)
     text = " ".join(re.sub("<[^>]*>", " ", bytes(page.body).decode()).split())
-    assert "1,234, the oldest for 2 minutes. If they stay: read the log of the relay" in text
-    assert "OpenRedFontForm Repeated 12 2 hours" in text
+    assert "relay role Behind 13 Feb 2026, 20:00 1,234 2 minutes read the logs of the relay" in text
+    assert "clock role Running 13 Feb 2026, 20:00 0 " in text
+    assert "redletter.clock invoice.events/3 17 it is another log 13 Feb 2026, 20:00 redletter positions show" in text
+    assert "status invoice.events/2 9 it cannot 13 Feb 2026, 20:00 after a fix: redletter projections resume" in text
+    assert "partition 5 differs one server came back older" in text
+    assert "OpenRedFontForm Repeated 12 2 hours 13 Feb 2026, 20:00" in text
     assert "ask whoever runs the tax connector" in text

@@ -123,9 +123,17 @@ async def connect_reading_async(url: str, role: str) -> AsyncConnection[TupleRow
     return await AsyncConnection[TupleRow].connect(**parameters(url, role), autocommit=True)
 
 
+_READING: Mapping[str, str] = {
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+"""What is read is in memory or on a disk that does not turn, and is little: nothing is read from end to end."""
+
+
 async def _prefer_indexes(connection: AsyncConnection[TupleRow]) -> None:
-    """Let the planner expect what is read to be in memory or on a disk that does not turn, and to be little."""
-    await _configure_async(connection, {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"})
+    await _configure_async(connection, _READING)
 
 
 def reading_pool(url: str, role: str, *, size: int, within: float) -> Pool:

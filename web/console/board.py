@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from projections.dead_letters.queries import newest_letters
+from projections.engine.health import stop_places
 from web.console import charts
 from web.console.error_pages import problems_as_pages
 from web.console.rendering import Pages
@@ -27,6 +28,7 @@ def router(pages: Pages, readers: Readers, sampler: Sampler, watch: Watch) -> AP
         found = await reader.read(lambda connection: queries.board(connection, now))
         ages = await reader.read(lambda connection: queries.ages(connection, now))
         known = await condition_of(readers)
+        stops = await reader.read(stop_places)
         rates = list(sampler.throughput())
         return pages.show(
             request,
@@ -35,6 +37,9 @@ def router(pages: Pages, readers: Readers, sampler: Sampler, watch: Watch) -> AP
             requests=await readers.log_if_there(queries.requests) or [],
             reasons=await watch.look(known, now),
             known=known,
+            parts=sampler.parts,
+            seen_since=sampler.since,
+            stops=stops,
             parked=(known.log or LogCondition()).parked,
             out_of_date=known.out_of_date,
             ages=ages,

@@ -92,11 +92,11 @@ def lag(samples: Sequence[Sample], zone: ZoneInfo, translate: Translate, *, dark
 
 
 def throughput(sampler: Sampler, zone: ZoneInfo, translate: Translate, *, dark: bool) -> str:
-    """Draw how many commands were decided, and events projected, a second."""
+    """Draw how many commands were answered, and events projected, a second."""
     rates = list(sampler.throughput())
     chart = Line(**_settings(translate("Per second"), dark=dark))
     chart.x_labels = _times([at for at, _, _ in rates], zone)
-    chart.add(translate("Commands decided"), [round(commands, 1) for _, commands, _ in rates])
+    chart.add(translate("Commands answered"), [round(commands, 1) for _, commands, _ in rates])
     chart.add(translate("Events projected"), [round(events, 1) for _, _, events in rates])
     return _drawn(chart)
 

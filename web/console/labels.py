@@ -83,6 +83,36 @@ REQUEST: Mapping[str, str] = {
     "repeated": _("Repeated"),
 }
 """The state of a tax request that has no answer."""
+PART_KIND: Mapping[str, str] = {"server": _("server"), "role": _("role"), "read_model": _("read model")}
+PART_STATE: Mapping[str, str] = {
+    "running": _("Running"),
+    "behind": _("Behind"),
+    "out_of_date": _("Out of date"),
+    "stopped": _("Stopped"),
+    "missing": _("Not running"),
+    "away": _("Not reachable"),
+    "unknown": _("Unknown"),
+}
+"""The state of a part of the system, by `parts.PartState`."""
+NEXT_STEP: Mapping[str, str] = {
+    "READ_MODEL_STOPPED": _("after a fix: redletter projections resume NAME"),
+    "INVOICES_OUT_OF_DATE": _("redletter projections parked; after a fix: projections release --all"),
+    "INVOICES_PARKED": _("redletter parked list; after a fix: redletter parked release --all"),
+    "LOG_DIFFERS": _(
+        "one server came back older: bring back its newer copy; if that of PostgreSQL is lost: redletter reconcile"
+    ),
+    "LOG_AWAY": _("bring its server back; every role waits for it and continues by itself"),
+    "LOG_UNPUBLISHED": _("read the logs of the relay, or start one: redletter relay"),
+    "PARTITION_NOT_READ": _("redletter positions show; then redletter positions reset"),
+    "RECORDS_GONE": _("redletter positions show; a read model of events: projections rebuild NAME"),
+    "ROLE_MISSING": _("start it, or look why it does not run"),
+    "CALENDAR_ENDS": _("add the decreed days of the next year to REDLETTER_CALENDAR_FILE"),
+    "BEHIND": _("read the logs of its role; start another process of it if it keeps up too slowly"),
+    "SERVER_AWAY": _("start it, or find out why it cannot be reached; all roles come back by themselves"),
+    "NOT_LISTENING": _("read the log of that api; restart it"),
+}
+"""What to do, by the code of a reason why the system is degraded, or of the state of a part. `redletter check` says
+the same."""
 EVENT: Mapping[str, str] = {
     "InvoiceIssued": _("Invoice issued"),
     "PostingStatusChanged": _("Posting status changed"),

@@ -1,7 +1,7 @@
 """How the system has been doing lately: looked at every few seconds, kept for a quarter of an hour."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,13 @@ import structlog
 from aiokafka.errors import KafkaError
 from psycopg import Error
 
-from events.names import PROJECTOR_GROUPS, WORKER_GROUP, projector_group
-from projections.engine import health
+from events.names import PROJECTOR_GROUPS
 from web.http.reading import Connection, Readers
-from web.http.time_limits import within
+from web.http.time_limits import attempt, within
 from web.operations import lag
-from web.operations.lag import Lag, Position
+from web.operations.lag import Lag
+from web.operations.parts import Part, PartState, ServerLook, parts
+from web.operations.readiness import KAFKA_WITHIN, Watch, condition_of, present_groups
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,10 @@ _SAMPLE_SECONDS = 5.0
 """Seconds between two looks."""
 _MAX_SAMPLES = 180
 """Looks kept: a quarter of an hour."""
+_INSERTED = """
+    select relname, n_tup_ins from pg_stat_user_tables
+    where schemaname = 'projections' and relname in ('replies', 'history')
+"""
 _KAFKA_SECONDS = 4.0
 """Seconds for a look at Kafka."""
 _MAX_LAG_SECONDS = 60.0
@@ -32,30 +37,50 @@ _MAX_LAG_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look. trouble: keys of `words.SERVERS`. lags: empty where Kafka could not be asked. done: records passed."""
+    """One look. trouble: keys of `labels.SERVERS`. lags: empty where Kafka could not be asked. done: records."""
 
     at: datetime
     trouble: Sequence[str] = ()
     lags: Sequence[Lag] = ()
     done: Mapping[str, int] = field(default_factory=dict[str, int])
+    parts: Sequence[Part] = ()
 
 
 class Sampler:
     """Looks, and keeps what it saw."""
 
-    def __init__(self, readers: Readers, kafka: str) -> None:
+    def __init__(self, readers: Readers, watch: Watch) -> None:
         self._readers = readers
-        self._kafka = kafka
+        self._watch = watch
+        self._states: dict[str, tuple[PartState, datetime]] = {}
         self.samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """ServerLook until cancelled."""
         while True:
             sample = await self._look()
             if sample.trouble != self.trouble:
                 log.warning("system_state_changed", trouble=sample.trouble)
-            self.samples.append(sample)
+            self.note(sample)
             await asyncio.sleep(_SAMPLE_SECONDS)
+
+    def note(self, sample: Sample) -> None:
+        """Keep what was seen, and since when each part has been in its state."""
+        self.samples.append(sample)
+        for part in sample.parts:
+            state, _ = self._states.get(part.name, (None, sample.at))
+            if state != part.state:
+                self._states[part.name] = part.state, sample.at
+
+    @property
+    def since(self) -> Mapping[str, datetime]:
+        """By the name of a part: when it was first seen in the state that it is in."""
+        return {name: at for name, (_, at) in self._states.items()}
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """How each part was at the newest look."""
+        return self.samples[-1].parts if self.samples else ()
 
     @property
     def trouble(self) -> Sequence[str]:
@@ -67,7 +92,7 @@ class Sampler:
         return self.samples[-1].lags if self.samples else ()
 
     def throughput(self) -> Iterator[tuple[datetime, float, float]]:
-        """Yield times with commands decided and events projected a second, between each look and the one before."""
+        """Yield times with commands answered and events projected a second, between each look and the one before."""
         done = [sample for sample in self.samples if sample.done]
         for before, now in pairwise(done):
             seconds = (now.at - before.at) / timedelta(seconds=1)
@@ -76,28 +101,35 @@ class Sampler:
 
     async def _look(self) -> Sample:
         now = datetime.now(UTC)
+        look, done = ServerLook(None, None, None), dict[str, int]()
         try:
-            at = await lag.known_positions(self._readers)
-            stopped = ("stopped",) if await self._readers.read_models.read(_stopped) else ()
-        except (TimeoutError, OSError, Error):
-            return Sample(now, ("database",))
-        try:
-            lags = await within(_KAFKA_SECONDS, lag.lags(self._kafka, lambda: lag.known_positions(self._readers)))
+            known, done = await condition_of(self._readers), await self._readers.read_models.read(_done)
+            look = look._replace(known=known)
+            lags = await within(_KAFKA_SECONDS, lag.lags(self._watch.kafka, lambda: lag.known_positions(self._readers)))
+            groups = await attempt("kafka", KAFKA_WITHIN, present_groups(self._watch.kafka))
+            look = look._replace(lags=lags, groups=groups)
         except Error:
-            return Sample(now, ("database",))
+            look = look._replace(known=None)
         except (TimeoutError, OSError, KafkaError):
-            return Sample(now, ("kafka", *stopped), done=_done(at))
-        late = any(one.seconds > _MAX_LAG_SECONDS for one in lags if one.consumer.startswith(PROJECTOR_GROUPS))
-        return Sample(now, (*(("behind",) if late else ()), *stopped), lags, _done(at))
+            pass
+        return Sample(now, tuple(_trouble(look)), look.lags or (), done, list(parts(look, self._watch.listening)))
 
 
-async def _stopped(connection: Connection) -> bool:
-    return bool(await health.stopped(connection))
+def _trouble(look: ServerLook) -> Iterator[str]:
+    if look.known is None:
+        yield "database"
+        return
+    if look.lags is None:
+        yield "kafka"
+    late = [one for one in look.lags or () if one.seconds > _MAX_LAG_SECONDS]
+    if any(one.consumer.startswith(PROJECTOR_GROUPS) for one in late):
+        yield "behind"
+    if look.known.stopped:
+        yield "stopped"
 
 
-def _done(at: Sequence[Position]) -> Mapping[str, int]:
-    """Return how many records the worker and the history read model have passed."""
-    passed: dict[str, int] = defaultdict(int)
-    for position in at:
-        passed[position.consumer] += position.next
-    return {"commands": passed[WORKER_GROUP], "events": passed[projector_group("history")]}
+async def _done(connection: Connection) -> dict[str, int]:
+    """Return how many replies and events have been projected: rows, of tables that have one for each."""
+    rows = await (await connection.execute(_INSERTED)).fetchall()
+    inserted = dict(rows)
+    return {"commands": inserted.get("replies", 0), "events": inserted.get("history", 0)}

@@ -14,6 +14,7 @@ from projections.engine import health, parking
 from projections.engine.health import Stopped
 from projections.engine.parking import OutOfDateModel
 from rules.calendar import MainlandChina, day_of
+from rules.quantities import counted
 from transport.groups import Group
 from transport.positions import read_all_async
 
@@ -46,13 +47,15 @@ Listening = Mapping[str, Callable[[], bool]]
 class Partition(NamedTuple):
     """A partition that a consumer does not read, and why, or whose offsets were deleted before it read them.
 
-    gone: offsets, not records: transaction markers have offsets too.
+    next: the offset at which it stands. gone: offsets, not records: transaction markers have offsets too.
     """
 
     consumer: str
     topic: str
     partition: int
+    next: int
     unread: str | None
+    unread_since: datetime | None
     gone: int
 
 
@@ -119,7 +122,7 @@ async def condition(read_models: AsyncConnection[TupleRow], log: LogCondition | 
 
 async def _troubled(connection: AsyncConnection[TupleRow], *, read_side: bool) -> list[Partition]:
     return [
-        Partition(one.consumer, one.topic, one.partition, one.unread, one.gone)
+        Partition(*one)
         for one in await read_all_async(connection)
         if (one.unread is not None or one.gone) and is_of_read_side(one.consumer) == read_side
     ]
@@ -144,7 +147,8 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
         yield Reason(code="READ_MODEL_STOPPED", detail=f"{model.model}, partitions {where}: {model.why}")
     for one in known.out_of_date:
         detail = (
-            f"{one.model} shows {one.invoices} invoices as they were before an event that it cannot fold, since"
+            f"{one.model} shows {counted(one.invoices, 'invoice as it was', 'invoices as they were')} before an event"
+            " that it cannot fold, since"
             f" {one.since.isoformat(timespec='seconds')}; the first is {one.first}: {one.why}"
         )
         yield Reason(code="INVOICES_OUT_OF_DATE", detail=detail)
@@ -154,7 +158,8 @@ def reasons(known: Condition, now: datetime, calendar: MainlandChina) -> Iterato
         if one.unread is not None:
             yield Reason(code="PARTITION_NOT_READ", detail=f"{place}: {one.unread}")
         if one.gone:
-            detail = f"{place}: {one.gone} offsets were deleted before they were read (transaction markers included)"
+            gone = counted(one.gone, "offset was deleted before it was", "offsets were deleted before they were")
+            detail = f"{place}: {gone} read (transaction markers included)"
             yield Reason(code="RECORDS_GONE", detail=detail)
     if day_of(now + CALENDAR_ENDS_WITHIN) > calendar.known_until:
         detail = (
@@ -170,16 +175,18 @@ def _reasons_of_log(log: LogCondition | None) -> Iterator[Reason]:
         yield Reason(code="LOG_AWAY", detail=detail)
         return
     for first in log.parked.first[:1]:
+        invoices = counted(log.parked.invoices, "invoice is", "invoices are")
+        commands = counted(log.parked.commands, "command waits", "commands wait")
         detail = (
-            f"{log.parked.invoices} invoices are parked since a command could not be decided, and"
-            f" {log.parked.commands} commands wait; the first is {first.invoice_number}, since"
-            f" {first.since.isoformat(timespec='seconds')}: {first.why}"
+            f"{invoices} parked since a command could not be decided, and {commands}; the first is"
+            f" {first.invoice_number}, since {first.since.isoformat(timespec='seconds')}: {first.why}"
         )
         yield Reason(code="INVOICES_PARKED", detail=detail)
     for why in log.stopped:
         yield Reason(code="LOG_DIFFERS", detail=f"{why}. No command of it is decided, and nothing of it is published.")
     if log.seconds > UNPUBLISHED_FOR:
-        detail = f"{log.unpublished} log entries are unpublished, the oldest for {log.seconds:.0f} s."
+        entries = counted(log.unpublished, "log entry is", "log entries are")
+        detail = f"{entries} unpublished, the oldest for {log.seconds:.0f} s."
         yield Reason(code="LOG_UNPUBLISHED", detail=detail)
 
 

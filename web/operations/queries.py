@@ -38,7 +38,7 @@ _COUNT_DEAD_LETTERS = """
 """
 _REQUESTS = """
     select name, case attempt when 0 then 'unsent' when 1 then 'sent' else 'repeated' end as state, count(*),
-        extract(epoch from now() - min(opened_at))::float8
+        extract(epoch from now() - min(opened_at))::float8, min(due_at)
     from redletter.timers where name = any(%(names)s) group by name, state order by name, state
 """
 _BLOCKED = """
@@ -113,7 +113,7 @@ class LetterCount(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """Unanswered tax requests of a type, and for how many seconds the oldest has been open.
+    """Unanswered tax requests of a type, for how many seconds the oldest has been open, and when the next is sent.
 
     state: ``unsent``, ``sent`` (once) or ``repeated``.
     """
@@ -122,6 +122,7 @@ class Requests(NamedTuple):
     state: str
     requests: int
     seconds: float
+    next_try: datetime
 
 
 class BlockingForm(NamedTuple):

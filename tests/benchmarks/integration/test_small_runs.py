@@ -43,6 +43,7 @@ def test_every_program_does_all_commands_and_its_cpu_is_counted(servers: Address
         ("visibility", "--rates 50 --seconds 2 --runs 1", "accepted to visible"),
         ("rebuilds", "--events 1200 --runs 1 --output {folder}/rebuilds.json", "times the library's runner"),
         ("queries", "--invoices 200 --runs 1 --times 5", "operations "),
+        ("searches", "--invoices 6000 --times 2 --only due_latest", "within 50 ms"),
         ("profiling", "--commands 300 --output {folder}/profile", "worker: "),
         ("at_scale", "--sizes 600,1200 --commands 300 --ids 600 --hot-events 1000 --workers 2", "workers and relays"),
     ],

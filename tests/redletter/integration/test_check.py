@@ -64,10 +64,10 @@ def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses)
     found = {(one["kind"], one["what"]): one["next_step"] for one in map(json.loads, ended.stdout.splitlines())}
     assert ("stopped", "READ_MODEL_STOPPED: forms, partitions 2: it cannot") in found
     (parked,) = [what for kind, what in found if kind == "parked"]
-    assert "details shows 1 invoices" in parked
+    assert "details shows 1 invoice as it was" in parked
     assert "26312000000000000001: ZeroDivisionError: division by zero" in parked
     assert "projections release --all" in found["parked", parked]
-    assert found["stuck", "1 IssueCreditNote wait to be sent, the oldest for 2 min"] == "read the logs of the clock"
+    assert found["stuck", "1 IssueCreditNote waits to be sent, the oldest for 2 min"] == "read the logs of the clock"
     assert ("late", "2 IssueCreditNote are repeated and not answered, the oldest for 2 h") in found
     assert found["stuck", "2 records could not be read: MALFORMED_COMMAND"].startswith("redletter dead-letters list")
 
@@ -79,7 +79,7 @@ def test_a_claim_that_holds_up_the_returns_of_others_is_told(tables: Addresses) 
     found = [json.loads(line) for line in run(tables, "check", "--json").stdout.splitlines()]
     (told,) = [one for one in found if "has claimed form" in one["what"]]
     assert f"the return of {HOLDER} has claimed form {FORM}" in told["what"]
-    assert "1 other returns were refused" in told["what"]
+    assert "1 other return was refused" in told["what"]
     with psycopg.connect(tables.database) as connection:
         connection.execute("update projections.returns set phase = 'issuing_credit_note'")
     assert "has claimed form" not in run(tables, "check").stdout

@@ -57,7 +57,7 @@ async def test_dead_letters_are_listed_shown_replayed_and_discarded(addresses: A
 
     replayed = dead_letters(addresses, "replay", "--reason", "MALFORMED_COMMAND", said="y\n")
     assert (replayed.returncode, replayed.stdout.strip()) == (0, "replayed: 1")
-    assert "Replay 1 dead letters?" in replayed.stderr
+    assert "Replay 1 dead letter?" in replayed.stderr
     assert [(one.partition, one.value) for one in await everything(addresses.kafka, CUSTOMER)] == [
         (0, b'{"a": "\x1b"}')
     ]

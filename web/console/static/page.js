@@ -65,9 +65,15 @@ const copy = async (button) => {
   const text = button.dataset.copy ?? "";
   if (navigator.clipboard) await navigator.clipboard.writeText(text);
   else copyPlainly(text, button);
-  button.classList.add("done");
+  markCopied(button, true);
   say(document.body.dataset.copied ?? "");
-  setTimeout(() => button.classList.remove("done"), 1500);
+  setTimeout(() => markCopied(button, false), 1500);
+};
+
+/** @param {HTMLElement} button @param {boolean} is */
+const markCopied = (button, is) => {
+  button.classList.toggle("done", is);
+  find(button, "use", SVGUseElement)?.setAttribute("href", is ? "#icon-check" : "#icon-copy");
 };
 
 /** Copy where the page came over plain HTTP from another machine. @param {string} text @param {Element} beside */
@@ -79,6 +85,14 @@ const copyPlainly = (text, beside) => {
   field.select();
   document.execCommand("copy");
   field.remove();
+};
+
+/** @param {string} kind @param {string} icon @param {string} sentence */
+const banner = (kind, icon, sentence) => {
+  const shown = document.createElement("p");
+  shown.className = `banner ${kind}`;
+  shown.append(parsed(`<svg class="icon" aria-hidden="true"><use href="#icon-${icon}"></use></svg>`), sentence);
+  return shown;
 };
 
 /** Let screen readers hear a sentence. @param {string} sentence */
@@ -169,9 +183,7 @@ const send = async (form, button) => {
 
 /** Confirm a request where everybody sees it, with the reference that is then in the line of the invoice. @param {string} sentence @param {string} number @param {number} version */
 const confirm = async (sentence, number, version) => {
-  const shown = document.createElement("p");
-  shown.className = "banner confirmed";
-  shown.textContent = sentence;
+  const shown = banner("confirmed", "circle-check", sentence);
   find(document, "#state .confirmed", HTMLElement)?.remove();
   document.getElementById("state")?.append(shown);
   setTimeout(() => shown.remove(), CONFIRMED_FOR);
@@ -305,12 +317,7 @@ const lost = (is) => {
   const place = document.getElementById("state");
   const shown = find(document, "#state .lost", HTMLElement);
   if (!is) shown?.remove();
-  else if (!shown && place) {
-    const sentence = document.createElement("p");
-    sentence.className = "banner lost";
-    sentence.textContent = document.body.dataset.lost ?? "";
-    place.append(sentence);
-  }
+  else if (!shown) place?.append(banner("lost", "triangle-alert", document.body.dataset.lost ?? ""));
 };
 
 const lookAtState = async () => {
@@ -423,13 +430,27 @@ const putAway = (page, height) => {
 /** @param {HTMLElement} page */
 const bringBack = async (page) => {
   if (!("away" in page.dataset)) return;
-  const rows = rowsAway.get(page) ?? find(parsed(await (await fetched(page.dataset.page ?? "")).text()), "tbody", HTMLElement)?.innerHTML;
-  if (rows === undefined || !("away" in page.dataset)) return;
+  const kept = rowsAway.get(page);
+  const list = kept === undefined ? find(parsed(await (await fetched(page.dataset.page ?? "")).text()), "#list", HTMLElement) : null;
+  const rows = kept ?? (list ? find(list, "tbody", HTMLElement)?.innerHTML ?? "" : undefined);
+  if (rows === undefined || !page.isConnected || !("away" in page.dataset)) return;
   rowsAway.delete(page);
   delete page.dataset.away;
   page.innerHTML = rows;
+  if (list) continueWith(page, list);
   ticked(document);
   catchUp(page);
+};
+
+/** Leave out what no longer follows a page that was fetched again: lines have come or gone meanwhile. @param {HTMLElement} page @param {HTMLElement} list */
+const continueWith = (page, list) => {
+  const following = find(list, ".more", HTMLElement);
+  const next = page.nextElementSibling;
+  if (!(next instanceof HTMLElement) || next.dataset.page === (following && find(following, "a", HTMLAnchorElement)?.href)) return;
+  while (page.nextElementSibling) page.nextElementSibling.remove();
+  find(document, "#list .more", HTMLElement)?.remove();
+  if (following) document.getElementById("list")?.append(following);
+  watchEnd();
 };
 
 const far = new IntersectionObserver(
