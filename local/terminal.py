@@ -6,10 +6,11 @@ Control characters become visible escapes; in JSON they become JSON's own escape
 import json
 import re
 import sys
-from collections.abc import Callable, Generator, Iterable, Sized
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 from rich.table import Column, Table
@@ -22,6 +23,10 @@ _CONTROL_BUT_NEWLINE = re.compile(f"(?!\n)[{_CONTROLS}]")
 _NAMES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _BYTE = 0x100
 _Thing = TypeVar("_Thing")
+_SHORT, _GAP = 32, 2
+"""Columns of a table's column that is never folded, and between two of them."""
+_ANY_HEIGHT = 25
+"""Without one, the library asks the terminal for its width, too."""
 _NO_TERMINAL_COLUMNS = 10_000
 """Wide enough for one row per line."""
 
@@ -75,17 +80,34 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Write a table to standard output, as wide as the terminal; if there is none, with one row per line."""
+    """Write a table to standard output; if that is no terminal, with one row per line.
+
+    At a terminal it is as wide as that. It is wider where its words need it: a number or an id is never broken, so that
+    it can be copied.
+    """
+    names, cells = list(columns), [[plain(str(cell)) for cell in row] for row in rows]
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=_NO_TERMINAL_COLUMNS)
-    table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(plain(str(cell))) for cell in row))  # literally: brackets are not markup
-    with console.capture() as captured:
-        console.print(table)
+    room = console.width if console.is_terminal else _NO_TERMINAL_COLUMNS
+    widths = _widths(list(zip(names, *cells, strict=True)), room)
+    heads = (Column(name, overflow="fold", width=width) for name, width in zip(names, widths, strict=True))
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    for row in cells:
+        table.add_row(*map(Text, row))  # literally: brackets are not markup
+    wide = Console(width=sum(widths) + _GAP * len(widths), height=_ANY_HEIGHT)
+    with wide.capture() as captured:
+        wide.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     sys.stdout.flush()
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> Sequence[int]:
+    """Return how wide each column is: long ones share what is left, and none is narrower than its longest word."""
+    full = [max(map(cell_len, column)) for column in columns]
+    words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in columns]
+    least = [width if width <= _SHORT else word for width, word in zip(full, words, strict=True)]
+    left, wanted = room - _GAP * len(columns) - sum(least), sum(full) - sum(least)
+    share = min(1.0, max(0.0, left / wanted)) if wanted else 0.0
+    return [low + int((high - low) * share) for low, high in zip(least, full, strict=True)]
 
 
 @contextmanager

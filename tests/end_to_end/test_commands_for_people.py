@@ -158,7 +158,7 @@ STYLE = re.compile(r"\x1b\[[0-9;]*m")
 COPIED = re.compile(r"\d{20}|[0-9a-f]{8}-[0-9a-f-]{27}|invoice\.[a-z.-]+/\d+/\d+")
 """Numbers, ids and places, which people copy."""
 TABLES = {"history", "check", "acls", "projections", "dead-letters", "parked", "positions"}
-"""Commands whose output fits the width; that of others is lines, which a terminal wraps."""
+"""Commands that show tables; others show lines, which a terminal wraps."""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -173,7 +173,9 @@ async def buried(shared: Shared, user: User) -> str:
 
 
 async def test_every_command_fits_any_terminal_and_is_plain_in_a_pipe(user: User, returning: str, buried: str) -> None:
-    """What people copy is whole at any width; no output has colours, and in a pipe it has no style at all."""
+    """What people copy is whole at any width, which a table of 80 columns may have to be wider for. No output has
+    colours, and in a pipe it has no style at all.
+    """
     codes = {
         "--version": 0,
         f"status {returning}": 0,
@@ -208,5 +210,5 @@ async def test_every_command_fits_any_terminal_and_is_plain_in_a_pipe(user: User
         for width in ("80", "120"):
             plain = STYLE.sub("", screens[width].output)
             assert copied <= set(COPIED.findall(plain)), (call, plain)
-            if call.split()[0] in TABLES:
-                assert max(map(len, plain.splitlines()), default=0) <= int(width), (call, plain)
+            fits = max(map(len, plain.splitlines()), default=0) <= int(width)
+            assert fits or width == "80" or call.split()[0] not in TABLES, (call, plain)
