@@ -64,7 +64,7 @@ FILTERS: Mapping[str, Callable[[], Parameters]] = {
     "refused": lambda: {"attention": "refused"},
     "near due": lambda: {"attention": "near_due"},
     "type": lambda: {"kind": random.choice(["general", "special"])},  # noqa: S311 - any will do
-    "posting": lambda: {"posting_status": random.choice(["unknown", "recorded", "not_recorded"])},  # noqa: S311
+    "posting": lambda: {"posting_status": random.choice(["unknown", "recorded", "not_recorded"])},  # noqa: S311 - the same
     "days": _days,
     "amounts": _amounts,
     "buyer": lambda: {"buyer": f"Buyer {_buyer()}"},

@@ -14,7 +14,7 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.core import Metric
 
-from redletter.checkup import STEPS
+from redletter.checkup import FINDING_KINDS
 from tests.conventions.support.tree import ROOT
 from web.operations import metrics
 from web.operations.condition import Condition, LogCondition
@@ -79,7 +79,7 @@ def test_the_documents_list_the_metrics_that_there_are() -> None:
     assert set(NAME.findall(RUNBOOK)) == MEASURED
 
 
-@pytest.mark.parametrize("code", STEPS)
+@pytest.mark.parametrize("code", FINDING_KINDS)
 def test_what_check_says_has_its_place_in_the_runbook(code: str) -> None:
     assert f"| `{code}`" in RUNBOOK
 

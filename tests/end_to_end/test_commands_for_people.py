@@ -173,9 +173,7 @@ async def buried(shared: Shared, user: User) -> str:
 
 
 async def test_every_command_fits_any_terminal_and_is_plain_in_a_pipe(user: User, returning: str, buried: str) -> None:
-    """What people copy is whole at any width, which a table of 80 columns may have to be wider for. No output has
-    colours, and in a pipe it has no style at all.
-    """
+    """What people copy is whole, for which a table may have to be wider than 80 columns."""
     codes = {
         "--version": 0,
         f"status {returning}": 0,

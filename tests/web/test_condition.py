@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from events.names import WORKER_GROUP
-from redletter.checkup import STEPS
+from redletter.checkup import FINDING_KINDS
 from rules.calendar import MAINLAND_CHINA
 from transport.groups import Group
 from web.operations.condition import GROUPS_OF_ROLES, Condition, LogCondition, missing, reasons
@@ -33,7 +33,7 @@ def test_entries_that_stay_unpublished_for_long_are_reported(seconds: float, cod
 def test_a_log_that_is_away_is_a_reason() -> None:
     (reason,) = reasons(FAR._replace(log=None), KNOWN, MAINLAND_CHINA)
     assert reason.code == "LOG_AWAY"
-    assert reason.code in STEPS
+    assert reason.code in FINDING_KINDS
 
 
 def test_a_role_is_missing_when_one_of_its_groups_has_no_member() -> None:
