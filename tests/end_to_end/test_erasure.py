@@ -95,7 +95,7 @@ async def shown(system: Shared, path: str) -> str:
 async def returned(system: Shared, number: str) -> None:
     async def is_so() -> bool:
         answer = await system.http.get(f"/invoices/{number}/status")
-        return answer.json().get("status", {}).get("code") == "returned"
+        return answer.status_code == 200 and answer.json()["status"]["code"] == "returned"
 
     await until(is_so, lambda: f"{number} is not returned")
 
