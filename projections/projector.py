@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 _MAX_BATCH_RECORDS = 2000
 """Records in one transaction."""
+_TURN_SECONDS = 0.05
+"""Least seconds from one transaction to the next of a read model on its own: it is behind, or nobody waits for it."""
 _RESTART_AFTER = 2.0
 """Seconds before a failed task is restarted."""
 _DELETE_EVERY = 3600.0
@@ -100,6 +102,7 @@ async def _project(addresses: Addresses, entry: CatalogueEntry, committed: Calla
             topics=[entry.topic, *entry.beside],
             work=projection,
             max_records=_MAX_BATCH_RECORDS,
+            turn_seconds=_TURN_SECONDS,
             found=projection.found,
             leader=PROJECTOR_GROUP if entry.name in REBUILT else None,
         )

@@ -26,6 +26,8 @@ SESSION_TIMEOUT = 10.0
 """Seconds without a heartbeat after which Kafka gives the partitions to another member."""
 _IDLE_WAIT_MS = 1000
 """Milliseconds to wait for records before asking again."""
+_GATHER_MS = 3
+"""Milliseconds to wait for what else has come while a batch was handled; Kafka needs about one to answer."""
 
 
 async def consume(  # noqa: PLR0913 - a consumer group has this many sides
@@ -35,6 +37,7 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
     topics: Sequence[str],
     work: Work,
     max_records: int = 500,
+    turn_seconds: float = 0.0,
     found: Found | None = None,
     leader: str | None = None,
     assigned: OnOwnership | None = None,
@@ -44,18 +47,27 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
 
     Raises: Unfit when the work does; the group has been left by then.
 
+    From the beginning of one batch to that of the next it takes at least ``turn_seconds``, so that what comes thick and
+    fast shares transactions, and what comes alone waits for nothing.
+
     Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are called with
     the numbers of the partitions that come and go; ``assigned`` returns before any record of them is handed out.
     ``found`` is called with partitions that are about to be read, in the transaction that looked up their positions.
     ``leader`` is a group whose work moves the positions of this one too; this one reads where it is behind the leader.
     """
     places = Places(group, addresses.database, found, leader)
-    reader = GroupReader(group, work, places, assigned, revoked, led=leader is not None)
+    reader = GroupReader(group, work, places, assigned, revoked, led=leader is not None, turn_seconds=turn_seconds)
     broker = broker_of(addresses, group, topics, reader, max_records)
     try:
         async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
-                await start_broker(broker, lambda: reader.positions, reader.misplaced, _IDLE_WAIT_MS)
+                await start_broker(
+                    broker,
+                    lambda: reader.positions,
+                    reader.misplaced,
+                    least_wait_ms=_IDLE_WAIT_MS,
+                    gather_ms=_GATHER_MS,
+                )
         await reader.watch()
     finally:
         await broker.stop()

@@ -53,8 +53,13 @@ class GroupReader(ConsumerRebalanceListener):
         revoked: OnOwnership | None = None,
         *,
         led: bool = False,
+        turn_seconds: float = 0.0,
     ) -> None:
-        """``led``: whether another group takes this one along, so that it often reads nothing."""
+        """Make a reader that holds nothing yet.
+
+        led: whether another group takes this one along, so that it often reads nothing. turn_seconds: from the
+        beginning of one batch until the next is asked for, at least.
+        """
         self._group = group
         self._work = work
         self._handling = OwnThread(group)
@@ -67,6 +72,7 @@ class GroupReader(ConsumerRebalanceListener):
         self._committed_at = 0.0
         self._retries: set[asyncio.Task[None]] = set()
         self._led = led
+        self._turn_seconds = turn_seconds
         self._stopped: frozenset[TopicPartition] = frozenset()
         self._unread: frozenset[TopicPartition] = frozenset()
         self._unfit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -107,10 +113,12 @@ class GroupReader(ConsumerRebalanceListener):
             await self._revoked(frozenset(partition.partition for partition in revoked))
 
     async def receive(self, records: Sequence[KafkaRecord]) -> None:
-        """Handle the records; return when they are durable, or another process owns them."""
+        """Handle the records; return when they are durable, or another process owns them, and the turn is over."""
+        begun = time.monotonic()
         async with self._one_batch:
             if batch := self._batch(records):
                 await self._until_done(batch)
+        await asyncio.sleep(begun + self._turn_seconds - time.monotonic())
 
     async def misplaced(self, partitions: Collection[TopicPartition]) -> None:
         """Look up again where to resume partitions whose position is outside the log."""

@@ -14,6 +14,8 @@ from transport.work import TransactionalWork
 
 _MAX_BATCH_RECORDS = 2000
 """Records in one transaction; most ask for nothing."""
+_TURN_SECONDS = 0.05
+"""Least seconds from one transaction to the next; nobody waits for a timer as for an answer."""
 
 
 async def run(
@@ -51,6 +53,7 @@ async def run(
             topics=[EVENTS_TOPIC],
             work=work,
             max_records=_MAX_BATCH_RECORDS,
+            turn_seconds=_TURN_SECONDS,
             found=watching.found,
             assigned=sender.assigned_at_once,
             revoked=sender.revoked_after_turn,

@@ -1,6 +1,8 @@
 """Positions are only good for the log they were taken from."""
 
 import asyncio
+import time
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -8,6 +10,7 @@ from aiokafka import TopicPartition
 
 from tests.transport.support.writing import TOPIC
 from transport import group_reading
+from transport.batch import Batch
 from transport.group_reading import GroupReader
 from transport.partition_logs import PartitionLog
 from transport.positions import GroupPosition, Placement, unread_because
@@ -63,6 +66,8 @@ class SlowPlaces:
             await self.let.wait()
         return Placement(dict.fromkeys(partitions, 7))
 
+    async def close(self) -> None: ...
+
 
 async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignment() -> None:
     old, new = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
@@ -80,6 +85,27 @@ async def test_a_late_answer_about_positions_forgets_nothing_of_a_newer_assignme
     await late
     assert member.positions == {old: 7, new: 7}
     assert not client.paused
+
+
+class Idle:
+    """Work that has nothing to do."""
+
+    def handle(self, batch: Batch) -> None: ...
+
+
+async def test_the_next_batch_is_asked_for_no_sooner_than_a_turn_takes() -> None:
+    places, held = SlowPlaces(), TopicPartition(TOPIC, 0)
+    places.let.set()
+    member = GroupReader("tests", Idle(), cast("Any", places), turn_seconds=0.2)
+    client = Client({held})
+    member.consumer = lambda: client  # type: ignore[assignment,return-value] - a stand-in
+    await member.on_partitions_assigned({held})
+    client.origins = dict(member.positions)
+    begun = time.monotonic()
+    await member.receive([Undecodable(TOPIC, 0, 7, "any record will do")])
+    assert time.monotonic() - begun >= 0.19
+    assert member.positions == {held: 8}
+    await member.close()
 
 
 async def test_records_of_a_partition_without_a_known_position_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

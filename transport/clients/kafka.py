@@ -152,11 +152,10 @@ def make_broker(bootstrap: str, group: str, logger: LoggerProto) -> KafkaBroker:
     )
 
 
-async def start_broker(broker: KafkaBroker, durable: Durable, misplaced: Misplaced, least_wait_ms: float) -> None:
-    """Start the broker with subscribers that read by `SteppingConsumer`. Raises: KafkaError.
-
-    durable, misplaced, least_wait_ms: as `SteppingConsumer` takes them.
-    """
+async def start_broker(
+    broker: KafkaBroker, durable: Durable, misplaced: Misplaced, *, least_wait_ms: float, gather_ms: float
+) -> None:
+    """Start the broker with subscribers that read by `SteppingConsumer`, which takes the others. Raises: KafkaError."""
     await broker.connect()
     # FastStream makes the consumers of its subscribers with this private builder, a partial of AIOKafkaConsumer that
     # connect() has filled with the connection's options. It has no public way to name another class. After a start
@@ -164,6 +163,6 @@ async def start_broker(broker: KafkaBroker, durable: Durable, misplaced: Misplac
     config = broker.config.broker_config
     connection = cast("partial[Any]", config.builder).keywords
     secured = _security_options.get(",".join(connection["bootstrap_servers"]), {})
-    options = {**connection, **secured, "least_wait_ms": least_wait_ms}
+    options = {**connection, **secured, "least_wait_ms": least_wait_ms, "gather_ms": gather_ms}
     config.builder = partial(SteppingConsumer, durable, misplaced, **options)
     await broker.start()

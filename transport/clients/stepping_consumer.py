@@ -50,6 +50,7 @@ class SteppingConsumer(ConsumerClient):
         durable: Durable | None = None,
         misplaced: Misplaced | None = None,
         least_wait_ms: float = 0,
+        gather_ms: float = 0,
         **options: Any,  # noqa: ANN401 - the client's own
     ) -> None:
         """Make a consumer.
@@ -57,12 +58,16 @@ class SteppingConsumer(ConsumerClient):
         durable: says up to where what was handed out has been handled; by default all that was handed out is.
         misplaced: called with partitions whose position lies outside the log; by default they go to its beginning.
         least_wait_ms: the least time to wait for records; as soon as there are any, they are returned.
+        gather_ms: the time to wait for more where some had come before the call: the client fetches no further while it
+        holds some, so that others may be waiting in Kafka.
         """
         ours: dict[str, Any] = {"auto_offset_reset": "none", "fetch_max_bytes": FETCH_MAX_BYTES}
         super().__init__(**(ours | options))
         self._durable = durable or (lambda: self._reached)
         self._misplaced = misplaced or self._to_the_beginning
         self._least_wait_ms = least_wait_ms
+        self._gather_ms = gather_ms
+        self._seeks = 0
         self._reached: dict[TopicPartition, int] = {}
         self._assigned: object = None
         self.origins: Mapping[TopicPartition, int] = {}
@@ -84,6 +89,7 @@ class SteppingConsumer(ConsumerClient):
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Continue from an offset."""
         super().seek(partition, offset)
+        self._seeks += 1
         self._reached[partition] = offset
 
     async def getmany(
@@ -121,11 +127,31 @@ class SteppingConsumer(ConsumerClient):
         self, *partitions: TopicPartition, wait_ms: float, most: int | None
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         with decompression.at_most(MAX_CALL_BYTES):
-            drained = await super().getmany(
-                *partitions, timeout_ms=max(int(wait_ms), int(self._least_wait_ms)), max_records=most
-            )
-            self.origins = dict(self._durable())  # at once: at the next await a position may be reset
+            if self._gather_ms and (drained := await self._ask(*partitions, wait_ms=0, most=most)):
+                return await self._gather(drained, *partitions, most=most)
+            return await self._ask(*partitions, wait_ms=max(wait_ms, self._least_wait_ms), most=most)
+
+    async def _ask(
+        self, *partitions: TopicPartition, wait_ms: float, most: int | None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        drained = await super().getmany(*partitions, timeout_ms=int(wait_ms), max_records=most)
+        self.origins = dict(self._durable())  # at once: at the next await a position may be reset
+        return drained
+
+    async def _gather(
+        self, drained: dict[TopicPartition, list[ConsumerRecord]], *partitions: TopicPartition, most: int | None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Add what has come to Kafka while the client held what was drained."""
+        room = None if most is None else most - sum(map(len, drained.values()))
+        if room == 0:
             return drained
+        origins, held, seeks = self.origins, self._assignment(), self._seeks
+        more = await self._ask(*partitions, wait_ms=self._gather_ms, most=room)
+        self.origins = origins
+        if held is not self._assignment() or seeks != self._seeks:
+            self._go_back(None)  # both may hold the same records
+            return {}
+        return drained | {one: [*drained.get(one, ()), *records] for one, records in more.items()}
 
     def _stay_contiguous(self) -> None:
         """Read again where the client's position is not the one that the last call left, nor one that we sought."""
