@@ -17,6 +17,8 @@ from transport.addresses import Addresses
 
 log = structlog.get_logger(__name__)
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at how far the log has grown, for a notification can be lost."""
 NOTE_EVERY = 1.0
 """Seconds between two notes of how far the log is published."""
 DELETE_EVERY = 600.0
@@ -47,6 +49,16 @@ class _Relay:
         async for attempt in stamina.retry_context(on=psycopg.Error, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
                 await self._news.listen(self._addresses.database)
+
+    async def look(self) -> None:
+        """Look now and then how far all partitions have grown, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                for partition, last, stopped in await self.entries.ends() if self._held else ():
+                    self._news.reached(partition, last, stopped=stopped)
+            except psycopg.Error as error:
+                log.debug("ends_of_log_not_seen", error=str(error))
 
     async def note_places(self) -> None:
         """Note now and then how far the log is published, until cancelled."""
@@ -81,6 +93,7 @@ async def run(addresses: Addresses, *, standbys: int = 0) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.listen())
+            tasks.create_task(relay.look())
             tasks.create_task(relay.note_places())
             tasks.create_task(relay.delete_unneeded())
             tasks.create_task(membership.share(addresses.kafka, group=RELAY_GROUP, topic=RELAY_TOPIC, hold=relay.hold))

@@ -15,6 +15,7 @@ from service.log.entries import DeadLetterEntry, EventEntry, LogEntry, NoticeEnt
 from service.store import log_tables
 from service.store.log_tables import Placed
 from service.store.write import LogStopped
+from transport.arrays import binary_array
 from transport.partitioning import partition_of
 
 
@@ -43,7 +44,7 @@ def append(
         places[partition] += 1
         placed.append(Placed(partition, places[partition], entry))
     insert(cur, placed)
-    cur.execute(_NOTIFY, (",".join(map(str, places)),))
+    cur.execute(_NOTIFY, (binary_array("text", [f"{partition}:{last}" for partition, last in places.items()]),))
     return places
 
 
@@ -92,7 +93,7 @@ def _draw(cur: Cursor[TupleRow], wanted: Counter[int]) -> dict[int, int]:
     return {partition: last[partition] - wanted[partition] for partition in partitions}
 
 
-_NOTIFY: LiteralString = "select pg_notify('redletter_log', %b)"
+_NOTIFY: LiteralString = "select pg_notify('redletter_places', place) from unnest(%b::text[]) as p (place)"
 _LOCK: LiteralString = """
     select from redletter.log_partitions where partition = any(%b::int[]) order by partition for no key update
 """

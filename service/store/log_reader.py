@@ -118,10 +118,15 @@ class LogReader:
         rows = await self._rows(log_tables.COMMAND, wanted | {"end": end[0][0]})
         return rows_behind(partition, position, rows)
 
-    async def check_end(self, partition: int, position: LogPosition) -> None:
-        """Check that the log ends at a position behind which nothing was found. If it was stopped, it resumes.
+    async def ends(self) -> Sequence[tuple[int, int, bool]]:
+        """Return each partition, its last place, and whether it is stopped."""
+        return [(partition, last, stopped) for partition, last, stopped in await self.execute(log_tables.LOG_ENDS, {})]
 
-        A hole that is wider than one reading looks like the end otherwise. Raises: LogDiffers.
+    async def check_end(self, partition: int, position: LogPosition) -> int:
+        """Check that the log ends at a position behind which nothing was found, and return its last place.
+
+        A hole that is wider than one reading looks like the end otherwise. If the partition was stopped, it resumes.
+        Raises: LogDiffers.
         """
         ((last, stopped),) = await self.execute(log_tables.LAST_PLACE, {"partition": partition})
         if last > position.place and not await self.after(partition, position):
@@ -129,6 +134,7 @@ class LogReader:
             raise LogDiffers(msg)
         if stopped:
             await self.execute(log_tables.RESUME, {"partition": partition})
+        return last
 
     async def refuse_older(self, partition: int, position: LogPosition) -> None:
         """Check that a position is not older than what is noted. Raises: LogDiffers."""

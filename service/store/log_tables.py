@@ -280,6 +280,7 @@ LAST_PLACE: LiteralString = """
     select last_place, stopped is not null from redletter.log_partitions where partition = %(partition)s
 """
 LAST_PLACES: LiteralString = "select partition, last_place from redletter.log_partitions order by partition"
+LOG_ENDS: LiteralString = "select partition, last_place, stopped is not null from redletter.log_partitions"
 STOP: LiteralString = """
     update redletter.log_partitions set stopped = %(why)s
     where partition = %(partition)s and stopped is distinct from %(why)s

@@ -1,50 +1,78 @@
-"""News of the log: which of its partitions have grown."""
+"""News of the log: how far its partitions have grown."""
 
 import asyncio
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from transport.clients.postgres import connect_async
 
-CHANNEL = "redletter_log"
-"""Every commit to the log sends the numbers of the partitions that have grown."""
+CHANNEL = "redletter_places"
+"""Every commit to the log sends the last place of each partition that it has written to, as ``partition:place``."""
+READ_AGAIN = 15.0
+"""Seconds after which a partition is read although nothing is new, so that a log that has lost its end is noticed."""
+
+
+class Growth:
+    """How far one partition is known to have grown; not at all until it has been read to its end."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._news = asyncio.Event()
+
+    def may_exceed(self, place: int) -> bool:
+        """Return whether there may be entries behind a place."""
+        return self._last is None or self._last > place
+
+    async def wait_beyond(self, place: int) -> None:
+        """Wait until there may be entries behind a place, or it is time to read without news."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_AGAIN):
+                while not self.may_exceed(place):
+                    self._news.clear()
+                    await self._news.wait()
+
+    def reached(self, last: int) -> None:
+        """Learn that the partition has grown so far."""
+        if self._last is not None and last > self._last:
+            self._last = last
+            self._news.set()
+
+    def ends_at(self, last: int) -> None:
+        """Learn where the partition ended when it was read to its end."""
+        self._last = last
+
+    def forget(self) -> None:
+        """Let it be read to its end again."""
+        self._last = None
+        self._news.set()
 
 
 class News:
-    """Wakes whoever waits for a partition to grow."""
-
-    LOOK_AGAIN = 1.0
-    """Seconds after which the log is read without a notification, which can be lost."""
+    """How far the partitions that somebody holds are known to have grown."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, asyncio.Event] = {}
+        self._held: dict[int, Growth] = {}
 
     @contextmanager
-    def of(self, partition: int) -> Generator[asyncio.Event]:
-        """Give what is set when the partition has grown."""
-        self._waiting[partition] = asyncio.Event()
+    def of(self, partition: int) -> Generator[Growth]:
+        """Give what becomes known of a partition during a block."""
+        growth = self._held[partition] = Growth()
         try:
-            yield self._waiting[partition]
+            yield growth
         finally:
-            del self._waiting[partition]
+            del self._held[partition]
 
-    @classmethod
-    async def wait(cls, event: asyncio.Event) -> None:
-        """Wait until there may be something new, and forget that there was."""
-        try:
-            async with asyncio.timeout(cls.LOOK_AGAIN):
-                await event.wait()
-        except TimeoutError:
-            return
-        event.clear()
+    def reached(self, partition: int, last: int, *, stopped: bool = False) -> None:
+        """Pass on how far a partition has grown. One that is stopped is read to its end, which may resume it."""
+        if growth := self._held.get(partition):
+            growth.reached(last)
+            if stopped:
+                growth.forget()
 
     async def listen(self, database: str) -> None:
         """Listen until the session ends. Raises: psycopg.OperationalError."""
         async with await connect_async(database, "relay") as session:
             await session.execute(f"listen {CHANNEL}")
-            for event in self._waiting.values():
-                event.set()
             async for notice in session.notifies():
-                for partition in notice.payload.split(","):
-                    if event := self._waiting.get(int(partition)):
-                        event.set()
+                partition, _, place = notice.payload.partition(":")
+                self.reached(int(partition), int(place))

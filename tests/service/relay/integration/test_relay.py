@@ -280,13 +280,20 @@ async def test_a_stand_in_is_published_for_what_kafka_refuses_and_everything_els
     assert_no_gap_and_no_duplicate(await everything(addresses.kafka, EVENTS_TOPIC))
 
 
-async def test_a_notice_that_a_reply_follows_is_published_only_with_it(addresses: Addresses, store: Store) -> None:
+async def test_a_notice_that_a_reply_follows_is_never_published_without_it(addresses: Addresses, store: Store) -> None:
     number = NUMBERS[0]
     save(store, [notice(number, "parked", answered=False), notice(number, "released", answered=True)])
+    with capture_logs() as logs:
+        async with running(relay.run(addresses)):
+            await until(lambda: _is([log["partition"] for log in logs if "why" in log][:1], [home(number)]))
+    assert [headers(record)["ce_id"] for record in await everything(addresses.kafka, PARKED_TOPIC)] == ["parked"]
+
+
+async def test_notices_are_published_in_the_partition_of_their_invoice(addresses: Addresses, store: Store) -> None:
+    number = NUMBERS[0]
+    save(store, [notice(number, "parked", answered=False)])
+    save(store, [notice(number, "released", answered=True), event(number, 1), reply(number, "1")])
     async with running(relay.run(addresses)):
-        await until(published(addresses, PARKED_TOPIC, 1))
-        assert len(await everything(addresses.kafka, PARKED_TOPIC)) == 1
-        save(store, [event(number, 1), reply(number, "1")])
         await until(published(addresses, PARKED_TOPIC, 2))
     notices = await everything(addresses.kafka, PARKED_TOPIC)
     assert [headers(record)["ce_id"] for record in notices] == ["parked", "released"]
