@@ -1,8 +1,8 @@
 """Selects of the invoices that match a filter: the number of each, and ``key``, what the list is sorted by.
 
-Each reads indexes that include what it filters by. `in_turn` costs the same in a list of any length, for filters and an
-order that an index of each standing has. Any other list is `collected` while few match, and then sorted. Where many
-match it is `walked` in its order: then it does not go far to find a page.
+Each reads indexes, which include most of what it filters by. `in_turn` costs the same in a list of any length, for
+filters and an order that an index of each standing has. Any other list is `collected` while few match, and then sorted.
+Where many match it is `walked` in its order: then it does not go far to find a page.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 A search for a buyer or for digits looks at what was issued, in indexes that are written once. An index on where an
 invoice stands is written at each step of its return, so there are only four, and every one serves several filters: it
-includes what else is filtered by, so that a search reads no rows but those that it shows.
+includes most of what else is filtered by, so that most searches read few rows but those that they show.
 """
 
 from collections.abc import Sequence
