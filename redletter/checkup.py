@@ -83,7 +83,7 @@ def _of_api(api: Api | None) -> list[Finding]:
     try:
         reasons = degraded_because(api)
     except QueryFailed as error:
-        return [Finding("stopped", f"API_NOT_READY: {error}", NEXT_STEP["ROLE_MISSING"])]
+        return [Finding("stopped", f"API_NOT_READY: {error}", NEXT_STEP["API_NOT_READY"])]
     return list(_degraded([Reason(code=code, detail=why) for code, why in reasons.items() if code == "NOT_LISTENING"]))
 
 
