@@ -176,6 +176,11 @@ def test_throughput_is_what_was_passed_between_two_looks() -> None:
     assert [(commands, events) for _, commands, events in samples] == [(5, 10), (0, 0)]
 
 
+def test_a_rebuilt_table_is_no_throughput() -> None:
+    looks = (looked(0, 100, tables=(7, 8)), looked(10, 9000, tables=(7, 9)), looked(20, 9010, tables=(7, 9)))
+    assert [commands for _, commands, _ in sampler(*looks).throughput()] == [1]
+
+
 @pytest.mark.parametrize("dark", [True, False])
 def test_pictures_are_images_that_load_nothing(*, dark: bool) -> None:
     lags = (Lag("redletter.worker", 7, 1.5),)
@@ -264,7 +269,10 @@ def test_the_board_says_how_each_part_is_since_when_and_what_to_do() -> None:
         "out_of_date": (),
         "requests": [waiting],
         "parked": Parked(),
-        "parts": [Part("relay", "role", "behind", 1234, 95.0, "LOG_UNPUBLISHED"), Part("clock", "role", "running", 0)],
+        "system_parts": [
+            Part("relay", "role", "behind", 1234, 95.0, "LOG_UNPUBLISHED"),
+            Part("clock", "role", "running", 0),
+        ],
         "seen_since": {"relay": noon, "clock": noon},
         "stops": [StopPlace("status", "invoice.events", 2, 9, "it cannot", noon)],
     }

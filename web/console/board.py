@@ -11,7 +11,6 @@ from web.console.sampling import Sampler
 from web.console.viewer import viewer_of
 from web.http.reading import Readers
 from web.operations import queries
-from web.operations.condition import LogCondition
 from web.operations.readiness import Watch, condition_of
 
 _MAX_DEAD_LETTERS = 500
@@ -34,13 +33,13 @@ def router(pages: Pages, readers: Readers, sampler: Sampler, watch: Watch) -> AP
             request,
             "board.html",
             board=found,
-            requests=await readers.log_if_there(queries.requests) or [],
+            requests=await readers.log_if_there(queries.requests),
             reasons=await watch.look(known, now),
             known=known,
-            parts=sampler.parts,
+            system_parts=sampler.parts,
             seen_since=sampler.since,
             stops=stops,
-            parked=(known.log or LogCondition()).parked,
+            parked=known.log.parked if known.log else None,
             out_of_date=known.out_of_date,
             ages=ages,
             last=sampler.samples[-1] if sampler.samples else None,

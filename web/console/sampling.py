@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -26,8 +27,9 @@ _SAMPLE_SECONDS = 5.0
 _MAX_SAMPLES = 180
 """Looks kept: a quarter of an hour."""
 _INSERTED = """
-    select relname, n_tup_ins from pg_stat_user_tables
+    select relid, relname, n_tup_ins from pg_stat_user_tables
     where schemaname = 'projections' and relname in ('replies', 'history') and not pg_is_in_recovery()
+    order by relname
 """
 """A standby counts no inserts, so that there are no rates where the api reads one."""
 _KAFKA_SECONDS = 4.0
@@ -38,13 +40,22 @@ _MAX_LAG_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look. trouble: keys of `labels.SERVERS`. lags: empty where Kafka could not be asked. done: records."""
+    """One look. trouble: keys of `labels.SERVERS`. lags: empty where Kafka could not be asked.
+
+    done: how many replies and events have been projected. tables: the ids of the tables whose rows were counted.
+    """
 
     at: datetime
     trouble: Sequence[str] = ()
     lags: Sequence[Lag] = ()
     done: Mapping[str, int] = field(default_factory=dict[str, int])
+    tables: Sequence[int] = ()
     parts: Sequence[Part] = ()
+
+
+class _Counted(NamedTuple):
+    done: Mapping[str, int]
+    tables: Sequence[int]
 
 
 class Sampler:
@@ -57,7 +68,7 @@ class Sampler:
         self.samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
 
     async def run(self) -> None:
-        """ServerLook until cancelled."""
+        """Look until cancelled."""
         while True:
             sample = await self._look()
             if sample.trouble != self.trouble:
@@ -93,18 +104,23 @@ class Sampler:
         return self.samples[-1].lags if self.samples else ()
 
     def throughput(self) -> Iterator[tuple[datetime, float, float]]:
-        """Yield times with commands answered and events projected a second, between each look and the one before."""
+        """Yield times with commands answered and events projected a second, between each look and the one before.
+
+        There is no rate where a rebuilt table, which has counts of its own, took the place of another.
+        """
         done = [sample for sample in self.samples if sample.done]
         for before, now in pairwise(done):
+            if now.tables != before.tables:
+                continue
             seconds = (now.at - before.at) / timedelta(seconds=1)
             rates = [max(0, now.done.get(one, 0) - before.done.get(one, 0)) / seconds for one in ("commands", "events")]
             yield now.at, rates[0], rates[1]
 
     async def _look(self) -> Sample:
         now = datetime.now(UTC)
-        look, done = ServerLook(None, None, None), dict[str, int]()
+        look, counted = ServerLook(None, None, None), _Counted({}, ())
         try:
-            known, done = await condition_of(self._readers), await self._readers.read_models.read(_done)
+            known, counted = await condition_of(self._readers), await self._readers.read_models.read(_count)
             look = look._replace(known=known)
             lags = await within(_KAFKA_SECONDS, lag.lags(self._watch.kafka, lambda: lag.known_positions(self._readers)))
             groups = await attempt("kafka", KAFKA_WITHIN, present_groups(self._watch.kafka))
@@ -113,7 +129,8 @@ class Sampler:
             look = look._replace(known=None)
         except (TimeoutError, OSError, KafkaError):
             pass
-        return Sample(now, tuple(_trouble(look)), look.lags or (), done, list(parts(look, self._watch.listening)))
+        found = list(parts(look, self._watch.listening))
+        return Sample(now, tuple(_trouble(look)), look.lags or (), counted.done, counted.tables, found)
 
 
 def _trouble(look: ServerLook) -> Iterator[str]:
@@ -129,8 +146,8 @@ def _trouble(look: ServerLook) -> Iterator[str]:
         yield "stopped"
 
 
-async def _done(connection: Connection) -> dict[str, int]:
-    """Return how many replies and events have been projected: rows, of tables that have one for each."""
+async def _count(connection: Connection) -> _Counted:
+    """Count the replies and events that have been projected: rows, of tables that have one for each."""
     rows = await (await connection.execute(_INSERTED)).fetchall()
     names = {"replies": "commands", "history": "events"}
-    return {names[table]: count for table, count in rows}
+    return _Counted({names[name]: count for _, name, count in rows}, tuple(table for table, *_ in rows))

@@ -56,7 +56,7 @@ class Unpublished(Message):
 class OperationsBoard(Message):
     """What needs attention. reasons: why the system is degraded. lag is absent while Kafka is not reachable.
 
-    unpublished and parked are unknown while the database of the log is away (LOG_AWAY).
+    unpublished and parked are absent while the database of the log is away (LOG_AWAY).
     parked: the first 100 invoices with a command that could not be decided. out_of_date: read models with invoices that
     they cannot fold. dead_letters: the newest. dead_letters_waiting: those neither replayed nor discarded, by reason.
     """
@@ -70,7 +70,7 @@ class OperationsBoard(Message):
     near_due: list[OpenReturn]
     failing: list[OpenReturn]
     alarms: list[Alarm]
-    parked: list[WaitingInvoice]
+    parked: list[WaitingInvoice] | None
     out_of_date: list[OutOfDateModel]
     dead_letters: list[DeadLetter]
     dead_letters_by_reason: dict[str, int]
@@ -122,7 +122,7 @@ def _as_served(
         near_due=board.near_due,
         failing=board.failing,
         alarms=[Alarm(command_type=a.command_type, code=a.answer, times=a.times, last_at=a.last_at) for a in alarms],
-        parked=list(known.log.parked.first) if known.log else [],
+        parked=list(known.log.parked.first) if known.log else None,
         out_of_date=list(known.out_of_date),
         dead_letters=board.dead_letters,
         dead_letters_by_reason={one.reason: one.letters for one in board.letter_counts},

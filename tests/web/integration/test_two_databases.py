@@ -63,8 +63,10 @@ async def test_queries_are_answered_while_the_log_is_away(tables: Addresses) -> 
             'redletter_degraded{code="LOG_AWAY"} 1.0',
         )
         assert "redletter_unpublished_entries" not in (await client.get("/metrics")).text
-        assert (await client.get("/operations")).json().get("unpublished") is None
-        assert "LOG_AWAY" in (await client.get("/board")).text
+        assert not {"unpublished", "parked"} & (await client.get("/operations")).json().keys()
+        board = (await client.get("/board")).text
+        assert "LOG_AWAY" in board
+        assert board.count("Unknown while the database of the log is not reachable.") == 2
 
 
 async def test_an_api_without_its_read_models_is_not_ready(tables: Addresses) -> None:
