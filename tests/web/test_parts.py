@@ -81,7 +81,10 @@ def test_what_cannot_be_asked_is_not_known() -> None:
     away, unknown = ("away", "SERVER_AWAY"), ("unknown", "")
     readers = dict.fromkeys(("worker", "projector", "clock", *MODELS), unknown)
     assert states(ServerLook(None, None, None)) == {"PostgreSQL": away, "Kafka": away, "relay": unknown, **readers}
-    assert states(ServerLook(FINE._replace(log=None), LAGS, GROUPS)) == {"PostgreSQL": away, "relay": unknown}
+    no_log = ServerLook(FINE._replace(log=None), LAGS, GROUPS, apart=True)
+    assert states(no_log) == {"log_database": away, "relay": unknown}
+    neither = states(ServerLook(None, LAGS, GROUPS, apart=True))
+    assert (neither["log_database"], neither["read_database"]) == (unknown, away)
     assert states(ServerLook(FINE, None, None)) == {"Kafka": away, **readers}
 
 

@@ -84,6 +84,11 @@ REQUEST: Mapping[str, str] = {
 }
 """The state of a tax request that has no answer."""
 PART_KIND: Mapping[str, str] = {"server": _("server"), "role": _("role"), "read_model": _("read model")}
+PART_NAME: Mapping[str, str] = {
+    "log_database": _("database of the log"),
+    "read_database": _("database of the read models"),
+}
+"""The names of parts that are no names of programs or read models."""
 PART_STATE: Mapping[str, str] = {
     "running": _("Running"),
     "behind": _("Behind"),
@@ -222,6 +227,7 @@ FIELDS: Mapping[str, str] = {
 SERVERS: Mapping[str, str] = {
     "kafka": _("Kafka is not reachable: requests cannot be sent, and changes will appear later."),
     "database": _("The database is not reachable: nothing new can be shown."),
+    "log": _("The database of the log is not reachable: requests are accepted, and decided once it is back."),
     "behind": _("This page is behind: what you see may be a few minutes old."),
     "stopped": _("Part of this page has stopped updating and may be out of date. Requests are still accepted."),
 }

@@ -118,7 +118,7 @@ class Sampler:
 
     async def _look(self) -> Sample:
         now = datetime.now(UTC)
-        look, counted = ServerLook(None, None, None), _Counted({}, ())
+        look, counted = ServerLook(None, None, None, self._readers.apart), _Counted({}, ())
         try:
             known, counted = await condition_of(self._readers), await self._readers.read_models.read(_count)
             look = look._replace(known=known)
@@ -137,6 +137,8 @@ def _trouble(look: ServerLook) -> Iterator[str]:
     if look.known is None:
         yield "database"
         return
+    if look.known.log is None:
+        yield "log"
     if look.lags is None:
         yield "kafka"
     late = [one for one in look.lags or () if one.seconds > _MAX_LAG_SECONDS]

@@ -16,9 +16,10 @@ _NOTHING_KNOWN = Condition(LogCondition(), (), (), ())
 
 
 class Part(NamedTuple):
-    """A part and its state. messages: how many it has not done yet, the oldest of which has waited ``seconds``.
+    """A part and its state.
 
-    step: the key of what to do in `labels.NEXT_STEP`; empty while there is nothing to do.
+    name: as people know it, or a key of `labels.PART_NAME`. messages: how many it has not done yet, the oldest of which
+    has waited ``seconds``. step: the key of what to do in `labels.NEXT_STEP`; empty while there is nothing to do.
     """
 
     name: str
@@ -30,16 +31,20 @@ class Part(NamedTuple):
 
 
 class ServerLook(NamedTuple):
-    """What one look at the servers found; None where a server did not answer."""
+    """What one look at the servers found; None where a server did not answer.
+
+    apart: whether the log has a database of its own.
+    """
 
     known: Condition | None
     lags: Sequence[Lag] | None
     groups: Mapping[str, Group] | None
+    apart: bool = False
 
 
 def parts(look: ServerLook, listening: Listening) -> Iterator[Part]:
     """Yield every part. listening: what this api receives."""
-    yield _server("PostgreSQL", reached=look.known is not None and look.known.log is not None)
+    yield from _databases(look)
     yield _server("Kafka", reached=look.lags is not None)
     for role, consumers in GROUPS_OF_ROLES.items():
         yield _relay(look) if role == "relay" else _consuming(role, "role", consumers, look)
@@ -51,6 +56,17 @@ def parts(look: ServerLook, listening: Listening) -> Iterator[Part]:
 
 def _server(name: str, *, reached: bool) -> Part:
     return Part(name, "server", "running") if reached else Part(name, "server", "away", step="SERVER_AWAY")
+
+
+def _databases(look: ServerLook) -> Iterator[Part]:
+    if not look.apart:
+        yield _server("PostgreSQL", reached=look.known is not None)
+        return
+    if look.known is None:
+        yield Part("log_database", "server", "unknown")
+    else:
+        yield _server("log_database", reached=look.known.log is not None)
+    yield _server("read_database", reached=look.known is not None)
 
 
 def _relay(look: ServerLook) -> Part:

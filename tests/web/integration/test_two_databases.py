@@ -5,6 +5,7 @@ import pytest
 
 from events.names import WORKER_GROUP, projector_group
 from tests.projections.support import facts
+from tests.support.waiting import until
 from tests.web.support.serving import measured, serving
 from tests.web.support.story import store
 from transport.addresses import Addresses
@@ -67,6 +68,12 @@ async def test_queries_are_answered_while_the_log_is_away(tables: Addresses) -> 
         board = (await client.get("/board")).text
         assert "LOG_AWAY" in board
         assert board.count("Unknown while the database of the log is not reachable.") == 2
+
+        async def told() -> bool:
+            banner, board = (await client.get("/state")).text, (await client.get("/board")).text
+            return "The database of the log is not reachable" in banner and "database of the log <small>" in board
+
+        await until(told)
 
 
 async def test_an_api_without_its_read_models_is_not_ready(tables: Addresses) -> None:
