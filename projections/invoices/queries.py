@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composed
 
 from events.status import Action, InvoiceStatus, LastRefusal, Status
 from events.values import (
@@ -26,7 +26,7 @@ from events.values import (
 from projections.answers import OUT_OF_DATE_LINE, OutOfDate
 from projections.invoices.filters import InvoiceFilter
 from projections.invoices.fold import IssuedPart
-from projections.invoices.matching import InvoiceSort, Matching, Order, collected, in_turn, walked
+from projections.invoices.matching import InvoiceSort, Matching, Order, SearchFacts, collected, in_turn, walked
 from projections.invoices.standing import DUE, due_latest_of, standing_of
 from projections.paging import Page, page_of
 
@@ -102,11 +102,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which part of the list: after a place in its order, and at most how many lines."""
+    """Which part of the list: after a place in its order, and at most how many lines.
+
+    goes_far: whether `goes_far` has said so of a place not more than `MAX_EXACT_COUNT` lines before.
+    """
 
     sort: InvoiceSort
     after: InvoicePlace | None
     limit: int
+    goes_far: bool = False
 
 
 async def page(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> Page[Line, InvoicePlace]:
@@ -119,10 +123,17 @@ async def count(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter) ->
     """Return how many invoices match, up to `MAX_EXACT_COUNT`."""
     select = collected if wanted.searches else in_turn
     facts = {**wanted.facts(), **_FIRST, "most": MAX_EXACT_COUNT + 1, "limit": MAX_EXACT_COUNT + 1}
-    matching = select(facts, Order.of("-issued_on"))
-    found = await connection.execute(_COUNT.format(matching=matching), facts, prepare=False)
-    (counted,) = await found.fetchone() or (0,)
+    counted = await _counted(connection, select(facts, Order.of("-issued_on")), facts)
     return MatchCount(value=min(counted, MAX_EXACT_COUNT), exact=counted <= MAX_EXACT_COUNT)
+
+
+async def goes_far(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> bool:
+    """Return whether the list from a place on has to be walked: so many match that they cannot be collected."""
+    order = Order.of(cut.sort)
+    if cut.sort == "due_latest" or _is_in_turn(order, wanted):
+        return False
+    facts = _facts(wanted, cut)
+    return await _counted(connection, collected(facts, order), facts) > MAX_EXACT_COUNT
 
 
 async def line_of(connection: AsyncConnection[TupleRow], invoice_number: str) -> Line | None:
@@ -158,8 +169,7 @@ async def _by_due_date(connection: AsyncConnection[TupleRow], wanted: InvoiceFil
 async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, cut: Cut) -> list[Line]:
     """Return the lines, and one more than the limit if there are more."""
     order = Order.of(cut.sort)
-    facts = {**wanted.facts(), "model": _MODEL, "limit": cut.limit + 1, "most": MAX_EXACT_COUNT + 1}
-    facts |= _FIRST if cut.after is None else {"after_key": cut.after[0], "after_number": cut.after[1]}
+    facts = _facts(wanted, cut)
     if cut.sort == "due_latest" and set(wanted.standings) == set(DUE):
         facts["some_standings"] = None  # the index by due date holds no others
 
@@ -168,13 +178,31 @@ async def _lines(connection: AsyncConnection[TupleRow], wanted: InvoiceFilter, c
         statement = _PAGE.format(matching=matching, out_of_date=OUT_OF_DATE_LINE, order=order.clause())
         return await (await connection.execute(statement, facts, prepare=False)).fetchall()
 
-    if order.is_of_each_standing and not wanted.searches:
+    if _is_in_turn(order, wanted):
         found = await rows(in_turn)
+    elif cut.goes_far:
+        found = await rows(walked)
     else:
         found = await rows(collected)
         if found and found[0][0] > MAX_EXACT_COUNT:
             found = await rows(walked)
     return [_line(row) for _, *row in found]
+
+
+async def _counted(connection: AsyncConnection[TupleRow], matching: Composed, facts: SearchFacts) -> int:
+    found = await connection.execute(_COUNT.format(matching=matching), facts, prepare=False)
+    (counted,) = await found.fetchone() or (0,)
+    return counted
+
+
+def _is_in_turn(order: Order, wanted: InvoiceFilter) -> bool:
+    return order.is_of_each_standing and not wanted.searches
+
+
+def _facts(wanted: InvoiceFilter, cut: Cut) -> dict[str, Any]:
+    facts = {**wanted.facts(), "model": _MODEL, "limit": cut.limit + 1, "most": MAX_EXACT_COUNT + 1}
+    after = _FIRST if cut.after is None else {"after_key": cut.after[0], "after_number": cut.after[1]}
+    return {**facts, **after}
 
 
 def _key(line: Line, sort: InvoiceSort) -> date | datetime | Decimal:

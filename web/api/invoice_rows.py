@@ -52,9 +52,18 @@ async def _parts(
     reader: Reader, wanted: InvoiceFilter, cut: Cut, page: Page[Line, InvoicePlace], begin: str
 ) -> AsyncIterator[str]:
     yield begin + _written([_COLUMNS, *map(_row, page.lines)])
+    parts = 0
     while page.next:
-        page = await _page(reader, wanted, replace(cut, after=page.next))
+        cut = replace(cut, after=page.next)
+        if parts % (invoices.MAX_EXACT_COUNT // _ROWS_AT_A_TIME) == 0:
+            cut = replace(cut, goes_far=await _goes_far(reader, wanted, cut))
+        page = await _page(reader, wanted, cut)
+        parts += 1
         yield _written([_row(line) for line in page.lines])
+
+
+async def _goes_far(reader: Reader, wanted: InvoiceFilter, cut: Cut) -> bool:
+    return await reader.read(lambda connection: invoices.goes_far(connection, wanted, cut))
 
 
 async def _page(reader: Reader, wanted: InvoiceFilter, cut: Cut) -> Page[Line, InvoicePlace]:

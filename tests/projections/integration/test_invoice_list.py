@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Composed
 from events.invoice_events import AnyInvoiceEvent
 from events.values import Buyer, Charge
 from projections.invoices import queries
+from projections.invoices.matching import Order, SearchFacts, collected
 from tests.projections.support import facts
 from tests.projections.support.asked import numbers, of, project
 from transport.addresses import Addresses
@@ -214,6 +215,28 @@ async def test_a_spreadsheet_gets_every_match(
     narrowed = await client.get("/invoices?buyer=blue", headers={"accept": "application/xml, text/csv;q=0.5"})
     assert len(narrowed.text.splitlines()) == 3
     assert (await client.get("/invoices", headers={"accept": "*/*"})).headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("sort", ["issued_on", "-total_amount"])
+async def test_a_long_export_is_walked_and_its_rest_collected(
+    listed: None,  # noqa: ARG001 - a fixture
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    sort: str,
+) -> None:
+    monkeypatch.setattr(invoice_rows, "_ROWS_AT_A_TIME", 1)
+    monkeypatch.setattr(queries, "MAX_EXACT_COUNT", 2)
+    orders: list[Order] = []
+
+    def counted(facts: SearchFacts, order: Order) -> Composed:
+        orders.append(order)
+        return collected(facts, order)
+
+    monkeypatch.setattr(queries, "collected", counted)
+    answer = await client.get(f"/invoices?sort={sort}&amount_from=0", headers={"accept": "text/csv"})
+    rows = csv.DictReader(io.StringIO(answer.text))
+    assert [row["invoice_number"] for row in rows] == [NUMBERS[name] for name in SORTS[sort]]
+    assert len(orders) == 6  # for the first row, before each two of the others, and for the last row
 
 
 async def test_a_name_is_no_formula_in_a_spreadsheet(tables: Addresses, client: httpx.AsyncClient) -> None:
