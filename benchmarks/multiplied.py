@@ -22,10 +22,6 @@ DAYS = 1000
 _PLACES = 1_000_000
 """Copies lie before their originals in the log, by so many places for each: relays have published those already."""
 _COPIES_AT_ONCE = 1000
-_USE_IDS_UP: LiteralString = """
-    insert into redletter.command_ids select command_key, partition, place from redletter.replies
-    where command_key is not null and place < 0 on conflict do nothing
-"""
 _COLUMNS: LiteralString = """
     select table_name, array_agg(column_name::text), array_agg(data_type::text) from information_schema.columns
     join information_schema.tables using (table_schema, table_name)
@@ -47,21 +43,13 @@ def multiply_read_tables(database: str, originals: Originals, copies: range) -> 
 
 
 def multiply_log(database: str, originals: Originals, copies: range) -> None:
-    """Copy the rows of `LOG_TABLES`, and use up the ids of commands that the copies have."""
+    """Copy the rows of `LOG_TABLES`; a trigger uses up the ids of commands that the copies have."""
     _multiply(database, "redletter", originals, copies, LOG_TABLES)
-    _use_ids_up(database)
 
 
 def multiply_replies(database: str, originals: Originals, copies: range) -> None:
     """Copy what the log remembers of commands, and nothing else."""
     _multiply(database, "redletter", originals, copies, ("replies",))
-    _use_ids_up(database)
-
-
-def _use_ids_up(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(_USE_IDS_UP)
-        connection.execute("vacuum analyze redletter.command_ids")
 
 
 def lengthen(database: str, number: str, events: int) -> None:

@@ -52,7 +52,8 @@ def grants_on_log() -> Sequence[Grant]:
     """Return what each role is allowed where the log is: it can be appended to, only the relay deletes from it."""
     return [
         *(Grant(f"redletter_{role}", "usage", "schema redletter") for role in GRANTED_ROLES),
-        *_on_tables("worker", "select, insert", *_LOG, "command_ids"),
+        *_on_tables("worker", "select, insert", *_LOG),
+        *_on_tables("worker", "select", "command_ids"),
         *_on_tables("worker", _ROWS, "claims", "parked_invoices", "parked_commands"),
         *_on_tables("worker", "select, insert, delete", "invoice_keys"),
         *_on_tables("worker", "select, update", "log_partitions"),

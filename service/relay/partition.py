@@ -36,8 +36,8 @@ STOPPED_PAUSE = 10.0
 """Seconds until a partition whose publication stopped is tried again: an operator has to repair it first."""
 MAX_PAUSE = 2.0
 RELAY_TURN_SECONDS = 0.025
-"""Least seconds from the beginning of one transaction to that of the next, without a backlog: what comes thick and fast
-shares transactions, which cost Kafka more than what is in them, and what comes alone waits for nothing."""
+"""Least seconds from the beginning of one transaction to that of the next, without a backlog. Entries that arrive
+quickly share transactions, which cost Kafka more than what is in them; a single entry is published at once."""
 BACKLOG = 200
 """Entries behind those that are being published from which the next are read meanwhile, and published at once."""
 LOG_EVERY = 15
@@ -78,6 +78,12 @@ class PartitionRelay:
                 pause = STOPPED_PAUSE
             except TooLarge as error:
                 log.info("batch_too_large", partition=self._partition, messages=str(error))
+            except asyncio.CancelledError as error:
+                if is_cancelled():
+                    raise
+                # A client that ended in the midst: as the end of this task it would stop publication in silence.
+                log.warning("publication_failed", partition=self._partition, why=repr(error), failures=1)
+                pause = MAX_PAUSE
             except Exception as error:  # noqa: BLE001 - whatever it is, the partition is not given up
                 failures = failures + 1 if self.position == before else 1
                 if failures % LOG_EVERY == 1:
@@ -141,7 +147,7 @@ class PartitionRelay:
         some, begun = self._bounded(rows), monotonic()
         end = LogPosition.of(some[-1])
         publishing = self._publish_rows(producer, some, end)
-        if growth.may_exceed(end.place + BACKLOG):
+        if growth.exceeds(end.place + BACKLOG):
             rows, _ = await asyncio.gather(self._entries.after(self._partition, end), publishing)
             self.position = end
             return rows

@@ -154,12 +154,8 @@ def _names(columns: Iterable[LiteralString]) -> LiteralString:
 
 
 _INSERT_EVENTS = _insert_arrays("invoice_events", EVENT_COLUMNS)
-_INSERT_REPLIES = f"""
-    with written as ({_insert_arrays("replies", REPLY_COLUMNS)} returning command_key, partition, place)
-    insert into redletter.command_ids (command_key, partition, place)
-    select command_key, partition, place from written where command_key is not null
-"""  # noqa: S608 - literals alone
-"""The ids that are used up go with them: a small row each, so that looking for an id does not read replies."""
+_INSERT_REPLIES = _insert_arrays("replies", REPLY_COLUMNS)
+"""A trigger uses their ids up: a small row for each, so that looking for an id does not read replies."""
 _INSERT_NOTICES = _insert_arrays("notices", _NOTICE_COLUMNS)
 _INSERT_DEAD_LETTERS = _insert_row("dead_letters", _DEAD_LETTER_COLUMNS)
 """Row by row: the headers are arrays, and PostgreSQL takes an array of arrays apart down to their elements."""

@@ -13,15 +13,20 @@ READ_AGAIN = 15.0
 
 
 class Growth:
-    """How far one partition is known to have grown; not at all until it has been read to its end."""
+    """How far one partition is known to have grown, and whether it has been read to its end since it is followed."""
 
     def __init__(self) -> None:
-        self._last: int | None = None
+        self._last = 0
+        self._read_to_end = False
         self._news = asyncio.Event()
 
+    def exceeds(self, place: int) -> bool:
+        """Return whether entries behind a place are known."""
+        return self._last > place
+
     def may_exceed(self, place: int) -> bool:
-        """Return whether there may be entries behind a place."""
-        return self._last is None or self._last > place
+        """Return whether there may be entries behind a place, known or not."""
+        return not self._read_to_end or self.exceeds(place)
 
     async def wait_beyond(self, place: int) -> None:
         """Wait until there may be entries behind a place, or it is time to read without news."""
@@ -33,17 +38,18 @@ class Growth:
 
     def reached(self, last: int) -> None:
         """Learn that the partition has grown so far."""
-        if self._last is not None and last > self._last:
+        if last > self._last:
             self._last = last
             self._news.set()
 
     def ends_at(self, last: int) -> None:
-        """Learn where the partition ended when it was read to its end."""
-        self._last = last
+        """Learn where the partition ended when it was read to its end. Meanwhile it may be known to have grown."""
+        self._last = max(self._last, last)
+        self._read_to_end = True
 
     def forget(self) -> None:
         """Let it be read to its end again."""
-        self._last = None
+        self._read_to_end = False
         self._news.set()
 
 
@@ -60,7 +66,8 @@ class News:
         try:
             yield growth
         finally:
-            del self._held[partition]
+            if self._held.get(partition) is growth:  # else somebody else of this process follows it by now
+                del self._held[partition]
 
     def reached(self, partition: int, last: int, *, stopped: bool = False) -> None:
         """Pass on how far a partition has grown. One that is stopped is read to its end, which may resume it."""
@@ -73,6 +80,8 @@ class News:
         """Listen until the session ends. Raises: psycopg.OperationalError."""
         async with await connect_async(database, "relay") as session:
             await session.execute(f"listen {CHANNEL}")
+            for growth in self._held.values():  # what came before went unheard
+                growth.forget()
             async for notice in session.notifies():
                 partition, _, place = notice.payload.partition(":")
                 self.reached(int(partition), int(place))

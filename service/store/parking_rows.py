@@ -29,8 +29,10 @@ class ParkedInvoice(NamedTuple):
 QUEUES: LiteralString = """
     select invoice_number, error, version, last_turn, last_place, commands, bytes,
         array(select command_key from redletter.parked_commands as c where c.invoice_number = p.invoice_number)
-    from redletter.parked_invoices as p where invoice_number = any(%s)
-        or invoice_number in (select invoice_number from redletter.parked_commands where command_key = any(%s))
+    from redletter.parked_invoices as p join (
+        select unnest(%s::text[]) union
+        select invoice_number from redletter.parked_commands where command_key = any(%s)
+    ) as asked (invoice_number) using (invoice_number)
 """
 """The queues of invoices, and those in which commands with certain keys wait, for `queues_of`."""
 

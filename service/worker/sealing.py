@@ -76,9 +76,9 @@ def sealed(
 ) -> tuple[AnyInvoiceEvent, AnyInvoiceEvent]:
     """Return an event as decisions know it, with its texts, and as it is recorded, with sealed ones.
 
-    invoice: before the event. Where its key is destroyed, the texts are left out.
+    invoice: before the event. Where its key is destroyed or lost, the texts are left out.
     """
-    if key is None and not (invoice and invoice.without_texts):
+    if key is None and not (invoice and invoice.body.sealed):
         return event, event
     blank, texts = take_out(event)
     if not texts or key is None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 
+from transport.clients import kafka
 from transport.clients.consumer_client import ConsumerClient
 
 
@@ -56,3 +58,21 @@ async def test_connections_are_closed_where_fetching_had_failed() -> None:
     with pytest.raises(KafkaError):
         await consumer.stop()
     assert not connections.open
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_whoever_stops_a_client_ends_as_cancelled_only_if_that_was_asked(*, asked: bool) -> None:
+    class Client:
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+    async def stopping() -> None:
+        if asked:
+            cast("asyncio.Task[None]", asyncio.current_task()).cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        await kafka.stop(cast("Any", Client()))
+
+    task = asyncio.create_task(stopping())
+    await asyncio.wait([task])
+    assert task.cancelled() is asked

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.subscription_state import SubscriptionState
 
 from tests.transport.support.writing import TOPIC
 from transport.clients.stepping_consumer import SteppingConsumer
@@ -20,6 +21,7 @@ class Client:
         self.asked: list[tuple[float, int | None]] = []
         self.sought: list[tuple[TopicPartition, int]] = []
         self.meanwhile: Callable[[SteppingConsumer], None] = lambda _: None
+        self.reassigning = False
         left = list(answers)
 
         async def getmany(consumer: Any, *_: object, timeout_ms: float, max_records: int | None) -> Answer:
@@ -32,6 +34,7 @@ class Client:
         monkeypatch.setattr(AIOKafkaConsumer, "seek", lambda _, *place: self.sought.append(place))
         positions = dict.fromkeys((FIRST, SECOND), 5)
         monkeypatch.setattr(SteppingConsumer, "_positions", lambda _: positions)
+        monkeypatch.setattr(SubscriptionState, "reassignment_in_progress", property(lambda _: self.reassigning))
 
 
 def consumer(durable: Mapping[TopicPartition, int]) -> SteppingConsumer:
@@ -56,6 +59,25 @@ async def test_a_full_batch_is_not_added_to(monkeypatch: pytest.MonkeyPatch) -> 
     client = Client(monkeypatch, {FIRST: [1, 2]})
     assert await consumer({}).getmany(timeout_ms=1, max_records=2) == {FIRST: [1, 2]}
     assert client.asked == [(0, 2)]
+
+
+async def test_while_partitions_are_reassigned_what_came_waits_for_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client(monkeypatch, {FIRST: [1]})
+    client.reassigning = True
+    assert await consumer({}).getmany(timeout_ms=1, max_records=10) == {FIRST: [1]}
+    assert client.asked == [(0, 10)]
+
+
+async def test_where_partitions_are_reassigned_in_between_everything_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was drained may belong to another member by now."""
+    client = Client(monkeypatch, {FIRST: [1]}, {})
+    client.meanwhile = lambda _: setattr(client, "reassigning", True)
+    assert await consumer({FIRST: 1, SECOND: 7}).getmany(timeout_ms=1, max_records=10) == {}
+    assert client.sought == [(FIRST, 1), (SECOND, 7)]
 
 
 async def test_where_a_position_is_reset_in_between_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from transport.clients.consumer_client import ConsumerClient
 from transport.clients.stepping_consumer import Durable, Misplaced, SteppingConsumer
 from transport.clients.transactional_client import TransactionalClient
 from transport.kafka_security import KafkaSecurity
+from transport.tasks import is_cancelled
 
 KafkaConsumer = AIOKafkaConsumer
 KafkaProducer = AIOKafkaProducer
@@ -90,10 +91,15 @@ async def running(client: _Startable) -> AsyncGenerator[_Startable]:
 
 
 async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Stop a consumer or producer, started or not."""
-    # A client's background task that is cancelled before its first step lets a CancelledError out of stop().
+    """Stop a consumer or producer, started or not. It ends as cancelled only if the caller was."""
+    # A client's background task that is cancelled before its first step lets a CancelledError out of stop(), and so do
+    # others that end while it awaits them.
     await asyncio.sleep(0)
-    await client.stop()
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
 
 
 @asynccontextmanager

@@ -143,13 +143,13 @@ class SteppingConsumer(ConsumerClient):
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Add what has come to Kafka while the client held what was drained."""
         room = None if most is None else most - sum(map(len, drained.values()))
-        if room == 0:
+        if room == 0 or self._subscription.reassignment_in_progress:  # else it would wait for the assignment
             return drained
         origins, held, seeks = self.origins, self._assignment(), self._seeks
         more = await self._ask(*partitions, wait_ms=self._gather_ms, most=room)
         self.origins = origins
-        if held is not self._assignment() or seeks != self._seeks:
-            self._go_back(None)  # both may hold the same records
+        if held is not self._assignment() or seeks != self._seeks or self._subscription.reassignment_in_progress:
+            self._go_back(None)  # both may hold the same records, and some may belong to another member by now
             return {}
         return drained | {one: [*drained.get(one, ()), *records] for one, records in more.items()}
 

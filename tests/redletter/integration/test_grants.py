@@ -28,7 +28,7 @@ FORBIDDEN = (
     ("worker", "update redletter.invoice_events set state = ''"),
     ("worker", "delete from redletter.invoice_events"),
     ("worker", "truncate redletter.replies"),
-    ("worker", "delete from redletter.command_ids"),
+    ("worker", "insert into redletter.command_ids default values"),
     ("worker", "select from projections.status"),
     ("worker", "select from redletter.sessions"),
     ("worker", "create table redletter.own ()"),

@@ -1,6 +1,7 @@
 """News of the log wake whoever waits, and never keep anybody from ending."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -26,6 +27,26 @@ async def test_a_partition_is_read_to_its_end_before_anybody_waits_for_news() ->
     assert await returns(growth, 5)
     growth.ends_at(5)
     assert not await returns(growth, 5)
+
+
+async def test_news_that_come_while_a_partition_is_read_to_its_end_are_not_forgotten() -> None:
+    growth = Growth()
+    growth.reached(6)
+    growth.ends_at(5)
+    assert await returns(growth, 5)
+    assert not await returns(growth, 6)
+    growth.ends_at(5)
+    assert growth.exceeds(5)
+
+
+def test_whoever_lets_a_partition_go_late_keeps_the_next_from_no_news() -> None:
+    news = News()
+    with ExitStack() as late:
+        late.enter_context(news.of(3))
+        with news.of(3) as growth:
+            late.close()
+            news.reached(3, 5)
+            assert growth.exceeds(4)
 
 
 async def test_news_of_what_was_read_already_wake_nobody_and_news_of_more_do() -> None:
