@@ -152,11 +152,11 @@ def drill(faults: Sequence[Fault], system: Running, address: str) -> bool:
     system.until_repaired.close()
     for fault in faults:
         fault.repair(system)
-    told = [_tell(fault, checked.get(fault.what), alerted.get(fault.what)) for fault in faults]
-    return all(told)
+    passed = [_print_row(fault, checked.get(fault.what), alerted.get(fault.what)) for fault in faults]
+    return all(passed)
 
 
-def _tell(fault: Fault, checked: float | None, alerted: float | None) -> bool:
+def _print_row(fault: Fault, checked: float | None, alerted: float | None) -> bool:
     """Print the row of a fault, and return whether it was named twice in time."""
     check, alert = ("never" if after is None else f"{after:.0f} s" for after in (checked, alerted))
     label = f" ({fault.label})" if fault.label else ""

@@ -47,8 +47,8 @@ async def consume(  # noqa: PLR0913 - a consumer group has this many sides
 
     Raises: Unfit when the work does; the group has been left by then.
 
-    From the beginning of one batch to that of the next it takes at least ``turn_seconds``, so that what comes thick and
-    fast shares transactions, and what comes alone waits for nothing.
+    From the beginning of one batch to that of the next it takes at least ``turn_seconds``, so that records that
+    arrive quickly share transactions; a single record waits for nothing.
 
     Partitions with the same number of every topic go to the same member. ``assigned`` and ``revoked`` are called with
     the numbers of the partitions that come and go; ``assigned`` returns before any record of them is handed out.

@@ -68,8 +68,8 @@ class FencedPublisher:
         """Make a publisher that owns nothing yet.
 
         name: in the log. look_seconds: between two looks that nobody asked for. turn_seconds: at least between the
-        beginnings of two turns after `wake`, so that what comes thick and fast shares transactions, and what comes
-        alone waits for nothing. crowded_turn_seconds: the same from `CROWDED_RECORDS_A_SECOND` on: each turn costs
+        beginnings of two turns after `wake`, so that records that arrive quickly share transactions; a single record
+        waits for nothing. crowded_turn_seconds: the same from `CROWDED_RECORDS_A_SECOND` on: each turn costs
         Kafka a transaction for every partition, however few records it has.
         """
         self._loop = asyncio.get_running_loop()

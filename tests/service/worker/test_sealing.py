@@ -133,6 +133,13 @@ def test_a_sealed_invoice_stays_sealed_when_sealing_is_off_again() -> None:
     assert REMARKS not in recorded(done)
 
 
+def test_no_text_is_recorded_in_clear_of_an_invoice_that_is_remembered_but_whose_key_was_lost() -> None:
+    done = decided(REVERSED[0], on=sealing())
+    done.memory.keys.found.clear()
+    assert codes(decided(REVERSED[1], on=done)) == ["accepted"]
+    assert REMARKS not in recorded(done)
+
+
 def test_an_erased_invoice_has_no_key_and_later_texts_of_it_are_left_out() -> None:
     done = decided(*REVERSED, REISSUE, ERASE, on=sealing())
     number = json.loads(facts(done)[4][3])["reissue_id"]
