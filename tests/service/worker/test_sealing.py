@@ -136,7 +136,7 @@ def test_a_sealed_invoice_stays_sealed_when_sealing_is_off_again() -> None:
 def test_no_text_is_recorded_in_clear_of_an_invoice_that_is_remembered_but_whose_key_was_lost() -> None:
     done = decided(REVERSED[0], on=sealing())
     done.memory.keys.found.clear()
-    assert codes(decided(REVERSED[1], on=done)) == ["accepted"]
+    assert codes(decided(REVERSED[1], on=done))[-1] == "accepted"
     assert REMARKS not in recorded(done)
 
 
