@@ -10,6 +10,7 @@ import pytest
 
 from service.relay import partition as module
 from service.relay.partition import BACKLOG, RELAY_TURN_SECONDS, PartitionRelay
+from service.store import notifications
 from service.store.log_reader import LogPosition
 from service.store.log_tables import LogRow
 from service.store.notifications import News
@@ -77,6 +78,7 @@ def producer(monkeypatch: pytest.MonkeyPatch) -> Producer:
 
     monkeypatch.setattr(module, "TransactionalProducer", lambda *_: producer)
     monkeypatch.setattr(module, "newest_value", nothing)
+    monkeypatch.setattr(notifications, "READ_AGAIN", 3600)  # what is read, is read because of news
     return producer
 
 
@@ -125,7 +127,7 @@ async def test_of_a_backlog_the_next_entries_are_read_while_those_before_them_ar
         news.reached(0, log.grow(BACKLOG))
 
         async def read_on() -> bool:
-            return log.readings == before + 2
+            return log.readings >= before + 2
 
         await until(read_on)
         assert not producer.published

@@ -68,8 +68,15 @@ async def test_a_standby_answers_queries_and_is_waited_for(followed: tuple[Addre
             return (await client.get(f"/invoices/{facts.NUMBER}")).status_code == 200
 
         await until(there)
-        ready = await client.get("/readyz")
-        assert ready.status_code == 200
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await until(ready)
         store(projector.of_read_side(), versions=2)
-        own = await client.get(f"/invoices/{facts.NUMBER}/status?min_version=2&wait=30", timeout=60)
-        assert (own.status_code, own.json()["version"]) == (200, 2)
+
+        async def followed_it() -> bool:
+            own = await client.get(f"/invoices/{facts.NUMBER}/status?min_version=2&wait=5", timeout=60)
+            return (own.status_code, own.json().get("version")) == (200, 2)
+
+        await until(followed_it)

@@ -1,5 +1,6 @@
 """What the api answers where the log has another database than the read models, and while that one is away."""
 
+import httpx
 import psycopg
 import pytest
 
@@ -33,8 +34,12 @@ def apart(tables: Addresses, fresh_database: Addresses) -> Addresses:
 async def test_a_consumer_stands_where_its_work_is_written(apart: Addresses) -> None:
     assert apart.read_models
     async with pool_of(apart.database) as log, pool_of(apart.read_models) as read_models:
-        known = await lag.known_positions(Readers(Reader(read_models), Reader(log)))
-    assert {(one.consumer, one.next) for one in known} == {(WORKER_GROUP, 1), (STATUS_GROUP, 2)}
+
+        async def each_is_known() -> bool:
+            known = await lag.known_positions(Readers(Reader(read_models), Reader(log)))
+            return {(one.consumer, one.next) for one in known} == {(WORKER_GROUP, 1), (STATUS_GROUP, 2)}
+
+        await until(each_is_known)
 
 
 async def test_what_is_wrong_on_either_side_is_told(apart: Addresses) -> None:
@@ -42,21 +47,29 @@ async def test_what_is_wrong_on_either_side_is_told(apart: Addresses) -> None:
         await measured(
             client, 'redletter_server_up{server="database"} 1.0', 'redletter_server_up{server="read_database"} 1.0'
         )
-        found = (await client.get("/operations")).json()
-    unread = [one["detail"] for one in found["reasons"] if one["code"] == "PARTITION_NOT_READ"]
-    assert sorted(unread) == [
-        f"{STATUS_GROUP} on invoice.events, partition 0: it is 2",
-        f"{WORKER_GROUP} on invoice.events, partition 0: it is 1",
-    ]
+
+        async def both_are_told() -> bool:
+            found = (await client.get("/operations")).json()
+            unread = [one["detail"] for one in found.get("reasons", ()) if one["code"] == "PARTITION_NOT_READ"]
+            return sorted(unread) == [
+                f"{STATUS_GROUP} on invoice.events, partition 0: it is 2",
+                f"{WORKER_GROUP} on invoice.events, partition 0: it is 1",
+            ]
+
+        await until(both_are_told)
 
 
 async def test_queries_are_answered_while_the_log_is_away(tables: Addresses) -> None:
     store(tables, versions=1)
     async with serving(Addresses(tables.kafka, NOWHERE, tables.database)) as client:
-        assert (await client.get(f"/invoices/{facts.NUMBER}")).status_code == 200
-        ready = await client.get("/readyz")
-        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-        assert "LOG_AWAY" in {one["code"] for one in ready.json()["reasons"]}
+        await until(lambda: _answers(client, f"/invoices/{facts.NUMBER}"))
+
+        async def degraded() -> bool:
+            ready = await client.get("/readyz")
+            told = {one["code"] for one in ready.json().get("reasons", ())}
+            return (ready.status_code, ready.json().get("status"), "LOG_AWAY" in told) == (200, "degraded", True)
+
+        await until(degraded)
         await measured(
             client,
             'redletter_server_up{server="database"} 0.0',
@@ -65,19 +78,24 @@ async def test_queries_are_answered_while_the_log_is_away(tables: Addresses) -> 
         )
         assert "redletter_unpublished_entries" not in (await client.get("/metrics")).text
         assert not {"unpublished", "parked"} & (await client.get("/operations")).json().keys()
+        await until(lambda: _answers(client, "/board", "LOG_AWAY"))
         board = (await client.get("/board")).text
-        assert "LOG_AWAY" in board
         assert board.count("Unknown while the database of the log is not reachable.") == 2
+        await until(lambda: _answers(client, "/board", "database of the log <small>"))
+        await until(lambda: _answers(client, "/state", "The database of the log is not reachable"))
 
-        async def told() -> bool:
-            banner, board = (await client.get("/state")).text, (await client.get("/board")).text
-            return "The database of the log is not reachable" in banner and "database of the log <small>" in board
 
-        await until(told)
+async def _answers(client: httpx.AsyncClient, path: str, words: str = "") -> bool:
+    answer = await client.get(path)
+    return answer.status_code == 200 and words in answer.text
 
 
 async def test_an_api_without_its_read_models_is_not_ready(tables: Addresses) -> None:
     async with serving(Addresses(tables.kafka, tables.database, NOWHERE)) as client:
-        ready = await client.get("/readyz")
-        assert (ready.status_code, ready.json()["down"]) == (503, ["database"])
+
+        async def not_ready() -> bool:
+            ready = await client.get("/readyz")
+            return (ready.status_code, ready.json().get("down")) == (503, ["database"])
+
+        await until(not_ready)
         await measured(client, 'redletter_server_up{server="read_database"} 0.0')
