@@ -40,7 +40,9 @@ def _java_classes(folder: Path) -> dict[str, str]:
     options = {"sourceDirectory": _SCHEMAS, "outputDirectory": "java", "useTitleAsClassname": "true"}
     settings = [f"-Djsonschema2pojo.{name}={value}" for name, value in options.items()]
     maven = ["mvn", "--quiet", "--batch-mode", *settings, f"{_PLUGIN}:generate"]
-    subprocess.run(maven, cwd=folder, timeout=_SECONDS, check=True)
+    fetched = subprocess.run(maven, cwd=folder, timeout=_SECONDS, check=False)
+    if fetched.returncode:  # a download that failed is tried once more, which Maven does not do unless told
+        subprocess.run([*maven, "--update-snapshots"], cwd=folder, timeout=_SECONDS, check=True)
     return {path.stem: path.read_text() for path in (folder / "java").rglob("*.java")}
 
 

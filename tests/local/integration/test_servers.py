@@ -46,14 +46,16 @@ async def test_an_embedded_kafka_with_a_password_lets_nobody_else_in(tmp_path: P
     me = KafkaSecurity("SASL_PLAINTEXT", "PLAIN", "me", "secret")
     with embedded_kafka(tmp_path, me) as kafka:
         others = (KafkaSecurity(), replace(me, password="guess"), replace(me, username="$broker"))  # noqa: S106 - of nobody
-        for security in (*others, me):
-            clients.secure(kafka.bootstrap, security)
-            if security is me:
-                await _publish_in_a_transaction(kafka.bootstrap)
-            else:
-                with pytest.raises(KafkaError):
+        try:
+            for security in (*others, me):
+                clients.secure(kafka.bootstrap, security)
+                if security is me:
                     await _publish_in_a_transaction(kafka.bootstrap)
-        clients.secure(kafka.bootstrap, KafkaSecurity())
+                else:
+                    with pytest.raises(KafkaError):
+                        await _publish_in_a_transaction(kafka.bootstrap)
+        finally:
+            clients.secure(kafka.bootstrap, KafkaSecurity())
 
 
 async def _publish_in_a_transaction(bootstrap: str) -> None:

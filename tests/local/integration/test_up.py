@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -218,7 +218,10 @@ def test_nobody_but_kafka_itself_comes_to_its_controller(running: Up) -> None:
         (port,) = re.findall(rf"^listeners=.*{name}://127\.0\.0\.1:(\d+)", listeners, re.MULTILINE)
         with socket.create_connection(("127.0.0.1", int(port)), timeout=60) as connection:
             connection.sendall(CHANGE_NOTHING)
-            assert bool(connection.recv(1)) == answered, name
+            answer = b""
+            with suppress(ConnectionResetError):  # whoever does not answer may also hang up on what was sent
+                answer = connection.recv(1)
+            assert bool(answer) == answered, name
 
 
 def test_up_stops_clean(running: Up) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import psycopg
 
 from local import ports
+from local.waiting import wait_until
 from tests.projections.support.letters import letter, project
 from tests.redletter.support.program import redletter
 from transport.addresses import Addresses
@@ -101,9 +102,13 @@ def test_an_api_that_is_named_and_does_not_answer_is_told(tables: Addresses) -> 
     (nobody,) = ports.free(1)
     address = f"http://127.0.0.1:{nobody}"
     servers = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": tables.kafka, "REDLETTER_DATABASE_URL": tables.database}
-    found = [
-        json.loads(line)
-        for line in redletter("check", "--json", REDLETTER_API_URL=address, **servers).stdout.splitlines()
-    ]
-    (told,) = [one["what"] for one in found if one["what"].startswith("API_NOT_READY")]
-    assert address in told
+    told: list[str] = []
+
+    def is_told() -> bool:  # a check that other work holds up ends without having said anything
+        ended = redletter("check", "--json", REDLETTER_API_URL=address, **servers)
+        told[:] = [one["what"] for one in map(json.loads, ended.stdout.splitlines())]
+        return any(what.startswith("API_NOT_READY") for what in told)
+
+    assert wait_until(is_told, seconds=60), told
+    (one,) = [what for what in told if what.startswith("API_NOT_READY")]
+    assert address in one
