@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.browser.support.chromium import executable
+from tests.browser.support.chromium import WITHIN, executable
 from tests.browser.support.scopes import each, together
 from tests.browser.support.site import Site
 from tests.end_to_end.support.client import connected
@@ -25,8 +25,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WITHIN = 60_000
-"""Milliseconds in which the page must show what is expected."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +70,7 @@ async def context(site: Site, browser: Browser) -> AsyncIterator[BrowserContext]
         timezone_id="Asia/Shanghai",
         permissions=["clipboard-read", "clipboard-write"],
     )
+    context.set_default_timeout(WITHIN)
     seen: list[str] = []
     context.on("console", lambda message: seen.append(message.text) if message.type in {"error", "warning"} else None)
     context.on("weberror", lambda error: seen.append(str(error.error)))

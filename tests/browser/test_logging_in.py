@@ -8,6 +8,7 @@ import httpx
 from playwright.async_api import Browser, Page, expect
 
 from local import ports
+from tests.browser.support.chromium import WITHIN
 from tests.browser.support.scopes import each
 from tests.browser.support.site import Site, row
 from tests.faults.support.roles import Roles
@@ -31,6 +32,7 @@ async def page(site: Site, browser: Browser, tmp_path: Path) -> AsyncIterator[Pa
         roles = Roles(site.roles.addresses, tmp_path, settings)
         roles.start("api")
         context = await browser.new_context(base_url=origin, locale="en-GB")
+        context.set_default_timeout(WITHIN)
         try:
             page = await context.new_page()
             async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=8), timeout=60) as http:

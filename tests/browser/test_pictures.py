@@ -8,6 +8,7 @@ from time import monotonic
 
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser.support.chromium import WITHIN
 from tests.browser.support.site import Site, dialog_of, row
 from tests.service.support.orders import ask_return, ask_simply
 
@@ -66,6 +67,7 @@ async def test_the_pictures_show_the_list_the_dialog_the_details_and_a_phone(
     context = await browser.new_context(
         base_url=site.url, locale="zh-CN", timezone_id="Asia/Shanghai", color_scheme="dark", device_scale_factor=2
     )
+    context.set_default_timeout(WITHIN)
     phone = await context.new_page()
     await phone.set_viewport_size({"width": 390, "height": 780})
     await phone.goto(f"/details/{FAILING}")

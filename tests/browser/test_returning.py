@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from playwright.async_api import Browser, Locator, Page, Request, Route, expect
 
 from events.topics import Channel
+from tests.browser.support.chromium import WITHIN
 from tests.browser.support.site import Site, dialog_of, faulty, row
 from tests.faults.support.evidence import everything
 from tests.service.support.orders import ask_return
@@ -95,6 +96,7 @@ async def test_a_double_click_sends_one_command(site: Site, page: Page) -> None:
 async def test_two_clicks_without_the_script_send_one_command_once(site: Site, browser: Browser) -> None:
     number = await site.invoice()
     context = await browser.new_context(base_url=site.url, java_script_enabled=False)
+    context.set_default_timeout(WITHIN)
     try:
         page = await context.new_page()
         await page.goto(f"/return/{number}")
@@ -109,6 +111,7 @@ async def test_two_clicks_without_the_script_send_one_command_once(site: Site, b
 async def test_the_form_asks_without_the_script_too(site: Site, browser: Browser) -> None:
     number = await site.invoice("recorded")
     context = await browser.new_context(base_url=site.url, java_script_enabled=False, locale="en-GB")
+    context.set_default_timeout(WITHIN)
     try:
         page = await context.new_page()
         await page.goto(f"/return/{number}")
@@ -176,6 +179,6 @@ async def test_a_return_advances_while_the_page_is_loaded_again(site: Site, page
     await expect(row(page, number).get_by_role("link", name="Return")).to_have_count(0)
     await row(page, number).get_by_role("link", name="Details").click()
     await expect(page.locator(".timeline")).to_contain_text("Return due")
-    await expect(page.locator(".heading")).to_contain_text("Returned", timeout=30_000)
+    await expect(page.locator(".heading")).to_contain_text("Returned")
     await expect(page.locator(".timeline")).to_contain_text("Return complete")
     await expect(page.locator(".outcome")).to_contain_text("This invoice is void")

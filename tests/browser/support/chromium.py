@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.conventions.support.tree import ROOT
 
+WITHIN = 60_000
+"""Milliseconds in which the browser must do what it is told, and show what is expected."""
 _BIN = Path(sys.executable).parent
 _PACKAGE = ROOT / "node_modules" / "@sparticuz" / "chromium"
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
