@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -35,6 +36,7 @@ from redletter.kafka_rights import rights
 from tests.faults.support.roles import PROGRAM, Roles
 from tests.service.support import orders
 from tests.support.granted_roles import let_log_in, logged_in_as
+from tests.support.patience import patiently
 from tests.support.secured_kafka import Authority, RunningLockedKafka, locked_kafka
 from tests.support.secured_postgres import secured_postgres
 from tests.support.waiting import until
@@ -80,9 +82,8 @@ class LockedRoles(Roles):
 
     def redletter(self, user: str, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command as a user."""
-        return subprocess.run(
-            [PROGRAM, *command], env=self.environment_of(user), input=given, capture_output=True, text=True, check=False
-        )
+        call = partial(subprocess.run, env=self.environment_of(user), input=given, capture_output=True, text=True)
+        return patiently(lambda: call([PROGRAM, *command], timeout=300, check=False))
 
     def send(self, user: str, *commands: AnyCommand) -> list[dict[str, Any]]:
         """Send commands as a user; return the replies."""
@@ -190,7 +191,7 @@ async def test_every_journey_goes_through_by_roles_that_may_do_no_more_than_they
     await shown(http, f"/invoices/{FORM_ROUTE}/status", lambda one: one["replacement_numbers"] == [REPLACEMENT])
     (refused,) = roles.send("portal", orders.ask_simply())
     assert refused["code"] == "INVOICE_ALREADY_REVERSED"
-    assert (await http.get("/operations")).json()["lag"] is not None
+    await shown(http, "/operations", lambda one: one["lag"] is not None)
     assert roles.redletter("operator", "why", orders.NUMBER).returncode == 0
     forged = roles.redletter("portal", "send", "-", given=line_of(orders.complete()))
     assert "TopicAuthorizationFailed" in forged.stderr
@@ -248,8 +249,9 @@ def is_returned(document: dict[str, Any]) -> bool:
 
 
 def line_of(command: AnyCommand) -> str:
-    """Return the line that `redletter send` takes."""
-    return json.dumps({"type": name_of(type(command)).removesuffix(".v1"), "data": json.loads(json_of(command))})
+    """Return the line that `redletter send` takes, with an id, so that it is safe to send it again."""
+    name, data = name_of(type(command)).removesuffix(".v1"), json.loads(json_of(command))
+    return json.dumps({"type": name, "id": str(uuid4()), "data": data})
 
 
 def no_password_is_told(roles: LockedRoles) -> None:

@@ -11,9 +11,11 @@ import sys
 import termios
 import tty
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypedDict
 
 from redletter.cli.program import app
+from tests.support.patience import patiently
 
 MODES = ("80", "120", "no colour", "pipe")
 _COLUMNS: Mapping[str, int] = {"80": 80, "120": 120, "no colour": 80}
@@ -33,7 +35,7 @@ class Shown(NamedTuple):
 
     code: int
     output: str
-    errors: str
+    stderr: str
 
 
 def _shown(called: Called, mode: str) -> Shown:
@@ -91,5 +93,5 @@ if __name__ == "__main__":
         __import__(module)
     for line in sys.stdin:
         called: Called = json.loads(line)
-        sys.stdout.write(json.dumps({mode: _shown(called, mode) for mode in MODES}) + "\n")
+        sys.stdout.write(json.dumps({mode: patiently(partial(_shown, called, mode)) for mode in MODES}) + "\n")
         sys.stdout.flush()

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from tests.conventions.support.tree import ROOT
 from tests.end_to_end.support.screens import Shown
 from tests.faults.support.roles import PROGRAM
+from tests.support.patience import patiently
 
 
 class User:
@@ -20,11 +23,9 @@ class User:
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command; return its exit code and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM, *arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 300)
-        return process.returncode or 0, out.decode(), err.decode()
+        call = partial(subprocess.run, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
+        ended = await asyncio.to_thread(patiently, lambda: call([PROGRAM, *arguments]))
+        return ended.returncode, ended.stdout, ended.stderr
 
     async def look_at(self, calls: Sequence[str], given: str) -> Mapping[str, Mapping[str, Shown]]:
         """Return what commands show in each of `MODES`. given: what is on their standard input."""
@@ -35,8 +36,15 @@ class User:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # so that it can be ended with the commands that it runs
         )
-        out, _ = await asyncio.wait_for(process.communicate(called.encode()), 300)
+        try:
+            async with asyncio.timeout(1200):
+                out, _ = await process.communicate(called.encode())
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
         screens = [json.loads(line) for line in out.splitlines()]
         return {
             call: {mode: Shown(*shown) for mode, shown in screen.items()}

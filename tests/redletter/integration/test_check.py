@@ -6,9 +6,9 @@ import subprocess
 import psycopg
 
 from local import ports
-from local.waiting import wait_until
 from tests.projections.support.letters import letter, project
 from tests.redletter.support.program import redletter
+from tests.support.patience import patiently
 from transport.addresses import Addresses
 
 _PARKED = """
@@ -43,12 +43,9 @@ _CLAIMED = """
 """
 
 
-def run(addresses: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return redletter(
-        *arguments,
-        REDLETTER_KAFKA_BOOTSTRAP_SERVERS=addresses.kafka,
-        REDLETTER_DATABASE_URL=addresses.database,
-    )
+def run(addresses: Addresses, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    servers = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka, "REDLETTER_DATABASE_URL": addresses.database}
+    return patiently(lambda: redletter(*arguments, **servers, **environment))
 
 
 def test_what_is_wrong_is_told_with_its_next_step_and_exits_1(tables: Addresses) -> None:
@@ -101,14 +98,6 @@ def test_what_read_models_have_parked_is_listed_and_released_by_number(tables: A
 def test_an_api_that_is_named_and_does_not_answer_is_told(tables: Addresses) -> None:
     (nobody,) = ports.free(1)
     address = f"http://127.0.0.1:{nobody}"
-    servers = {"REDLETTER_KAFKA_BOOTSTRAP_SERVERS": tables.kafka, "REDLETTER_DATABASE_URL": tables.database}
-    told: list[str] = []
-
-    def is_told() -> bool:  # a check that other work holds up ends without having said anything
-        ended = redletter("check", "--json", REDLETTER_API_URL=address, **servers)
-        told[:] = [one["what"] for one in map(json.loads, ended.stdout.splitlines())]
-        return any(what.startswith("API_NOT_READY") for what in told)
-
-    assert wait_until(is_told, seconds=60), told
-    (one,) = [what for what in told if what.startswith("API_NOT_READY")]
-    assert address in one
+    found = [json.loads(line) for line in run(tables, "check", "--json", REDLETTER_API_URL=address).stdout.splitlines()]
+    (told,) = [one["what"] for one in found if one["what"].startswith("API_NOT_READY")]
+    assert address in told
