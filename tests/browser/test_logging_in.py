@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Error, Page, expect
 
 from local import ports
 from tests.browser.support.chromium import WITHIN
 from tests.browser.support.scopes import each
 from tests.browser.support.site import Site, row
 from tests.faults.support.roles import Roles
+from tests.support.waiting import until
 from tests.web.support.openid_provider import openid_provider
 
 
@@ -51,6 +53,13 @@ async def log_in(page: Page, person: str) -> None:
     await page.get_by_role("button").click()  # agrees that the page may know who they are
 
 
+async def _sees_no_session(page: Page) -> bool:
+    """Return whether a script of the page sees no cookie of the session."""
+    with suppress(Error):  # the page is just loading again
+        return await page.evaluate("document.cookie.includes('session')") is False
+    return False
+
+
 async def test_a_reader_logs_in_works_and_logs_out(site: Site, page: Page) -> None:
     theirs, other, mine = [await site.invoice(account_id=account) for account in ("theirs", "mine", "mine")]
     await page.goto("/?lang=en")
@@ -59,7 +68,7 @@ async def test_a_reader_logs_in_works_and_logs_out(site: Site, page: Page) -> No
     await expect(row(page, mine)).to_be_visible()
     await expect(row(page, theirs)).to_have_count(0)
     await expect(page.get_by_role("banner")).to_contain_text("Ann Li")
-    assert await page.evaluate("document.cookie.includes('session')") is False
+    await until(lambda: _sees_no_session(page))
 
     await row(page, mine).get_by_role("link", name="Return").click()
     await page.get_by_role("dialog").get_by_role("button", name="OK").click()

@@ -18,6 +18,7 @@ from tests.end_to_end.support.shared import Shared
 from tests.end_to_end.support.terminal import User
 from tests.faults.support.roles import PROGRAM
 from tests.service.support.orders import ask_return, ask_simply, observe, register
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -153,7 +154,11 @@ async def test_a_check_of_a_system_that_is_well_finds_nothing(user: User, return
     calendar = tmp_path / "calendar.json"  # so that what is known of holidays does not end soon, whatever the date
     calendar.write_text(json.dumps({"version": "decreed", "off": [f"{next_year}-01-01"], "working": []}))
     user.environment["REDLETTER_CALENDAR_FILE"] = str(calendar)
-    assert await user.run("check") == (0, "nothing needs attention\n", "")
+
+    async def is_well() -> bool:
+        return await user.run("check") == (0, "nothing needs attention\n", "")
+
+    await until(is_well)
     assert await user.run("check", "--json") == (0, "", "")
 
 
