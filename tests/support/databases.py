@@ -13,7 +13,7 @@ from transport.addresses import Addresses
 _LEFT = "drop table if exists projections.status_2"
 _BESIDE = ("status_outbox", "stopped", "skipped", "writers", "parked", "handled_dead_letters")
 _OTHERS = [Identifier("projections", name) for name in _BESIDE] + [
-    Identifier("redletter", name) for name in ("positions", "parked_invoices")
+    Identifier("redletter", name) for name in ("positions", "parked_invoices", "timers")
 ]
 _MODELS = [Identifier("projections", name) for entry in MODELS.values() for name in entry.make().names()]
 _EMPTY = SQL(";").join(SQL("delete from {}").format(table) for table in (*_OTHERS, *_MODELS))
