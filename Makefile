@@ -40,7 +40,7 @@ test-unit: setup ## Run the tests that do not need servers
 	@$(BIN)/python -m pytest -m "not integration"
 
 prove: setup ## Run the fault tests in their long form (SCALE=5)
-	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults
+	@REDLETTER_TESTS_SCALE=$${SCALE:-5} $(BIN)/python -m pytest tests/faults tests/projections/integration/test_dead_letters.py
 
 drill: setup ## Back PostgreSQL up under load, lose it, restore it, reconcile, and check everything (about 3 minutes)
 	@$(BIN)/python -m scripts.restore_drill
